@@ -1,0 +1,41 @@
+"""goalspace: texts and a goal in plain language → a small, named latent space.
+
+texts ──corpus──▶ Corpus ──propose(goal)──▶ Proposals ──link──▶ Links ──factor──▶ Factors ──▶ report
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# name → module that defines it; resolved on first use, so that `import goalspace` stays light
+_HOMES = {
+    "Corpus": "corpus",
+    "Factors": "factors",
+    "GoalspaceError": "errors",
+    "LinearCorex": "corex.linear",
+    "Links": "links",
+    "Proposals": "proposals",
+    "Run": "run",
+    "discover": "run",
+    "factor": "factors",
+    "get_encoder": "encoders",
+    "get_llm": "llm",
+    "link": "links",
+    "propose": "proposals",
+    "report": "reports",
+}
+
+__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'goalspace' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"goalspace.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
