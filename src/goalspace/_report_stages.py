@@ -1,0 +1,162 @@
+"""A run's record told in sentences: what each stage did, how well, and with which settings."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from goalspace._report_text import join, line, percent, plural
+
+_TITLES = {"corpus": "Texts", "propose": "Properties", "link": "Links", "factor": "Factors"}
+_RECIPES = {
+    "heads": "small heads trained on the {encoder} encoder",
+    "untrained": "the {encoder} encoder as it is",
+    "surface": "the {encoder} encoder with features of form (length, punctuation, capitals), trained",
+    "full": "the {encoder} encoder itself trained further",
+}
+_SECRET = re.compile(r"(^|_)(api_?key|key|token|secret|password|authorization)$", re.IGNORECASE)
+_LOCAL_PATH = re.compile(r"(\w{2,}:)?((?:/(?!/)|~|[A-Za-z]:[\\/]).*)", re.DOTALL)
+_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+def stages(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return one entry per finished stage: "stage", "title", "line" (what it did), "seconds"."""
+    tell = {"corpus": _corpus, "propose": _propose, "link": _link, "factor": _factor}
+    return [
+        {
+            "stage": name,
+            "title": _TITLES.get(name, name),
+            "line": line(tell[name](stage.get("result") or {})) if name in tell else "",
+            "seconds": _finite(stage.get("seconds")),
+        }
+        for name, stage in record.get("stages", {}).items()
+    ]
+
+
+def _corpus(result: Mapping[str, Any]) -> str:
+    duplicates, empty = result.get("n_duplicates", 0), result.get("n_empty", 0)
+    return join(
+        [
+            f"{plural(result.get('n_read', 0), 'row')} read, "
+            f"{plural(result.get('n_texts', 0), 'different text')}",
+            f"{plural(duplicates, 'exact duplicate')} folded" if duplicates else "no exact duplicates",
+            f"{plural(empty, 'empty row')} left out" if empty else "",
+        ]
+    )
+
+
+def _propose(result: Mapping[str, Any]) -> str:
+    coverage = _finite(result.get("coverage"))
+    quotes, dropped = result.get("n_quotes"), result.get("n_quotes_dropped", 0)
+    unparsed, cut = result.get("n_unparsed", 0), result.get("n_cut", 0)
+    return join(
+        [
+            f"proposer {result.get('proposer', 'unknown')}",
+            f"{plural(result.get('n_properties', 0), 'property', 'properties')}, "
+            f"proposed {plural(result.get('n_pairs', 0), 'time')}",
+            f"{percent(coverage)} of the texts have at least one" if coverage is not None else "",
+            f"{plural(quotes, 'quote')} kept, {dropped:,} dropped because the text does not contain them"
+            if quotes is not None
+            else "",
+            f"{plural(cut, 'long text')} cut" if cut else "",
+            f"{plural(unparsed, 'reply', 'replies')} could not be read" if unparsed else "",
+        ]
+    )
+
+
+def _link(result: Mapping[str, Any]) -> str:
+    recipe, encoder = str(result.get("recipe", "")), result.get("encoder", "sentence")
+    recall, untrained = _finite(result.get("recall_at_10")), _finite(result.get("untrained_recall_at_10"))
+    told = _RECIPES.get(recipe, recipe).format(encoder=encoder)
+    return join(
+        [
+            f"recipe “{recipe}”: {told}",
+            f"held-out recall@10 {recall:.2f}"
+            + (f" (untrained {untrained:.2f})" if untrained is not None else "")
+            if recall is not None
+            else "",
+        ]
+    )
+
+
+def _factor(result: Mapping[str, Any]) -> str:
+    tc, unassigned = _finite(result.get("tc")), result.get("n_unassigned", 0)
+    layers = result.get("n_layers", 0)
+    return join(
+        [
+            plural(result.get("n_factors", 0), "factor"),
+            f"total correlation {tc:.1f} nats" if tc is not None else "",
+            f"{plural(unassigned, 'property', 'properties')} in no factor" if unassigned else "",
+            f"{plural(layers, 'layer')} of groups above them" if layers else "",
+        ]
+    )
+
+
+def quality(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the held-out measures of the links as "measures", and "sentences" that say how to read them.
+
+    Each measure has "name", "value" and "untrained" (None when unknown), both in [0, 1], and "chance"
+    (None for recall).
+    """
+    result = record.get("stages", {}).get("link", {}).get("result") or {}
+    recall, auc = _finite(result.get("recall_at_10")), _finite(result.get("auc"))
+    if recall is None and auc is None:
+        return {
+            "measures": [],
+            "sentences": ["There were too few texts to set some aside, so the links were not measured."],
+        }
+    heldout, trained = result.get("n_heldout"), result.get("recipe") != "untrained"
+    base_recall = _finite(result.get("untrained_recall_at_10"))
+    base_auc = _finite(result.get("untrained_auc"))
+    aside = f"{plural(heldout, 'text')} set aside" if heldout else "texts set aside"
+    measures, sentences = [], []
+    if recall is not None:
+        measures.append({"name": "recall@10", "value": recall, "untrained": base_recall, "chance": None})
+        before = f" (untrained encoder: {percent(base_recall)})" if base_recall is not None else ""
+        sentences.append(
+            f"Recall@10: of the properties proposed for {aside}, {percent(recall)} are among the ten that "
+            f"the links rank highest{before}."
+        )
+    if auc is not None:
+        measures.append({"name": "AUC", "value": auc, "untrained": base_auc, "chance": 0.5})
+        before = f" (untrained encoder: {percent(base_auc)})" if base_auc is not None else ""
+        sentences.append(
+            "AUC: given a property that was proposed for a text and one that was not, the links rank the "
+            f"right one higher {percent(auc)} of the time{before}; guessing would give 50%."
+        )
+    if not trained:
+        sentences.append(
+            "Training did not improve on the untrained encoder, so the untrained encoder is used."
+        )
+    return {"measures": measures, "sentences": sentences}
+
+
+def settings(record: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return every recorded argument as stage, name and value; folders and anything secret are left out."""
+    return [
+        {"stage": _TITLES.get(stage, stage), "name": line(str(name), 60), "value": _shareable(value)}
+        for stage, entry in record.get("stages", {}).items()
+        for name, value in (entry.get("arguments") or {}).items()
+        if not _SECRET.search(str(name))
+    ]
+
+
+def _shareable(value: Any) -> str:
+    """Return a setting as text that may be sent to others: no name of a user, no folders of their machine."""
+    if value is None:
+        return "default"
+    text = _USERINFO.sub("", str(value))
+    local = _LOCAL_PATH.fullmatch(text)
+    if local:
+        text = (local[1] or "") + PurePath(local[2].replace("\\", "/")).name
+    return line(text, 120)
+
+
+def _finite(value: Any) -> float | None:
+    """Return a recorded number, or None when it is missing or not finite."""
+    if isinstance(value, (int, float)) and math.isfinite(value):
+        return float(value)
+    return None

@@ -1,0 +1,297 @@
+"""Metadata columns against dominant factors: which columns are worth a table, and which cells stand out."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from goalspace._report_text import line
+
+MAX_VALUES = 20  # a column with more distinct values is an identifier or a measurement, not a group
+MAX_PERIODS = 24
+MAX_COLUMNS = 6
+CLEAR = 3.0  # |adjusted residual| above which a cell is marked; 1 cell in 370 passes it by chance
+ENOUGH = 5.0  # texts observed or expected in a marked cell
+
+_DATE = re.compile(r"(\d{4})[-/.](\d{1,2})(?:[-/.](\d{1,2}))?(?:[T ].*)?")
+_YEAR = re.compile(r"(?:19|20)\d\d(?:\.0)?")
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_NAMED = re.compile(
+    r"(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?|oct(ober)?|nov(ember)?"
+    r"|dec(ember)?|mon(day)?|tue(s|sday)?|wed(nesday)?|thu(rs?|rsday)?|fri(day)?|sat(urday)?|sun(day)?)\.?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A metadata column as groups of texts.
+
+    Attributes
+    ----------
+    name
+        The column's name.
+    unit
+        "day", "month" or "year" when the groups are periods in order, else None.
+    labels
+        The groups, in reading order.
+    codes
+        (n_texts,) int32 group of every text, -1 where the value is missing.
+    """
+
+    name: str
+    unit: str | None
+    labels: tuple[str, ...]
+    codes: np.ndarray
+
+
+def read_columns(metadata: Mapping[str, Sequence[Any]]) -> list[Column]:
+    """Return the columns that divide the texts into 2 to 20 groups, or into periods, in file order."""
+    columns = (_read_column(str(name), metadata[name]) for name in metadata)
+    return [column for column in columns if column is not None]
+
+
+def _read_column(name: str, values: Sequence[Any]) -> Column | None:
+    known: dict[str, int] = {}
+    codes = np.full(len(values), -1, dtype=np.int32)
+    dated = True
+    for row, value in enumerate(values):
+        text = _as_text(value)
+        if text is None:
+            continue
+        if text not in known:
+            dated = dated and _parse_date(text) is not None
+            if len(known) == MAX_VALUES and not dated:
+                return None
+            known[text] = len(known)
+        codes[row] = known[text]
+    if len(known) < 2:
+        return None
+    texts = list(known)
+    if dated:
+        return _periods(name, texts, codes)
+    counts = np.bincount(codes[codes >= 0], minlength=len(texts))
+    order = sorted(range(len(texts)), key=_reading_order(texts, counts))
+    place = np.empty(len(texts) + 1, dtype=np.int32)
+    place[order] = np.arange(len(texts))
+    place[-1] = -1
+    return Column(line(name, 60), None, tuple(line(texts[i], 60) for i in order), place[codes])
+
+
+def _as_text(value: Any) -> str | None:
+    """Return a scalar metadata value as text; None when it is missing, empty, or a structure."""
+    if value is None or isinstance(value, (list, tuple, dict, set, np.ndarray)):
+        return None
+    if isinstance(value, (float, np.floating)):
+        if not math.isfinite(value):
+            return None
+        return str(int(value)) if value == int(value) else str(value)
+    text = str(value).strip()
+    return text if text and text.lower() not in {"nan", "none", "nat", "null", "<na>", "n/a"} else None
+
+
+def _reading_order(texts: Sequence[str], counts: np.ndarray) -> Any:
+    """Numbers by size, months and weekdays by the calendar, anything else by how often it occurs."""
+    try:
+        numbers = [float(text) for text in texts]
+    except ValueError:
+        pass
+    else:
+        return lambda i: numbers[i]
+    if all(_NAMED.fullmatch(text) for text in texts):
+        return lambda i: (_MONTHS + _DAYS).index(texts[i][:3].lower())
+    return lambda i: (-int(counts[i]), texts[i])
+
+
+def _parse_date(text: str) -> date | None:
+    if _YEAR.fullmatch(text):
+        return date(int(text[:4]), 1, 1)
+    found = _DATE.fullmatch(text)
+    if not found:
+        return None
+    year, month, day = (int(part or 1) for part in found.groups())
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+def _periods(name: str, texts: Sequence[str], codes: np.ndarray) -> Column | None:
+    """Group dates by the finest of day, month and year that gives at most 24 periods; gaps stay in."""
+    dates = [_parse_date(text) for text in texts]
+    days = [d for d in dates if d is not None]
+    years_only = all(_YEAR.fullmatch(text) for text in texts)
+    for unit in ("year",) if years_only else ("day", "month", "year"):
+        ordinals = np.array([_ordinal(d, unit) for d in days], dtype=np.int64)
+        first, last = int(ordinals.min()), int(ordinals.max())
+        if 2 <= last - first + 1 <= MAX_PERIODS:
+            labels = tuple(_period_label(ordinal, unit) for ordinal in range(first, last + 1))
+            places = np.append(ordinals - first, -1).astype(np.int32)
+            return Column(line(name, 60), unit, labels, places[codes])
+    return None
+
+
+def _ordinal(day: date, unit: str) -> int:
+    if unit == "day":
+        return day.toordinal()
+    return day.year if unit == "year" else day.year * 12 + day.month - 1
+
+
+def _period_label(ordinal: int, unit: str) -> str:
+    if unit == "day":
+        return date.fromordinal(ordinal).isoformat()
+    return str(ordinal) if unit == "year" else f"{ordinal // 12:04d}-{ordinal % 12 + 1:02d}"
+
+
+def crosstab(column: Column, dominant: np.ndarray, n_factors: int) -> dict[str, Any]:
+    """Count the texts of each group whose dominant factor is each factor.
+
+    Parameters
+    ----------
+    column
+        The groups.
+    dominant
+        (n_texts,) dominant factor, -1 when none.
+    n_factors
+        The number of factors.
+
+    Returns
+    -------
+    dict
+        "values" (label and number of texts of each group that has any), "rows" (one per factor, and one with
+        factor -1 when some texts have none) with "cells": n, share of the group, adjusted standardised
+        residual (n - e) / sqrt(e (1 - row share)(1 - column share)) with e the count expected if factor and
+        column were independent (Haberman 1973), and mark: +1 or -1 where |residual| > 3 and n or e is at
+        least 5; "association" is the bias-corrected Cramér's V (Bergsma 2013).
+    """
+    known = column.codes >= 0
+    n_values = len(column.labels)
+    flat = (dominant[known].astype(np.int64) + 1) * n_values + column.codes[known]
+    table = np.bincount(flat, minlength=(n_factors + 1) * n_values).reshape(n_factors + 1, n_values)
+    table = np.roll(table, -1, axis=0)  # the texts without a dominant factor become the last row
+    filled = np.flatnonzero(table.sum(axis=0))
+    table = table[:, filled].astype(np.float64)
+    total, by_factor, by_value = table.sum(), table.sum(axis=1), table.sum(axis=0)
+    expected = np.outer(by_factor, by_value) / total
+    spread = np.sqrt(expected * np.outer(1 - by_factor / total, 1 - by_value / total))
+    residual = np.divide(table - expected, spread, out=np.zeros_like(table), where=spread > 0)
+    marked = (np.abs(residual) > CLEAR) & (np.maximum(table, expected) >= ENOUGH)
+    mark = np.where(marked, np.sign(residual), 0)
+    rows = [i for i in range(n_factors + 1) if i < n_factors or by_factor[i]]
+    return {
+        "column": column.name,
+        "unit": column.unit,
+        "n": int(total),
+        "n_missing": int((~known).sum()),
+        "n_marked": int(marked[:n_factors].sum()),
+        "association": _cramers_v(table, expected),
+        "values": [{"label": column.labels[v], "n": int(by_value[i])} for i, v in enumerate(filled)],
+        "rows": [
+            {
+                "factor": i if i < n_factors else -1,
+                "n": int(by_factor[i]),
+                "share": float(by_factor[i] / total),
+                "cells": [
+                    {
+                        "n": int(table[i, j]),
+                        "share": float(table[i, j] / by_value[j]),
+                        "residual": round(float(residual[i, j]), 2),
+                        "mark": int(mark[i, j]),
+                    }
+                    for j in range(len(filled))
+                ],
+            }
+            for i in rows
+        ],
+    }
+
+
+def _cramers_v(table: np.ndarray, expected: np.ndarray) -> float:
+    rows = int((table.sum(axis=1) > 0).sum())
+    columns = table.shape[1]
+    total = table.sum()
+    if min(rows, columns) < 2 or total < 2:
+        return 0.0
+    deviation = np.divide((table - expected) ** 2, expected, out=np.zeros_like(table), where=expected > 0)
+    phi2 = max(0.0, float(deviation.sum() / total) - (rows - 1) * (columns - 1) / (total - 1))
+    rows_, columns_ = (k - (k - 1) ** 2 / (total - 1) for k in (rows, columns))
+    least = min(rows_, columns_) - 1
+    return float(math.sqrt(phi2 / least)) if least > 0 else 0.0
+
+
+def most_telling(tables: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return at most six tables, those of the columns most associated with the factors first."""
+    useful = [table for table in tables if len(table["values"]) > 1]
+    return sorted(useful, key=lambda table: -table["association"])[:MAX_COLUMNS]
+
+
+def n_cells(tables: Iterable[dict[str, Any]]) -> int:
+    """Return how many cells of factors and values were compared."""
+    return sum(len(table["values"]) * sum(row["factor"] >= 0 for row in table["rows"]) for table in tables)
+
+
+def findings(tables: Iterable[dict[str, Any]], *, n_compared: int, limit: int = 6) -> list[dict[str, Any]]:
+    """Return the cells most above expectation, at most two of one factor and two of one value.
+
+    A marked cell in a table is one of many; what is told on its own must stay clear although `n_compared`
+    cells were looked at: a two-sided 5 % level divided by their number (Bonferroni).
+    """
+    least = NormalDist().inv_cdf(1 - 0.025 / max(n_compared, 1))
+    cells = [
+        {
+            "factor": row["factor"],
+            "column": table["column"],
+            "value": table["values"][j]["label"],
+            "share": cell["share"],
+            "overall": row["share"],
+            "n": cell["n"],
+            "residual": cell["residual"],
+        }
+        for table in tables
+        for row in table["rows"]
+        if row["factor"] >= 0
+        for j, cell in enumerate(row["cells"])
+        if cell["mark"] > 0 and cell["residual"] > least
+    ]
+    kept: list[dict[str, Any]] = []
+    for cell in sorted(cells, key=lambda cell: -cell["residual"]):
+        same_factor = sum(other["factor"] == cell["factor"] for other in kept)
+        same_value = sum(
+            (other["column"], other["value"]) == (cell["column"], cell["value"]) for other in kept
+        )
+        if same_factor < 2 and same_value < 2:
+            kept.append(cell)
+    return kept[:limit]
+
+
+def trend(columns: Iterable[Column], dominant: np.ndarray, n_factors: int) -> dict[str, Any] | None:
+    """Return the share of texts per factor over the first column of at least three periods, or None.
+
+    The result has "column", "unit", "periods", "n" (texts per period) and "shares", n_factors lists with a
+    share or None (no text in that period) per period.
+    """
+    for column in columns:
+        if column.unit is None or len(column.labels) < 3:
+            continue
+        known = column.codes >= 0
+        n = np.bincount(column.codes[known], minlength=len(column.labels))
+        shares: list[list[float | None]] = []
+        for factor in range(n_factors):
+            hits = np.bincount(column.codes[known & (dominant == factor)], minlength=len(column.labels))
+            shares.append([float(hit / count) if count else None for hit, count in zip(hits, n, strict=True)])
+        return {
+            "column": column.name,
+            "unit": column.unit,
+            "periods": list(column.labels),
+            "n": n.tolist(),
+            "shares": shares,
+        }
+    return None

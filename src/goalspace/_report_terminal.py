@@ -1,0 +1,78 @@
+"""The summary of a run for a terminal: goal, stages, factors, and where the report is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from goalspace import _report_text
+
+MAX_ROWS = 25  # factors printed; the report has all
+_BAR = 8  # cells
+
+
+def render(summary: dict[str, Any], *, path: str | Path | None = None) -> RenderableType:
+    """Return the summary as something rich prints in 80 columns or more; nothing in it is read as markup."""
+    parts: list[RenderableType] = [
+        Text(summary["goal"], style="bold"),
+        Text(summary["headline"]),
+        Text(),
+        _stages(summary),
+        Text(),
+        _factors(summary),
+    ]
+    hidden = len(summary["factors"]) - MAX_ROWS
+    if hidden > 0:
+        parts.append(
+            Padding(Text(f"and {_report_text.plural(hidden, 'more factor')}, in the report"), (0, 0, 0, 4))
+        )
+    parts += [Text(), *(Text(sentence, style="dim") for sentence in summary["quality"]["sentences"][:1])]
+    if path is not None:
+        parts += [Text(), Text.assemble(("report  ", "bold"), str(path), overflow="fold")]
+    return Group(*parts)
+
+
+def _stages(summary: dict[str, Any]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0), expand=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_column(justify="right", no_wrap=True, style="dim")
+    for stage in summary["stages"]:
+        table.add_row(stage["title"], Text(stage["line"]), _report_text.seconds(stage["seconds"]))
+    return table
+
+
+def _factors(summary: dict[str, Any]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", expand=False)
+    table.add_column("", justify="right", style="dim", no_wrap=True)
+    table.add_column("factor", overflow="fold", max_width=34)
+    table.add_column("texts", no_wrap=True)
+    table.add_column("strongest properties", overflow="fold")
+    top = max([factor["share"] for factor in summary["factors"]] + [summary["undescribed"]["share"], 1e-9])
+    for factor in summary["factors"][:MAX_ROWS]:
+        properties = ", ".join(_signed(item) for item in factor["properties"][:3])
+        table.add_row(
+            str(factor["index"] + 1),
+            Text(_report_text.line(factor["name"], 60), style="bold"),
+            _share(factor["share"], top, "cyan"),
+            Text(properties),
+        )
+    if summary["undescribed"]["n"]:
+        table.add_row("", Text("no dominant factor"), _share(summary["undescribed"]["share"], top, "dim"), "")
+    return table
+
+
+def _signed(item: dict[str, Any]) -> str:
+    return ("− " if item["weight"] < 0 else "") + _report_text.line(item["name"], 60)
+
+
+def _share(share: float, top: float, style: str) -> Text:
+    eighths = round(8 * _BAR * share / top)
+    full, part = divmod(eighths, 8)
+    bar = "█" * full + (" ▏▎▍▌▋▊▉"[part] if part else "")
+    return Text.assemble((f"{bar:<{_BAR}}", style), f" {_report_text.percent(share):>5}")

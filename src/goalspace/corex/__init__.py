@@ -1,0 +1,1 @@
+"""A matrix → factors; knows nothing of text."""

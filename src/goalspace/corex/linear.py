@@ -1,0 +1,322 @@
+"""LinearCorex: the estimator, its parameters and its stopping rule."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from goalspace.corex import moments as eq
+from goalspace.corex.ascent import Correlate, ascend
+from goalspace.errors import InputError
+
+Array = NDArray[np.float64]
+Blocks = ArrayLike | Iterable[ArrayLike] | Callable[[], Iterable[ArrayLike]]
+
+_BLOCK_ROWS = 8192
+# links that spread less than this share of the widest possible are the rounding of float32 vectors
+_FLAT = 1e-7
+# share of independent noise in every variable: exact duplicates would have infinite total correlation
+_RIDGE = 1e-6
+
+
+class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Linear Total Correlation Explanation: few factors that explain the correlations among many variables.
+
+    Maximises the analytic, non-synergistic lower bound [1]_ of the total correlation that linear factors
+    explain in standardised variables. The data enter only through a root of their correlation matrix, so that
+    `fit_low_rank` handles a matrix of inner products E Cᵀ of any height without forming it.
+
+    Parameters
+    ----------
+    n_components
+        Number of factors.
+    max_iter
+        Largest number of iterations in each annealing stage.
+    tol
+        A stage ends when two iterations in a row gain less than this each, in nats. The objective grows with the number of
+        variables: for thousands of them 1e-3 is as good and twice as fast.
+    anneal
+        Start with much noise mixed into the data and remove it in stages; avoids poor local optima.
+    l1
+        Weight of the L1 penalty of Instruct-LF [2]_ on the weights of the factors; 0 turns it off. Large
+        values empty whole factors.
+    n_init
+        Number of random starts, of which the best is kept.
+    random_state
+        Seed of the starts.
+
+    Attributes
+    ----------
+    components_ : ndarray (n_components, n_features)
+        Weights on standardised variables; zero for constant variables.
+    loadings_ : ndarray (n_components, n_features)
+        Signed correlation of every variable with every factor; the largest of each factor is positive.
+    mutual_information_ : ndarray (n_components, n_features)
+        Information of every variable about every factor, in nats.
+    clusters_ : ndarray (n_features,)
+        The factor with the largest mutual information; -1 for constant variables.
+    tc_ : float
+        Total correlation explained (the objective, without the penalty), in nats.
+    tcs_ : ndarray (n_components,)
+        Total correlation that each factor alone explains, in nats, descending; factors overlap, so they do
+        not add up to `tc_`.
+    score_variance_ : ndarray (n_components,)
+        Variance of `transform` on the fitted data, below 1; 0 for a factor that explains nothing.
+    mean_, scale_ : ndarray (n_features,)
+        Mean and standard deviation of the variables; the scale of constant variables is 1.
+    n_iter_ : int
+        Number of iterations in all annealing stages.
+    history_ : ndarray (n_iter_,)
+        Objective after every iteration; it falls where a stage removes noise.
+    n_features_in_ : int
+        Number of variables.
+
+    References
+    ----------
+    .. [1] G. Ver Steeg, A. Galstyan, "Low complexity Gaussian latent factor models and a blessing of
+       dimensionality", arXiv 1706.03353.
+    .. [2] "Instruct-LF", arXiv 2502.15147.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from goalspace.corex.linear import LinearCorex
+    >>> rng = np.random.default_rng(0)
+    >>> hidden = rng.normal(size=(500, 2))
+    >>> X = np.repeat(hidden, [4, 3], axis=1) + 0.5 * rng.normal(size=(500, 7))
+    >>> LinearCorex(n_components=2, random_state=0).fit(X).clusters_
+    array([0, 0, 0, 0, 1, 1, 1])
+    """
+
+    def __init__(
+        self,
+        *,
+        n_components: int = 10,
+        max_iter: int = 10_000,
+        tol: float = 1e-5,
+        anneal: bool = True,
+        l1: float = 0.0,
+        n_init: int = 1,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.max_iter = max_iter
+        self.tol = tol
+        self.anneal = anneal
+        self.l1 = l1
+        self.n_init = n_init
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
+        """Find the factors of the columns of X.
+
+        Parameters
+        ----------
+        X
+            Matrix (n_samples, n_features), finite.
+        y
+            Ignored.
+        """
+        self._check_parameters()
+        rows: Array = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        self._forget_texts()
+        n, width = rows.shape
+        if 2 * n < width:  # fewer rows than columns: they are the root
+            mean = rows.mean(axis=0, dtype=np.float64)
+            A = (rows - mean).T
+            scale, kept = _scale(mean, np.einsum("ir,ir->i", A, A) / n)
+            A = A[kept] / (scale[kept, None] * np.sqrt(n))
+            return self._fit(_correlate_root(A), mean, scale, kept)
+        mean, R, _ = eq.covariance(_blocks(rows))
+        scale, kept = _scale(mean, np.diagonal(R))
+        R = R[np.ix_(kept, kept)] / np.outer(scale[kept], scale[kept])
+        return self._fit(_correlate(R), mean, scale, kept)
+
+    def fit_low_rank(self, text_vectors: Blocks, property_vectors: ArrayLike) -> Self:
+        """Fit on the matrix `text_vectors @ property_vectors.T` without forming it.
+
+        With L Lᵀ the covariance of the text vectors E and D the standard deviations of the columns of E Cᵀ,
+        the correlation matrix is A Aᵀ, A = D⁻¹ C L. That takes one pass over E; the cost of an iteration does
+        not depend on the number of texts. The result is that of `fit` on the full matrix.
+
+        Parameters
+        ----------
+        text_vectors
+            Array or memmap (n_texts, dim), an iterable of blocks of its rows, or a function that returns one.
+        property_vectors
+            Array (n_features, dim).
+        """
+        self._check_parameters()
+        C = check_array(property_vectors, dtype=np.float64, input_name="property_vectors")
+        center, cov, n = eq.covariance(_blocks(text_vectors, width=C.shape[1]))
+        if n < 2:
+            raise InputError(
+                f"The 'text_vectors' parameter of fit_low_rank must be at least 2 rows. Got {n} instead."
+            )
+        L = eq.covariance_root(cov, center)
+        A = C @ L
+        scale = np.linalg.norm(A, axis=1)
+        widest = np.linalg.norm(L, axis=0).max(initial=0.0) * np.linalg.norm(C, axis=1)
+        kept = scale > _FLAT * widest
+        scale = np.where(kept, scale, 1.0)
+        A = A[kept] / scale[kept, None]
+        self._forget_texts()
+        self.n_features_in_ = len(C)
+        self._fit(_correlate_root(A), C @ center, scale, kept)
+        self.text_mean_ = center
+        self.text_components_ = (self.components_ / scale) @ C
+        return self
+
+    def transform(self, X: ArrayLike) -> Array:
+        """Scores of the rows of X: on the fitted data of mean 0 and variance `score_variance_`.
+
+        Parameters
+        ----------
+        X
+            Matrix (n_samples, n_features).
+
+        Returns
+        -------
+        ndarray (n_samples, n_components)
+        """
+        check_is_fitted(self)
+        rows: Array = validate_data(self, X, dtype=np.float64, reset=False)
+        return np.asarray(((rows - self.mean_) / self.scale_) @ self.components_.T)
+
+    def score_low_rank(self, text_vectors: Blocks, *, out: Any = None) -> Any:
+        """Scores of texts from their vectors: `transform(text_vectors @ property_vectors.T)` in one product.
+
+        Parameters
+        ----------
+        text_vectors
+            As in `fit_low_rank`.
+        out
+            Array or memmap (n_texts, n_components) to fill; a new float64 array by default.
+
+        Returns
+        -------
+        ndarray (n_texts, n_components)
+        """
+        check_is_fitted(self, "text_components_")
+        offset = self.text_components_ @ self.text_mean_
+        parts: list[Array] = []
+        start = 0
+        for block in _blocks(text_vectors, width=len(self.text_mean_)):
+            scores = block @ self.text_components_.T - offset
+            if out is None:
+                parts.append(scores)
+            else:
+                out[start : start + len(scores)] = scores
+                start += len(scores)
+        return np.concatenate(parts) if out is None else out
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.components_.shape[0])
+
+    def _check_parameters(self) -> None:
+        whole, real = "an integer of at least 1", "a number of at least 0"
+        for name, kind, low, wanted in (
+            ("n_components", Integral, 1, whole),
+            ("max_iter", Integral, 1, whole),
+            ("n_init", Integral, 1, whole),
+            ("tol", Real, 0, real),
+            ("l1", Real, 0, real),
+        ):
+            value: Any = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, kind) or not low <= float(value) < np.inf:
+                raise InputError(
+                    f"The '{name}' parameter of LinearCorex must be {wanted}. Got {value!r} instead."
+                )
+
+    def _forget_texts(self) -> None:
+        """Drop what another way of fitting left."""
+        for name in ("text_mean_", "text_components_", "feature_names_in_"):
+            self.__dict__.pop(name, None)
+
+    def _fit(self, correlate: Correlate, mean: Array, scale: Array, kept: NDArray[np.bool_]) -> Self:
+        """Climb from every start and store the best, factors ordered by TC and signed."""
+        K, M, n_kept = self.n_components, len(kept), int(kept.sum())
+        W, rho, u = np.zeros((K, M)), np.zeros((K, M)), np.zeros(K)
+        history: list[float] = []
+        self.tc_ = 0.0
+        if n_kept:
+            rng = check_random_state(self.random_state)
+            climbs = (
+                ascend(
+                    rng.standard_normal(size=(K, n_kept)),
+                    correlate,
+                    anneal=self.anneal,
+                    l1=self.l1,
+                    tol=self.tol,
+                    max_iter=self.max_iter,
+                )
+                for _ in range(self.n_init)
+            )
+            best = max(climbs, key=lambda climb: climb.objective)
+            if not best.converged:
+                warnings.warn(
+                    f"LinearCorex did not converge in {self.max_iter} iterations: raise max_iter or tol.",
+                    ConvergenceWarning,
+                    stacklevel=3,
+                )
+            W[:, kept], rho[:, kept], u = best.X[0], best.moments.rho, best.moments.u
+            self.tc_, history = best.moments.tc, best.history
+        tcs = eq.factor_tc(rho, u)
+        order = np.argsort(-tcs, kind="stable")
+        W, rho = W[order], rho[order]
+        strongest = rho[np.arange(K), np.abs(rho).argmax(axis=1)]
+        sign = np.where(strongest < 0, -1.0, 1.0)[:, None]
+        self.components_, self.loadings_ = W * sign, rho * sign
+        self.mutual_information_ = eq.mutual_information(rho)
+        self.clusters_ = np.where(kept, self.mutual_information_.argmax(axis=0), -1)
+        self.tcs_, self.score_variance_ = tcs[order], u[order]
+        self.mean_, self.scale_ = mean, scale
+        self.history_, self.n_iter_ = np.array(history), len(history)
+        return self
+
+
+def _scale(mean: Array, variance: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Standard deviation of each column, 1 where it is constant, and which are not."""
+    kept = eq.varies(mean, variance)
+    return np.where(kept, np.sqrt(variance), 1.0), kept
+
+
+def _correlate_root(A: Array) -> Correlate:
+    """W → W R for R = A Aᵀ, with whichever of A and R is the cheaper."""
+    if len(A) <= 2 * A.shape[1]:
+        return _correlate(A @ A.T)
+    A = np.ascontiguousarray(A) * np.sqrt(1 - _RIDGE)
+    return lambda W: (W @ A) @ A.T + _RIDGE * W
+
+
+def _correlate(R: Array) -> Correlate:
+    """W → W R."""
+    R = R * (1 - _RIDGE)
+    np.fill_diagonal(R, 1.0)
+    return lambda W: W @ R
+
+
+def _blocks(vectors: Any, *, width: int | None = None) -> Iterator[Array]:
+    """Blocks of rows as float64, checked."""
+    if hasattr(vectors, "shape"):
+        source = (vectors[i : i + _BLOCK_ROWS] for i in range(0, len(vectors), _BLOCK_ROWS))
+    else:
+        source = vectors() if callable(vectors) else vectors
+    for block in source:
+        rows: Array = check_array(block, dtype=np.float64, input_name="text_vectors", ensure_min_samples=0)
+        if width is not None and rows.shape[1] != width:
+            raise InputError(
+                f"The 'text_vectors' parameter must have as many columns as property_vectors, {width}. "
+                f"Got {rows.shape[1]} instead."
+            )
+        yield rows

@@ -1,0 +1,304 @@
+"""Corpus: the texts, in a fixed order, each with a stable id and its metadata."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from goalspace._columns import id_columns, text_column
+from goalspace._files import atomic_path
+from goalspace._formats import open_table
+from goalspace._spill import GROUP_ROWS, DiskColumns, Spill, spilled
+from goalspace._tables import Table, reading, unique_names
+from goalspace.errors import InputError
+
+FORMAT = 1
+_OWN = ("id", "text", "count", "duplicates")  # the corpus' own columns in corpus.parquet, before the metadata
+
+_NUMBER = re.compile(r"[-+]?\d[\d.,]*")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Corpus:
+    """The distinct texts of a source, in order of first appearance.
+
+    Attributes
+    ----------
+    ids
+        One unique id per text: the value of the id column, else the number of the row, from "0".
+    texts
+        The texts, without outer whitespace and NUL characters, otherwise as they are; distinct, never empty.
+    counts
+        (n_texts,) int64, the number of source rows with this text.
+    duplicates
+        id → ids of the further rows with the same text, for the texts that have any.
+    metadata
+        Name → values, aligned with `ids`, for every other column of the source; of rows with the
+        same text, the first. A column is read from disk when it is asked for, and is not kept.
+    stats
+        `n_read` rows = `n_texts` + `n_duplicates` + `n_empty`.
+    text_column, id_column
+        The columns that were given or guessed; None for ids that are row numbers.
+    """
+
+    ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    counts: np.ndarray
+    duplicates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    metadata: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    stats: Mapping[str, int] = field(default_factory=dict)
+    text_column: str = "text"
+    id_column: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __repr__(self) -> str:
+        metadata = ", ".join(self.metadata) or "none"
+        return f"Corpus({len(self)} texts, {int(self.counts.sum())} rows, metadata: {metadata})"
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 of ids and texts, in order (hex)."""
+        state = hashlib.sha256()
+        for id_and_text in zip(self.ids, self.texts, strict=True):
+            for part in id_and_text:
+                data = part.encode()
+                state.update(f"{len(data)}\n".encode())
+                state.update(data)
+        return state.hexdigest()
+
+    @classmethod
+    def read(cls, source: Any, *, text: str | None = None, id: str | None = None) -> Self:
+        """Read texts from a file, a folder, a data frame or a sequence of strings.
+
+        Rows are streamed: ids and texts are kept in memory, all other columns in a temporary file.
+
+        Parameters
+        ----------
+        source
+            Path of a CSV, TSV, JSON Lines, JSON (array of objects or strings, or object of columns),
+            Parquet or text file (one text per line), all but Parquet also as .gz; or of a folder of .txt and
+            .md files, searched recursively; or a pandas or polars frame or series; or a sequence of strings.
+        text
+            Column that holds the texts. Guessed when there is one obvious choice.
+        id
+            Column that holds unique ids. Guessed when a column named `id`, or exactly one named `*_id`,
+            `uuid`, `guid` or `key`, is unique and complete; else ids are row numbers.
+
+        Raises
+        ------
+        InputError
+            If the source cannot be read, no or several columns look like the texts, all texts are empty, or
+            the given ids are not unique and complete. The message says where.
+        """
+        table = open_table(source)
+        if not table.kinds:
+            raise InputError(f"{table.name} has no rows.")
+        texts = text_column(table, text)
+        candidates = id_columns(table, id, text=texts)
+        fold = _Fold(table, texts, candidates, required=id is not None)
+        with Spill([name for name in table.kinds if name not in (texts, id)]) as spill:
+            for batch in table.batches():
+                spill.add(batch, fold.add(batch))
+        fold.check()
+        id_column, ids = fold.choose_ids()
+        first = np.unique(np.frombuffer(fold.owners, dtype=np.int64), return_index=True)[1]
+        return cls(
+            ids=tuple(ids[row] for row in first),
+            texts=tuple(fold.texts),
+            counts=_frozen(np.bincount(fold.owners, minlength=len(fold.texts))),
+            duplicates=_duplicates(ids, fold.owners, first),
+            metadata=spill.columns(without=id_column),
+            stats={
+                "n_read": fold.n_read,
+                "n_texts": len(fold.texts),
+                "n_duplicates": len(fold.owners) - len(fold.texts),
+                "n_empty": fold.n_read - len(fold.owners),
+            },
+            text_column=texts,
+            id_column=id_column,
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the corpus as one Parquet file, atomically; the same corpus gives the same bytes.
+
+        Its columns are `id`, `text`, `count` and `duplicates`, then the metadata under their own names
+        (numbered where a name is taken).
+        """
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        metadata = self.metadata if isinstance(self.metadata, DiskColumns) else spilled(self.metadata)
+        string = pa.large_string()
+        types = [string, string, pa.int64(), pa.list_(string)]
+        names = unique_names([*_OWN, *metadata])
+        header = {
+            "format": FORMAT,
+            "stats": dict(self.stats),
+            "text_column": self.text_column,
+            "id_column": self.id_column,
+            "metadata": dict(zip(metadata, names[len(_OWN) :], strict=True)),
+        }
+        schema = pa.schema(
+            zip(names, [*types, *metadata.types()], strict=True),
+            metadata={"goalspace": json.dumps(header, ensure_ascii=False)},
+        )
+        groups = metadata.groups()
+        with (
+            atomic_path(Path(path)) as temporary,
+            parquet.ParquetWriter(temporary, schema, compression="zstd") as writer,
+        ):
+            for start in range(0, len(self), GROUP_ROWS):
+                rows = slice(start, start + GROUP_ROWS)
+                duplicates = [self.duplicates.get(id_, ()) for id_ in self.ids[rows]]
+                own = zip(
+                    [self.ids[rows], self.texts[rows], self.counts[rows], duplicates], types, strict=True
+                )
+                columns = [pa.array(values, type_) for values, type_ in own]
+                writer.write_table(pa.table([*columns, *next(groups, [])], schema=schema))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Open what `save` wrote; metadata stay on disk until they are asked for.
+
+        Raises
+        ------
+        InputError
+            If there is no such file, or it is not a corpus.
+        """
+        from pyarrow import parquet
+
+        path = Path(path)
+        ids: list[str] = []
+        texts: list[str] = []
+        counts: list[int] = []
+        duplicates: dict[str, tuple[str, ...]] = {}
+        with reading(str(path)), parquet.ParquetFile(path) as file:
+            header = json.loads((file.schema_arrow.metadata or {}).get(b"goalspace", b"{}"))
+            if header.get("format") != FORMAT:
+                raise InputError(
+                    f"{path} is not a corpus of this version of goalspace; read its source again."
+                )
+            for group in range(file.num_row_groups):
+                part = file.read_row_group(group, columns=list(_OWN)).select(_OWN).to_pydict()
+                ids += part["id"]
+                texts += part["text"]
+                counts += part["count"]
+                more = zip(part["id"], part["duplicates"], strict=True)
+                duplicates.update((id_, tuple(others)) for id_, others in more if others)
+        return cls(
+            ids=tuple(ids),
+            texts=tuple(texts),
+            counts=_frozen(np.array(counts, dtype=np.int64)),
+            duplicates=duplicates,
+            metadata=DiskColumns(path, header["metadata"]),
+            stats=header["stats"],
+            text_column=header["text_column"],
+            id_column=header["id_column"],
+        )
+
+
+def _frozen(counts: np.ndarray) -> np.ndarray:
+    counts = counts.astype(np.int64)
+    counts.flags.writeable = False
+    return counts
+
+
+def _duplicates(ids: Sequence[str], owners: Sequence[int], first: np.ndarray) -> dict[str, tuple[str, ...]]:
+    """Give the ids of the folded rows under the id of the first row with the same text."""
+    folded: dict[str, list[str]] = {}
+    for row in np.setdiff1d(np.arange(len(owners)), first, assume_unique=True):
+        folded.setdefault(ids[first[owners[row]]], []).append(ids[row])
+    return {id_: tuple(folded[id_]) for id_ in (ids[row] for row in first) if id_ in folded}
+
+
+# ---------------------------------------------------------------- rows → distinct texts
+
+
+class _Fold:
+    """The distinct texts of a stream of rows, and what their ids may be.
+
+    Attributes
+    ----------
+    texts
+        The distinct texts.
+    owners
+        For every row that has a text, its index in `texts`.
+    """
+
+    def __init__(self, table: Table, text: str, id_columns: Sequence[str], *, required: bool) -> None:
+        self.texts: list[str] = []
+        self.owners = array("q")
+        self.n_read = 0
+        self._table, self._text, self._required = table, text, required
+        self._rows = array("q")  # source row of every owner
+        self._index: dict[str, int] = {}
+        self._ids: dict[str, dict[str, int]] = {name: {} for name in id_columns}  # column → id → source row
+
+    def add(self, batch: Any) -> list[bool]:
+        """Take a batch and say which of its rows bring a new text."""
+        kept, present = [], []
+        for position, value in enumerate(batch.column(self._text).to_pylist()):
+            text = value.replace("\0", "").strip() if value else ""
+            owner = self._index.setdefault(text, len(self.texts)) if text else -1
+            kept.append(owner == len(self.texts))
+            if text:
+                present.append(position)
+                self.owners.append(owner)
+                self._rows.append(self.n_read + position)
+            if kept[-1]:
+                self.texts.append(text)
+        for column, seen in list(self._ids.items()):
+            values = batch.column(column).to_pylist()
+            if not self._add_ids(column, seen, [(values[i], self.n_read + i) for i in present]):
+                del self._ids[column]  # not unique and complete: no candidate
+        self.n_read += len(kept)
+        return kept
+
+    def _add_ids(self, column: str, seen: dict[str, int], values: list[tuple[Any, int]]) -> bool:
+        for value, row in values:
+            if isinstance(value, float) and value.is_integer():
+                value = int(value)  # integers turn to floats where a frame lacks some
+            id_ = "" if value is None or value != value else str(value)
+            if id_.strip() and seen.setdefault(id_, row) == row:
+                continue
+            if not self._required:
+                return False
+            where = self._table.where
+            what = f"repeats {id_!r} of {where(seen[id_])}" if id_.strip() else "has no value"
+            raise InputError(
+                f"The id column {column!r} of {self._table.name} {what} in {where(row)}; "
+                "make the ids unique and complete, or leave out --id to number the rows."
+            )
+        return True
+
+    def check(self) -> None:
+        """Refuse a source without texts."""
+        if not self.n_read:
+            raise InputError(f"{self._table.name} has no rows.")
+        if not self.texts:
+            where = f"column {self._text!r} of {self._table.name}"
+            raise InputError(f"Every text in {where} is empty (rows read: {self.n_read}).")
+        if all(map(_NUMBER.fullmatch, self.texts)):
+            raise InputError(
+                f"The column {self._text!r} of {self._table.name} holds numbers, not texts; "
+                "choose another with --text NAME."
+            )
+
+    def choose_ids(self) -> tuple[str | None, list[str]]:
+        """Return the id column, if there is one clear choice, and the id of every row that has a text."""
+        candidates = list(self._ids)
+        clear = len(candidates) == 1 or (candidates and candidates[0].strip().lower() == "id")
+        column = candidates[0] if clear else None
+        return column, list(self._ids[column]) if column is not None else [str(row) for row in self._rows]

@@ -1,0 +1,193 @@
+"""One chat client, over the openai package, for every OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import cached_property, partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from goalspace.errors import LLMError
+from goalspace.llm import Reply, collect
+from goalspace.llm.api import TIMEOUT, TOO_LONG, connect, describe, find_endpoint, one_line, translate_errors
+
+if TYPE_CHECKING:
+    from openai import OpenAI, OpenAIError
+
+_log = logging.getLogger(__name__)
+
+_CONCURRENCY = 8
+
+# What an endpoint may refuse, in the order in which it is looked for in the message of a refusal.
+_REFUSABLE = {
+    "response_format": re.compile(r"response_format|schema|json_object|grammar|structured output"),
+    "max_tokens": re.compile(r"\bmax_tokens\b"),
+    "temperature": re.compile(r"\btemperature\b"),
+    "seed": re.compile(r"\bseed\b"),
+}
+_DECLINED = {"content_filter", "content_policy_violation", "invalid_prompt"}
+
+_SCHEMA_IN_WORDS = (
+    "{prompt}\n\nAnswer with one JSON object and nothing else. It follows this JSON schema:\n{schema}"
+)
+
+
+def api_llm(spec: str, *, concurrency: int | None = None, timeout: float = TIMEOUT) -> ChatLLM:
+    """Make the LLM of ``openai:MODEL``, ``ollama:MODEL`` or ``http(s)://HOST:PORT/v1#MODEL``.
+
+    Parameters
+    ----------
+    spec
+        One of these forms.
+    concurrency
+        Calls in flight at once; 8 by default.
+    timeout
+        Seconds that one reply may take.
+    """
+    endpoint = find_endpoint(spec)
+    opener = partial(connect, endpoint, timeout=timeout)
+    return ChatLLM(endpoint.name, endpoint.model, opener, concurrency=concurrency or _CONCURRENCY)
+
+
+class ChatLLM:
+    """A model behind an OpenAI-compatible endpoint.
+
+    It asks for temperature 0, seed 0 and, with a schema, for strict JSON-schema output. What the endpoint
+    refuses of these is learned from its first answer and left out from then on; where JSON-schema output is
+    refused, the schema is described in the prompt.
+
+    Parameters
+    ----------
+    name
+        Identifies the model in the log of calls.
+    model
+        Its name at the endpoint.
+    connect
+        Opens the client; called before the first prompt, so that a replayed run needs no endpoint.
+    concurrency
+        Calls in flight at once.
+    """
+
+    def __init__(self, name: str, model: str, connect: Callable[[], OpenAI], *, concurrency: int) -> None:
+        self.name = name
+        self.model = model
+        self.concurrency = concurrency
+        self._connect = connect
+        self._refused: set[str] = set()
+        self._answered: set[bool] = set()  # whether a call with (True), without (False) a schema was answered
+
+    @cached_property
+    def _client(self) -> OpenAI:
+        return self._connect()
+
+    def complete(
+        self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
+    ) -> list[Reply]:
+        """Answer every prompt, in the order of `prompts`."""
+        return collect(self.stream(prompts, schema=schema, max_tokens=max_tokens))
+
+    def stream(
+        self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
+    ) -> Iterator[tuple[int, Reply]]:
+        """Yield (position in `prompts`, reply) as the replies come.
+
+        Raises
+        ------
+        LLMError
+            If a call fails for good. No further call is begun then; those in flight are finished and yielded
+            first, so that a caller who stores replies loses none.
+        """
+        ask = partial(self._ask, schema=schema, max_tokens=max_tokens)
+        waiting = iter(range(len(prompts)))
+        if (schema is not None) not in self._answered:
+            # alone, so that a wrong key or a refused parameter costs one call and not one per worker
+            for first in islice(waiting, 1):
+                yield first, ask(prompts[first])
+                self._answered.add(schema is not None)
+        running: dict[Future[Reply], int] = {}
+        failure: BaseException | None = None
+        with ThreadPoolExecutor(self.concurrency) as pool:
+            while True:
+                for position in islice(waiting, self.concurrency - len(running)):
+                    running[pool.submit(ask, prompts[position])] = position
+                if not running:
+                    break
+                for call in wait(running, return_when=FIRST_COMPLETED).done:
+                    position = running.pop(call)
+                    if error := call.exception():
+                        failure, waiting = failure or error, iter(range(0))
+                    else:
+                        yield position, call.result()
+        if failure:
+            raise failure
+
+    def _ask(self, prompt: str, *, schema: dict[str, Any] | None, max_tokens: int) -> Reply:
+        import openai
+
+        started = time.monotonic()
+        address = str(self._client.base_url).rstrip("/")
+        with translate_errors(address, self.model, client=self._client):
+            while True:
+                request = self._request(prompt, schema, max_tokens)
+                try:
+                    answer = self._client.chat.completions.create(**request)
+                    break
+                except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                    if error.code in _DECLINED:  # a refusal of this one text, not of the run
+                        return Reply(describe(error), 0, 0, seconds=time.monotonic() - started)
+                    if not self._learn(error, request):
+                        raise
+        choices = getattr(answer, "choices", None)
+        if not choices:
+            raise LLMError(
+                f"{address} does not answer as an OpenAI-compatible endpoint does (model '{self.model}'): "
+                f"{one_line(str(getattr(answer, 'error', None) or answer))}. Does its address end in /v1?"
+            )
+        message, usage = choices[0].message, answer.usage
+        text = message.content or getattr(message, "refusal", None) or ""
+        return Reply(
+            text.encode("utf-8", "replace").decode(),  # half an emoji cannot be stored
+            usage.prompt_tokens if usage else 0,
+            usage.completion_tokens if usage else 0,
+            seconds=time.monotonic() - started,
+        )
+
+    def _request(self, prompt: str, schema: dict[str, Any] | None, max_tokens: int) -> dict[str, Any]:
+        refused = self._refused.copy()
+        request: dict[str, Any] = {"model": self.model}
+        request["max_completion_tokens" if "max_tokens" in refused else "max_tokens"] = max_tokens
+        request |= {name: 0 for name in ("temperature", "seed") if name not in refused}
+        if schema is not None:
+            if "json_schema" not in refused:
+                form = {"name": "reply", "strict": True, "schema": schema}
+                request["response_format"] = {"type": "json_schema", "json_schema": form}
+            else:
+                prompt = _SCHEMA_IN_WORDS.format(prompt=prompt, schema=json.dumps(schema, ensure_ascii=False))
+                if "json_object" not in refused:
+                    request["response_format"] = {"type": "json_object"}
+        return request | {"messages": [{"role": "user", "content": prompt}]}
+
+    def _learn(self, error: OpenAIError, request: dict[str, Any]) -> bool:
+        """Remember which part of `request` the endpoint refused; False when it refused something else."""
+        text = str(error).lower()
+        if TOO_LONG.search(text):
+            return False
+        param = getattr(error, "param", None)
+        named = (
+            [param] if param in _REFUSABLE else [n for n, words in _REFUSABLE.items() if words.search(text)]
+        )
+        for name in named:
+            if name in request:
+                refused = request[name]["type"] if name == "response_format" else name
+                if refused not in self._refused:
+                    self._refused.add(refused)
+                    _log.warning(
+                        "%s refuses %s and is asked without: %s", self.name, refused, describe(error)
+                    )
+                return True
+        return False

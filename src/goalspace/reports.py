@@ -1,0 +1,364 @@
+"""A run → one plain dict → terminal, Markdown, self-contained HTML."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from goalspace import __version__, _report_charts, _report_stages, _report_tables, _report_text
+from goalspace._files import write_atomic
+from goalspace._report_tables import Column
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from rich.console import RenderableType
+
+    from goalspace.factors import Factors
+    from goalspace.run import Run
+
+MAX_POINTS = 5_000  # texts on the map; more are sampled, and the report says so
+MAX_PROPERTIES = 24  # properties on a card
+MAX_EVIDENCE = 6  # texts on a card, per pole
+SNIPPET = 160  # characters of a text on the map
+
+CITATIONS = (
+    {
+        "what": "the method: properties for a goal, links, factors (Instruct-LF)",
+        "text": "Xie, Khot, Dalvi Mishra, Surana, McAuley, Clark, Majumder: Latent Factor Models Meets "
+        "Instructions: Goal-conditioned Latent Factor Discovery without Task Supervision. NAACL 2025. "
+        "arXiv:2502.15147",
+        "url": "https://arxiv.org/abs/2502.15147",
+    },
+    {
+        "what": "the factor model (Linear CorEx)",
+        "text": "Ver Steeg, Harutyunyan, Moyer, Galstyan: Fast Structure Learning with Modular "
+        "Regularization. NeurIPS 2019. arXiv:1706.03353",
+        "url": "https://arxiv.org/abs/1706.03353",
+    },
+)
+
+
+def summarise(run: Run) -> dict[str, Any]:
+    """Return everything a report shows as one JSON-able dict.
+
+    Parameters
+    ----------
+    run
+        A finished run.
+
+    Returns
+    -------
+    dict
+        Strings, numbers, lists and dicts only. "goal", "headline", "totals", "stages", "quality", "tc_curve",
+        "factors" (one dict per factor: name, description, poles, share, properties, evidence, trend),
+        "undescribed" (texts without a dominant factor), "map" (columns of at most 5,000 points), "trend",
+        "crosstabs", "findings", "hierarchy", "settings", "versions", "citations". Texts are cleaned of
+        control characters but not escaped.
+    """
+    corpus, factors, record = run.corpus, run.factors, run.record
+    columns = _report_tables.read_columns(corpus.metadata)
+    dominant = np.asarray(factors.dominant)
+    n_factors = len(factors.names)
+    all_tables = [_report_tables.crosstab(column, dominant, n_factors) for column in columns]
+    tables = _report_tables.most_telling(all_tables)
+    shown = [column for table in tables for column in columns if column.name == table["column"]]
+    trend = _report_tables.trend(columns, dominant, n_factors)
+    cards = _factors(run, shown[:3], trend)
+    totals = _totals(run, dominant)
+    return {
+        "format": 1,
+        "goal": _report_text.line(run.goal, 400),
+        "run": _report_text.line(run.path.name, 80),
+        "created": str(record.get("created", "")),
+        "version": str(record.get("goalspace", __version__)),
+        "headline": _headline(cards, totals),
+        "totals": totals,
+        "stages": _report_stages.stages(record),
+        "quality": _report_stages.quality(record),
+        "tc_curve": [[int(k), float(tc)] for k, tc in factors.tc_curve if math.isfinite(tc)],
+        "factors": cards,
+        "undescribed": _undescribed(run, dominant),
+        "map": _map(run, dominant),
+        "trend": trend and {key: value for key, value in trend.items() if key != "shares"},
+        "crosstabs": tables,
+        "n_columns": len(columns),
+        "findings": _report_tables.findings(tables, n_compared=_report_tables.n_cells(all_tables)),
+        "hierarchy": _hierarchy(factors),
+        "settings": _report_stages.settings(record),
+        "versions": {str(name): str(value) for name, value in record.get("versions", {}).items()},
+        "citations": [
+            *CITATIONS,
+            {"what": "the program", "text": f"goalspace, version {__version__}", "url": ""},
+        ],
+    }
+
+
+def _totals(run: Run, dominant: np.ndarray) -> dict[str, Any]:
+    n_texts = len(run.corpus)
+    n_described = int((dominant >= 0).sum())
+    assignment = np.asarray(run.factors.assignment)
+    return {
+        "n_texts": n_texts,
+        "n_rows": int(np.sum(run.corpus.counts)),
+        "n_duplicates": int(run.corpus.stats.get("n_duplicates", 0)),
+        "n_properties": len(run.factors.vocabulary),
+        "n_unassigned": int((assignment < 0).sum()),
+        "n_factors": len(run.factors.names),
+        "n_described": n_described,
+        "described": n_described / n_texts if n_texts else 0.0,
+    }
+
+
+def _headline(cards: Sequence[dict[str, Any]], totals: dict[str, Any]) -> str:
+    factors, texts = (
+        _report_text.plural(totals["n_factors"], "factor"),
+        _report_text.plural(totals["n_texts"], "text"),
+    )
+    if not totals["n_described"]:
+        return f"{texts} and {factors}; no text is described clearly by one of them."
+    largest = max(cards, key=lambda card: card["share"])
+    rest = totals["n_texts"] - totals["n_described"]
+    return (
+        f"{texts}, {factors}. The most common, “{largest['name']}”, describes "
+        f"{_report_text.percent(largest['share'])} of the texts best; "
+        + (
+            f"{_report_text.percent(rest / totals['n_texts'])} fit no factor."
+            if rest
+            else "every text fits a factor."
+        )
+    )
+
+
+def _factors(run: Run, about: Sequence[Column], trend: dict[str, Any] | None) -> list[dict[str, Any]]:
+    factors = run.factors
+    n_texts = len(run.corpus)
+    dominant = np.asarray(factors.dominant)
+    counts = np.bincount(dominant[dominant >= 0], minlength=len(factors.names))
+    wanted = {item.text_id for items in factors.evidence for item in items}
+    rows = {text_id: row for row, text_id in enumerate(run.corpus.ids) if text_id in wanted}
+    return [
+        {
+            "index": i,
+            "name": _report_text.line(name, 160),
+            "description": _report_text.line(factors.descriptions[i], 400),
+            "poles": [_report_text.line(pole, 160) for pole in factors.poles[i] if pole],
+            "tc": float(factors.tc[i]),
+            "n_texts": int(counts[i]),
+            "share": float(counts[i] / n_texts) if n_texts else 0.0,
+            "n_properties": len(factors.properties[i]),
+            "properties": [
+                {
+                    "name": _report_text.line(m.name, 160),
+                    "weight": round(float(m.weight), 3),
+                    "n_texts": int(m.n_texts),
+                }
+                for m in factors.properties[i][:MAX_PROPERTIES]
+            ],
+            "evidence": _evidence(run, i, rows, about),
+            "trend": trend["shares"][i] if trend else None,
+        }
+        for i, name in enumerate(factors.names)
+    ]
+
+
+def _evidence(run: Run, factor: int, rows: dict[str, int], about: Sequence[Column]) -> list[dict[str, Any]]:
+    """Return the texts of one factor, those of the positive pole first, at most six per pole.
+
+    A sentence that several texts share (form letters) is shown once, with the number of the other texts.
+    """
+    kept: dict[tuple[int, str], dict[str, Any]] = {}
+    room = {1: MAX_EVIDENCE, -1: MAX_EVIDENCE}
+    for item in sorted(run.factors.evidence[factor], key=lambda e: e.pole < 0):
+        if item.text_id not in rows:
+            continue
+        row, pole = rows[item.text_id], -1 if item.pole < 0 else 1
+        cut = _report_text.excerpt(run.corpus.texts[row], int(item.start), int(item.end))
+        key = (pole, _report_text.line(cut["sentence"]).casefold())
+        if key in kept:
+            kept[key]["n_same"] += 1
+        elif room[pole]:
+            room[pole] -= 1
+            kept[key] = {
+                "text_id": _report_text.line(str(item.text_id), 60),
+                "score": round(float(item.score), 2),
+                "pole": pole,
+                "n_copies": int(run.corpus.counts[row]),
+                "n_same": 0,
+                "about": [[c.name, c.labels[c.codes[row]]] for c in about if c.codes[row] >= 0],
+                **cut,
+            }
+    return list(kept.values())
+
+
+def _undescribed(run: Run, dominant: np.ndarray) -> dict[str, Any]:
+    """Return how many texts no factor describes, and the three on which all factors are weakest."""
+    rows = np.flatnonzero(dominant < 0)
+    strength = np.abs(np.asarray(run.factors.scores)[rows]).max(axis=1, initial=0.0)
+    weakest = rows[np.argsort(strength, kind="stable")[:3]]
+    return {
+        "n": len(rows),
+        "share": len(rows) / len(dominant) if len(dominant) else 0.0,
+        "examples": [
+            {
+                "text_id": _report_text.line(str(run.corpus.ids[row]), 60),
+                "text": _report_text.line(run.corpus.texts[row], 280),
+            }
+            for row in weakest
+        ],
+    }
+
+
+def _map(run: Run, dominant: np.ndarray) -> dict[str, Any]:
+    """Return the points as columns, in thousandths of the map's sides; too many are sampled at random."""
+    n_texts = len(dominant)
+    rows = np.arange(n_texts)
+    if n_texts > MAX_POINTS:
+        rows = np.sort(np.random.default_rng(0).choice(n_texts, MAX_POINTS, replace=False))
+    places, labels = _thousandths(run.factors.map[rows]), _thousandths(run.factors.factor_map)
+    scores = (
+        np.asarray(run.factors.scores)[rows, np.maximum(dominant[rows], 0)]
+        if len(run.factors.names)
+        else rows
+    )
+    strength = [round(float(s), 1) if f >= 0 else None for s, f in zip(scores, dominant[rows], strict=True)]
+    return {
+        "n_texts": n_texts,
+        "sampled": n_texts > MAX_POINTS,
+        "x": places[:, 0].tolist(),
+        "y": places[:, 1].tolist(),
+        "factor": dominant[rows].tolist(),
+        "strength": strength,
+        "text_id": [_report_text.line(str(run.corpus.ids[row]), 40) for row in rows],
+        "text": [_report_text.line(run.corpus.texts[row], SNIPPET) for row in rows],
+        "label_x": labels[:, 0].tolist(),
+        "label_y": labels[:, 1].tolist(),
+    }
+
+
+def _thousandths(places: np.ndarray) -> np.ndarray:
+    """Return places in [0, 1]² as integers from 25 to 975, so that dots at the rim are whole."""
+    finite = np.nan_to_num(np.asarray(places, dtype=np.float64).reshape(-1, 2), nan=0.5)
+    thousandths: np.ndarray = np.rint(25 + 950 * finite.clip(0, 1)).astype(np.int64)
+    return thousandths
+
+
+def _hierarchy(factors: Factors) -> list[dict[str, Any]]:
+    """Return the groups of factors as a tree; a leaf is {"factor": index}. Empty when there are none."""
+    nodes: list[dict[str, Any]] = [{"factor": i} for i in range(len(factors.names))]
+    for layer in factors.hierarchy:
+        groups: list[dict[str, Any]] = [
+            {"name": _report_text.line(name, 160), "children": []} for name in layer.names
+        ]
+        alone: list[dict[str, Any]] = []
+        for node, group in zip(nodes, layer.assignment, strict=True):
+            (groups[int(group)]["children"] if group >= 0 else alone).append(node)
+        nodes = [group for group in groups if group["children"]] + alone
+    return nodes if factors.hierarchy else []
+
+
+def report(run: Run, *, path: str | Path | None = None) -> Path:
+    """Write report.html and report.md.
+
+    Parameters
+    ----------
+    run
+        A finished run.
+    path
+        Where the HTML goes; the Markdown goes beside it with the suffix .md. By default `report.html` in the
+        run folder.
+
+    Returns
+    -------
+    Path
+        The HTML file.
+    """
+    target = Path(path) if path is not None else Path(run.path) / "report.html"
+    summary = summarise(run)
+    write_atomic(target.with_suffix(".md"), render_markdown(summary))
+    write_atomic(target, render_html(summary))
+    return target
+
+
+def render_html(summary: dict[str, Any]) -> str:
+    """Return the report as one HTML page that asks the network for nothing and runs no script but its own."""
+    style, script = _web("report.css"), _web("report.js")
+    policy = (
+        f"default-src 'none'; style-src '{_source_hash(style)}'; script-src '{_source_hash(script)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    data = {**summary["map"], "names": [factor["name"] for factor in summary["factors"]]}
+    return (
+        _environment(html=True)
+        .get_template("web/report.html.j2")
+        .render(s=summary, style=style, script=script, policy=policy, data=_inline_json(data))
+    )
+
+
+def render_markdown(summary: dict[str, Any]) -> str:
+    """Return the report in short as Markdown."""
+    text = _environment(html=False).get_template("report.md.j2").render(s=summary)
+    return text.strip() + "\n"
+
+
+def render_terminal(summary: dict[str, Any], *, path: str | Path | None = None) -> RenderableType:
+    """Return the summary for rich to print in 80 columns or more; `path` says where the report is."""
+    from goalspace import _report_terminal  # here, because rich is slow to import
+
+    return _report_terminal.render(summary, path=path)
+
+
+def _environment(*, html: bool) -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("goalspace", "data"),
+        autoescape=html,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": _report_text.percent,
+        "number": _report_text.number,
+        "seconds": _report_text.seconds,
+        "colour": _report_charts.colour,
+        "md": _report_text.markdown,
+    }
+    environment.globals |= {
+        "plural": _report_text.plural,
+        "curve": _report_charts.curve,
+        "sparkline": _report_charts.sparkline,
+        "map_paths": _report_charts.map_paths,
+        "dot_size": _report_charts.dot_size,
+        "clear": _report_tables.CLEAR,
+        "enough": _report_tables.ENOUGH,
+    }
+    return environment
+
+
+def _web(name: str) -> str:
+    return (
+        resources.files("goalspace")
+        .joinpath("data", "web", name)
+        .read_text(encoding="utf-8")
+        .replace("\r\n", "\n")
+    )
+
+
+def _source_hash(source: str) -> str:
+    """Return the Content-Security-Policy source expression of an inline style or script."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+
+
+def _inline_json(value: Any) -> str:
+    """Return JSON in which no text can end or open an HTML element or comment."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

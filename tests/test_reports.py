@@ -1,0 +1,569 @@
+"""Reports: one dict, three renderers, hostile texts, real Chromium."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from markdown_it import MarkdownIt
+from rich.console import Console
+
+import factories
+from goalspace import _report_charts, _report_stages, _report_tables, _report_text, reports
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+HOSTILE = (
+    "<script>window.owned = 1</script> & more",
+    "</script><script>window.owned = 2</script>",
+    "<!-- <script> --!> <img src=x onerror='window.owned = 3'> <style>body{display:none}</style>",
+    "{{ 7 * 7 }} {% raw %} ${window.owned = 4} javascript:window.owned=5",
+    "هذا النص مكتوب من اليمين إلى اليسار. \u202eevil\u202c نهاية",
+    "这是一个没有空格的中文文本。" * 40,
+    "x" * 10_000,
+    "\x1b[31mred\x1b[0m \x00 \ud800 [bold]markup[/bold] :smile: `code` | pipe | [a](http://b.example) @user",
+    '" onmouseover="window.owned = 6" \' autofocus',
+)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Any:
+    return factories.helpdesk_run(tmp_path)
+
+
+def hostile_run(path: Path) -> Any:
+    texts = [f"{text} {i}" for i in range(4) for text in HOSTILE]
+    labels = [HOSTILE[i % 3] for i in range(len(texts))]
+    corpus = factories.make_corpus(
+        texts, {HOSTILE[1]: labels, "month": [f"2024-0{1 + i % 4}" for i in range(len(texts))]}
+    )
+    factors = factories.make_factors(
+        corpus,
+        [i % len(HOSTILE) for i in range(len(texts))],
+        HOSTILE,
+        properties=[[text, f"{text}{text}"] for text in HOSTILE],
+        negative_poles={0: HOSTILE[2]},
+        hierarchy=[factories.FakeLayer((HOSTILE[0], HOSTILE[4]), np.arange(len(HOSTILE)) % 2)],
+    )
+    return factories.make_run(path, corpus, factors, goal=HOSTILE[0])
+
+
+def shaped_run(path: Path, shape: str) -> Any:
+    """Runs at the edges of what a report must hold."""
+    if shape == "hostile":
+        return hostile_run(path)
+    if shape == "one factor":
+        corpus = factories.make_corpus([f"Text number {i}." for i in range(5)])
+        return factories.make_run(path, corpus, factories.make_factors(corpus, [0] * 5, ["Only one"]))
+    if shape == "nothing dominant":
+        corpus = factories.make_corpus([f"Text number {i}." for i in range(30)], {"kind": ["a", "b"] * 15})
+        factors = factories.make_factors(corpus, [-1] * 30, ["Weak", "Weaker"], n_evidence=0)
+        return factories.make_run(path, corpus, factors)
+    rng = np.random.default_rng(0)  # sixty factors, long names without a place to break
+    corpus = factories.make_corpus(
+        [f"Text number {i}. It says little." for i in range(600)],
+        {"day": [f"2024-03-{1 + i % 20:02d}" for i in range(600)]},
+    )
+    names = [f"Factor{'_with_a_very_long_name' * (i % 8)} {i}" for i in range(60)]
+    return factories.make_run(path, corpus, factories.make_factors(corpus, rng.integers(0, 60, 600), names))
+
+
+SHAPES = ("hostile", "one factor", "nothing dominant", "sixty factors")
+
+
+# ---------------------------------------------------------------- one plain dict
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_summary_is_json_and_every_renderer_takes_it_back_from_json(tmp_path, shape):
+    summary = reports.summarise(shaped_run(tmp_path, shape))
+    again = json.loads(json.dumps(summary, allow_nan=False))
+    assert again == summary
+    assert reports.render_html(again) == reports.render_html(summary)
+    assert reports.render_markdown(again) == reports.render_markdown(summary)
+    assert printed(again, 80) == printed(summary, 80)
+
+
+def test_summary_tells_the_factors_of_the_run(run):
+    summary = reports.summarise(run)
+    dominant = run.factors.dominant
+    assert [f["name"] for f in summary["factors"]] == list(run.factors.names)
+    assert [f["n_texts"] for f in summary["factors"]] == [int((dominant == i).sum()) for i in range(4)]
+    assert summary["undescribed"]["n"] == int((dominant < 0).sum())
+    assert sum(f["n_texts"] for f in summary["factors"]) + summary["undescribed"]["n"] == len(run.corpus)
+    assert summary["factors"][3]["poles"] == ["Rude support", "Friendly support"]
+    first = summary["factors"][0]["evidence"][0]
+    text = run.corpus.texts[run.corpus.ids.index(first["text_id"])]
+    assert first["before"] + first["sentence"] + first["after"] == text
+    assert first["sentence"].startswith("The parcel arrived")
+    assert {name for name, _ in first["about"]} == {"product", "month"}
+
+
+def test_evidence_shows_a_shared_sentence_once_and_counts_the_rest(tmp_path):
+    corpus = factories.make_corpus([f"The same letter. Sent by {i}." for i in range(9)])
+    factors = factories.make_factors(corpus, [0] * 9, ["Letters"], n_evidence=9)
+    card = reports.summarise(factories.make_run(tmp_path, corpus, factors))["factors"][0]
+    assert [(e["sentence"], e["n_same"]) for e in card["evidence"]] == [("The same letter.", 8)]
+
+
+def test_map_holds_every_text_or_says_that_it_was_sampled(run, tmp_path):
+    points = reports.summarise(run)["map"]
+    assert not points["sampled"]
+    assert points["factor"] == run.factors.dominant.tolist()
+    assert "drawn at random" not in reports.render_html(reports.summarise(run))
+    n = reports.MAX_POINTS + 1000
+    corpus = factories.make_corpus([f"Text {i}." for i in range(n)])
+    many = reports.summarise(
+        factories.make_run(tmp_path, corpus, factories.make_factors(corpus, np.arange(n) % 3, "ABC"))
+    )
+    assert many["map"]["sampled"]
+    assert {len(many["map"][key]) for key in ("x", "y", "factor", "text", "text_id", "strength")} == {
+        reports.MAX_POINTS
+    }
+    assert len(set(many["map"]["text_id"])) == reports.MAX_POINTS
+    assert "5,000 of 6,000 texts, drawn at random" in reports.render_html(many)
+
+
+def test_hierarchy_is_a_tree_that_keeps_factors_outside_every_group(run):
+    layers = (
+        factories.FakeLayer(("Left", "Right"), np.array([0, 1, 0, -1])),
+        factories.FakeLayer(("Top",), np.array([0, 0, -1])),
+    )
+    changed = factories.FakeRun(
+        run.path, run.goal, run.corpus, replace(run.factors, hierarchy=layers), run.record
+    )
+    assert reports.summarise(changed)["hierarchy"] == [
+        {
+            "name": "Top",
+            "children": [
+                {"name": "Left", "children": [{"factor": 0}, {"factor": 2}]},
+                {"name": "Right", "children": [{"factor": 1}]},
+            ],
+        },
+        {"factor": 3},
+    ]
+
+
+# ---------------------------------------------------------------- metadata and numbers
+
+
+def columns(**metadata: list[Any]) -> dict[str, _report_tables.Column]:
+    return {column.name: column for column in _report_tables.read_columns(metadata)}
+
+
+def test_crosstab_counts_shares_and_residuals():
+    (column,) = columns(kind=["a"] * 20 + ["b"] * 20 + [None] * 5).values()
+    dominant = np.array([0] * 16 + [-1] * 4 + [0] * 6 + [1] * 14 + [1] * 5)
+    table = _report_tables.crosstab(column, dominant, 2)
+    assert (table["n"], table["n_missing"]) == (40, 5)
+    assert [value["n"] for value in table["values"]] == [20, 20]
+    assert [row["factor"] for row in table["rows"]] == [0, 1, -1]
+    first, second, none = table["rows"]
+    assert [cell["n"] for cell in first["cells"]] == [16, 6]
+    assert [cell["share"] for cell in first["cells"]] == [0.8, 0.3]
+    assert first["share"] == 22 / 40
+    # expected 11, spread sqrt(11 (1 - 22/40) (1 - 20/40)) = 1.573
+    assert [cell["residual"] for cell in first["cells"]] == [3.18, -3.18]
+    assert [cell["mark"] for cell in first["cells"]] == [1, -1]
+    assert [cell["n"] for cell in second["cells"]] == [0, 14]
+    assert [cell["mark"] for cell in none["cells"]] == [0, 0]  # 4 texts against 2 expected is too few
+
+
+def test_crosstab_finds_no_difference_where_there_is_none():
+    (column,) = columns(kind=["a", "a", "b", "b"] * 50).values()
+    table = _report_tables.crosstab(column, np.array([0, 1] * 100), 2)
+    assert table["n_marked"] == 0
+    assert table["association"] == 0
+    assert {cell["residual"] for row in table["rows"] for cell in row["cells"]} == {0}
+
+
+def test_columns_are_groups_or_periods_and_nothing_else():
+    n = 60
+    found = columns(
+        ticket=[f"T{i}" for i in range(n)],
+        constant=["same"] * n,
+        tags=[["a"], ["b"]] * (n // 2),
+        rating=[5, 1, 10] * (n // 3),
+        weekday=["Wed", "Mon", "Fri"] * (n // 3),
+        tier=["free", "free", "paid"] * (n // 3),
+        day=[f"2024-{1 + i % 3:02d}-{1 + i % 28:02d}T08:00:00Z" for i in range(n)],
+        year=[2019, 2022] * (n // 2),
+        price=[float(i) + 0.5 for i in range(n)],
+        sparse=["a", None, float("nan"), "", "b", "NaN"] * (n // 6),
+    )
+    assert set(found) == {"rating", "weekday", "tier", "day", "year", "sparse"}
+    assert found["rating"].labels == ("1", "5", "10")
+    assert found["weekday"].labels == ("Mon", "Wed", "Fri")
+    assert found["tier"].labels == ("free", "paid")
+    assert (found["day"].unit, found["day"].labels) == ("month", ("2024-01", "2024-02", "2024-03"))
+    assert (found["year"].unit, found["year"].labels) == ("year", ("2019", "2020", "2021", "2022"))
+    assert (found["sparse"].codes >= 0).sum() == 2 * n // 6
+
+
+def test_trend_leaves_a_gap_where_a_month_has_no_texts():
+    metadata = columns(month=["2024-01", "2024-01", "2024-03", "2024-03"])
+    trend = _report_tables.trend(metadata.values(), np.array([0, 1, 0, 0]), 2)
+    assert trend is not None
+    assert trend["periods"] == ["2024-01", "2024-02", "2024-03"]
+    assert trend["shares"] == [[0.5, None, 1.0], [0.5, None, 0.0]]
+    line = _report_charts.sparkline(trend["shares"][0])
+    assert line is not None
+    assert len(line["paths"]) == 2
+
+
+def test_at_most_six_tables_the_most_telling_first(run):
+    rng = np.random.default_rng(7)
+    n = len(run.corpus)
+    noise = {f"noise {i}": rng.choice(["a", "b", "c"], n).tolist() for i in range(8)}
+    telling = {"topic": [str(topic) for topic in run.factors.dominant]}
+    corpus = replace(run.corpus, metadata={**noise, **telling})
+    summary = reports.summarise(replace(run, corpus=corpus))
+    assert summary["n_columns"] == 9
+    assert len(summary["crosstabs"]) == 6
+    assert summary["crosstabs"][0]["column"] == "topic"
+    assert {finding["column"] for finding in summary["findings"]} == {"topic"}
+    assert "The 6 of 9 columns" in reports.render_html(summary)
+
+
+def test_findings_allow_for_the_number_of_cells_compared():
+    (column,) = columns(kind=["a"] * 20 + ["b"] * 20).values()
+    table = _report_tables.crosstab(
+        column, np.array([0] * 16 + [1] * 4 + [0] * 6 + [1] * 14), 2
+    )  # residual 3.18
+    assert [f["factor"] for f in _report_tables.findings([table], n_compared=4)] == [0, 1]
+    assert _report_tables.findings([table], n_compared=100) == []
+
+
+def test_findings_name_the_planted_difference(run):
+    (finding,) = [f for f in reports.summarise(run)["findings"] if f["column"] == "product"]
+    assert (finding["factor"], finding["value"]) == (1, "phone")
+    assert finding["share"] > 2 * finding["overall"]
+
+
+def test_excerpt_keeps_the_sentence_and_never_splits_a_character():
+    text = "a" * 5000 + " The end. " + "e\u0301" * 3000
+    cut = _report_text.excerpt(text, 5001, 5009, around=100)
+    assert cut["sentence"] == "The end."
+    assert cut["before"].startswith("… ")
+    assert cut["after"].endswith("e\u0301 …")
+    assert len(cut["before"] + cut["after"]) < 300
+    assert _report_text.excerpt("short", 0, 99) == {"before": "", "sentence": "short", "after": ""}
+
+
+def test_stages_and_quality_are_told_in_sentences(run):
+    record = json.loads(json.dumps(run.record))
+    told = {stage["stage"]: stage["line"] for stage in _report_stages.stages(record)}
+    assert told["corpus"] == "240 rows read, 240 different texts; no exact duplicates"
+    assert "98% of the texts have at least one; 850 quotes kept, 7 dropped" in told["propose"]
+    assert "41% are among the ten" in " ".join(_report_stages.quality(record)["sentences"])
+    record["stages"]["link"]["result"].update(recipe="untrained")
+    assert "Training did not improve" in _report_stages.quality(record)["sentences"][-1]
+    record["stages"]["link"]["result"] = {"recipe": "untrained", "recall_at_10": None, "auc": float("nan")}
+    assert "too few texts" in _report_stages.quality(record)["sentences"][0]
+    assert _report_stages.stages({"stages": {"factor": {}}})[0]["line"] == "0 factors"
+
+
+def test_settings_hold_no_secret_and_no_folder_of_the_user():
+    arguments = {
+        "api_key": "sk-1", "source": "/home/me/secret project/mail.csv", "llm": "gguf:/home/me/model.gguf",
+        "base_url": "https://me:pw@host/v1", "encoder": "org/model", "seed": 0, "n_factors": None,
+    }  # fmt: skip
+    settings = _report_stages.settings({"stages": {"propose": {"arguments": arguments}}})
+    assert {s["name"]: s["value"] for s in settings} == {
+        "source": "mail.csv", "llm": "gguf:model.gguf", "base_url": "https://host/v1", "encoder": "org/model",
+        "seed": "0", "n_factors": "default",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (None, "–"),
+        (0, "0%"),
+        (1e-5, "<0.1%"),
+        (0.004, "0.4%"),
+        (0.096, "10%"),
+        (0.5, "50%"),
+        (0.997, ">99%"),
+        (1, "100%"),
+    ],
+)
+def test_percent_in_words(share, words):
+    assert _report_text.percent(share) == words
+
+
+# ---------------------------------------------------------------- terminal and Markdown
+
+
+def printed(summary: dict[str, Any], width: int, **options: Any) -> str:
+    out = io.StringIO()
+    Console(width=width, file=out, **options).print(
+        reports.render_terminal(summary, path="runs/mail/report.html")
+    )
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_terminal_cuts_no_text(tmp_path, width):
+    corpus = factories.make_corpus([f"Text {i}." for i in range(40)])
+    names = ["A factor whose name goes on for quite a while", "短い名前" * 4, "Unbreakable" * 5]
+    properties = [["the very first property, which is long as well", "second property", "third"]] * 3
+    factors = factories.make_factors(corpus, np.arange(40) % 3, names, properties=properties)
+    text = printed(reports.summarise(factories.make_run(tmp_path, corpus, factors)), width)
+    assert all(len(line) <= width for line in text.splitlines())
+    assert "…" not in text
+    words = re.sub(r"\s", "", text)
+    for sought in (
+        "what makes customers unhappy",
+        "runs/mail/report.html",
+        "Properties",
+        "proposer offline",
+        "12 s",
+    ):
+        assert re.sub(r"\s", "", sought) in words
+    shown = set(re.findall(r"\w+", text))
+    assert {"second", "property", "third", "quite", "while"} <= shown
+    assert text.count("Unbreakable") >= 3  # folded over lines, none lost
+
+
+def test_terminal_obeys_nothing_in_a_text(tmp_path):
+    plain = printed(reports.summarise(hostile_run(tmp_path)), 100)
+    assert "[bold]markup[/bold]" in re.sub(r"\s", "", plain)
+    coloured = printed(
+        reports.summarise(hostile_run(tmp_path)), 100, force_terminal=True, color_system="standard"
+    )
+    assert "\x1b[31mred" not in coloured
+    assert "\u202e" not in coloured
+
+
+def test_terminal_has_colour_unless_it_is_not_wanted(run, monkeypatch):
+    summary = reports.summarise(run)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[36m" in printed(summary, 80, force_terminal=True, color_system="standard")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[36m" not in printed(summary, 80, force_terminal=True, color_system="standard")
+    assert "\x1b" not in printed(summary, 80)
+
+
+def test_markdown_shows_hostile_texts_as_text(tmp_path):
+    summary = reports.summarise(hostile_run(tmp_path))
+    tokens = (
+        MarkdownIt("commonmark", {"html": True, "linkify": False})
+        .enable("table")
+        .parse(reports.render_markdown(summary))
+    )
+    inline = [child for token in tokens for child in token.children or ()]
+    assert not [
+        token
+        for token in [*tokens, *inline]
+        if token.type in {"html_block", "html_inline", "fence", "code_block"}
+    ]
+    assert not [token for token in inline if token.type in {"link_open", "image", "code_inline"}]
+    texts = "\n".join(token.content for token in inline if token.type == "text")
+    assert HOSTILE[0] in texts
+    assert HOSTILE[1] in texts
+    titles = [
+        tokens[i + 1].content
+        for i, token in enumerate(tokens)
+        if token.type == "heading_open" and token.tag == "h3"
+    ]
+    assert len(titles) == len(HOSTILE)
+
+
+def test_markdown_tables_have_as_many_cells_as_columns(run, tmp_path):
+    for summary in (reports.summarise(run), reports.summarise(hostile_run(tmp_path))):
+        tokens = MarkdownIt("commonmark").enable("table").parse(reports.render_markdown(summary))
+        tables, rows = [], []
+        for token in tokens:
+            if token.type == "table_open":
+                rows = []
+            elif token.type == "tr_open":
+                rows.append(0)
+            elif token.type in {"td_open", "th_open"}:
+                rows[-1] += 1
+            elif token.type == "table_close":
+                tables.append(rows)
+        assert len(tables) == 2 + len(summary["crosstabs"])
+        assert all(len(set(rows)) == 1 for rows in tables)
+        assert len(tables[0]) == 1 + len(summary["factors"]) + bool(summary["undescribed"]["n"])
+
+
+# ---------------------------------------------------------------- HTML, as text
+
+
+def test_report_writes_both_files_into_the_run_folder(run, tmp_path):
+    assert reports.report(run) == tmp_path / "report.html"
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert (tmp_path / "report.md").read_text(encoding="utf-8").startswith("# what makes customers unhappy")
+    assert reports.report(run, path=tmp_path / "other" / "page.html").with_suffix(".md").exists()
+    assert not list(tmp_path.glob("**/*.tmp"))
+
+
+def test_report_is_the_same_bytes_each_time(run):
+    first = reports.report(run).read_bytes()
+    assert reports.report(run).read_bytes() == first
+
+
+def test_html_holds_no_hostile_markup_and_no_address_to_load(tmp_path):
+    page = reports.render_html(reports.summarise(hostile_run(tmp_path)))
+    assert len(re.findall(r"<script\b", page)) == 2
+    assert len(re.findall(r"</script", page)) == 2
+    assert "<!--" not in page
+    assert "<img" not in page
+    assert not re.search(
+        r"<(?:link|iframe|object|embed|base)\b|\bsrc\s*=\s*[\"']?http|@import|url\(", page.replace("&lt;", "")
+    )
+    assert not re.search(r"<[a-z][^<>]*\s(?:style|on\w+)=", page)  # the policy would block them
+
+
+# ---------------------------------------------------------------- HTML, in a browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed (apt-get install chromium)")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Open the report of a run from file://; nothing may fail and nothing may be asked of the network."""
+    contexts, troubles = [], []
+
+    def visit(run: Any, *, width: int = 1400, **options: Any) -> Any:
+        context = browser.new_context(
+            viewport={"width": width, "height": 850}, reduced_motion="reduce", **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: troubles.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: troubles.append(f"dialog: {dialog.message}"))
+        page.on(
+            "request",
+            lambda request: troubles.append(request.url) if not request.url.startswith("file://") else None,
+        )
+        page.goto(reports.report(run, path=tmp_path / "page.html").as_uri())
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+def test_hostile_texts_are_shown_and_not_run(visit, tmp_path):
+    page = visit(hostile_run(tmp_path))
+    page.wait_for_selector("html.scripted", state="attached")
+    assert page.evaluate("window.owned") is None
+    assert page.locator("h1").inner_text() == HOSTILE[0]
+    names = page.locator(".card h3").all_inner_texts()
+    assert names[:4] == [_report_text.line(name, 160) for name in HOSTILE[:4]]
+    assert page.locator("img, iframe, object").count() == 0
+    box = page.locator("#map-box")
+    box.focus()
+    for key in ("ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    assert page.locator(".tip").is_visible()
+    assert page.evaluate("window.owned") is None
+    assert page.locator(".tip script, .tip img").count() == 0
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_page_never_scrolls_sideways(visit, tmp_path, shape, width):
+    page = visit(shaped_run(tmp_path, shape), width=width)
+    for details in page.locator("details").all():
+        details.evaluate("node => { node.open = true; }")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    outside = page.evaluate(
+        "width => [...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll') && "
+        "e.getBoundingClientRect().right > width + 1).map(e => e.tagName)",
+        width,
+    )
+    assert outside == []
+
+
+def test_map_labels_do_not_overlap(visit, tmp_path):
+    page = visit(shaped_run(tmp_path, "sixty factors"))
+    boxes = [label.bounding_box() for label in page.locator(".map .label").all()]
+    frame = page.locator("#map-box").bounding_box()
+    assert len(boxes) > 30
+    for i, a in enumerate(boxes):
+        assert a["x"] >= frame["x"]
+        assert a["x"] + a["width"] <= frame["x"] + frame["width"]
+        for b in boxes[:i]:
+            apart = (
+                a["x"] >= b["x"] + b["width"] or b["x"] >= a["x"] + a["width"]
+                or a["y"] >= b["y"] + b["height"] or b["y"] >= a["y"] + a["height"]
+            )  # fmt: skip
+            assert apart
+
+
+def test_the_map_reads_a_text_by_pointer_and_by_keyboard(visit, run):
+    page = visit(run)
+    box = page.locator("#map-box")
+    box.scroll_into_view_if_needed()
+    frame = box.bounding_box()
+    points = reports.summarise(run)["map"]
+    label_free = points["y"].index(max(points["y"]))
+    x = frame["x"] + 1 + points["x"][label_free] / 1000 * (frame["width"] - 2)
+    y = frame["y"] + 1 + points["y"][label_free] / 1000 * (frame["height"] - 2)
+    page.mouse.move(x, y)
+    assert points["text"][label_free] in page.locator(".tip").inner_text()
+    page.mouse.move(5, 5)
+    assert not page.locator(".tip").is_visible()
+    box.focus()
+    page.keyboard.press("ArrowRight")
+    first = page.locator(".tip").inner_text()
+    page.keyboard.press("ArrowRight")
+    assert page.locator(".tip").inner_text() != first
+    assert page.locator("#map [aria-live]").inner_text()
+    page.keyboard.press("Enter")
+    assert re.search(r"#(factor-\d|undescribed)$", page.url)
+
+
+def test_the_legend_picks_a_factor_out(visit, run):
+    page = visit(run)
+    button = page.locator(".legend button").nth(1)
+    button.click()
+    assert button.get_attribute("aria-pressed") == "true"
+    assert page.locator(".dots path.on").get_attribute("data-factor") == "1"
+    button.click()
+    assert page.locator(".dots.dim").count() == 0
+
+
+def test_the_page_works_without_scripts(visit, run):
+    page = visit(run, java_script_enabled=False)
+    assert page.locator(".card h3").first.is_visible()
+    assert page.locator(".dots path").count() == 5
+    assert not page.locator("#map .js").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_headings_are_in_order_and_ids_are_unique(visit, run, scheme):
+    page = visit(run, color_scheme=scheme)
+    levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4,h5')].map(h => Number(h.tagName[1]))")
+    assert levels[0] == 1
+    assert all(b - a <= 1 for a, b in pairwise(levels))
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
+    assert len(ids) == len(set(ids))
+    targets = page.evaluate("[...document.querySelectorAll('a[href^=\"#\"]')].map(a => a.hash.slice(1))")
+    assert set(targets) <= set(ids)
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(251, 250, 247)"
+    assert light == (scheme == "light")
