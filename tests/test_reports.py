@@ -69,13 +69,14 @@ def shaped_run(path: Path, shape: str) -> Any:
         corpus = factories.make_corpus([f"Text number {i}." for i in range(30)], {"kind": ["a", "b"] * 15})
         factors = factories.make_factors(corpus, [-1] * 30, ["Weak", "Weaker"], n_evidence=0)
         return factories.make_run(path, corpus, factors)
-    rng = np.random.default_rng(0)  # sixty factors, long names without a place to break
+    # sixty factors, long names without a place to break, a wide table with marked cells at its far end
+    dominant = np.random.default_rng(0).integers(0, 60, 600)
+    days, teams = [f"2024-03-{1 + i % 20:02d}" for i in range(600)], [f"team {i % 18}" for i in dominant]
     corpus = factories.make_corpus(
-        [f"Text number {i}. It says little." for i in range(600)],
-        {"day": [f"2024-03-{1 + i % 20:02d}" for i in range(600)]},
+        [f"Text number {i}. It says little." for i in range(600)], {"day": days, "team": teams}
     )
     names = [f"Factor{'_with_a_very_long_name' * (i % 8)} {i}" for i in range(60)]
-    return factories.make_run(path, corpus, factories.make_factors(corpus, rng.integers(0, 60, 600), names))
+    return factories.make_run(path, corpus, factories.make_factors(corpus, dominant, names))
 
 
 SHAPES = ("hostile", "one factor", "nothing dominant", "sixty factors")

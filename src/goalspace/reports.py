@@ -125,16 +125,14 @@ def _headline(cards: Sequence[dict[str, Any]], totals: dict[str, Any]) -> str:
     if not totals["n_described"]:
         return f"{texts} and {factors}; no text is described clearly by one of them."
     largest = max(cards, key=lambda card: card["share"])
+    share = f"“{largest['name']}”, describes {_report_text.percent(largest['share'])} of the texts best"
     rest = totals["n_texts"] - totals["n_described"]
-    return (
-        f"{texts}, {factors}. The most common, “{largest['name']}”, describes "
-        f"{_report_text.percent(largest['share'])} of the texts best; "
-        + (
-            f"{_report_text.percent(rest / totals['n_texts'])} fit no factor."
-            if rest
-            else "every text fits a factor."
-        )
+    fit = (
+        f"{_report_text.percent(rest / totals['n_texts'])} fit no factor"
+        if rest
+        else "every text fits a factor"
     )
+    return f"{texts}, {factors}. {'The most common' if len(cards) > 1 else 'It'}, {share}; {fit}."
 
 
 def _factors(run: Run, about: Sequence[Column], trend: dict[str, Any] | None) -> list[dict[str, Any]]:

@@ -19,8 +19,11 @@ _STAGES = (*(0.6**k for k in range(1, 7)), 0.0)
 _START = 0.01  # u_j of the start, likewise
 _ENOUGH = 0.1  # share of the gain promised by the slope that a step must bring (Armijo)
 _SMALLEST_STEP = 1e-10
+_TO_THE_EDGE = 0.1  # share of a factor's noise that a step must leave, as interior-point methods do
 _PAIRS = 5
-_IDLE = 2  # iterations in a row that gain too little end a stage: a single one may have been a poor step
+_MOST = 1e3  # largest coefficient of a remembered change
+_REFRESH = 20  # iterations after which W R is computed anew, for rounding errors add up
+_IDLE = 2  # iterations running that gain too little end a stage: a single one may have been a poor step
 
 
 @dataclass(slots=True)
@@ -35,7 +38,7 @@ class Ascent:
 
 
 def ascend(W: Array, correlate: Correlate, *, anneal: bool, l1: float, tol: float, max_iter: int) -> Ascent:
-    """Climb from the directions W; a stage ends when two iterations in a row gain less than `tol` nats each."""
+    """Climb from the directions W; a stage ends when two iterations running gain less than `tol` nats."""
     stages = _STAGES if anneal else (0.0,)
     eps = stages[0]
     W = W * np.sqrt(_START / eq.power(np.stack([W, correlate(W)]), eps))[:, None]
@@ -68,7 +71,7 @@ def _climb(
     memory = _Memory(eps, X.shape)
     last: tuple[Array, Array] | None = None
     idle = 0
-    for _ in range(max_iter):
+    for iteration in range(1, max_iter + 1):
         G = eq.gradient(X[0], m)
         G = np.stack([G, correlate(G)])
         if last is not None:
@@ -83,6 +86,8 @@ def _climb(
         idle = idle + 1 if found[1].tc - m.tc < tol else 0
         X, m = found
         history.append(m.tc)
+        if iteration % _REFRESH == 0:
+            X, last = np.stack([X[0], correlate(X[0])]), None
         if idle == _IDLE:
             return X, m, True
     return X, m, False
@@ -96,10 +101,14 @@ def _inner(Z: Array, G: Array, eps: float) -> float:
 
 def _step(X: Array, U: Array, G: Array, m: eq.Moments, eps: float) -> tuple[Array, eq.Moments] | None:
     """The first of X + U, X + U/2, X + U/4, … that gains enough against gradient G; None when none does."""
+    outward = np.einsum("ji,ji->j", U[0], m.rho)
+    outward[(outward < 0) | (m.u < 1 - 2 * eq.LEAST_NOISE)] = 0
+    U = U - (outward / m.u)[:, None] * X
     slope = _inner(U, G, eps)
+    most = 1 - _TO_THE_EDGE * (1 - m.u)
     step = 1.0 if slope < 0 else 0.0
     while step > _SMALLEST_STEP:
-        trial = eq.admit(X + step * U, eps)
+        trial = eq.admit(X + step * U, eps, most)
         new = eq.moments(trial, eps)
         if new.tc >= m.tc - _ENOUGH * step * slope:
             return trial, new
@@ -143,6 +152,9 @@ class _Memory:
         used = self.slots
         T = np.triu(self.products[np.ix_(used, used)])
         a: NDArray[Any] = np.linalg.solve(T, self._inner_all(self.steps, G)[used])
+        if not np.abs(a).max() < _MOST:  # the changes nearly cancel: W and W R would drift apart
+            self.slots.clear()
+            return eq.newton_step(X, G, m)
         U = eq.newton_step(X, G - self._combine(a, self.changes), m)
         U *= self.scale
         c: NDArray[Any] = np.linalg.solve(T.T, np.diag(T) * a + self._inner_all(self.changes, U)[used])

@@ -24,8 +24,6 @@ Blocks = ArrayLike | Iterable[ArrayLike] | Callable[[], Iterable[ArrayLike]]
 _BLOCK_ROWS = 8192
 # links that spread less than this share of the widest possible are the rounding of float32 vectors
 _FLAT = 1e-7
-# share of independent noise in every variable: exact duplicates would have infinite total correlation
-_RIDGE = 1e-6
 
 
 class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -42,8 +40,8 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     max_iter
         Largest number of iterations in each annealing stage.
     tol
-        A stage ends when two iterations in a row gain less than this each, in nats. The objective grows with the number of
-        variables: for thousands of them 1e-3 is as good and twice as fast.
+        A stage ends when two iterations running gain less than this, in nats. The objective grows with
+        the number of variables: for thousands of them 1e-3 is as good and twice as fast.
     anneal
         Start with much noise mixed into the data and remove it in stages; avoids poor local optima.
     l1
@@ -135,11 +133,11 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             A = (rows - mean).T
             scale, kept = _scale(mean, np.einsum("ir,ir->i", A, A) / n)
             A = A[kept] / (scale[kept, None] * np.sqrt(n))
-            return self._fit(_correlate_root(A), mean, scale, kept)
+            return self._fit(_correlate(A), mean, scale, kept)
         mean, R, _ = eq.covariance(_blocks(rows))
         scale, kept = _scale(mean, np.diagonal(R))
         R = R[np.ix_(kept, kept)] / np.outer(scale[kept], scale[kept])
-        return self._fit(_correlate(R), mean, scale, kept)
+        return self._fit(lambda W: W @ R, mean, scale, kept)
 
     def fit_low_rank(self, text_vectors: Blocks, property_vectors: ArrayLike) -> Self:
         """Fit on the matrix `text_vectors @ property_vectors.T` without forming it.
@@ -171,7 +169,7 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         A = A[kept] / scale[kept, None]
         self._forget_texts()
         self.n_features_in_ = len(C)
-        self._fit(_correlate_root(A), C @ center, scale, kept)
+        self._fit(_correlate(A), C @ center, scale, kept)
         self.text_mean_ = center
         self.text_components_ = (self.components_ / scale) @ C
         return self
@@ -291,19 +289,13 @@ def _scale(mean: Array, variance: Array) -> tuple[Array, NDArray[np.bool_]]:
     return np.where(kept, np.sqrt(variance), 1.0), kept
 
 
-def _correlate_root(A: Array) -> Correlate:
+def _correlate(A: Array) -> Correlate:
     """W → W R for R = A Aᵀ, with whichever of A and R is the cheaper."""
     if len(A) <= 2 * A.shape[1]:
-        return _correlate(A @ A.T)
-    A = np.ascontiguousarray(A) * np.sqrt(1 - _RIDGE)
-    return lambda W: (W @ A) @ A.T + _RIDGE * W
-
-
-def _correlate(R: Array) -> Correlate:
-    """W → W R."""
-    R = R * (1 - _RIDGE)
-    np.fill_diagonal(R, 1.0)
-    return lambda W: W @ R
+        R = A @ A.T
+        return lambda W: W @ R
+    A = np.ascontiguousarray(A)
+    return lambda W: (W @ A) @ A.T
 
 
 def _blocks(vectors: Any, *, width: int | None = None) -> Iterator[Array]:

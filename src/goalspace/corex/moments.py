@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# least share of noise in a factor: with less, (3) drowns in rounding
-_LEAST_NOISE = 1e-9
+# least share of noise in a factor: keeps the information of exact duplicates finite, and (3) above rounding
+LEAST_NOISE = 1e-6
 # a standard deviation below this share of the mean is rounding, not variation
 _ROUNDING = 1e-12
 
@@ -47,10 +47,10 @@ class Moments:
     tc: float  # the bound (4), nats
 
 
-def admit(X: Array, eps: float) -> Array:
-    """X = (W, W R) with the rows shrunk whose u_j is not below 1, as (1) demands."""
+def admit(X: Array, eps: float, most: Array | float = 1.0) -> Array:
+    """X = (W, W R) with those rows shrunk whose u_j, which (1) demands below 1, is above `most`."""
     u = power(X, eps)
-    most = 1 - _LEAST_NOISE
+    most = np.minimum(most, 1 - LEAST_NOISE)
     if np.all(u <= most):
         return X
     return np.asarray(X * np.sqrt(most / np.maximum(u, most))[:, None])
@@ -58,7 +58,7 @@ def admit(X: Array, eps: float) -> Array:
 
 def power(X: Array, eps: float) -> Array:
     """u for X = (W, W R), equation (1)."""
-    u = np.einsum("ji,ji->j", X[0], X[1])
+    u: Array = np.einsum("ji,ji->j", X[0], X[1])
     return u if eps == 0 else (1 - eps**2) * u + eps**2 * np.einsum("ji,ji->j", X[0], X[0])
 
 
