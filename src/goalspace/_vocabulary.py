@@ -16,7 +16,9 @@ MERGE = 0.93
 LONGEST = 120  # characters
 
 _EDGES = " \t\n\r.,;:!?-–—*•·\"'`“”‘’«»()[]{}"
-_NEGATION = re.compile(r"\b(no|not|non|never|without|lack|lacks|lacking|un\w+|in\w+able|dis\w+|anti\w*)\b|n't\b")
+_NEGATION = re.compile(
+    r"\b(no|not|non|never|without|lack|lacks|lacking|un\w+|in\w+able|dis\w+|anti\w*)\b|n't\b"
+)
 _NUMBER = re.compile(r"\d+")
 
 

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
 
 from goalspace.corex import moments as eq
 from goalspace.corex.ascent import Correlate, ascend
@@ -49,6 +50,9 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         values empty whole factors.
     n_init
         Number of random starts, of which the best is kept.
+    init
+        Directions (n_components, n_features) to start from instead, for example groups of variables as 0 and 1.
+        Near a good solution, use it with ``anneal=False``: annealing forgets the start.
     random_state
         Seed of the starts.
 
@@ -104,6 +108,7 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         anneal: bool = True,
         l1: float = 0.0,
         n_init: int = 1,
+        init: ArrayLike | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.n_components = n_components
@@ -112,8 +117,12 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.anneal = anneal
         self.l1 = l1
         self.n_init = n_init
+        self.init = init
         self.random_state = random_state
 
+    # BLAS runs on one thread while fitting: the products are too thin to gain from more, and rounding, which
+    # may decide between optima, then does not depend on the number of cores.
+    @threadpool_limits.wrap(limits=1, user_api="blas")
     def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Find the factors of the columns of X.
 
@@ -139,6 +148,7 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         R = R[np.ix_(kept, kept)] / np.outer(scale[kept], scale[kept])
         return self._fit(lambda W: W @ R, mean, scale, kept)
 
+    @threadpool_limits.wrap(limits=1, user_api="blas")
     def fit_low_rank(self, text_vectors: Blocks, property_vectors: ArrayLike) -> Self:
         """Fit on the matrix `text_vectors @ property_vectors.T` without forming it.
 
@@ -236,6 +246,23 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                     f"The '{name}' parameter of LinearCorex must be {wanted}. Got {value!r} instead."
                 )
 
+    def _starts(
+        self, shape: tuple[int, int], kept: NDArray[np.bool_], rng: np.random.RandomState
+    ) -> Iterator[Array]:
+        """Directions to climb from, of the variables that vary."""
+        if self.init is None:
+            for _ in range(self.n_init):
+                yield rng.standard_normal(size=(shape[0], int(kept.sum())))
+            return
+        start = check_array(self.init, dtype=np.float64, input_name="init")
+        if start.shape != shape:
+            raise InputError(
+                f"The 'init' parameter of LinearCorex must be an array of shape {shape}. Got {start.shape} instead."
+            )
+        # a factor needs some direction: one without any starts from all variables alike
+        start = start[:, kept]
+        yield np.where(start.any(axis=1, keepdims=True), start, 1.0)
+
     def _forget_texts(self) -> None:
         """Drop what another way of fitting left."""
         for name in ("text_mean_", "text_components_", "feature_names_in_"):
@@ -251,14 +278,14 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             rng = check_random_state(self.random_state)
             climbs = (
                 ascend(
-                    rng.standard_normal(size=(K, n_kept)),
+                    start,
                     correlate,
                     anneal=self.anneal,
                     l1=self.l1,
                     tol=self.tol,
                     max_iter=self.max_iter,
                 )
-                for _ in range(self.n_init)
+                for start in self._starts((K, M), kept, rng)
             )
             best = max(climbs, key=lambda climb: climb.objective)
             if not best.converged:

@@ -1,0 +1,146 @@
+"""The data of the benchmarks with their labels and goals, and the MiniLM vectors that all rows share."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from goalspace._files import atomic_path, digest, write_atomic
+from goalspace.encoders import get_encoder
+
+ROOT = Path(__file__).parents[1]
+CACHE = Path(__file__).parent / ".cache"
+DATA = Path(os.environ.get("GOALSPACE_DATA", ROOT.parent / "shared" / "data"))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Texts with ids, gold labels by name, the goals in words, and recorded proposals where there are any.
+
+    `recorded` holds LLM specs by goal, ``recorded:FILE`` or ``recorded:FILE#FIELD``.
+    """
+
+    name: str
+    ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    labels: Mapping[str, np.ndarray]
+    goals: Mapping[str, str]
+    recorded: Mapping[str, str]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: np.ndarray) -> Dataset:
+        """Return the dataset of these rows only, in this order."""
+        return Dataset(
+            self.name,
+            tuple(self.ids[i] for i in rows),
+            tuple(self.texts[i] for i in rows),
+            {name: labels[rows] for name, labels in self.labels.items()},
+            self.goals,
+            self.recorded,
+        )
+
+    def sample(self, n: int) -> Dataset:
+        """Return n random rows, always the same ones, in their order in the file."""
+        rows = np.random.default_rng(0).permutation(len(self))[:n]
+        return self.take(np.sort(rows))
+
+    def write(self) -> Path:
+        """Write ids and texts as JSON lines below bench/.cache, once, and return the path."""
+        path = CACHE / f"{self.name}-{digest(list(self.ids), list(self.texts))[:16]}.jsonl"
+        if not path.exists():
+            pairs = zip(self.ids, self.texts, strict=True)
+            lines = (json.dumps({"id": i, "text": t}, ensure_ascii=False) + "\n" for i, t in pairs)
+            write_atomic(path, "".join(lines))
+        return path
+
+
+def bills() -> Dataset:
+    """1,000 bills of the US Congress: 21 topics, 101 subtopics."""
+    return _dataset(
+        "bills",
+        read_lines("bills/bills.jsonl"),
+        text="summary",
+        id="id",
+        labels=("topic", "subtopic"),
+        goals={"topic": "discover which areas of legislation these bills cover"},
+        recorded={"topic": f"recorded:{DATA / 'proposals/bills.jsonl'}"},
+    )
+
+
+def syngoalex() -> Dataset:
+    """1,024 texts, topic × style × language with four values each, fully crossed."""
+    goals = json.loads((DATA / "syngoalex/goals.json").read_text(encoding="utf-8"))
+    proposals = DATA / "proposals/syngoalex.jsonl"
+    return _dataset(
+        "syngoalex",
+        read_lines("syngoalex/syngoalex.jsonl"),
+        text="text",
+        labels=tuple(goals),
+        goals=goals,
+        recorded={axis: f"recorded:{proposals}#{axis}" for axis in goals},
+    )
+
+
+def banking77() -> Dataset:
+    """The test split: 3,080 questions to a bank, 40 of each of 77 intents."""
+    rows = [row for row in read_lines("intents/banking77.jsonl") if row["split"] == "test"]
+    goals = {"intent": "find out what the customer wants to know or do"}
+    return _dataset("banking77", rows, text="text", labels=("intent",), goals=goals)
+
+
+def cfpb() -> Dataset:
+    """1,160 complaints about 11 financial products."""
+    rows = read_lines("cfpb/cfpb_product_labelled.jsonl")
+    goals = {"product": "find out which financial product the complaint is about"}
+    return _dataset("cfpb", rows, text="text", id="complaint_id", labels=("product",), goals=goals)
+
+
+def read_lines(name: str) -> list[dict[str, Any]]:
+    """Read a JSON-lines file of the shared data."""
+    return [json.loads(line) for line in (DATA / name).read_text(encoding="utf-8").splitlines()]
+
+
+def read_proposals(recorded: str, ids: Sequence[str]) -> list[list[str]]:
+    """Return the recorded properties of these texts, for the rows that need them without goalspace."""
+    path, _, field = recorded.removeprefix("recorded:").partition("#")
+    rows = [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    properties = {str(row["id"]): row[field or "properties"] for row in rows}
+    return [properties[id] for id in ids]
+
+
+def embed(texts: Sequence[str]) -> np.ndarray:
+    """Return the MiniLM unit vectors (n_texts, 384) float32 of the texts, computed once per list of texts."""
+    encoder = get_encoder("minilm")
+    path = CACHE / f"{encoder.name}-{digest(list(texts))[:24]}.npy"
+    if not path.exists():
+        vectors = encoder.encode(list(texts))
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.save(file, vectors)
+    return np.asarray(np.load(path), dtype=np.float32)
+
+
+def _dataset(
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    text: str,
+    labels: Sequence[str],
+    goals: Mapping[str, str],
+    id: str | None = None,
+    recorded: Mapping[str, str] | None = None,
+) -> Dataset:
+    return Dataset(
+        name,
+        tuple(str(row[id]) if id else str(i) for i, row in enumerate(rows)),
+        tuple(str(row[text]) for row in rows),
+        {label: np.array([str(row[label]) for row in rows]) for label in labels},
+        goals,
+        recorded or {},
+    )

@@ -1,0 +1,141 @@
+"""Tables of results: printed with rich, written as JSON with machine, versions and settings."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from goalspace._files import write_json
+from goalspace.evaluation.metrics import Estimate
+from rich.console import Console
+from rich.table import Table as RichTable
+
+RESULTS = Path(__file__).parent / "results"
+
+Cell = Estimate | float | int | str | None
+
+
+@dataclass
+class Table:
+    """Rows of cells by column name; `targets` holds the least value that a row should reach in a column."""
+
+    title: str
+    columns: Sequence[str]
+    caption: str = ""
+    rows: list[dict[str, Cell]] = field(default_factory=list)
+    targets: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def add(self, name: str, /, **cells: Cell) -> None:
+        """Append a row; underscores in the names of the cells stand for blanks."""
+        row: dict[str, Cell] = {"row": name}
+        for key, value in cells.items():
+            column = key.replace("_", " ")
+            if column not in self.columns:
+                raise ValueError(f"The table '{self.title}' has no column '{column}'.")
+            row[column] = value
+        self.rows.append(row)
+
+    def aim(self, name: str, /, **targets: float) -> None:
+        """Set the least values for a row, by column as in `add`."""
+        self.targets[name] = {key.replace("_", " "): value for key, value in targets.items()}
+
+    def missed(self) -> list[str]:
+        """Say in one line per cell which targets a row of the table does not reach."""
+        return [
+            f"{row['row']}, {column}: {_value(cell):.3f} < {self.targets[str(row['row'])][column]:.3f}"
+            for row in self.rows
+            for column, cell in row.items()
+            if _met(self._target(row, column), cell) is False
+        ]
+
+    def show(self, console: Console) -> None:
+        """Print the table, with targets in green where they are met and in red where they are not."""
+        table = RichTable(title=self.title, caption=self.caption or None, title_justify="left")
+        table.add_column("")
+        for column in self.columns:
+            table.add_column(column, justify="left" if column == "note" else "right")
+        for row in self.rows:
+            table.add_row(str(row["row"]), *(self._text(row, column) for column in self.columns))
+        console.print(table)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the table as JSON-able values."""
+        rows = [
+            {k: v._asdict() if isinstance(v, Estimate) else v for k, v in row.items()} for row in self.rows
+        ]
+        return {
+            "title": self.title,
+            "caption": self.caption,
+            "columns": list(self.columns),
+            "rows": rows,
+            "targets": self.targets,
+            "missed": self.missed(),
+        }
+
+    def _target(self, row: Mapping[str, Cell], column: str) -> float | None:
+        return self.targets.get(str(row["row"]), {}).get(column)
+
+    def _text(self, row: Mapping[str, Cell], column: str) -> str:
+        cell, target = row.get(column), self._target(row, column)
+        if isinstance(cell, Estimate):
+            text = f"{cell.mean:.3f} ± {cell.se:.3f}"
+        elif isinstance(cell, float):
+            text = f"{cell:.1f}" if column == "seconds" else f"{cell:.3f}"
+        else:
+            text = "" if cell is None else str(cell)
+        met = _met(target, cell)
+        return text if met is None else f"[{'green' if met else 'red'}]{text} (≥ {target:.3g})[/]"
+
+
+def save(name: str, tables: Sequence[Table], *, settings: Mapping[str, Any], packages: Sequence[str]) -> Path:
+    """Write bench/results/NAME.json and return its path."""
+    path = RESULTS / f"{name}.json"
+    versions = {package: _version(package) for package in ("goalspace", *packages)}
+    document = {
+        "name": name,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "machine": machine(),
+        "versions": {"python": platform.python_version(), **versions},
+        "settings": dict(settings),
+        "tables": [table.as_dict() for table in tables],
+    }
+    write_json(path, document)
+    return path
+
+
+def machine() -> dict[str, Any]:
+    """Return the processor, the cores that this process may use, the memory and the thread limits set."""
+    model = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
+    return {
+        "system": platform.platform(),
+        "processor": model,
+        "cores": cores,
+        "memory_gb": round(memory / 1e9, 1),
+        "threads": {k: v for k, v in os.environ.items() if k in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _value(cell: Cell) -> float:
+    return cell.mean if isinstance(cell, Estimate) else float(cell)  # type: ignore[arg-type]
+
+
+def _met(target: float | None, cell: Cell) -> bool | None:
+    return None if target is None or cell is None else _value(cell) >= target

@@ -1,0 +1,220 @@
+"""Speed and memory of LinearCorex: against linearcorex on the full matrix, per iteration, on a million texts.
+
+    python bench/corex_speed.py [--quick] [JSON]
+
+Needs `pip install linearcorex` for the comparison. Text and property vectors are synthetic: unit vectors of
+384 numbers around topics of unequal size, one topic per factor, noisy enough that topics overlap.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from sklearn.metrics import adjusted_rand_score
+
+from goalspace.corex.linear import LinearCorex
+
+DIM = 384
+BLOCK = 20_000
+TOL = 1e-5
+SIZES = {
+    False: {"peer": (20_000, 2_000, 20), "flat": (2_000, 20_000, 200_000), "large": (1_000_000, 10_000, 50)},
+    True: {"peer": (2_000, 400, 8), "flat": (1_000, 4_000, 16_000), "large": (20_000, 1_000, 10)},
+}
+
+
+def topics(n_topics: int) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors of the topics (n_topics, 384) and their shares of the texts."""
+    rng = np.random.default_rng(0)
+    centers = rng.normal(size=(n_topics, DIM))
+    return centers / np.linalg.norm(centers, axis=1, keepdims=True), rng.dirichlet(np.full(n_topics, 5.0))
+
+
+def vectors(n: int, n_topics: int, *, seed: int) -> np.ndarray:
+    """Unit vectors (n, 384) float32: one topic each, a share of a second one, and noise as long as both."""
+    centers, share = topics(n_topics)
+    rng = np.random.default_rng(seed)
+    first, second = rng.choice(n_topics, size=(2, n), p=share)
+    rows = centers[first] + rng.uniform(0, 0.6, (n, 1)) * centers[second]
+    rows += 1.3 * rng.normal(size=(n, DIM)) / np.sqrt(DIM)
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def against_peer(n: int, n_properties: int, n_factors: int) -> dict[str, Any]:
+    """LinearCorex (low rank) and linearcorex.Corex (full matrix): same data, seed and tolerance."""
+    E, C = vectors(n, n_factors, seed=1), vectors(n_properties, n_factors, seed=2)
+    started = time.perf_counter()
+    model = LinearCorex(n_components=n_factors, tol=TOL, random_state=0).fit_low_rank(E, C)
+    ours = time.perf_counter() - started
+    row: dict[str, Any] = {
+        "n_texts": n,
+        "n_properties": n_properties,
+        "n_factors": n_factors,
+        "tol": TOL,
+        "seconds": ours,
+        "n_iter": model.n_iter_,
+        "tc": model.tc_,
+    }
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # it advertises CUDA when imported
+            from linearcorex import Corex
+    except ModuleNotFoundError:
+        return row
+    S = E @ C.T
+    started = time.perf_counter()
+    peer = Corex(n_hidden=n_factors, tol=TOL, seed=0).fit(S)
+    theirs = time.perf_counter() - started
+    tc = float(peer.tc)
+    return row | {
+        "peer_seconds": theirs,
+        "peer_n_iter": len(peer.history["TC"]),
+        "peer_tc": tc,
+        "speed_up": theirs / ours,
+        "tc_difference": (model.tc_ - tc) / tc,
+        "ari_information": adjusted_rand_score(peer.mis.argmax(axis=0), model.clusters_),
+        "ari_weights": adjusted_rand_score(peer.clusters(), np.abs(model.components_).argmax(axis=0)),
+    }
+
+
+def per_iteration(n: int, n_properties: int, n_factors: int) -> dict[str, Any]:
+    """Seconds of the pass over the texts, and milliseconds per iteration after it."""
+    E, C = vectors(n, n_factors, seed=1), vectors(n_properties, n_factors, seed=2)
+    passed = 0.0
+
+    def blocks() -> Iterator[np.ndarray]:
+        nonlocal passed
+        for start in range(0, n, BLOCK):
+            yield E[start : start + BLOCK]
+        passed = time.perf_counter()
+
+    started = time.perf_counter()
+    model = LinearCorex(n_components=n_factors, tol=TOL, random_state=0).fit_low_rank(blocks, C)
+    ended = time.perf_counter()
+    return {
+        "n_texts": n,
+        "pass_seconds": passed - started,
+        "n_iter": model.n_iter_,
+        "ms_per_iteration": 1000 * (ended - passed) / model.n_iter_,
+    }
+
+
+def large(n: int, n_properties: int, n_factors: int) -> dict[str, Any]:
+    """Fit and score a memmap of texts in a process of its own, and take its peak memory."""
+    with tempfile.TemporaryDirectory(prefix="goalspace-bench-") as folder:
+        texts = np.lib.format.open_memmap(
+            Path(folder, "texts.npy"), mode="w+", dtype=np.float32, shape=(n, DIM)
+        )
+        for start in range(0, n, BLOCK):
+            rows = min(BLOCK, n - start)
+            texts[start : start + rows] = vectors(rows, n_factors, seed=1000 + start)
+        texts.flush()
+        del texts
+        np.save(Path(folder, "properties.npy"), vectors(n_properties, n_factors, seed=2))
+        command = [sys.executable, __file__, "--child", folder, str(n_factors)]
+        found = subprocess.run(command, check=True, capture_output=True, text=True)
+    return {"n_texts": n, "n_properties": n_properties, "n_factors": n_factors, **json.loads(found.stdout)}
+
+
+def child(folder: str, n_factors: int) -> dict[str, Any]:
+    """Fit and score what `large` wrote into the folder."""
+    E = np.load(Path(folder, "texts.npy"), mmap_mode="r")
+    C = np.load(Path(folder, "properties.npy"))
+    started = time.perf_counter()
+    model = LinearCorex(n_components=n_factors, tol=1e-3, random_state=0).fit_low_rank(E, C)
+    fitted = time.perf_counter()
+    scores = np.lib.format.open_memmap(
+        Path(folder, "scores.npy"), mode="w+", dtype=np.float32, shape=(len(E), n_factors)
+    )
+    model.score_low_rank(E, out=scores)
+    scored = time.perf_counter()
+    probe = slice(0, 1000)
+    exact = model.transform(E[probe].astype(np.float64) @ C.T.astype(np.float64))
+    return {
+        "tol": 1e-3,
+        "fit_seconds": fitted - started,
+        "score_seconds": scored - fitted,
+        "n_iter": model.n_iter_,
+        "tc": model.tc_,
+        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2,
+        "score_error": float(np.abs(scores[probe] - exact).max()),
+    }
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print the table; targets are for the full sizes."""
+    table = Table(title="LinearCorex")
+    for name in ("measure", "value", "target", "met"):
+        table.add_column(name)
+    peer, flat, big = result["peer"], result["flat"], result["large"]
+
+    def add(measure: str, value: str, target: str = "", met: bool | None = None) -> None:
+        judged = met is not None and not result["quick"]
+        table.add_row(measure, value, target, ("yes" if met else "NO") if judged else "")
+
+    size = "{n_texts:,} × {n_properties:,} × {n_factors}"
+    add(f"{size.format(**peer)}: seconds", f"{peer['seconds']:.2f} ({peer['n_iter']} iterations)")
+    if "peer_seconds" in peer:
+        ari = min(peer["ari_information"], peer["ari_weights"])
+        difference = peer["tc_difference"]
+        add("  linearcorex", f"{peer['peer_seconds']:.2f} ({peer['peer_n_iter']} iterations)")
+        add("  speed-up", f"{peer['speed_up']:.1f}×", "≥ 20×", peer["speed_up"] >= 20)
+        add("  objective, relative difference", f"{difference:+.1e}", "≤ 0.1 %", abs(difference) <= 1e-3)
+        add("  clusters, ARI", f"{ari:.4f}", "≥ 0.99", ari >= 0.99)
+    else:
+        add("  linearcorex", "not installed")
+    fastest = min(row["ms_per_iteration"] for row in flat)
+    for row in flat:
+        value = f"{row['ms_per_iteration']:.2f} ms per iteration, pass {row['pass_seconds']:.2f} s"
+        add(f"{row['n_texts']:,} texts", value, "flat", row["ms_per_iteration"] < 1.5 * fastest)
+    add(f"{size.format(**big)}: fit, seconds", f"{big['fit_seconds']:.1f} ({big['n_iter']} iterations)")
+    add("  scores to a memmap, seconds", f"{big['score_seconds']:.1f}")
+    add("  peak memory, GB", f"{big['peak_gb']:.2f}", "< 4", big["peak_gb"] < 4)
+    Console().print(table)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    default = Path(__file__).parent / "results" / "corex_speed.json"
+    parser.add_argument("json", nargs="?", type=Path, default=default, help="where the numbers go")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
+    parser.add_argument("--child", nargs=2, metavar=("FOLDER", "FACTORS"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        print(json.dumps(child(given.child[0], int(given.child[1]))))
+        return
+    sizes = SIZES[given.quick]
+    result = {
+        "quick": given.quick,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, OMP_NUM_THREADS="
+        f"{os.environ.get('OMP_NUM_THREADS', 'unset')}",
+        "numpy": np.__version__,
+        "peer": against_peer(*sizes["peer"]),
+        "flat": [per_iteration(n, *sizes["peer"][1:]) for n in sizes["flat"]],
+        "large": large(*sizes["large"]),
+    }
+    show(result)
+    given.json.parent.mkdir(parents=True, exist_ok=True)
+    given.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

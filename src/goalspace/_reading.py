@@ -1,0 +1,213 @@
+"""What a person reads of a factor: its name, a sentence, its poles, and the sentences that show it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from goalspace._asking import find_json
+from goalspace._prompts import Template
+from goalspace._structure import Structure
+from goalspace.corpus import Corpus
+from goalspace.encoders import Encoder
+from goalspace.llm import LLM, collect, stream
+from goalspace.proposals import Proposals
+
+_TEXTS_PER_POLE = 10
+_LONGEST_SENTENCE = 400  # characters
+_MOST_SENTENCES = 60
+_SHORT_NAME = 16  # characters below which a name gets a second property
+_SENTENCE = re.compile(r"[^\n.!?。！？]+(?:[.!?。！？](?!\s|$)[^\n.!?。！？]*)*[.!?。！？]*[\"'”’»)]*")
+_NAME_SCHEMA = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "description": {"type": "string"}},
+    "required": ["name", "description"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A sentence that shows a factor: text[start:end] of the text with this id."""
+
+    text_id: str
+    score: float
+    start: int
+    end: int
+    pole: int
+
+
+@dataclass(frozen=True)
+class Readings:
+    """Names, descriptions, poles and evidence of all factors."""
+
+    names: tuple[str, ...]
+    descriptions: tuple[str, ...]
+    poles: tuple[tuple[str, str | None], ...]
+    evidence: tuple[tuple[Evidence, ...], ...]
+
+
+def read(
+    corpus: Corpus,
+    proposals: Proposals,
+    found: Structure,
+    scores: np.ndarray,
+    counts: np.ndarray,
+    property_vectors: np.ndarray,
+    goal: str,
+    encoder: Encoder,
+    llm: LLM | None,
+) -> Readings:
+    """Name the factors and collect their evidence; the language model, where there is one, words the names."""
+    ranked = [_central(found, counts, k) for k in range(len(found.tc))]
+    poles: list[tuple[str, str | None]] = []
+    for positive, negative in ranked:
+        label = proposals.properties[positive[0]] if positive else ""
+        poles.append((label, proposals.properties[negative[0]] if len(negative) > 1 else None))
+    evidence = _collect_evidence(corpus, found, scores, poles, property_vectors, encoder)
+    names = _unique([_offline_name([proposals.properties[i] for i in ids]) for ids, _ in ranked])
+    descriptions = [
+        _offline_description(
+            [proposals.properties[i] for i in positive], [proposals.properties[i] for i in negative]
+        )
+        for positive, negative in ranked
+    ]
+    if llm is not None:
+        names, descriptions = _ask_names(llm, goal, corpus, proposals, ranked, evidence, names, descriptions)
+    return Readings(tuple(names), tuple(descriptions), tuple(poles), tuple(evidence))
+
+
+def _central(found: Structure, counts: np.ndarray, k: int) -> tuple[list[int], list[int]]:
+    """Properties of factor k at its positive and its negative end, most central first.
+
+    Central is what correlates with the factor and was proposed for many texts.
+    """
+    own = np.flatnonzero(found.assignment == k)
+    loading = found.loadings[k, own]
+    weight = np.abs(loading) * np.log2(2 + counts[own])
+    order = np.argsort(-weight, kind="stable")
+    positive = [int(own[i]) for i in order if loading[i] > 0]
+    negative = [int(own[i]) for i in order if loading[i] <= 0]
+    return (positive, negative) if positive else (negative, [])
+
+
+def _offline_name(properties: Sequence[str]) -> str:
+    name = properties[0]
+    if len(name) >= _SHORT_NAME:
+        return name
+    words = set(name.split())
+    second = next((p for p in properties[1:] if not words & set(p.split())), None)
+    return f"{name} · {second}" if second else name
+
+
+def _offline_description(positive: Sequence[str], negative: Sequence[str]) -> str:
+    end = f", as opposed to {_listed(negative[:2])}" if len(negative) > 1 else ""
+    return f"Texts about {_listed(positive[:4])}{end}."
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """Number the repetitions of a name."""
+    seen: dict[str, int] = {}
+    unique = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        unique.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return unique
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """Spans of the sentences of a text, without the white space around them; long ones are cut."""
+    spans = []
+    for match in _SENTENCE.finditer(text):
+        start, end = match.span()
+        while start < end and text[start].isspace():
+            start += 1
+        end = min(end, start + _LONGEST_SENTENCE)
+        while end > start and text[end - 1].isspace():
+            end -= 1
+        if end - start > 2:
+            spans.append((start, end))
+        if len(spans) == _MOST_SENTENCES:
+            break
+    return spans or [(0, min(len(text), _LONGEST_SENTENCE))]
+
+
+def _collect_evidence(
+    corpus: Corpus,
+    found: Structure,
+    scores: np.ndarray,
+    poles: Sequence[tuple[str, str | None]],
+    property_vectors: np.ndarray,
+    encoder: Encoder,
+) -> list[tuple[Evidence, ...]]:
+    """For the texts with the highest scores, the sentence closest to what the factor's properties say."""
+    n_factors = len(found.tc)
+    chosen: list[tuple[int, int, int]] = []  # factor, pole, text
+    for k in range(n_factors):
+        order = np.argsort(-scores[:, k], kind="stable")
+        best = [i for i in order[:_TEXTS_PER_POLE] if scores[i, k] > 0]
+        chosen += [(k, 1, int(i)) for i in best]
+        if poles[k][1] is not None:
+            worst = [i for i in order[::-1][:_TEXTS_PER_POLE] if scores[i, k] < 0]
+            chosen += [(k, -1, int(i)) for i in worst]
+    texts = sorted({i for _, _, i in chosen})
+    spans = {i: sentences(corpus.texts[i]) for i in texts}
+    flat = [(i, span) for i in texts for span in spans[i]]
+    vectors = encoder.encode([corpus.texts[i][start:end] for i, (start, end) in flat])
+    first = {}
+    for position, (i, _) in enumerate(flat):
+        first.setdefault(i, position)
+    # the mean property of each factor, at either end
+    own = np.where(found.assignment == np.arange(n_factors)[:, None], found.loadings, 0)
+    meaning = {1: np.maximum(own, 0) @ property_vectors, -1: np.maximum(-own, 0) @ property_vectors}
+    collected: list[list[Evidence]] = [[] for _ in range(n_factors)]
+    for k, pole, i in chosen:
+        strengths = vectors[first[i] : first[i] + len(spans[i])] @ meaning[pole][k]
+        start, end = spans[i][int(strengths.argmax())]
+        collected[k].append(Evidence(corpus.ids[i], float(scores[i, k]), start, end, pole))
+    return [tuple(items) for items in collected]
+
+
+def _ask_names(
+    llm: LLM,
+    goal: str,
+    corpus: Corpus,
+    proposals: Proposals,
+    ranked: Sequence[tuple[list[int], list[int]]],
+    evidence: Sequence[Sequence[Evidence]],
+    names: list[str],
+    descriptions: list[str],
+) -> tuple[list[str], list[str]]:
+    """Let the language model word names and descriptions; a reply that cannot be read leaves the offline ones."""
+    rows = {text_id: i for i, text_id in enumerate(corpus.ids)}
+    prompts = []
+    for (positive, negative), items in zip(ranked, evidence, strict=True):
+        shown = [corpus.texts[rows[e.text_id]][e.start : e.end] for e in items if e.pole > 0][:5]
+        opposite = (
+            "\n".join(f"- {proposals.properties[i]}" for i in negative[:5]) if len(negative) > 1 else ""
+        )
+        prompts.append(
+            Template.load("name_factor").fill(
+                goal=goal,
+                properties="\n".join(f"- {proposals.properties[i]}" for i in positive[:10]),
+                opposite=f"At the opposite end:\n{opposite}\n\n" if opposite else "",
+                evidence="\n".join(f"- {sentence}" for sentence in shown),
+            )
+        )
+    for k, reply in enumerate(collect(stream(llm, prompts, schema=_NAME_SCHEMA, max_tokens=160))):
+        value = find_json(reply.text)
+        if not isinstance(value, dict):
+            continue
+        name, description = value.get("name"), value.get("description")
+        if isinstance(name, str) and 2 <= len(" ".join(name.split())) <= 60:
+            names[k] = " ".join(name.split())
+        if isinstance(description, str) and description.strip():
+            descriptions[k] = " ".join(description.split())[:300]
+    return _unique(names), descriptions

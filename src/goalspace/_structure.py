@@ -1,0 +1,168 @@
+"""How many factors, which property belongs to which, and which factor a text belongs to."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from goalspace.corex.linear import LinearCorex
+
+# Numbers of factors that are tried; the curve is shown in the report
+TRIED = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50)
+_ENOUGH = 0.35  # of the gain per factor up to there, what one more factor must bring
+_CURVE_PROPERTIES = 1000
+_TEXTS_PER_FACTOR = 12
+_PROPERTIES_PER_FACTOR = 3
+
+# A property whose correlation with every factor is weaker is unassigned: it shares less than a tenth of its variance
+WEAKEST = 0.32
+_MAX_ITER = 60
+_LLOYD = 12
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Factors before they have names.
+
+    `directions` and `offset` give the standardised scores of a text vector v: directions @ v - offset.
+    """
+
+    model: LinearCorex
+    assignment: np.ndarray  # (n_properties,) int32, -1 unassigned
+    directions: np.ndarray  # (n_factors, dim) float32
+    offset: np.ndarray  # (n_factors,) float32
+    prototypes: np.ndarray  # (n_factors, dim) float32, around `centre`
+    centre: np.ndarray  # (dim,) float32
+    loadings: np.ndarray  # (n_factors, n_properties) float32
+    tc: np.ndarray  # (n_factors,) nats
+
+
+def choose_number(
+    text_vectors: np.ndarray, property_vectors: np.ndarray, *, seed: int
+) -> tuple[int, tuple[tuple[int, float], ...]]:
+    """Pick the number of factors from the total correlation explained.
+
+    Numbers are tried in rising order on at most 1,000 properties; the last one taken is that whose gain per added
+    factor is still 35 % of the average gain per factor so far.
+
+    Returns
+    -------
+    The number, and the curve as pairs (number of factors, TC in nats).
+    """
+    rng = np.random.default_rng(seed)
+    if len(property_vectors) > _CURVE_PROPERTIES:
+        rows = np.sort(rng.choice(len(property_vectors), _CURVE_PROPERTIES, replace=False))
+        property_vectors = property_vectors[rows]
+    most = min(len(text_vectors) // _TEXTS_PER_FACTOR, len(property_vectors) // _PROPERTIES_PER_FACTOR)
+    curve: list[tuple[int, float]] = []
+    best = 1
+    for number in TRIED:
+        if number > max(most, 2) or number > len(property_vectors):
+            break
+        tc = fit(text_vectors, property_vectors, number, seed=seed, max_iter=20).tc_
+        if curve:
+            before, base = curve[-1]
+            if (tc - base) / (number - before) >= _ENOUGH * tc / number and best == before:
+                best = number
+        else:
+            best = number
+        curve.append((number, float(tc)))
+    return best, tuple(curve)
+
+
+def fit(
+    text_vectors: np.ndarray,
+    property_vectors: np.ndarray,
+    n_factors: int,
+    *,
+    seed: int,
+    max_iter: int = _MAX_ITER,
+) -> LinearCorex:
+    """Fit Linear CorEx to the links, from groups of properties that k-means finds.
+
+    Started there it needs no annealing, and ends at factors that repeat from seed to seed.
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    # correlations of links are inner products of these rows
+    covariance = np.cov(text_vectors.T.astype(np.float64), bias=True)
+    values, vectors = np.linalg.eigh(np.atleast_2d(covariance))
+    root = vectors * np.sqrt(np.maximum(values, 0))
+    rows = property_vectors @ root
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    n_factors = min(n_factors, len(np.unique(rows.round(6), axis=0)))
+    groups = KMeans(n_factors, n_init=4, random_state=seed).fit_predict(rows)
+    start = (groups == np.arange(n_factors)[:, None]).astype(np.float64)
+    model = LinearCorex(
+        n_components=n_factors, anneal=False, max_iter=max_iter, tol=1e-2, init=start, random_state=seed
+    )
+    with warnings.catch_warnings():
+        # the ascent is cut short on purpose: groups and scores no longer change, only the bound still creeps
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit_low_rank(text_vectors, property_vectors)
+
+
+def build(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int, *, seed: int) -> Structure:
+    """Fit the factors, leave out those without properties, and calibrate their scores."""
+    model = fit(text_vectors, property_vectors, n_factors, seed=seed)
+    nearest = np.abs(model.loadings_).argmax(axis=0)
+    strength = np.abs(model.loadings_).max(axis=0)
+    assignment = np.where(strength >= WEAKEST, nearest, -1)
+    live = np.flatnonzero(np.bincount(assignment[assignment >= 0], minlength=len(model.tcs_)))
+    if not len(live):
+        live, assignment = np.arange(1), np.zeros_like(assignment)
+    renumber = np.full(len(model.tcs_) + 1, -1)
+    renumber[live] = np.arange(len(live))
+    assignment = renumber[assignment].astype(np.int32)
+    directions = model.text_components_[live]
+    centre = model.text_mean_
+    spread = np.sqrt(
+        np.maximum(np.einsum("kd,de,ke->k", directions, _covariance(text_vectors), directions), 1e-18)
+    )
+    directions = directions / spread[:, None]
+    loadings = model.loadings_[live]
+    return Structure(
+        model,
+        assignment,
+        directions.astype(np.float32),
+        (directions @ centre).astype(np.float32),
+        _prototypes(text_vectors - centre, property_vectors, loadings, assignment).astype(np.float32),
+        centre.astype(np.float32),
+        loadings.astype(np.float32),
+        model.tcs_[live],
+    )
+
+
+def _covariance(vectors: np.ndarray) -> np.ndarray:
+    return np.atleast_2d(np.cov(vectors.T.astype(np.float64), bias=True))
+
+
+def _prototypes(
+    centred: np.ndarray, property_vectors: np.ndarray, loadings: np.ndarray, assignment: np.ndarray
+) -> np.ndarray:
+    """Calibrate factors against each other: the mean direction of the texts that belong to each.
+
+    Raw scores of different factors cannot be compared, as factors overlap; an argmax over them is a poor
+    partition. Starting from the mean property of each factor, texts and prototypes are matched alternately
+    (spherical k-means, Dhillon & Modha 2001); a factor that loses all its texts keeps its properties' direction.
+    """
+    n_factors = len(loadings)
+    weights = np.where(assignment == np.arange(n_factors)[:, None], loadings, 0)
+    prototypes = _unit(weights @ property_vectors)
+    texts = _unit(centred)
+    for _ in range(_LLOYD):
+        nearest = (texts @ prototypes.T).argmax(axis=1)
+        sums = np.zeros_like(prototypes)
+        np.add.at(sums, nearest, texts)
+        moved = np.where(np.linalg.norm(sums, axis=1, keepdims=True) > 1e-9, _unit(sums), prototypes)
+        if np.allclose(moved, prototypes, atol=1e-6):
+            break
+        prototypes = moved
+    return np.asarray(prototypes)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))

