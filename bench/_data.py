@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from goalspace._files import atomic_path, digest, write_atomic
-from goalspace.encoders import get_encoder
+
+from goalspace._files import digest, write_atomic
+from goalspace._vectors import keep_vectors
 
 ROOT = Path(__file__).parents[1]
 CACHE = Path(__file__).parent / ".cache"
+VECTORS = CACHE / "vectors"
 DATA = Path(os.environ.get("GOALSPACE_DATA", ROOT.parent / "shared" / "data"))
 
 
@@ -116,14 +118,8 @@ def read_proposals(recorded: str, ids: Sequence[str]) -> list[list[str]]:
 
 
 def embed(texts: Sequence[str]) -> np.ndarray:
-    """Return the MiniLM unit vectors (n_texts, 384) float32 of the texts, computed once per list of texts."""
-    encoder = get_encoder("minilm")
-    path = CACHE / f"{encoder.name}-{digest(list(texts))[:24]}.npy"
-    if not path.exists():
-        vectors = encoder.encode(list(texts))
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.save(file, vectors)
-    return np.asarray(np.load(path), dtype=np.float32)
+    """Return the MiniLM unit vectors (n_texts, 384) float32 of the texts, from bench/.cache where it can."""
+    return keep_vectors("minilm", VECTORS).encode(list(texts))
 
 
 def _dataset(

@@ -12,10 +12,11 @@ import random
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
 from _data import embed
-from goalspace.encoders import get_encoder
 
 Encode = Callable[[Sequence[str], np.ndarray], np.ndarray]
 
@@ -39,7 +40,7 @@ class TermEncoder:
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return (n_texts, 384) float32."""
         ordered = sorted(set(texts))
-        vectors = embed(ordered) if len(ordered) > 1 else get_encoder("minilm").encode(ordered)
+        vectors = embed(ordered)
         row = {text: i for i, text in enumerate(ordered)}
         return vectors[[row[text] for text in texts]]
 
@@ -109,14 +110,9 @@ def bertopic(
 ) -> Fitted:
     """BERTopic with its defaults, English stop words and given vectors.
 
-    Parameters
-    ----------
-    n_topics
-        Reduce to as many; topics may then start with 5 texts, as 10 leave too few to reduce.
-    scores
-        ``distribution``: approximate_distribution (c-TF-IDF windows); ``probabilities``: HDBSCAN's soft clusters.
-    assign_outliers
-        Give the texts without a topic the one whose vector is nearest (reduce_outliers).
+    With `n_topics`, topics of 5 texts are made and reduced to as many; with its 10 too few are left to reduce.
+    `scores` is ``distribution`` (approximate_distribution: windows of c-TF-IDF) or ``probabilities`` (HDBSCAN's
+    soft clusters). With `assign_outliers`, texts without a topic get the nearest one (reduce_outliers).
     """
     from bertopic import BERTopic
     from sklearn.feature_extraction.text import CountVectorizer
@@ -184,7 +180,7 @@ def _fitted(scores: np.ndarray, encode: Encode) -> Fitted:
     return Fitted(values, values.argmax(axis=1), encode)
 
 
-def _tfidf() -> object:
+def _tfidf() -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     return TfidfVectorizer(min_df=2, stop_words="english")

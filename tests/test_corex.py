@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from threadpoolctl import threadpool_limits
 
 from goalspace.corex import moments as eq
 from goalspace.corex.linear import LinearCorex
@@ -20,7 +21,7 @@ from goalspace.errors import InputError
 Array = NDArray[np.float64]
 SIZES = (7, 6, 5, 4)
 seeds = st.integers(0, 10_000)
-few = settings(max_examples=12, deadline=None, derandomize=True)
+few = settings(max_examples=8, deadline=None, derandomize=True)
 
 
 def planted(
@@ -266,6 +267,15 @@ def test_the_best_of_several_starts_is_kept():
     assert fitted(X, n_components=2, n_init=5, random_state=1).tc_ == max(single)
 
 
+def test_the_number_of_threads_does_not_matter():
+    X = np.random.default_rng(0).normal(size=(500, 300))
+    components = []
+    for threads in (1, 2):
+        with threadpool_limits(limits=threads, user_api="blas"):
+            components.append(LinearCorex(n_components=8, random_state=0, tol=1).fit(X).components_)
+    assert np.array_equal(*components)
+
+
 def test_history_ends_in_the_objective_and_an_early_stop_is_said():
     X, _ = planted(0)
     model = fitted(X)
@@ -274,6 +284,23 @@ def test_history_ends_in_the_objective_and_an_early_stop_is_said():
     with pytest.warns(ConvergenceWarning, match="did not converge in 2 iterations"):
         short = fitted(X, max_iter=2, n_init=1)
     assert short.n_iter_ <= 14
+
+
+def test_a_start_of_groups_leads_to_their_factors():
+    X, groups = planted(0)
+    start = (groups == np.arange(4)[:, None]).astype(float)
+    model = fitted(X, init=start, anneal=False)
+    assert same_partition(model.clusters_, groups)
+    again = fitted(X, init=model.components_, anneal=False)
+    assert again.n_iter_ < fitted(X).n_iter_ / 3
+    assert again.tc_ == pytest.approx(model.tc_, rel=1e-4)
+    start[2] = 0
+    assert np.isfinite(fitted(X, init=start, anneal=False).tc_)
+
+
+def test_a_start_of_the_wrong_shape_is_named():
+    with pytest.raises(InputError, match=r"The 'init' parameter .* shape \(4, 22\)\. Got \(22, 4\) instead"):
+        fitted(planted(0)[0], init=np.ones((22, 4)))
 
 
 def test_l1_empties_weights_and_in_the_end_factors():

@@ -18,13 +18,22 @@ MOST_CANDIDATES = 12_000
 
 # Weights of the ranking, chosen in docs/decisions/0002-offline-proposer.md
 _GOAL = 0.3
-_SHARED = 0.2
 _SALIENT = 0.03
 _DIVERSE = 0.3
+_LENGTH = np.array(
+    [-0.1, 0.0, 0.0]
+)  # for phrases of one word, two, three: single words are rarely properties
 _COMMON = 0.2  # a phrase in more than this share of the texts says nothing about one of them
-_SHARED_ENOUGH = 30  # texts
 
 _BREAK = re.compile(r"[^\w\s'’-]+|\d+|\n")
+# sklearn's list has the halves of contractions only
+_CONTRACTIONS = frozenset(
+    "can't won't don't didn't doesn't isn't wasn't aren't weren't couldn't wouldn't shouldn't haven't hasn't hadn't "
+    "i'm i've i'd i'll it's that's there's you're you've we're we've we'll they're they've let's what's".split()
+)
+_DETERMINERS = frozenset("a an the my our your his her its their this that these those".split())
+# what may stand between two words of a phrase
+_JOINT = re.compile(rf"\s+(?:(?:{'|'.join(sorted(_DETERMINERS))})\s+)?", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_][\w'’-]*[^\W_]")
 
 
@@ -42,8 +51,8 @@ def propose_phrases(
 ) -> list[list[tuple[str, str]]]:
     """Choose for every text the phrases of the corpus that tell most about it with respect to the goal.
 
-    A phrase's score for a text is cos(text, phrase) + 0.3 cos(goal, phrase), plus small terms for phrases that
-    other texts share and for tf·idf; maximal marginal relevance keeps the choice diverse (Carbonell & Goldstein
+    A phrase's score for a text is cos(text, phrase) + 0.3 cos(goal, phrase), plus small terms for tf·idf and
+    against single words; maximal marginal relevance keeps the choice diverse (Carbonell & Goldstein
     1998).
 
     Parameters
@@ -70,7 +79,7 @@ def propose_phrases(
     vectors = encoder.encode(mined.phrases)
     text_vectors = encoder.encode(texts)
     fixed = _GOAL * (vectors @ encoder.encode([goal])[0])
-    fixed += _SHARED * np.minimum(mined.document_frequency, _SHARED_ENOUGH) / _SHARED_ENOUGH
+    fixed += _LENGTH[np.minimum([phrase.count(" ") for phrase in mined.phrases], LONGEST - 1)]
     rarity = _SALIENT * np.log(len(texts) / mined.document_frequency)
     chosen = []
     for text, vector, found in zip(texts, text_vectors, mined.found, strict=True):
@@ -104,12 +113,16 @@ def _mine(texts: Sequence[str]) -> _Mined:
     """Find the phrases between stop words that at least two texts share (one, in a very small corpus)."""
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-    stop_words = ENGLISH_STOP_WORDS | _frequent_words(texts)
+    stop_words = ENGLISH_STOP_WORDS | _CONTRACTIONS | _frequent_words(texts)
     per_text = [_phrases_of(text, stop_words) for text in texts]
     frequency = Counter(phrase for phrases in per_text for phrase in phrases)
-    least = 2 if len(texts) >= 50 else 1
     most = max(_COMMON * len(texts), 5)
-    kept = [phrase for phrase, n in frequency.items() if least <= n <= most and len(phrase) > 3]
+    kept = [
+        phrase
+        for phrase, n in frequency.items()
+        # a longer phrase describes also when no other text has it to the letter; a rare word hardly does
+        if n <= most and len(phrase) > 3 and (n > 1 or " " in phrase)
+    ]
     # of too many, those that more texts share; longer phrases say more
     kept.sort(key=lambda phrase: (-frequency[phrase] * (2 + phrase.count(" ")), phrase))
     kept = kept[:MOST_CANDIDATES]
@@ -134,16 +147,19 @@ def _phrases_of(text: str, stop_words: frozenset[str]) -> dict[str, tuple[int, i
         end = gap.start() if gap else len(text)
         run: list[tuple[int, int]] = []
         for word in _WORD.finditer(text, position, end):
-            if word.group().lower() in stop_words:
+            lowered = word.group().lower().replace("’", "'")
+            # "reset my password": a determiner neither ends a phrase nor belongs to it
+            if lowered in _DETERMINERS and run:
+                continue
+            if lowered in stop_words:
                 run = []
                 continue
-            # a phrase is a chain of neighbours: anything but white space between two words ends it
-            if run and not text[run[-1][1] : word.start()].isspace():
+            if run and not _JOINT.fullmatch(text, run[-1][1], word.start()):
                 run = []
             run.append(word.span())
             for length in range(1, min(LONGEST, len(run)) + 1):
                 start = run[-length][0]
-                phrase = " ".join(text[start : word.end()].lower().replace("’", "'").split())
+                phrase = " ".join(text[a:b].lower() for a, b in run[-length:]).replace("’", "'")
                 times, first, last = phrases.get(phrase, (0, start, word.end()))
                 phrases[phrase] = (times + 1, first, last)
         position = gap.end() if gap else end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -11,8 +12,8 @@ from goalspace.corex.linear import LinearCorex
 
 # Numbers of factors that are tried; the curve is shown in the report
 TRIED = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50)
-_ENOUGH = 0.35  # of the gain per factor up to there, what one more factor must bring
-_CURVE_PROPERTIES = 1000
+_ENOUGH = 0.25  # of the gain per factor up to there, what one more factor must bring
+_CURVE_PROPERTIES = 400
 _TEXTS_PER_FACTOR = 12
 _PROPERTIES_PER_FACTOR = 3
 
@@ -26,6 +27,7 @@ _LLOYD = 12
 class Structure:
     """Factors before they have names.
 
+    A text's raw score on a factor is the projection of its vector, less `centre`, on the factor's prototype;
     `directions` and `offset` give the standardised scores of a text vector v: directions @ v - offset.
     """
 
@@ -44,8 +46,8 @@ def choose_number(
 ) -> tuple[int, tuple[tuple[int, float], ...]]:
     """Pick the number of factors from the total correlation explained.
 
-    Numbers are tried in rising order on at most 1,000 properties; the last one taken is that whose gain per added
-    factor is still 35 % of the average gain per factor so far.
+    Numbers are tried in rising order on at most 400 properties; the last one taken is that whose gain per added
+    factor is still 25 % of the average gain per factor so far.
 
     Returns
     -------
@@ -57,18 +59,16 @@ def choose_number(
         property_vectors = property_vectors[rows]
     most = min(len(text_vectors) // _TEXTS_PER_FACTOR, len(property_vectors) // _PROPERTIES_PER_FACTOR)
     curve: list[tuple[int, float]] = []
-    best = 1
     for number in TRIED:
         if number > max(most, 2) or number > len(property_vectors):
             break
-        tc = fit(text_vectors, property_vectors, number, seed=seed, max_iter=20).tc_
-        if curve:
-            before, base = curve[-1]
-            if (tc - base) / (number - before) >= _ENOUGH * tc / number and best == before:
-                best = number
-        else:
+        tc = fit(text_vectors, property_vectors, number, seed=seed, max_iter=25).tc_
+        # more factors explain no less: a dip is an ascent that stopped early
+        curve.append((number, max(float(tc), curve[-1][1] if curve else 0.0)))
+    best = curve[0][0] if curve else 1
+    for (before, base), (number, tc) in pairwise(curve):
+        if (tc - base) / (number - before) >= _ENOUGH * tc / number:
             best = number
-        curve.append((number, float(tc)))
     return best, tuple(curve)
 
 
@@ -117,19 +117,21 @@ def build(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int
     renumber = np.full(len(model.tcs_) + 1, -1)
     renumber[live] = np.arange(len(live))
     assignment = renumber[assignment].astype(np.int32)
-    directions = model.text_components_[live]
     centre = model.text_mean_
-    spread = np.sqrt(
-        np.maximum(np.einsum("kd,de,ke->k", directions, _covariance(text_vectors), directions), 1e-18)
+    prototypes = _prototypes(text_vectors - centre, property_vectors, model.loadings_[live], assignment)
+    covariance = _covariance(text_vectors)
+    spread = np.sqrt(np.maximum(np.einsum("kd,de,ke->k", prototypes, covariance, prototypes), 1e-18))
+    directions = prototypes / spread[:, None]
+    strength = np.sqrt(
+        np.maximum(np.einsum("md,de,me->m", property_vectors, covariance, property_vectors), 1e-18)
     )
-    directions = directions / spread[:, None]
-    loadings = model.loadings_[live]
+    loadings = np.clip(directions @ covariance @ property_vectors.T / strength, -1, 1)
     return Structure(
         model,
         assignment,
         directions.astype(np.float32),
         (directions @ centre).astype(np.float32),
-        _prototypes(text_vectors - centre, property_vectors, loadings, assignment).astype(np.float32),
+        prototypes.astype(np.float32),
         centre.astype(np.float32),
         loadings.astype(np.float32),
         model.tcs_[live],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations, pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -13,10 +13,11 @@ from goalspace.encoders import Encoder
 from goalspace.encoders.surface import LexicalFeatures, surface_features
 
 SENTENCE, SURFACE, LEXICAL = "sentence", "surface", "lexical"
-ALPHAS = (0.03, 0.1, 0.3, 1.0, 3.0)
+ALPHAS = (0.1, 0.3, 1.0)
+# a larger share of the plain vector recalls more, and blurs the factors: docs/decisions/0003-links.md
+RESIDUALS = (0.0, 0.3, 1.0, 3.0)
 _FOLDS = 4
-_MOST_JUDGED = 2000  # held-out texts of a fold that are scored
-_BLOCK = 8192
+_MOST_JUDGED = 500  # held-out texts of a fold that are scored
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class PairTable:
         """Group pairs by text."""
         order = np.argsort(text_index, kind="stable")
         ends = np.searchsorted(text_index[order], np.arange(n_texts + 1))
-        groups = tuple(property_index[order[a:b]] for a, b in zip(ends[:-1], ends[1:], strict=True))
+        groups = tuple(property_index[order[a:b]] for a, b in pairwise(ends))
         return cls(np.flatnonzero(np.diff(ends)), groups)
 
 
@@ -79,12 +80,13 @@ class Blocks:
         """The chosen blocks side by side (n_texts, n_features)."""
         return np.hstack([self.matrices[name] for name in features])
 
-    def of(self, texts: Sequence[str], encoder: Encoder) -> np.ndarray:
+    def of(self, texts: Sequence[str], sentences: np.ndarray | None) -> np.ndarray:
         """The features of new texts (n_texts, n_features)."""
         parts = []
         for name in self.means:
             if name == SENTENCE:
-                block = encoder.encode(texts)
+                assert sentences is not None
+                block = sentences
             elif name == SURFACE:
                 block = surface_features(texts)
             else:
@@ -96,11 +98,23 @@ class Blocks:
 
 @dataclass(frozen=True)
 class Head:
-    """A linear map from features into the space of the property vectors: features @ weights + offset."""
+    """A linear map from features into the space of the property vectors, beside a share of the sentence vector.
+
+    A text lies at unit(features @ weights + offset) + residual · unit(sentence - sentence_mean).
+    """
 
     weights: np.ndarray  # (n_features, dim)
     offset: np.ndarray  # (dim,)
     centre: np.ndarray  # (dim,) mean of the targets, taken off the property vectors
+    sentence_mean: np.ndarray  # (dim,)
+    residual: float
+
+    def place(self, features: np.ndarray, sentences: np.ndarray | None) -> np.ndarray:
+        """Vectors of texts (n_texts, dim), of length 1."""
+        placed = _unit(features @ self.weights + self.offset)
+        if self.residual and sentences is not None:
+            placed = _unit(placed + self.residual * _unit(sentences - self.sentence_mean))
+        return placed
 
 
 @dataclass(frozen=True)
@@ -109,6 +123,11 @@ class Choice:
 
     features: tuple[str, ...]
     alpha: float
+    residual: float
+
+    def __str__(self) -> str:
+        name = "+".join(self.features)
+        return f"{name}, beside the encoder" if self.residual else name
 
 
 @dataclass(frozen=True)
@@ -129,14 +148,8 @@ class TextTower:
             return encoder.encode(texts)
         if not len(texts):
             return np.zeros((0, len(self.head.offset)), dtype=np.float32)
-        return _unit(self.blocks.of(texts, encoder) @ self.head.weights + self.head.offset)
-
-    def place_features(self, corpus: Blocks) -> np.ndarray:
-        """Vectors of the corpus that `corpus` holds the features of."""
-        assert self.blocks is not None
-        assert self.head is not None
-        features = corpus.stack(tuple(self.blocks.means))
-        return _unit(features @ self.head.weights + self.head.offset)
+        sentences = encoder.encode(texts) if self.head.residual or SENTENCE in self.blocks.means else None
+        return self.head.place(self.blocks.of(texts, sentences), sentences)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything that must be saved."""
@@ -146,6 +159,8 @@ class TextTower:
             "weights": self.head.weights,
             "offset": self.head.offset,
             "centre": self.head.centre,
+            "sentence_mean": self.head.sentence_mean,
+            "residual": np.array([self.head.residual], dtype=np.float32),
             **{f"mean.{name}": mean for name, mean in self.blocks.means.items()},
             **{f"scale.{name}": scale for name, scale in self.blocks.scales.items()},
         }
@@ -174,82 +189,142 @@ class TextTower:
             {name: arrays[f"scale.{name}"] for name in names},
             lexical,
         )
-        return cls(blocks, Head(arrays["weights"], arrays["offset"], arrays["centre"]))
+        return cls(
+            blocks,
+            Head(
+                arrays["weights"],
+                arrays["offset"],
+                arrays["centre"],
+                arrays["sentence_mean"],
+                float(arrays["residual"][0]),
+            ),
+        )
 
 
 def split(rows: np.ndarray, seed: int) -> list[np.ndarray]:
-    """Cut texts into folds at random: a text's proposals are held out together."""
-    return [np.sort(part) for part in np.array_split(np.random.default_rng(seed).permutation(rows), _FOLDS)]
+    """Cut texts into folds at random, so that a text's proposals are held out together; at most 500 a fold."""
+    parts = np.array_split(np.random.default_rng(seed).permutation(rows), _FOLDS)
+    return [np.sort(part[:_MOST_JUDGED]) for part in parts]
 
 
 def fit_head(
-    blocks: Blocks, choice: Choice, properties: np.ndarray, pairs: PairTable, rows: np.ndarray
+    blocks: Blocks,
+    choice: Choice,
+    sentences: np.ndarray,
+    properties: np.ndarray,
+    pairs: PairTable,
+    rows: np.ndarray,
 ) -> Head:
     """Ridge regression from the features of the texts `rows` to the mean vector of their proposals."""
-    return fit_heads(blocks, choice.features, (choice.alpha,), properties, pairs, rows)[0]
+    weights, offset, centre = _ridge(blocks, choice.features, (choice.alpha,), properties, pairs, rows)[0]
+    mean = sentences.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return Head(weights, offset, centre, mean, choice.residual)
 
 
-def fit_heads(
+def _ridge(
     blocks: Blocks,
     features: Sequence[str],
     alphas: Sequence[float],
     properties: np.ndarray,
     pairs: PairTable,
     rows: np.ndarray,
-) -> list[Head]:
-    """One head per regularisation; the penalty is `alpha` per 1,000 texts, so that it means the same at any size."""
-    targets = np.stack([properties[pairs.properties[row]].mean(axis=0) for row in rows]).astype(np.float64)
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """(weights, offset, mean target) per regularisation, which is `alpha` per 1,000 texts: the same at any size."""
+    targets = _targets(properties, pairs, rows)
     centre = targets.mean(axis=0)
     inputs = blocks.stack(features)[rows].astype(np.float64)
     mean = inputs.mean(axis=0)
     inputs -= mean
     values, vectors = np.linalg.eigh(inputs.T @ inputs)
     rotated = vectors.T @ (inputs.T @ (targets - centre))
-    heads = []
+    fitted = []
     for alpha in alphas:
         weights = vectors @ (rotated / (np.maximum(values, 0) + alpha * len(rows) / 1000)[:, None])
-        heads.append(
-            Head(weights.astype(np.float32), (-mean @ weights).astype(np.float32), centre.astype(np.float32))
+        fitted.append(
+            (weights.astype(np.float32), (-mean @ weights).astype(np.float32), centre.astype(np.float32))
         )
-    return heads
+    return fitted
+
+
+def _targets(properties: np.ndarray, pairs: PairTable, rows: np.ndarray) -> np.ndarray:
+    return np.stack([properties[pairs.properties[row]].mean(axis=0) for row in rows]).astype(np.float64)
+
+
+def _mean_target(properties: np.ndarray, pairs: PairTable, rows: np.ndarray) -> np.ndarray:
+    return np.asarray(_targets(properties, pairs, rows).mean(axis=0), dtype=np.float32)
 
 
 def choose(
-    blocks: Blocks, properties: np.ndarray, pairs: PairTable, folds: Sequence[np.ndarray], seed: int
+    blocks: Blocks,
+    sentences: np.ndarray,
+    properties: np.ndarray,
+    pairs: PairTable,
+    folds: Sequence[np.ndarray],
+    untrained: float,
 ) -> tuple[Choice, dict[str, float], list[dict[str, Any]]]:
-    """The features and regularisation with the best recall of held-out proposals, its metrics, and the table."""
+    """Pick what the text tower reads, by recall of held-out proposals.
+
+    First the features and the regularisation that recall best alone; then the smallest residual with which they
+    beat the recall of the untrained encoder.
+
+    Returns
+    -------
+    The choice, its metrics, and the table of all that was tried.
+    """
     names = tuple(blocks.matrices)
     subsets = [subset for size in range(1, len(names) + 1) for subset in combinations(names, size)]
-    measured: dict[Choice, list[dict[str, float]]] = {
-        Choice(subset, alpha): [] for subset, alpha in product(subsets, ALPHAS)
-    }
-    for fold in folds:
-        rows = np.setdiff1d(pairs.rows, fold, assume_unique=True)
-        for subset in subsets:
+    plain = _unit(sentences - sentences.mean(axis=0))
+    measured: dict[Choice, list[dict[str, float]]] = {}
+    learned: dict[tuple[str, ...], list[list[np.ndarray]]] = {}
+    for subset in subsets:
+        learned[subset] = []
+        for fold in folds:
+            rows = np.setdiff1d(pairs.rows, fold, assume_unique=True)
             held = blocks.stack(subset)[fold]
-            heads = fit_heads(blocks, subset, ALPHAS, properties, pairs, rows)
-            for alpha, head in zip(ALPHAS, heads, strict=True):
-                vectors = np.zeros((len(pairs.properties), properties.shape[1]), dtype=np.float32)
-                vectors[fold] = _unit(held @ head.weights + head.offset)
-                metrics = judge(vectors, centre(properties, head.centre), pairs, fold, seed)
-                measured[Choice(subset, alpha)].append(metrics)
+            fitted = _ridge(blocks, subset, ALPHAS, properties, pairs, rows)
+            placed = [_unit(held @ weights + offset) for weights, offset, _ in fitted]
+            candidates = centre(properties, fitted[0][2])
+            for alpha, vectors in zip(ALPHAS, placed, strict=True):
+                metrics = judge(vectors @ candidates.T, pairs, fold)
+                measured.setdefault(Choice(subset, alpha, 0.0), []).append(metrics)
+            learned[subset].append(placed)
     means = {choice: mean_of(results) for choice, results in measured.items()}
     best = max(means, key=lambda choice: means[choice]["recall_at_k"])
+    for residual in RESIDUALS[1:]:
+        if means[best]["recall_at_k"] > untrained:
+            break
+        results = []
+        for fold, placed in zip(folds, learned[best.features], strict=True):
+            vectors = placed[ALPHAS.index(best.alpha)] + residual * plain[fold]
+            known = np.setdiff1d(pairs.rows, fold, assume_unique=True)
+            results.append(
+                judge(vectors @ centre(properties, _mean_target(properties, pairs, known)).T, pairs, fold)
+            )
+        best = Choice(best.features, best.alpha, residual)
+        means[best] = mean_of(results)
     table = [
         {
             "features": "+".join(choice.features),
             "alpha": choice.alpha,
-            "recall_at_k": round(m["recall_at_k"], 4),
+            "residual": choice.residual,
+            "recall_at_k": round(metrics["recall_at_k"], 4),
         }
-        for choice, m in means.items()
+        for choice, metrics in means.items()
     ]
     return best, means[best], table
 
 
-def judge(
-    text_vectors: np.ndarray, property_vectors: np.ndarray, pairs: PairTable, rows: np.ndarray, seed: int
-) -> dict[str, float]:
-    """How well the links find the proposals of held-out texts.
+def judge(scores: np.ndarray, pairs: PairTable, rows: np.ndarray) -> dict[str, float]:
+    """How well links find the proposals of held-out texts.
+
+    Parameters
+    ----------
+    scores
+        Links of these texts with all properties (n_rows, n_properties).
+    pairs
+        The proposals.
+    rows
+        Which texts they are (n_rows,).
 
     Returns
     -------
@@ -258,15 +333,12 @@ def judge(
     auc
         Chance that a proposal's link is stronger than that of a property not proposed for the text.
     """
-    if len(rows) > _MOST_JUDGED:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, _MOST_JUDGED, replace=False))
-    n_properties = len(property_vectors)
+    n_properties = scores.shape[1]
     k = max(10, n_properties // 50)
     recall_10, recall_k, auc = [], [], []
-    scores = text_vectors[rows] @ property_vectors.T
     for row, score in zip(rows, scores, strict=True):
         own = pairs.properties[row]
-        ranks = np.array([np.count_nonzero(score > score[p]) for p in own])
+        ranks = (score > score[own][:, None]).sum(axis=1)
         recall_10.append(np.mean(ranks < 10))
         recall_k.append(np.mean(ranks < k))
         # ranks count better own properties too; taking those off leaves the better strangers

@@ -153,7 +153,7 @@ def link(
         metrics = _few(len(pairs.rows)) if tune != "none" else {}
         if len(pairs.rows) >= _FEWEST_TEXTS:
             split = towers.split(pairs.rows, seed)
-            metrics |= _named("untrained_", towers.judge(sentences, properties, pairs, split[0], seed))
+            metrics |= _named("untrained_", towers.judge(sentences[split[0]] @ properties.T, pairs, split[0]))
             metrics |= {"recall_at_10": metrics["untrained_recall_at_10"], "auc": metrics["untrained_auc"]}
         return Links(sentences, properties, "untrained", metrics, towers.TextTower.untrained(), name)
     if tune == "full":
@@ -173,9 +173,11 @@ def _link_heads(
 ) -> Links:
     """Choose the text tower on held-out texts, refit it on all, fall back when it does not help."""
     folds = towers.split(pairs.rows, seed)
-    untrained = towers.mean_of(towers.judge(sentences, properties, pairs, fold, seed) for fold in folds)
+    untrained = towers.mean_of(towers.judge(sentences[fold] @ properties.T, pairs, fold) for fold in folds)
     blocks = towers.Blocks.fit(corpus.texts, sentences, seed=seed)
-    choice, held_out, table = towers.choose(blocks, properties, pairs, folds, seed)
+    choice, held_out, table = towers.choose(
+        blocks, sentences, properties, pairs, folds, untrained["recall_at_k"]
+    )
     metrics: dict[str, Any] = {
         **_named("untrained_", untrained),
         "n_heldout": sum(len(fold) for fold in folds),
@@ -190,13 +192,13 @@ def _link_heads(
             towers.TextTower.untrained(),
             encoder,
         )
-    head = towers.fit_head(blocks, choice, properties, pairs, pairs.rows)
+    head = towers.fit_head(blocks, choice, sentences, properties, pairs, pairs.rows)
     tower = towers.TextTower(blocks.only(choice.features), head)
     return Links(
-        tower.place_features(blocks),
+        head.place(blocks.stack(choice.features), sentences),
         towers.centre(properties, head.centre),
-        "+".join(choice.features),
-        {**metrics, **held_out, "alpha": choice.alpha},
+        str(choice),
+        {**metrics, **held_out, "alpha": choice.alpha, "residual": choice.residual},
         tower,
         encoder,
     )
@@ -231,7 +233,7 @@ def _link_tuned(
         seed=seed,
     )
     tuned_texts, tuned_properties = tuned.encode(corpus.texts), tuned.encode(proposals.properties)
-    measured = towers.judge(tuned_texts, tuned_properties, pairs, held_out, seed)
+    measured = towers.judge(tuned_texts[held_out] @ tuned_properties.T, pairs, held_out)
     rival = heads.metrics["recall_at_k"]
     metrics = {**heads.metrics, "full_recall_at_k": measured["recall_at_k"], "heads_recall_at_k": rival}
     if measured["recall_at_k"] <= rival or folder is None:

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from goalspace.corex import moments as eq
 from goalspace.corex.ascent import Correlate, ascend
@@ -120,9 +120,6 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.init = init
         self.random_state = random_state
 
-    # BLAS runs on one thread while fitting: the products are too thin to gain from more, and rounding, which
-    # may decide between optima, then does not depend on the number of cores.
-    @threadpool_limits.wrap(limits=1, user_api="blas")
     def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Find the factors of the columns of X.
 
@@ -143,12 +140,12 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             scale, kept = _scale(mean, np.einsum("ir,ir->i", A, A) / n)
             A = A[kept] / (scale[kept, None] * np.sqrt(n))
             return self._fit(_correlate(A), mean, scale, kept)
-        mean, R, _ = eq.covariance(_blocks(rows))
+        with _one_thread():
+            mean, R, _ = eq.covariance(_blocks(rows))
         scale, kept = _scale(mean, np.diagonal(R))
         R = R[np.ix_(kept, kept)] / np.outer(scale[kept], scale[kept])
         return self._fit(lambda W: W @ R, mean, scale, kept)
 
-    @threadpool_limits.wrap(limits=1, user_api="blas")
     def fit_low_rank(self, text_vectors: Blocks, property_vectors: ArrayLike) -> Self:
         """Fit on the matrix `text_vectors @ property_vectors.T` without forming it.
 
@@ -165,13 +162,15 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         self._check_parameters()
         C = check_array(property_vectors, dtype=np.float64, input_name="property_vectors")
-        center, cov, n = eq.covariance(_blocks(text_vectors, width=C.shape[1]))
+        with _one_thread():
+            center, cov, n = eq.covariance(_blocks(text_vectors, width=C.shape[1]))
         if n < 2:
             raise InputError(
                 f"The 'text_vectors' parameter of fit_low_rank must be at least 2 rows. Got {n} instead."
             )
-        L = eq.covariance_root(cov, center)
-        A = C @ L
+        with _one_thread():
+            L = eq.covariance_root(cov, center)
+            A = C @ L
         scale = np.linalg.norm(A, axis=1)
         widest = np.linalg.norm(L, axis=0).max(initial=0.0) * np.linalg.norm(C, axis=1)
         kept = scale > _FLAT * widest
@@ -287,7 +286,8 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 )
                 for start in self._starts((K, M), kept, rng)
             )
-            best = max(climbs, key=lambda climb: climb.objective)
+            with _one_thread():
+                best = max(climbs, key=lambda climb: climb.objective)
             if not best.converged:
                 warnings.warn(
                     f"LinearCorex did not converge in {self.max_iter} iterations: raise max_iter or tol.",
@@ -308,6 +308,12 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.mean_, self.scale_ = mean, scale
         self.history_, self.n_iter_ = np.array(history), len(history)
         return self
+
+
+def _one_thread() -> Any:
+    """BLAS on one thread: the products of an iteration are too thin to gain from more, and rounding, which may
+    decide between optima, then does not depend on the number of cores."""
+    return threadpool_limits(limits=1, user_api="blas")
 
 
 def _scale(mean: Array, variance: Array) -> tuple[Array, NDArray[np.bool_]]:

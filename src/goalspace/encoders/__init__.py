@@ -67,7 +67,7 @@ def get_encoder(spec: str | Encoder = "minilm") -> Encoder:
         from goalspace.encoders.remote import RemoteEncoder
 
         return RemoteEncoder(spec)
-    if (kind == "st" and rest) or Path(spec).expanduser().is_dir():
+    if (kind == "st" and rest) or (spec and Path(spec).expanduser().is_dir()):
         from goalspace.encoders.sentence import SentenceEncoder
 
         return SentenceEncoder(rest if kind == "st" and rest else spec)

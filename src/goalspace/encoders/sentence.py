@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from goalspace.encoders.minilm import find_device
 from goalspace.errors import InputError
 
 _BATCH = 32
+_TIMEOUT = 10.0  # seconds
 
 
 class SentenceEncoder:
@@ -34,13 +36,11 @@ class SentenceEncoder:
     """
 
     def __init__(self, source: str | Path | Any, *, name: str | None = None) -> None:
-        self._model: Any = None
-        if not isinstance(source, (str, Path)):
-            self._model, source = source, type(source).__name__
-        self.source = source
-        self.name = name or f"st:{source}"
-        self._folder = Path(source).expanduser() if self._model is None else None
-        if self._folder is not None and _looks_like_path(str(source)) and not self._folder.is_dir():
+        is_model = not isinstance(source, (str, Path))
+        self.source = type(source).__name__ if is_model else str(source)
+        self.name = name or f"st:{self.source}"
+        self._model: Any = source if is_model else None
+        if not is_model and _looks_like_path(self.source) and not Path(self.source).expanduser().is_dir():
             raise InputError(f"There is no folder {source}: give that of a sentence-transformers model.")
 
     @property
@@ -50,10 +50,10 @@ class SentenceEncoder:
             self._model = load_model(self.source)
         return self._model
 
-    @property
+    @functools.cached_property
     def dim(self) -> int:
         """Length of a vector."""
-        return int(self.model.get_embedding_dimension())
+        return len(self.encode(["dimension"])[0])
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Turn texts into unit vectors.
@@ -90,18 +90,20 @@ def load_model(source: str | Path) -> Any:
     InputError
         If there is no such model, or it cannot be read.
     """
-    from sentence_transformers import SentenceTransformer
-
     folder = Path(source).expanduser()
-    is_local = folder.is_dir()
     try:
         with quiet():
-            return SentenceTransformer(
-                str(folder if is_local else source),
-                device=find_device(),
-                trust_remote_code=False,
-                local_files_only=is_local,
-            )
+            if folder.is_dir():
+                return _open_model(str(folder), local_files_only=True)
+            try:
+                return _open_model(str(source), local_files_only=True)
+            except Exception:  # not downloaded before, or not whole
+                from huggingface_hub import HfApi
+
+                HfApi().model_info(
+                    str(source), timeout=_TIMEOUT
+                )  # fails at once where loading tries for 90 s
+                return _open_model(str(source), local_files_only=False)
     except Exception as error:  # missing files, broken weights, no network, unknown architecture
         reason = " ".join(str(error).split())[:200].rstrip(".")
         raise InputError(
@@ -109,12 +111,22 @@ def load_model(source: str | Path) -> Any:
         ) from error
 
 
+def _open_model(source: str, *, local_files_only: bool) -> Any:
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(
+        source, device=find_device(), trust_remote_code=False, local_files_only=local_files_only
+    )
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep the progress bars and remarks of the model libraries off stderr, for the time of the block."""
     from transformers.utils import logging as transformers_logging
 
-    loggers = [logging.getLogger(name) for name in ("sentence_transformers", "transformers")]
+    loggers = [
+        logging.getLogger(name) for name in ("sentence_transformers", "transformers", "huggingface_hub")
+    ]
     levels = [logger.level for logger in loggers]
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -164,13 +164,13 @@ class LexicalFeatures:
         texts
             At least one.
         dim
-            Numbers per text; fewer when there are not more than `dim` texts.
+            Numbers per text; fewer when there are not more than `dim` different texts.
         seed
             Of the sample and of the randomised decomposition.
         n_fit
             Most texts to learn from; of more a random sample is taken.
         """
-        from sklearn.decomposition import TruncatedSVD
+        from sklearn.utils.extmath import randomized_svd
 
         if len(texts) > n_fit:
             rows = np.sort(np.random.default_rng(seed).choice(len(texts), n_fit, replace=False))
@@ -178,9 +178,11 @@ class LexicalFeatures:
         counts = _count_ngrams(texts)
         n_texts_with = np.bincount(counts.indices, minlength=_BUCKETS)
         idf = (np.log((1 + len(texts)) / (1 + n_texts_with)) + 1).astype(np.float32)
-        svd = TruncatedSVD(max(1, min(dim, len(texts) - 1)), random_state=seed)
-        svd.fit(_weight(counts, idf))
-        return cls(idf, svd.components_.astype(np.float32))
+        n_most = max(1, min(dim, len(texts) - 1))
+        _, strengths, components = randomized_svd(_weight(counts, idf), n_most, random_state=seed)
+        # what equal texts leave over is rounding noise, which standardising would blow up
+        kept = max(1, int((strengths > 1e-3 * strengths[0]).sum()))
+        return cls(idf, components[:kept].astype(np.float32))
 
     def transform(self, texts: Sequence[str]) -> np.ndarray:
         """Return (n_texts, dim) float32."""

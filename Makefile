@@ -1,0 +1,35 @@
+# The one command is `make check`; all targets run in the active environment (pip install -e '.[dev]').
+PYTHON ?= python
+
+.PHONY: check format-check lint types test format docs bench bench-quick
+
+check: format-check lint types test
+
+format-check:
+	$(PYTHON) -m ruff format --check .
+
+lint:
+	$(PYTHON) -m ruff check .
+
+types:
+	$(PYTHON) -m mypy
+
+# the documentation is tested too: tests/test_docs.py runs its code and parses its commands
+test:
+	$(PYTHON) -m pytest
+
+format:
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+docs:
+	$(PYTHON) docs/make_cli.py
+
+# the peers that are not installed are left out of the tables
+bench:
+	$(PYTHON) bench/corex_speed.py
+	$(PYTHON) bench/quality.py
+
+bench-quick:
+	$(PYTHON) bench/corex_speed.py --quick bench/results/corex_speed-quick.json
+	$(PYTHON) bench/quality.py --quick

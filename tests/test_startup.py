@@ -1,0 +1,55 @@
+"""What starting goalspace loads: the help and an opened run must not wait for packages that they do not need."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HELP = """
+from click.testing import CliRunner
+from goalspace.cli import main
+for arguments in [["--help"], *([name, "--help"] for name in main.commands)]:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0 and "Usage: " in result.output, result.output
+"""
+SLOW = {
+    "torch",
+    "transformers",
+    "sentence_transformers",
+    "sklearn",
+    "scipy",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "openai",
+    "xllamacpp",
+}
+
+
+def loaded_by(code: str) -> set[str]:
+    """Names of all modules in a fresh process that ran `code`."""
+    script = f"import json, sys\n{code}\nsys.__stdout__.write(json.dumps(list(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("import goalspace; dir(goalspace); goalspace.GoalspaceError", id="import"),
+        pytest.param(HELP, id="help"),
+        pytest.param("from goalspace.run import Run", id="open a run"),
+    ],
+)
+def test_nothing_slow_is_loaded(code):
+    assert sorted(loaded_by(code) & SLOW) == []
+
+
+def test_importing_the_package_loads_none_of_its_modules():
+    assert [name for name in loaded_by("import goalspace") if name.startswith("goalspace.")] == []
