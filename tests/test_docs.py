@@ -51,7 +51,7 @@ def commands(path: Path) -> list[str]:
     return [part for part in parts if re.match(r"goalspace\s", part)]
 
 
-COMMANDS = [(path, line) for path in PAGES for line in commands(path)]
+COMMANDS = {line for path in PAGES if path.name != "CHANGELOG.md" for line in commands(path)}
 
 
 @pytest.fixture(scope="module")
@@ -114,16 +114,20 @@ def test_docstring_examples_run(name):
     assert (results.attempted > 0, results.failed) == (True, 0)
 
 
-@pytest.mark.parametrize("line", sorted({line for _, line in COMMANDS}))
+@pytest.mark.parametrize("line", sorted(COMMANDS))
 def test_command_parses(line):
     """Verbs, options and arguments exist; files need not."""
-    _, *arguments = shlex.split(line)
+    _, verb, *arguments = shlex.split(line)
+    group = click.Context(main, info_name="goalspace", **main.context_settings)
     try:
-        with main.make_context("goalspace", list(arguments)) as context:
-            name, command, rest = main.resolve_command(context, [*context.protected_args, *context.args])
-            command.make_context(name, rest, parent=context)
-    except click.exceptions.Exit as shown:  # --help and --version
-        assert shown.exit_code == 0
+        if verb.startswith("-"):
+            main.make_context("goalspace", [verb])
+        elif verb not in main.commands:
+            pytest.fail(f"there is no verb '{verb}'")
+        elif arguments:  # else a sentence that names the verb
+            main.commands[verb].make_context(verb, arguments, parent=group)
+    except click.exceptions.Exit:  # --help and --version
+        return
     except click.UsageError as error:
         pytest.fail(f"{line}: {error.format_message()}")
 

@@ -28,10 +28,43 @@ _COMMON = 0.2  # a phrase in more than this share of the texts says nothing abou
 _BREAK = re.compile(r"[^\w\s'’-]+|\d+|\n")
 # sklearn's list has the halves of contractions only
 _CONTRACTIONS = frozenset(
-    "can't won't don't didn't doesn't isn't wasn't aren't weren't couldn't wouldn't shouldn't haven't hasn't hadn't "
-    "i'm i've i'd i'll it's that's there's you're you've we're we've we'll they're they've let's what's".split()
+    [
+        "can't",
+        "won't",
+        "don't",
+        "didn't",
+        "doesn't",
+        "isn't",
+        "wasn't",
+        "aren't",
+        "weren't",
+        "couldn't",
+        "wouldn't",
+        "shouldn't",
+        "haven't",
+        "hasn't",
+        "hadn't",
+        "i'm",
+        "i've",
+        "i'd",
+        "i'll",
+        "it's",
+        "that's",
+        "there's",
+        "you're",
+        "you've",
+        "we're",
+        "we've",
+        "we'll",
+        "they're",
+        "they've",
+        "let's",
+        "what's",
+    ]
 )
-_DETERMINERS = frozenset("a an the my our your his her its their this that these those".split())
+_DETERMINERS = frozenset(
+    ["a", "an", "the", "my", "our", "your", "his", "her", "its", "their", "this", "that", "these", "those"]
+)
 # what may stand between two words of a phrase
 _JOINT = re.compile(rf"\s+(?:(?:{'|'.join(sorted(_DETERMINERS))})\s+)?", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_][\w'’-]*[^\W_]")

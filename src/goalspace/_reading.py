@@ -62,7 +62,8 @@ def read(
     llm: LLM | None,
 ) -> Readings:
     """Name the factors and collect their evidence; the language model, where there is one, words the names."""
-    ranked = [_central(found, counts, k) for k in range(len(found.tc))]
+    words = np.array([name.count(" ") + 1 for name in proposals.properties])
+    ranked = [_central(found, counts, words, k) for k in range(len(found.tc))]
     poles: list[tuple[str, str | None]] = []
     for positive, negative in ranked:
         label = proposals.properties[positive[0]] if positive else ""
@@ -80,14 +81,14 @@ def read(
     return Readings(tuple(names), tuple(descriptions), tuple(poles), tuple(evidence))
 
 
-def _central(found: Structure, counts: np.ndarray, k: int) -> tuple[list[int], list[int]]:
+def _central(found: Structure, counts: np.ndarray, words: np.ndarray, k: int) -> tuple[list[int], list[int]]:
     """Properties of factor k at its positive and its negative end, most central first.
 
-    Central is what correlates with the factor and was proposed for many texts.
+    Central is what correlates with the factor, was proposed for many texts, and says more than one word does.
     """
     own = np.flatnonzero(found.assignment == k)
     loading = found.loadings[k, own]
-    weight = np.abs(loading) * np.log2(2 + counts[own])
+    weight = loading**2 * np.log2(2 + counts[own]) * np.where(words[own] > 1, 1.5, 1.0)
     order = np.argsort(-weight, kind="stable")
     positive = [int(own[i]) for i in order if loading[i] > 0]
     negative = [int(own[i]) for i in order if loading[i] <= 0]

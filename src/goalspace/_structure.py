@@ -12,9 +12,9 @@ from goalspace.corex.linear import LinearCorex
 
 # Numbers of factors that are tried; the curve is shown in the report
 TRIED = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50)
-_ENOUGH = 0.25  # of the gain per factor up to there, what one more factor must bring
+_ENOUGH = 0.3  # of the gain per factor up to there, what one more factor must bring
 _CURVE_PROPERTIES = 400
-_TEXTS_PER_FACTOR = 12
+_TEXTS_PER_FACTOR = 25
 _PROPERTIES_PER_FACTOR = 3
 
 # A property whose correlation with every factor is weaker is unassigned: it shares less than a tenth of its variance
@@ -47,7 +47,7 @@ def choose_number(
     """Pick the number of factors from the total correlation explained.
 
     Numbers are tried in rising order on at most 400 properties; the last one taken is that whose gain per added
-    factor is still 25 % of the average gain per factor so far.
+    factor is still 30 % of the average gain per factor so far.
 
     Returns
     -------

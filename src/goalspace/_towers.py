@@ -329,12 +329,13 @@ def judge(scores: np.ndarray, pairs: PairTable, rows: np.ndarray) -> dict[str, f
     Returns
     -------
     recall_at_10, recall_at_k
-        Share of a text's proposals among its k strongest links; k is 2 % of the vocabulary, at least 10.
+        Share of a text's proposals among its k strongest links; k is 2 % of the vocabulary,
+        at least 10, but never more than a quarter of it.
     auc
         Chance that a proposal's link is stronger than that of a property not proposed for the text.
     """
     n_properties = scores.shape[1]
-    k = max(10, n_properties // 50)
+    k = max(1, min(max(10, n_properties // 50), n_properties // 4))
     recall_10, recall_k, auc = [], [], []
     for row, score in zip(rows, scores, strict=True):
         own = pairs.properties[row]

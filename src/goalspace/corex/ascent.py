@@ -17,6 +17,7 @@ Correlate = Callable[[Array], Array]  # W → W R
 # share ε of noise in each stage, as in the reference implementation of the paper
 _STAGES = (*(0.6**k for k in range(1, 7)), 0.0)
 _START = 0.01  # u_j of the start, likewise
+_CANCELS = 1e-6  # least variance of a start against that of as many independent variables
 _ENOUGH = 0.1  # share of the gain promised by the slope that a step must bring (Armijo)
 _SMALLEST_STEP = 1e-10
 _TO_THE_EDGE = 0.1  # share of a factor's noise that a step must leave, as interior-point methods do
@@ -41,7 +42,10 @@ def ascend(W: Array, correlate: Correlate, *, anneal: bool, l1: float, tol: floa
     """Climb from the directions W; a stage ends when two iterations running gain less than `tol` nats."""
     stages = _STAGES if anneal else (0.0,)
     eps = stages[0]
-    W = W * np.sqrt(_START / eq.power(np.stack([W, correlate(W)]), eps))[:, None]
+    power = eq.power(np.stack([W, correlate(W)]), eps)
+    # a direction in which the variables cancel stays short
+    power = np.maximum(power, _CANCELS * np.einsum("ji,ji->j", W, W))
+    W = W * np.sqrt(_START / power)[:, None]
     u = np.full(len(W), _START)
     history: list[float] = []
     converged = True
@@ -101,9 +105,10 @@ def _inner(Z: Array, G: Array, eps: float) -> float:
 
 def _step(X: Array, U: Array, G: Array, m: eq.Moments, eps: float) -> tuple[Array, eq.Moments] | None:
     """The first of X + U, X + U/2, X + U/4, … that gains enough against gradient G; None when none does."""
+    # a factor with the least noise allowed cannot go on: what it would gain must not be asked of the others
     outward = np.einsum("ji,ji->j", U[0], m.rho)
     outward[(outward < 0) | (m.u < 1 - 2 * eq.LEAST_NOISE)] = 0
-    U = U - (outward / m.u)[:, None] * X
+    U = U - (outward / np.maximum(m.u, eq.LEAST_NOISE))[:, None] * X
     slope = _inner(U, G, eps)
     most = 1 - _TO_THE_EDGE * (1 - m.u)
     step = 1.0 if slope < 0 else 0.0

@@ -76,7 +76,8 @@ def moments(X: Array, eps: float) -> Moments:
     Q = correlation @ B
     S = np.einsum("ji,ji->i", rho, B)
     excess = np.einsum("ji,ji->i", B, Q) - S * S
-    tc = np.log1p(S).sum() - 0.5 * np.log1p(excess).sum() + 0.5 * np.log1p(-u).sum()
+    with np.errstate(invalid="ignore", divide="ignore"):  # nan, a step too far, is never accepted
+        tc = np.log1p(S).sum() - 0.5 * np.log1p(excess).sum() + 0.5 * np.log1p(-u).sum()
     return Moments(u, rho, gain, B, Q, S, excess, float(tc))
 
 

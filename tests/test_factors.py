@@ -1,0 +1,167 @@
+"""Links and factors on planted data: what was planted is found, loaded is fitted, new texts are scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from goalspace import _structure as structure
+from goalspace import _towers as towers
+from goalspace._reading import sentences
+from goalspace.corpus import Corpus
+from goalspace.errors import InputError
+from goalspace.factors import Factors, factor
+from goalspace.links import Links, link
+from goalspace.proposals import Proposals
+
+SUBJECTS = ("the parcel from the shop", "a bill for March", "our kitchen lamp", "the blue bicycle")
+# the goal is form, not topic: shouting against whispering, lists against prose
+FORMS = {
+    "shouting": lambda s, n: f"WHERE IS {s.upper()}!!! I ASKED {n} TIMES!!!",
+    "polite prose": lambda s, n: (
+        f"I would be glad to hear, at your convenience, what became of {s}, asked {n} times."
+    ),
+    "bullet list": lambda s, n: f"- {s}\n- asked {n} times\n- no answer\n- please help",
+}
+
+
+def planted() -> tuple[Corpus, Proposals, np.ndarray]:
+    texts, labels, text_index, property_index = [], [], [], []
+    for n in range(2, 18):
+        for subject in SUBJECTS:
+            for label, (name, write) in enumerate(FORMS.items()):
+                text_index.append(len(texts))
+                property_index.append(label)
+                texts.append(write(subject, n))
+                labels.append(label)
+                assert name
+    corpus = Corpus.read(texts)
+    names = tuple(FORMS)
+    return (
+        corpus,
+        Proposals(
+            names,
+            np.array(text_index, dtype=np.int32),
+            np.array(property_index, dtype=np.int32),
+            (None,) * len(text_index),
+            tuple((name,) for name in names),
+        ),
+        np.array(labels),
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[Corpus, Proposals, Links, Factors, np.ndarray]:
+    corpus, proposals, labels = planted()
+    links = link(corpus, proposals)
+    return corpus, proposals, links, factor(corpus, proposals, links, goal="form", n_factors=3), labels
+
+
+def test_a_goal_that_is_not_topic_is_learned(fitted) -> None:  # type: ignore[no-untyped-def]
+    corpus, proposals, links, factors, labels = fitted
+    plain = link(corpus, proposals, tune="none")
+    assert links.recipe != "untrained"
+    assert links.metrics["auc"] > plain.metrics["auc"] + 0.1
+    assert adjusted_rand_score(labels, factors.dominant) > 0.95
+
+
+def test_new_texts_are_placed_like_seen_ones(fitted) -> None:  # type: ignore[no-untyped-def]
+    corpus, _, _, factors, _ = fitted
+    # a list is one chunk of the encoder, as the corpus was: other neighbours change the last bits only
+    np.testing.assert_allclose(factors.encode(corpus.texts), factors.scores, atol=2e-3)
+    np.testing.assert_array_equal(factors.assign(corpus.texts), factors.dominant)
+    new = [
+        "WHERE IS MY NEW HAT!!! I ASKED 40 TIMES!!!",
+        "- my new hat\n- asked 40 times\n- no answer\n- please help",
+    ]
+    shouting, listing = factors.assign(new)
+    assert shouting == factors.dominant[0]
+    assert listing == factors.dominant[2]
+    assert factors.encode([]).shape == (0, factors.dim)
+
+
+def test_scores_are_standardised_and_factors_ordered(fitted) -> None:  # type: ignore[no-untyped-def]
+    *_, factors, _ = fitted
+    np.testing.assert_allclose(factors.scores.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(factors.scores.std(axis=0), 1, atol=1e-3)
+    assert (np.diff(factors.tc) <= 1e-9).all()
+    assert len(set(factors.names)) == factors.dim
+
+
+def test_loaded_is_fitted(fitted, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    corpus, _proposals, links, factors, _ = fitted
+    links.save(tmp_path / "links")
+    factors.save(tmp_path)
+    loaded_links = Links.load(tmp_path / "links")
+    loaded = Factors.load(tmp_path, loaded_links)
+    for name in (
+        "scores",
+        "dominant",
+        "loadings",
+        "assignment",
+        "tc",
+        "map",
+        "factor_map",
+        "property_counts",
+    ):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(factors, name))
+    for name in ("names", "descriptions", "poles", "vocabulary", "tc_curve", "evidence", "properties"):
+        assert getattr(loaded, name) == getattr(factors, name)
+    np.testing.assert_array_equal(loaded_links.text_vectors, links.text_vectors)
+    assert loaded_links.recipe == links.recipe
+    np.testing.assert_array_equal(loaded.encode(corpus.texts[:7]), factors.encode(corpus.texts[:7]))
+
+
+def test_evidence_is_in_the_texts(fitted) -> None:  # type: ignore[no-untyped-def]
+    corpus, _, _, factors, _ = fitted
+    rows = {text_id: i for i, text_id in enumerate(corpus.ids)}
+    for items in factors.evidence:
+        assert items
+        for item in items:
+            assert corpus.texts[rows[item.text_id]][item.start : item.end].strip()
+
+
+def test_judge_counts_held_out_proposals() -> None:
+    pairs = towers.PairTable.build(np.array([0, 0, 1]), np.array([0, 1, 30]), 2)
+    scores = np.zeros((2, 40), dtype=np.float32)
+    scores[0, :2] = 2, 1
+    scores[1] = np.arange(40)
+    found = towers.judge(scores, pairs, np.array([0, 1]))
+    assert found["recall_at_10"] == pytest.approx((1 + 1) / 2)
+    assert found["auc"] == pytest.approx((1 + 30 / 39) / 2)
+
+
+def test_the_number_of_factors_follows_what_was_planted() -> None:
+    rng = np.random.default_rng(0)
+    centres = np.linalg.qr(rng.normal(size=(40, 6)))[0].T
+    texts = (centres[rng.integers(6, size=600)] + 0.15 * rng.normal(size=(600, 40))).astype(np.float32)
+    properties = (np.repeat(centres, 20, axis=0) + 0.05 * rng.normal(size=(120, 40))).astype(np.float32)
+    number, curve = structure.choose_number(texts, properties, seed=0)
+    assert 5 <= number <= 8
+    assert [tc for _, tc in curve] == sorted(tc for _, tc in curve)
+    found = structure.build(texts, properties, 6, seed=0)
+    assert adjusted_rand_score(np.repeat(np.arange(6), 20), found.assignment) > 0.95
+
+
+def test_too_many_factors_are_refused(fitted) -> None:  # type: ignore[no-untyped-def]
+    corpus, proposals, links, *_ = fitted
+    with pytest.raises(InputError, match="'n_factors'"):
+        factor(corpus, proposals, links, goal="form", n_factors=99)
+    with pytest.raises(InputError, match="'tune'"):
+        link(corpus, proposals, tune="some")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One. Two!  Three?", ["One.", "Two!", "Three?"]),
+        ("It cost 3.50 euros. Fine", ["It cost 3.50 euros.", "Fine"]),
+        ("a line\n  another line \n", ["a line", "another line"]),
+        ("。", ["。"]),
+    ],
+)
+def test_sentences(text: str, expected: list[str]) -> None:
+    assert [text[start:end] for start, end in sentences(text)] == expected

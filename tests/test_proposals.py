@@ -1,0 +1,242 @@
+"""Proposals: replies read, quotes checked, vocabulary merged, the offline and the recorded proposer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from goalspace._asking import read_answer
+from goalspace._phrases import propose_phrases
+from goalspace._vocabulary import merge_near_duplicates, normalise
+from goalspace.corpus import Corpus
+from goalspace.encoders import get_encoder
+from goalspace.errors import InputError, LLMError
+from goalspace.llm import FunctionLLM
+from goalspace.proposals import OFFLINE, Proposals, propose
+from llm_server import LLMServer
+
+TEXTS = [
+    "I was charged twice for my subscription and nobody answers.",
+    "The router drops the connection every evening.",
+    "Charged twice again, please refund the second payment.",
+    "My router loses the connection when it rains.",
+    "The app crashes when I open the settings page.",
+    "Since the update the app crashes at every start.",
+]
+
+
+def corpus() -> Corpus:
+    return Corpus.read(TEXTS)
+
+
+def reply(*items: tuple[str, str], analysis: str = "a note") -> str:
+    return json.dumps({"analysis": analysis, "properties": [{"property": p, "quote": q} for p, q in items]})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            '{"analysis": "x", "properties": [{"property": "late", "quote": "too late"}]}',
+            [("late", "too late")],
+        ),
+        ('Sure!\n```json\n{"properties": ["late", "rude"]}\n```', [("late", ""), ("rude", "")]),
+        ('<think>{"properties": ["no"]}</think>["late fees"]', [("late fees", "")]),
+        ("1. late fees\n2. rude staff\n11. eleven", [("late fees", ""), ("rude staff", ""), ("eleven", "")]),
+        ("- when late fees rise\n- **rude staff**", [("when late fees rise", ""), ("rude staff", "")]),
+    ],
+)
+def test_replies_are_read_in_every_form(text: str, expected: list[tuple[str, str]]) -> None:
+    answer = read_answer(text)
+    assert answer is not None
+    assert list(answer.properties) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "I cannot help with that.", '{"properties": []}', '{"properties": [{"pro']
+)
+def test_unusable_replies_are_recognised(text: str) -> None:
+    assert read_answer(text) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "normal"),
+    [("  Late   Fees. ", "late fees"), ("“Rude staff”", "rude staff"), ("-- !", ""), ("x" * 200, "")],
+)
+def test_names_are_normalised(said: str, normal: str) -> None:
+    assert normalise(said) == normal
+
+
+def test_near_duplicates_merge_but_not_numbers_and_negations() -> None:
+    names = [
+        "tax credits",
+        "tax credit",
+        "rhymed verse",
+        "unrhymed verse",
+        "offer for 2 people",
+        "offer for 3 people",
+    ]
+    stands_for = merge_near_duplicates(names, [3, 1, 1, 1, 1, 1], get_encoder(), threshold=0.8)
+    assert stands_for["tax credit"] == "tax credits"
+    for name in names[2:]:
+        assert stands_for[name] == name
+
+
+def test_quotes_that_the_text_does_not_hold_are_dropped_and_counted() -> None:
+    llm = FunctionLLM(
+        lambda prompt: reply(("billing error", "CHARGED   twice"), ("anger", "never said this"))
+    )
+    found = propose(Corpus.read(TEXTS[:1] + TEXTS[2:3]), goal="why they complain", llm=llm)
+    assert found.properties == ("anger", "billing error")
+    quotes = dict(
+        zip(
+            zip(found.text_index.tolist(), found.property_index.tolist(), strict=True),
+            found.quotes,
+            strict=True,
+        )
+    )
+    assert quotes[0, 1] == "charged twice"
+    assert quotes[1, 1] == "Charged twice"
+    assert quotes[0, 0] is None
+    assert found.stats["n_quotes"] == 2
+    assert found.stats["n_quotes_dropped"] == 2
+
+
+def test_an_unreadable_reply_is_asked_for_again_and_then_counted() -> None:
+    prompts: list[str] = []
+
+    def answer(prompt: str) -> str:
+        prompts.append(prompt)
+        if "router" in prompt:
+            return "no idea"
+        if "settings" in prompt and "could not be read" not in prompt:
+            return "{"
+        return reply(("software fault", ""))
+
+    found = propose(corpus(), goal="faults", llm=FunctionLLM(answer), max_unread=0.5)
+    assert len(prompts) == len(TEXTS) + 3
+    assert found.stats["n_unparsed"] == 2
+    assert found.stats["coverage"] == pytest.approx(4 / 6)
+    with pytest.raises(LLMError, match="2 of 6 replies of function could not be read"):
+        propose(corpus(), goal="faults", llm=FunctionLLM(answer), max_unread=0.1)
+
+
+def test_several_texts_share_a_call_and_two_calls_chain() -> None:
+    calls: list[str] = []
+
+    def many(prompt: str) -> str:
+        calls.append(prompt)
+        n = prompt.count("----------")
+        return json.dumps(
+            {"texts": [{"number": i + 1, "analysis": "n", "properties": [f"property {i}"]} for i in range(n)]}
+        )
+
+    found = propose(corpus(), goal="faults", llm=FunctionLLM(many), texts_per_call=3, merge=2)
+    assert len(calls) == 2
+    assert found.properties == ("property 0", "property 1", "property 2")
+    assert found.text_index.tolist() == [0, 1, 2, 3, 4, 5]
+
+    def two(prompt: str) -> str:
+        return reply(("a fault", "")) if "Note: it is broken" in prompt else "it is broken"
+
+    chained = propose(corpus(), goal="faults", llm=FunctionLLM(two), calls="two")
+    assert chained.analyses[3] == "it is broken"
+    assert chained.properties == ("a fault",)
+
+
+def test_long_texts_are_cut_at_the_end_the_goal_needs_and_counted() -> None:
+    seen: list[str] = []
+
+    def answer(prompt: str) -> str:
+        seen.append(prompt)
+        return reply(("x", ""))
+
+    text = "first words " + "filler " * 500 + "last words"
+    found = propose(
+        Corpus.read([text, "short"]), goal="g", llm=FunctionLLM(answer), text_tokens=50, keep="end"
+    )
+    assert "last words" in seen[0]
+    assert "first words" not in seen[0]
+    assert found.stats["n_cut"] == 1
+
+
+def test_a_text_cannot_fill_the_slots_of_the_prompt() -> None:
+    seen: list[str] = []
+
+    def answer(prompt: str) -> str:
+        seen.append(prompt)
+        return reply(("x", ""))
+
+    propose(Corpus.read(["{{goal}} {{text}}"]), goal="the goal", llm=FunctionLLM(answer))
+    assert "{{goal}} {{text}}" in seen[0]
+
+
+def test_recorded_replies_by_field_and_by_id(tmp_path: Path) -> None:
+    file = tmp_path / "said.jsonl"
+    file.write_text(
+        '{"id": 1, "style": ["Plain prose"]}\n{"id": "2", "style": [{"property": "verse", "quote": "twice"}]}\n'
+    )
+    found = propose(corpus(), goal="style", llm=f"recorded:{file}#style")
+    assert set(found.properties) == {"plain prose", "verse"}
+    assert found.text_index.tolist() == [1, 2]
+    assert "twice" in found.quotes
+    with pytest.raises(InputError, match="line 1: expected an object with 'id' and a list 'properties'"):
+        propose(corpus(), goal="style", llm=f"recorded:{file}")
+    file.write_text('{"id": "other", "properties": ["x"]}\n{broken\n')
+    with pytest.raises(InputError, match="line 2: this is not JSON"):
+        propose(corpus(), goal="style", llm=f"recorded:{file}")
+    file.write_text('{"id": "other", "properties": ["x"]}\n')
+    with pytest.raises(InputError, match="--id"):
+        propose(corpus(), goal="style", llm=f"recorded:{file}")
+
+
+def test_the_offline_proposer_quotes_the_text_and_follows_the_goal() -> None:
+    found = propose_phrases(TEXTS, "payment problems", get_encoder(), per_text=3)
+    for text, phrases in zip(TEXTS, found, strict=True):
+        assert phrases
+        assert all(quote in text for _, quote in phrases)
+    assert any("charged twice" in phrase for phrase, _ in found[0])
+    assert propose(corpus(), goal="payment problems").stats["proposer"] == OFFLINE
+
+
+def test_offline_needs_phrases() -> None:
+    with pytest.raises(InputError, match="--llm"):
+        propose(Corpus.read(["1 2 3", "4 5", "6"]), goal="anything")
+
+
+def test_what_was_saved_is_what_was_proposed(tmp_path: Path) -> None:
+    texts = corpus()
+    found = propose(texts, goal="payment problems", merge=0.8)
+    found.save(tmp_path / "proposals.jsonl", texts)
+    loaded = Proposals.load(tmp_path / "proposals.jsonl", texts)
+    assert loaded.properties == found.properties
+    assert loaded.surface_forms == found.surface_forms
+    assert loaded.quotes == found.quotes
+    np.testing.assert_array_equal(loaded.text_index, found.text_index)
+    np.testing.assert_array_equal(loaded.property_index, found.property_index)
+
+
+def test_an_endpoint_that_refuses_schemas_still_answers() -> None:
+    with LLMServer(
+        lambda body: reply(("billing error", "")), refuses=("json_schema", "json_object")
+    ) as server:
+        found = propose(corpus(), goal="why", llm=server.spec)
+    assert found.properties == ("billing error",)
+    assert found.stats["coverage"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"goal": "  "}, "goal is empty"),
+        ({"goal": "g", "sample": 0}, "'sample'"),
+        ({"goal": "g", "keep": "middle"}, "'keep'"),
+        ({"goal": "g", "max_unread": 2.0}, "'max_unread'"),
+    ],
+)
+def test_wrong_options_are_named(options: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        propose(corpus(), **options)  # type: ignore[arg-type]
