@@ -18,6 +18,11 @@ from goalspace.links import Links, link
 from goalspace.proposals import Proposals
 
 SUBJECTS = ("the parcel from the shop", "a bill for March", "our kitchen lamp", "the blue bicycle")
+SAID = {
+    "shouting": ("angry shouting", "capital letters", "loud exclamation", "aggressive shout"),
+    "polite prose": ("polite prose", "courteous sentence", "formal politeness", "well-mannered wording"),
+    "bullet list": ("bullet list", "list of items", "itemised points", "bulleted enumeration"),
+}
 # the goal is form, not topic: shouting against whispering, lists against prose
 FORMS = {
     "shouting": lambda s, n: f"WHERE IS {s.upper()}!!! I ASKED {n} TIMES!!!",
@@ -29,28 +34,20 @@ FORMS = {
 
 
 def planted() -> tuple[Corpus, Proposals, np.ndarray]:
-    texts, labels, text_index, property_index = [], [], [], []
+    texts, labels, pairs = [], [], []
     for n in range(2, 18):
         for subject in SUBJECTS:
             for label, (name, write) in enumerate(FORMS.items()):
-                text_index.append(len(texts))
-                property_index.append(label)
+                pairs += [(len(texts), 4 * label + (n + shift) % 4) for shift in (0, 1)]
                 texts.append(write(subject, n))
                 labels.append(label)
-                assert name
-    corpus = Corpus.read(texts)
-    names = tuple(FORMS)
-    return (
-        corpus,
-        Proposals(
-            names,
-            np.array(text_index, dtype=np.int32),
-            np.array(property_index, dtype=np.int32),
-            (None,) * len(text_index),
-            tuple((name,) for name in names),
-        ),
-        np.array(labels),
+                assert len(SAID[name]) == 4
+    names = tuple(said for form in FORMS for said in SAID[form])
+    text_index, property_index = np.array(pairs, dtype=np.int32).T
+    proposals = Proposals(
+        names, text_index, property_index, (None,) * len(pairs), tuple((name,) for name in names)
     )
+    return Corpus.read(texts), proposals, np.array(labels)
 
 
 @pytest.fixture(scope="module")

@@ -162,7 +162,7 @@ def _collect_evidence(
     spans = {i: sentences(corpus.texts[i]) for i in texts}
     flat = [(i, span) for i in texts for span in spans[i]]
     vectors = encoder.encode([corpus.texts[i][start:end] for i, (start, end) in flat])
-    first = {}
+    first: dict[int, int] = {}
     for position, (i, _) in enumerate(flat):
         first.setdefault(i, position)
     # the mean property of each factor, at either end

@@ -51,7 +51,9 @@ class DiskColumns(Mapping[str, list[Any]]):
         """Return the Arrow type of every column."""
         from pyarrow import parquet
 
-        schema = parquet.read_schema(self._path) if self._stored else None
+        if not self._stored:
+            return []
+        schema = parquet.read_schema(self._path)
         return [schema.field(stored).type for stored in self._stored.values()]
 
     def groups(self) -> Iterator[list[Any]]:

@@ -67,14 +67,10 @@ class Links:
 
         name = self.encoder if isinstance(self.encoder, str) else self.encoder.name
         with atomic_path(folder / "vectors.safetensors") as path:
-            save_file(
-                {
-                    "text_vectors": self.text_vectors,
-                    "property_vectors": self.property_vectors,
-                    **{f"tower.{key}": value for key, value in self.tower.arrays().items()},
-                },
-                path,
-            )
+            arrays = {"text_vectors": self.text_vectors, "property_vectors": self.property_vectors}
+            arrays |= {f"tower.{key}": value for key, value in self.tower.arrays().items()}
+            # safetensors writes the memory as it lies: a transposed array would come back scrambled
+            save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, path)
         write_json(
             folder / "links.json",
             {"recipe": self.recipe, "encoder": name, "metrics": dict(self.metrics)},

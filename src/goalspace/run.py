@@ -120,7 +120,7 @@ class Run:
     def stale(self) -> list[str]:
         """Stages whose artefacts no longer follow from those before them, or are missing."""
         stages = self.record["stages"]
-        found = []
+        found: list[str] = []
         before: str | None = None
         for stage in STAGES:
             entry = stages.get(stage)
