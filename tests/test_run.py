@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from conftest import ROOT
-from goalspace.corpus import Corpus
 from goalspace.errors import InputError
 from goalspace.exports import export
 from goalspace.run import Run, discover, redo
@@ -28,6 +27,7 @@ ARTEFACTS = (
     "factors.safetensors",
     "factors.json",
 )
+THINGS = ("kettle", "toaster", "radio", "mirror", "laptop", "camera")
 WORDS = {
     "refund": "refund not paid",
     "router": "router drops out",
@@ -80,9 +80,9 @@ def test_killed_in_every_stage_a_run_ends_with_the_same_bytes(tickets: Path, tmp
         n_calls = len(server.bodies(CHAT))
         for moment in (
             "asking the LLM",
-            "embedding",
             "choosing what the text tower reads",
             "fitting the factors",
+            "drawing the map",
         ):
             process = subprocess.Popen(
                 [
@@ -172,7 +172,11 @@ def test_exports_hold_every_row_and_defuse_formulas(finished: Run, tmp_path: Pat
     assert len(rows) == int(np.sum(finished.corpus.counts))
     assert {"id", "dominant", "product", "month", "tier"} <= rows[0].keys()
     run = discover(
-        Corpus.read([f"=cmd{i} the delivery number {i} came late" for i in range(12)]).texts,
+        [
+            f"=broken {thing} arrived with a cracked {part}"
+            for thing in THINGS
+            for part in ("lid", "screen", "box")
+        ],
         goal="why",
         out=tmp_path / "formulas",
     )

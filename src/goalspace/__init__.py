@@ -17,15 +17,19 @@ _HOMES = {
     "GoalspaceError": "errors",
     "LinearCorex": "corex.linear",
     "Links": "links",
+    "Pairs": "training",
     "Proposals": "proposals",
     "Run": "run",
     "discover": "run",
+    "export": "exports",
     "factor": "factors",
     "get_encoder": "encoders",
     "get_llm": "llm",
     "link": "links",
     "propose": "proposals",
+    "redo": "run",
     "report": "reports",
+    "train": "training",
 }
 
 __all__ = [*_HOMES, "__version__"]

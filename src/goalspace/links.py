@@ -153,7 +153,9 @@ def link(
             metrics |= {"recall_at_10": metrics["untrained_recall_at_10"], "auc": metrics["untrained_auc"]}
         return Links(sentences, properties, "untrained", metrics, towers.TextTower.untrained(), name)
     if tune == "full":
-        return _link_tuned(corpus, proposals, encoder, name, pairs, sentences, properties, seed, tuned_folder)
+        return _link_tuned(
+            corpus, proposals, get_encoder(name), name, pairs, sentences, properties, seed, tuned_folder
+        )
     if progress:
         progress("choosing what the text tower reads", 0, 1)
     return _link_heads(corpus, sentences, properties, pairs, name, seed)
