@@ -49,7 +49,7 @@ class Table:
     def missed(self) -> list[str]:
         """Say in one line per cell which targets a row of the table does not reach."""
         return [
-            f"{row['row']}, {column}: {_value(cell):.3f} < {self.targets[str(row['row'])][column]:.3f}"
+            f"{self.title.partition(':')[0]}; {row['row']}, {column}: {_value(cell):.3f} < {self.targets[str(row['row'])][column]:.3f}"
             for row in self.rows
             for column, cell in row.items()
             if _met(self._target(row, column), cell) is False

@@ -20,6 +20,7 @@ import click
 import numpy as np
 from rich.console import Console
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.preprocessing import normalize
 
 import peers
 from _data import VECTORS, Dataset, banking77, bills, cfpb, embed, read_proposals, syngoalex
@@ -79,6 +80,14 @@ def _encode(factors: Any, texts: Sequence[str], vectors: np.ndarray) -> np.ndarr
     return np.asarray(factors.encode(texts))
 
 
+def untrained_corex(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int) -> np.ndarray:
+    """Factor scores of goalspace's estimator on the links of the encoder as it is."""
+    from goalspace.corex.linear import LinearCorex
+
+    model = LinearCorex(n_components=n_factors, tol=1e-3, random_state=0)
+    return np.asarray(model.fit_low_rank(text_vectors, property_vectors).score_low_rank(text_vectors))
+
+
 def timed(table: Table, name: str, fit: Callable[[], Any]) -> tuple[Any, float]:
     """Call `fit`; where a package is missing or fails, the table says so in the row and None is returned."""
     start = time.perf_counter()
@@ -134,16 +143,22 @@ def probe_bills(options: Options) -> list[Table]:
     property_vectors = embed(vocabulary)
     of_llm = "the LLM's properties"
     add("property groups (k-means)", lambda: peers.property_groups(vectors, property_vectors, k), of_llm)
+    add("untrained links + LinearCorex", partial(untrained_corex, vectors, property_vectors, k), of_llm)
     if options.peers:
         links = vectors @ property_vectors.T
         add("untrained links + linearcorex", lambda: peers.linear_corex(links, k), of_llm)
         fit = partial(peers.bertopic, data.texts, vectors)
-        add("BERTopic", lambda: fit().scores, "own number of topics")
-        add("BERTopic, soft clusters", lambda: fit(scores="probabilities").scores, "own number of topics")
-        add(f"BERTopic, at most {k}", lambda: fit(k).scores, "topics of 5 texts or more")
-        add("turftopic KeyNMF", lambda: peers.keynmf(data.texts, vectors, k).scores)
+        add("BERTopic, distribution", lambda: fit().scores, "own number of topics")
+        add("BERTopic, probabilities", lambda: fit(scores="probabilities").scores, "own number of topics")
+        add(f"BERTopic at most {k}, distribution", lambda: fit(k).scores, "topics of 5 texts or more")
         add(
-            "turftopic KeyNMF, seeded",
+            f"BERTopic at most {k}, probabilities",
+            lambda: fit(k, scores="probabilities").scores,
+            "topics of 5 texts or more",
+        )
+        add("KeyNMF", lambda: peers.keynmf(data.texts, vectors, k).scores)
+        add(
+            "KeyNMF, seeded",
             lambda: peers.keynmf(data.texts, vectors, k, seed_phrase=goal).scores,
             "goal as seed phrase",
         )
@@ -179,13 +194,16 @@ def condition_on_goals(options: Options) -> list[Table]:
         Table(
             f"B. syngoalex, {what}: ARI of k-means(4) on the scores with what the goal names",
             (*axes, "seconds", "note"),
-            f"mean ± s.e. of {options.seeds} k-means seeds; the same scores under all goals unless they take one",
+            f"mean ± s.e. of {options.seeds} k-means seeds; rows of the peers' scores are scaled to length 1, which "
+            "helps most of them",
         )
         for what in (f"{len(data)} texts seen", f"{len(rest)} texts held out of proposals and training")
     ]
 
-    def score(fitted: Fitted, part: int, axis: str) -> Estimate:
+    def score(name: str, fitted: Fitted, part: int, axis: str) -> Estimate:
         scores = fitted.encode(rest.texts, embed(rest.texts)) if part else fitted.scores
+        if name != "goalspace":
+            scores = normalize(scores)
         labels = (rest if part else data).labels[axis]
         return clustering_scores(scores, labels, n_clusters=4, seeds=options.seeds, n_init=N_INIT).ari
 
@@ -200,7 +218,7 @@ def condition_on_goals(options: Options) -> list[Table]:
                     total += seconds
                 if fitted is None:
                     break
-                cells[axis] = score(fitted, part, axis)
+                cells[axis] = score(name, fitted, part, axis)
             else:
                 table.add(name, **cells, seconds=total, note=note)
 
@@ -214,15 +232,19 @@ def condition_on_goals(options: Options) -> list[Table]:
         add(f"LDA {k}", lambda d, _, k=k: peers.lda(d.texts, embed(d.texts), k))  # type: ignore[misc]
         add(f"NMF {k}", lambda d, _, k=k: peers.nmf(d.texts, embed(d.texts), k))  # type: ignore[misc]
     if options.peers:
-        add("BERTopic", lambda d, _: peers.bertopic(d.texts, embed(d.texts)), note="own number of topics")
-        add(
-            "BERTopic, soft clusters",
-            lambda d, _: peers.bertopic(d.texts, embed(d.texts), scores="probabilities"),
-            note="own number of topics",
-        )
+        for k in (None, 4):
+            for scores in ("distribution", "probabilities"):
+                add(
+                    f"BERTopic {k or ''}, {scores}",
+                    lambda d, _, k=k, scores=scores: peers.bertopic(  # type: ignore[misc]
+                        d.texts, embed(d.texts), k, scores=scores
+                    ),
+                    note="" if k else "own number of topics",
+                )
         for k in (4, 12):
+            add(f"KeyNMF {k}", lambda d, _, k=k: peers.keynmf(d.texts, embed(d.texts), k))  # type: ignore[misc]
             add(
-                f"turftopic KeyNMF {k}, seeded",
+                f"KeyNMF {k}, seeded",
                 lambda d, axis, k=k: peers.keynmf(  # type: ignore[misc]
                     d.texts, embed(d.texts), k, seed_phrase=d.goals[axis]
                 ),
@@ -289,27 +311,27 @@ def _partitions(data: Dataset, label: str, options: Options) -> Table:
     )
     for fitted, which in zip(fits, ("own number", "number of classes"), strict=True):
         n_groups = fitted.scores.shape[1]
-        name = f"goalspace, {which}: dominant factor"
+        name = f"goalspace, {which}, dominant"
         add_groups(name, fitted.dominant, seconds / len(fits))
-        add_kmeans(f"goalspace, {which}: k-means", fitted.scores, n_groups)
+        add_kmeans(f"goalspace, {which}, k-means", fitted.scores, n_groups)
         target = add_kmeans(f"MiniLM, k-means({n_groups})", vectors, n_groups)
         if not options.quick:
             table.aim(name, ARI=target.mean)
         if options.peers:
             peer, taken = timed(
                 table,
-                f"turftopic KeyNMF({n_groups})",
+                f"KeyNMF({n_groups})",
                 partial(peers.keynmf, data.texts, vectors, n_groups),
             )
             if peer is not None:
-                add_groups(f"turftopic KeyNMF({n_groups})", peer.dominant, taken, "strongest topic")
+                add_groups(f"KeyNMF({n_groups})", peer.dominant, taken, "strongest topic")
     if options.peers:
-        for name, kept in (("BERTopic", False), ("BERTopic, outliers assigned", True)):
-            peer, taken = timed(
-                table, name, partial(peers.bertopic, data.texts, vectors, assign_outliers=kept)
-            )
+        for k, assigned in ((None, False), (None, True), (classes, False), (classes, True)):
+            name = f"BERTopic{f', at most {k}' if k else ''}{', outliers assigned' if assigned else ''}"
+            fit = partial(peers.bertopic, data.texts, vectors, k, assign_outliers=assigned)
+            peer, taken = timed(table, name, fit)
             if peer is not None:
-                add_groups(name, peer.dominant, taken, "own number of topics")
+                add_groups(name, peer.dominant, taken, "" if k else "own number of topics")
     return table
 
 

@@ -99,8 +99,9 @@ def _offline_name(properties: Sequence[str]) -> str:
     name = properties[0]
     if len(name) >= _SHORT_NAME:
         return name
-    words = set(name.split())
-    second = next((p for p in properties[1:] if not words & set(p.split())), None)
+    # "invoice" and "invoices" are one word here
+    words = {word[:5] for word in name.split()}
+    second = next((p for p in properties[1:] if not words & {word[:5] for word in p.split()}), None)
     return f"{name} · {second}" if second else name
 
 
