@@ -45,6 +45,11 @@ class TermEncoder:
         return vectors[[row[text] for text in texts]]
 
 
+def plain(texts: Sequence[str], vectors: np.ndarray) -> Fitted:
+    """The MiniLM vectors as they are."""
+    return _fitted(vectors, lambda _, new_vectors: new_vectors)
+
+
 def tfidf_svd(texts: Sequence[str], vectors: np.ndarray, n_topics: int, seed: int = 0) -> Fitted:
     """TF-IDF, then truncated SVD (latent semantic analysis)."""
     from sklearn.decomposition import TruncatedSVD
@@ -95,7 +100,7 @@ def linear_corex(links: np.ndarray, n_factors: int, seed: int = 0) -> np.ndarray
     with _quiet():
         from linearcorex import Corex
 
-        # measured on the bills: 2 minutes for what 12 minutes without max_iter give, to 0.01 in the probe
+        # on the bills 2 minutes instead of 12 until it converges, and the probe is no worse (0.39 against 0.37)
         model = Corex(n_hidden=n_factors, tol=1e-3, max_iter=200, seed=seed).fit(links)
     return np.asarray(model.transform(links))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -113,75 +113,75 @@ def timed(table: Table, name: str, fit: Callable[[], Any]) -> tuple[Any, float]:
 def probe_bills(options: Options) -> list[Table]:
     """Decision-tree probe of the scores against topic and subtopic of the bills."""
     data, k = options.load(bills), options.n_topics
-    goal, recorded = data.goals["topic"], data.recorded["topic"]
+    axes = ("topic", "subtopic")
     table = Table(
         f"A. {len(data)} bills: balanced accuracy of a decision tree on the scores",
-        ("scores", "topic", "subtopic", "seconds", "note"),
+        ("scores", *axes, "seconds", "note"),
         f"unshuffled stratified 5-fold cross-validation, mean ± s.e. of {options.seeds} tree seeds",
     )
 
-    def add(name: str, fit: Callable[[], np.ndarray], note: str | None = None) -> None:
+    def probe(name: str, scores: np.ndarray, seconds: float, note: str) -> None:
+        with log.status(f"{name}: probe"):
+            found = {a: decision_tree_probe(scores, data.labels[a], seeds=options.seeds) for a in axes}
+        table.add(name, scores=scores.shape[1], **found, seconds=seconds, note=note)
+
+    table.add("chance", **{axis: 1 / len(set(data.labels[axis])) for axis in axes})
+    for name, fit, note in _bills_rows(data, k, with_peers=options.peers):
         scores, seconds = timed(table, name, fit)
         if scores is not None:
-            with log.status(f"{name}: probe"):
-                topic, subtopic = (
-                    decision_tree_probe(scores, data.labels[label], seeds=options.seeds)
-                    for label in ("topic", "subtopic")
-                )
-            table.add(
-                name, scores=scores.shape[1], topic=topic, subtopic=subtopic, seconds=seconds, note=note
-            )
-
-    chance = {label: 1 / len(set(data.labels[label])) for label in ("topic", "subtopic")}
-    table.add("chance", **chance)
-    vectors = embed(data.texts)
-    add("TF-IDF + SVD 100", lambda: peers.tfidf_svd(data.texts, vectors, 100).scores)
-    add("LDA", lambda: peers.lda(data.texts, vectors, k).scores)
-    add("NMF", lambda: peers.nmf(data.texts, vectors, k).scores)
-    add("MiniLM", lambda: vectors)
-    vocabulary = sorted({p for properties in read_proposals(recorded, data.ids) for p in properties})
-    property_vectors = embed(vocabulary)
-    of_llm = "the LLM's properties"
-    add("property groups (k-means)", lambda: peers.property_groups(vectors, property_vectors, k), of_llm)
-    add("untrained links + LinearCorex", partial(untrained_corex, vectors, property_vectors, k), of_llm)
-    if options.peers:
-        links = vectors @ property_vectors.T
-        add("untrained links + linearcorex", lambda: peers.linear_corex(links, k), of_llm)
-        fit = partial(peers.bertopic, data.texts, vectors)
-        add("BERTopic, distribution", lambda: fit().scores, "own number of topics")
-        add("BERTopic, probabilities", lambda: fit(scores="probabilities").scores, "own number of topics")
-        add(f"BERTopic at most {k}, distribution", lambda: fit(k).scores, "topics of 5 texts or more")
-        add(
-            f"BERTopic at most {k}, probabilities",
-            lambda: fit(k, scores="probabilities").scores,
-            "topics of 5 texts or more",
-        )
-        add("KeyNMF", lambda: peers.keynmf(data.texts, vectors, k).scores)
-        add(
-            "KeyNMF, seeded",
-            lambda: peers.keynmf(data.texts, vectors, k, seed_phrase=goal).scores,
-            "goal as seed phrase",
-        )
-        add("FASTopic", lambda: peers.fastopic(data.texts, vectors, k).scores)
-    for source, spec in (("offline", None), ("LLM", recorded)):
+            probe(name, scores, seconds, note)
+    goal, numbers = data.goals["topic"], (k, None)
+    for source, spec in (("offline", None), ("LLM", data.recorded["topic"])):
         name = f"goalspace, {source}"
-        numbers = (k, None)
         fits, seconds = timed(
             table, name, partial(fit_goalspace, data, goal, recorded=spec, n_factors=numbers)
         )
-        for number, fitted in zip(numbers, fits, strict=True):
-            add(
-                name if number else f"{name}, own number",
-                lambda scores=fitted.scores: scores,  # type: ignore[misc]
-            )
-            table.rows[-1]["seconds"] = seconds / len(numbers)
+        for fitted, suffix in zip(fits, ("", ", own number"), strict=True):
+            probe(name + suffix, fitted.scores, seconds / len(fits), "seconds: half of both fits")
     if not options.quick:
         table.aim("goalspace, offline", topic=0.38, subtopic=0.18)
         table.aim("goalspace, LLM", topic=0.47, subtopic=0.25)
     return [table]
 
 
+def _bills_rows(
+    data: Dataset, k: int, *, with_peers: bool
+) -> Iterator[tuple[str, Callable[[], np.ndarray], str]]:
+    """Yield name, how to get the scores, and a note."""
+    texts, vectors, recorded = data.texts, embed(data.texts), data.recorded["topic"]
+    yield "TF-IDF + SVD 100", lambda: peers.tfidf_svd(texts, vectors, 100).scores, ""
+    yield "LDA", lambda: peers.lda(texts, vectors, k).scores, ""
+    yield "NMF", lambda: peers.nmf(texts, vectors, k).scores, ""
+    yield "MiniLM", lambda: vectors, "the vectors themselves"
+    of_llm = "the LLM's properties"
+    properties = embed(sorted({p for own in read_proposals(recorded, data.ids) for p in own}))
+    yield "property groups (k-means)", lambda: peers.property_groups(vectors, properties, k), of_llm
+    yield "untrained links + LinearCorex", lambda: untrained_corex(vectors, properties, k), of_llm
+    if not with_peers:
+        return
+    yield "untrained links + linearcorex", lambda: peers.linear_corex(vectors @ properties.T, k), of_llm
+    for most in (None, k):
+        for kind in ("distribution", "probabilities"):
+            fit = partial(peers.bertopic, texts, vectors, most, scores=kind)
+            name = f"BERTopic{f' at most {most}' if most else ''}, {kind}"
+            yield name, lambda fit=fit: fit().scores, "" if most else "own number of topics"  # type: ignore[misc]
+    yield "KeyNMF", lambda: peers.keynmf(texts, vectors, k).scores, ""
+    seeded = partial(peers.keynmf, texts, vectors, k, seed_phrase=data.goals["topic"])
+    yield "KeyNMF, seeded", lambda: seeded().scores, "goal as seed phrase"
+    yield "FASTopic", lambda: peers.fastopic(texts, vectors, k).scores, ""
+
+
 # --- B: whether the goal matters -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of table B: how to fit on a data set and a goal's name; `by_goal` if the goal changes the fit."""
+
+    name: str
+    fit: Callable[[Dataset, str], Fitted]
+    note: str = ""
+    by_goal: bool = False
 
 
 def condition_on_goals(options: Options) -> list[Table]:
@@ -190,77 +190,71 @@ def condition_on_goals(options: Options) -> list[Table]:
     axes = tuple(data.goals)
     order = np.random.default_rng(0).permutation(len(data))
     half, rest = data.take(order[: len(data) // 2]), data.take(order[len(data) // 2 :])
-    tables = [
-        Table(
-            f"B. syngoalex, {what}: ARI of k-means(4) on the scores with what the goal names",
+
+    def table(train: Dataset, test: Dataset, what: str) -> Table:
+        made = Table(
+            f"B. syngoalex, {what}: ARI of k-means(4) on the scores with what the goal names, {len(test)} texts",
             (*axes, "seconds", "note"),
-            f"mean ± s.e. of {options.seeds} k-means seeds; rows of the peers' scores are scaled to length 1, which "
-            "helps most of them",
+            f"mean ± s.e. of {options.seeds} k-means seeds; the peers' scores are scaled to length 1 per text, "
+            "which helps most of them",
         )
-        for what in (f"{len(data)} texts seen", f"{len(rest)} texts held out of proposals and training")
-    ]
-
-    def score(name: str, fitted: Fitted, part: int, axis: str) -> Estimate:
-        scores = fitted.encode(rest.texts, embed(rest.texts)) if part else fitted.scores
-        if name != "goalspace":
-            scores = normalize(scores)
-        labels = (rest if part else data).labels[axis]
-        return clustering_scores(scores, labels, n_clusters=4, seeds=options.seeds, n_init=N_INIT).ari
-
-    def add(name: str, fit: Callable[[Dataset, str], Fitted], *, goals: bool = False, note: str = "") -> None:
-        for part, (table, train) in enumerate(zip(tables, (data, half), strict=True)):
+        embed(train.texts)
+        for row in _goal_rows(with_peers=options.peers):
             cells: dict[str, Any] = {}
             total = 0.0
-            fitted = None
+            scores = None
             for axis in axes:
-                if fitted is None or goals:
-                    fitted, seconds = timed(table, name, partial(fit, train, axis))
+                if scores is None or row.by_goal:
+                    scores, seconds = timed(made, row.name, partial(scored, row, train, test, axis))
                     total += seconds
-                if fitted is None:
+                if scores is None:
                     break
-                cells[axis] = score(name, fitted, part, axis)
-            else:
-                table.add(name, **cells, seconds=total, note=note)
-
-    same: Callable[[Sequence[str], np.ndarray], np.ndarray] = lambda _, vectors: vectors  # noqa: E731
-    add(
-        "MiniLM",
-        lambda d, _: Fitted(embed(d.texts), np.zeros(len(d), int), same),
-        note="the vectors themselves",
-    )
-    for k in (4, 12):
-        add(f"LDA {k}", lambda d, _, k=k: peers.lda(d.texts, embed(d.texts), k))  # type: ignore[misc]
-        add(f"NMF {k}", lambda d, _, k=k: peers.nmf(d.texts, embed(d.texts), k))  # type: ignore[misc]
-    if options.peers:
-        for k in (None, 4):
-            for scores in ("distribution", "probabilities"):
-                add(
-                    f"BERTopic {k or ''}, {scores}",
-                    lambda d, _, k=k, scores=scores: peers.bertopic(  # type: ignore[misc]
-                        d.texts, embed(d.texts), k, scores=scores
-                    ),
-                    note="" if k else "own number of topics",
+                found = clustering_scores(
+                    scores, test.labels[axis], n_clusters=4, seeds=options.seeds, n_init=N_INIT
                 )
-        for k in (4, 12):
-            add(f"KeyNMF {k}", lambda d, _, k=k: peers.keynmf(d.texts, embed(d.texts), k))  # type: ignore[misc]
-            add(
-                f"KeyNMF {k}, seeded",
-                lambda d, axis, k=k: peers.keynmf(  # type: ignore[misc]
-                    d.texts, embed(d.texts), k, seed_phrase=d.goals[axis]
-                ),
-                goals=True,
-                note="goal as seed phrase",
-            )
-    add(
-        "goalspace",
-        lambda d, axis: fit_goalspace(d, d.goals[axis], recorded=d.recorded[axis])[0],
-        goals=True,
-        note="recorded proposals, own number",
-    )
+                cells[axis] = found.ari
+            else:
+                made.add(row.name, **cells, seconds=total, note=row.note)
+        return made
+
+    tables = [table(data, data, "seen"), table(half, rest, "held out of proposals and training")]
     if not options.quick:
         tables[0].aim("goalspace", topic=0.92, style=0.65, language=0.98)
         tables[1].aim("goalspace", topic=0.80, style=0.55, language=0.95)
     return tables
+
+
+def scored(row: Row, train: Dataset, test: Dataset, axis: str) -> np.ndarray:
+    """Scores of the test texts; those of peers have length 1."""
+    fitted = row.fit(train, axis)
+    scores = fitted.scores if test is train else fitted.encode(test.texts, embed(test.texts))
+    return scores if row.name == "goalspace" else np.asarray(normalize(scores))
+
+
+def _goal_rows(*, with_peers: bool) -> Iterator[Row]:
+    def topics(model: Callable[..., Fitted], *args: Any, **options: Any) -> Callable[[Dataset, str], Fitted]:
+        return lambda data, _: model(data.texts, embed(data.texts), *args, **options)
+
+    def seeded(k: int) -> Callable[[Dataset, str], Fitted]:
+        return lambda data, axis: peers.keynmf(data.texts, embed(data.texts), k, seed_phrase=data.goals[axis])
+
+    yield Row("MiniLM", topics(peers.plain), "the vectors themselves")
+    for k in (4, 12):
+        yield Row(f"LDA {k}", topics(peers.lda, k))
+        yield Row(f"NMF {k}", topics(peers.nmf, k))
+    if with_peers:
+        for kind in ("distribution", "probabilities"):
+            yield Row(f"BERTopic, {kind}", topics(peers.bertopic, scores=kind), "own number of topics")
+            yield Row(f"BERTopic at most 4, {kind}", topics(peers.bertopic, 4, scores=kind))
+        for k in (4, 12):
+            yield Row(f"KeyNMF {k}", topics(peers.keynmf, k))
+            yield Row(f"KeyNMF {k}, seeded", seeded(k), "goal as seed phrase", by_goal=True)
+    yield Row(
+        "goalspace",
+        lambda data, axis: fit_goalspace(data, data.goals[axis], recorded=data.recorded[axis])[0],
+        "recorded proposals, own number",
+        by_goal=True,
+    )
 
 
 # --- C: one factor per text ------------------------------------------------------------------------
@@ -297,18 +291,17 @@ def _partitions(data: Dataset, label: str, options: Options) -> Table:
 
     def add_kmeans(name: str, scores: np.ndarray, n_groups: int) -> Estimate:
         with log.status(name):
-            start = time.perf_counter()
-            ari, nmi = clustering_scores(
-                scores, gold, n_clusters=n_groups, seeds=options.seeds, n_init=N_INIT
-            )
-        table.add(name, groups=n_groups, in_none=0.0, ARI=ari, NMI=nmi, seconds=time.perf_counter() - start)
-        return ari
+            found = clustering_scores(scores, gold, n_clusters=n_groups, seeds=options.seeds, n_init=N_INIT)
+        table.add(name, groups=n_groups, in_none=0.0, ARI=found.ari, NMI=found.nmi)
+        return found.ari
 
-    fits, seconds = timed(
-        table,
-        "goalspace",
-        partial(fit_goalspace, data, data.goals[label], n_factors=(None, classes)),
-    )
+    def add_peer(name: str, fit: Callable[[], Fitted], note: str) -> None:
+        fitted, seconds = timed(table, name, fit)
+        if fitted is not None:
+            add_groups(name, fitted.dominant, seconds, note)
+
+    goal = data.goals[label]
+    fits, seconds = timed(table, "goalspace", partial(fit_goalspace, data, goal, n_factors=(None, classes)))
     for fitted, which in zip(fits, ("own number", "number of classes"), strict=True):
         n_groups = fitted.scores.shape[1]
         name = f"goalspace, {which}, dominant"
@@ -318,20 +311,13 @@ def _partitions(data: Dataset, label: str, options: Options) -> Table:
         if not options.quick:
             table.aim(name, ARI=target.mean)
         if options.peers:
-            peer, taken = timed(
-                table,
-                f"KeyNMF({n_groups})",
-                partial(peers.keynmf, data.texts, vectors, n_groups),
-            )
-            if peer is not None:
-                add_groups(f"KeyNMF({n_groups})", peer.dominant, taken, "strongest topic")
+            fit = partial(peers.keynmf, data.texts, vectors, n_groups)
+            add_peer(f"KeyNMF({n_groups})", fit, "strongest topic")
     if options.peers:
         for k, assigned in ((None, False), (None, True), (classes, False), (classes, True)):
-            name = f"BERTopic{f', at most {k}' if k else ''}{', outliers assigned' if assigned else ''}"
+            name = f"BERTopic{f' at most {k}' if k else ''}{', outliers assigned' if assigned else ''}"
             fit = partial(peers.bertopic, data.texts, vectors, k, assign_outliers=assigned)
-            peer, taken = timed(table, name, fit)
-            if peer is not None:
-                add_groups(name, peer.dominant, taken, "" if k else "own number of topics")
+            add_peer(name, fit, "" if k else "own number of topics")
     return table
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from goalspace.corex.linear import LinearCorex
+if TYPE_CHECKING:
+    from goalspace.corex.linear import LinearCorex
 
 # Numbers of factors that are tried; the curve is shown in the report
 TRIED = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50)
@@ -86,6 +88,8 @@ def fit(
     """
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
+
+    from goalspace.corex.linear import LinearCorex
 
     # correlations of links are inner products of these rows
     covariance = np.cov(text_vectors.T.astype(np.float64), bias=True)
