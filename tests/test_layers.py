@@ -18,7 +18,7 @@ SRC = Path(goalspace.__file__).parent
 
 # From top to bottom; a folder counts as one, and a file with an underscore belongs to the layer that it serves.
 LAYERS = (
-    "cli",
+    "cli _cli_* _console",
     "explorer _explorer*",
     "reports exports _report*",
     "run",
@@ -26,6 +26,7 @@ LAYERS = (
     "links _towers",
     "proposals _asking _phrases _vocabulary",
     "corpus _formats _columns _spill _tables",
+    "instructions",
     "curation",
     "evaluation",
     "training",

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from goalspace import __version__
-from goalspace.errors import GoalspaceError
+from goalspace._console import Group, given_of, show_progress
 
 if TYPE_CHECKING:
     from goalspace.run import Run
-
-Progress = Callable[[str, int, int], None]
 
 _RUN = click.argument("run", type=click.Path(path_type=Path))
 _LLM = click.option(
@@ -64,21 +60,7 @@ _MAX_UNREAD = click.option(
 )
 
 
-class _Group(click.Group):
-    """Shows our errors as one line and leaves with 2, as click does for its own."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except GoalspaceError as error:
-            click.echo(f"goalspace: {' '.join(str(error).split())}", err=True)
-            ctx.exit(2)
-        except KeyboardInterrupt:
-            click.echo("goalspace: interrupted; the same command goes on from here.", err=True)
-            ctx.exit(130)
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="goalspace")
 def main() -> None:
     """Turn a pile of texts and a goal in plain language into a few named factors, scored for every text."""
@@ -105,11 +87,11 @@ def discover(source: Path, goal: str, text: str | None, id_column: str | None, *
     """Find the factors of the texts in SOURCE: CSV, TSV, JSONL, JSON, Parquet, plain text, or a folder."""
     from goalspace.run import discover as run_discover
 
-    given = _given(given)
+    given = given_of(given)
     options = {name: given.pop(name) for name in _PROPOSE_ONLY if name in given}
     if "factors" in given:
         given["n_factors"] = given.pop("factors")
-    with _progress() as progress:
+    with show_progress() as progress:
         run = run_discover(
             source, goal=goal, text=text, id=id_column, options=options, progress=progress, **given
         )
@@ -132,7 +114,7 @@ def discover(source: Path, goal: str, text: str | None, id_column: str | None, *
 @_SEED
 def propose(run: Path, **given: Any) -> None:
     """Propose the properties of the texts in RUN again."""
-    _redo(run, "propose", _given(given))
+    _redo(run, "propose", given_of(given))
 
 
 @main.command()
@@ -142,7 +124,7 @@ def propose(run: Path, **given: Any) -> None:
 @_SEED
 def link(run: Path, **given: Any) -> None:
     """Learn the links of RUN between texts and properties again."""
-    _redo(run, "link", _given(given))
+    _redo(run, "link", given_of(given))
 
 
 @main.command()
@@ -152,7 +134,7 @@ def link(run: Path, **given: Any) -> None:
 @_SEED
 def factor(run: Path, **given: Any) -> None:
     """Find the factors of RUN again, for example with another number of them."""
-    given = _given(given)
+    given = given_of(given)
     if "factors" in given:
         given["n_factors"] = given.pop("factors")
     _redo(run, "factor", given)
@@ -183,16 +165,11 @@ def export(run: Path, out: Path) -> None:
 _PROPOSE_ONLY = ("calls", "texts_per_call", "text_tokens", "keep", "max_unread")
 
 
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """The options that were given on the command line."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
 def _redo(path: Path, stage: str, changes: dict[str, Any]) -> None:
     from goalspace.run import Run, redo
 
     run = Run.open(path)
-    with _progress() as progress:
+    with show_progress() as progress:
         stale = redo(run, stage, changes, progress=progress)
     click.echo(f"{path}: the stage '{stage}' is done.")
     if stale:
@@ -229,41 +206,6 @@ def _say_proposer(run: Run) -> None:
         )
     else:
         click.echo(f"Properties were proposed by {proposer}.")
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """A progress line on the terminal that vanishes when done; plain lines where there is no terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[count]}"),
-        TimeElapsedColumn(),
-    )
-    said: list[str] = []
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("starting", total=None, count="")
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in said:
-                said.append(what)
-                if not console.is_terminal:
-                    click.echo(f"{what} …", err=True)
-            known = total > 1
-            bar.update(
-                task,
-                description=what,
-                completed=done if known else 0,
-                total=total if known else None,
-                count=f"{done:,} of {total:,}" if known else "",
-            )
-
-        yield show
 
 
 if __name__ == "__main__":
