@@ -129,7 +129,7 @@ def test_every_module_has_its_layer(module):
 def test_contributing_draws_these_layers():
     """Those that are built."""
     page = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text("utf-8")
-    drawing = page[page.index("```text\ncli\n") :].split("```")[1].removeprefix("text\n")
+    drawing = page[page.index("```text\ncli ") :].split("```")[1].removeprefix("text\n")
     built = [
         [name for name in names.split() if [*SRC.glob(name), *SRC.glob(f"{name}.py")]] for names in LAYERS
     ]
