@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from goalspace._tables import TEXTS, Table
 from goalspace.errors import InputError
@@ -44,8 +44,13 @@ def id_columns(table: Table, name: str | None, *, text: str) -> list[str]:
     if name is not None:
         _require(name, table, "--id")
         return [name]
-    named = [column for column in table.kinds if _ID_NAME.fullmatch(_snake(column)) and column != text]
-    return sorted(named, key=lambda column: _snake(column) != "id")
+    return named_like_ids(column for column in table.kinds if column != text)
+
+
+def named_like_ids(names: Iterable[str]) -> list[str]:
+    """Those of the names that ids may have, "id" first."""
+    named = [name for name in names if _ID_NAME.fullmatch(snake(name))]
+    return sorted(named, key=lambda name: snake(name) != "id")
 
 
 def _checked(table: Table, name: str) -> str:
@@ -63,9 +68,9 @@ def _guessed(table: Table) -> str:
     if len(table.kinds) == 1:
         return _checked(table, next(iter(table.kinds)))
     samples = _sample(table)
-    named = [name for name in samples if _TEXT_NAME.fullmatch(_snake(name))]
+    named = [name for name in samples if _TEXT_NAME.fullmatch(snake(name))]
     prose = [name for name in samples if _is_prose(samples[name])]
-    about = [name for name in prose if _LESSER_NAME.fullmatch(_snake(name))]
+    about = [name for name in prose if _LESSER_NAME.fullmatch(snake(name))]
     both = [name for name in prose if name in named]
     choices = both or [name for name in prose if name not in about] or prose or named
     if len(choices) == 1:
@@ -82,7 +87,7 @@ def _guessed(table: Table) -> str:
 def _sample(table: Table) -> dict[str, list[str]]:
     """Return the first few values of every column of strings that is not named as an id."""
     strings = [name for name, kind in table.kinds.items() if kind == TEXTS]
-    samples: dict[str, list[str]] = {name: [] for name in strings if not _ID_NAME.fullmatch(_snake(name))}
+    samples: dict[str, list[str]] = {name: [] for name in strings if not _ID_NAME.fullmatch(snake(name))}
     n_rows = 0
     for batch in table.batches():
         for name, values in samples.items():
@@ -107,7 +112,7 @@ def _reads_as_prose(value: str) -> bool:
     return long_enough and 2 * letters >= len(value) and not is_list
 
 
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
     """Spell 'Complaint ID', 'complaint-id' and 'complaintId' alike."""
     return re.sub(r"[\W_]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())).lower()
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
-import gzip
 import io
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
+from goalspace._bytes import EXTENSIONS, PIECE, Utf8, check_head, utf8
 from goalspace._tables import (
     BATCH_BYTES,
     BATCH_ROWS,
@@ -28,10 +27,16 @@ from goalspace._tables import (
 )
 from goalspace.errors import InputError
 
+Convert = Callable[[Any, str, int, str], dict[str, Any]]  # item, "line" or "item", its number, the file
+
 _DELIMITERS = ",;\t|"
-_EXTENSIONS = ".csv, .tsv, .jsonl, .json, .parquet or .txt"
-_MAGIC = {b"PK\x03\x04": "a zip or Excel", b"%PDF": "a PDF", b"\x1f\x8b": "a gzip", b"PAR1": "a Parquet"}
-_PIECE = 1 << 20
+_KINDS = {
+    "csv": (".csv", ".tsv", ".tab"),
+    "jsonl": (".jsonl", ".ndjson"),
+    "json": (".json",),
+    "parquet": (".parquet", ".pq"),
+    "txt": (".txt",),
+}
 _CSV_PIECE = 1 << 18
 _LONGEST_ROW = 64 << 20
 
@@ -64,128 +69,64 @@ def open_table(source: Any) -> Table:
 
 
 def _open_path(source: str | os.PathLike[str]) -> Table:
+    path = existing_path(source)
+    readers = {
+        "folder": _folder,
+        "parquet": _parquet,
+        "csv": _csv,
+        "jsonl": _json_lines_table,
+        "json": _json,
+        "txt": _lines,
+    }
+    with reading(path.name):
+        return readers[kind_of(path)](path)
+
+
+def existing_path(source: str | os.PathLike[str]) -> Path:
+    """Return the path of what is there, else raise an `InputError`."""
     if not os.path.exists(source):  # unlike Path.exists, False for a name that is too long
         shown = os.fspath(source) if len(os.fspath(source)) <= 200 else f"{os.fspath(source)[:80]}…"
         raise InputError(f"There is no file {shown!r}; check the path.")
-    path = Path(source)
-    readers = {
-        **dict.fromkeys((".csv", ".tsv", ".tab"), _csv),
-        **dict.fromkeys((".jsonl", ".ndjson"), _json_lines_table),
-        ".json": _json,
-        ".txt": _lines,
-    }
+    return Path(source)
+
+
+def kind_of(path: Path) -> str:
+    """Say what is at a path, by its name: "folder" or a key of `_KINDS`; text files are looked into."""
+    if path.is_dir():
+        return "folder"
     suffix = path.suffix.lower()
-    with reading(path.name):
-        if path.is_dir():
-            return _folder(path)
-        if suffix in (".parquet", ".pq"):
-            return _parquet(path)
-        kind = Path(path.stem).suffix.lower() if suffix == ".gz" else suffix
-        if kind not in readers:
-            extension = f"the extension {kind!r}, which is not supported" if kind else "no extension"
-            raise InputError(
-                f"{path.name} has {extension}; give a {_EXTENSIONS} file or a folder of .txt and .md files."
-            )
-        _check_head(path)
-        return readers[kind](path)
-
-
-# ---------------------------------------------------------------- bytes
-
-
-def _raw(path: Path) -> Any:
-    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
-
-
-def _check_head(path: Path) -> None:
-    """Refuse an empty file, and one that is plainly not UTF-8 text."""
-    with _raw(path) as file:
-        head = file.read(1 << 16)
-    if not head.removeprefix(codecs.BOM_UTF8).strip():
-        raise InputError(f"{path.name} is empty.")
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise InputError(f"{path.name} is UTF-16 text; save it as UTF-8.")
-    for magic, what in _MAGIC.items():
-        if head.startswith(magic):
-            raise InputError(f"{path.name} holds {what} file, not text; give a {_EXTENSIONS} file.")
-    if head.count(0) > len(head) / 10:
-        raise InputError(f"{path.name} is a binary file or UTF-16 text; give it as UTF-8 text.")
-
-
-class _Utf8(io.RawIOBase):
-    """The bytes of a file without its byte-order mark, checked to be UTF-8, and ending in a line break."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        super().__init__()
-        self.quotes = 0  # double quotes so far
-        self._name, self._file = name, _raw(path)
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._offset = self._newlines = self._nuls = 0
-        self._end = b"\n"  # what the file still lacks: pyarrow cannot read a lone header without it
-        if self._file.read(3) == codecs.BOM_UTF8:
-            self._offset = 3
-        else:
-            self._file.seek(0)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._file.read(len(buffer))
-        try:
-            self._decoder.decode(data, final=not data)
-        except UnicodeDecodeError as error:
-            self._refuse(error, len(data))
-        self._offset += len(data)
-        self._newlines += data.count(b"\n")
-        self._nuls += data.count(b"\0")
-        self.quotes += data.count(b'"')
-        if data:
-            self._end = b"" if data.endswith(b"\n") else b"\n"
-        else:
-            data, self._end = self._end, b""
-        buffer[: len(data)] = data
-        return len(data)
-
-    def _refuse(self, error: UnicodeDecodeError, n_new: int) -> None:
-        seen = error.object[: error.start]
-        if self._nuls or b"\0" in error.object:
-            raise InputError(f"{self._name} is a binary file, not text.") from error
-        offset = (
-            self._offset - (len(error.object) - n_new) + error.start
-        )  # the decoder may hold a few bytes back
-        line = self._newlines + seen.count(b"\n") + 1
-        raise InputError(
-            f"{self._name} is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {offset} "
-            f"(line {line}); save the file as UTF-8."
-        ) from error
-
-    def close(self) -> None:
-        if not self.closed:
-            self._file.close()
-        super().close()
-
-
-def _utf8(path: Path, name: str = "") -> io.BufferedReader:
-    return io.BufferedReader(_Utf8(path, name or path.name), buffer_size=_PIECE)
+    if suffix in _KINDS["parquet"]:
+        return "parquet"
+    extension = Path(path.stem).suffix.lower() if suffix == ".gz" else suffix
+    for kind, extensions in _KINDS.items():
+        if extension in extensions and kind != "parquet":
+            check_head(path)
+            return kind
+    what = f"the extension {extension!r}, which is not supported" if extension else "no extension"
+    raise InputError(f"{path.name} has {what}; give a {EXTENSIONS} file or a folder of .txt and .md files.")
 
 
 # ---------------------------------------------------------------- delimited text
 
 
 def _csv(path: Path) -> Table:
-    with _utf8(path) as file:
+    header, delimiter = csv_header(path)
+    names = unique_names(name.strip() for name in header)
+    kinds = dict.fromkeys(names, TEXTS)
+    # counted as a spreadsheet does: the header is row 1
+    return Table(path.name, kinds, lambda: csv_batches(path, names, delimiter), counted=("row", 2))
+
+
+def csv_header(path: Path) -> tuple[list[str], str]:
+    """Return the names in the first row as they are spelled, and the delimiter that cuts it into most columns."""
+    with utf8(path) as file:
         start = file.read(1 << 16).lstrip(b"\r\n")
     head = start.decode("utf-8", errors="ignore")  # the cut may split a character
-    # the delimiter is the one that cuts the header into most columns
     headers = {mark: next(csv.reader(io.StringIO(head, newline=""), delimiter=mark)) for mark in _DELIMITERS}
     delimiter = max(_DELIMITERS, key=lambda mark: len(headers[mark]))
     if re.search(r"\.(tsv|tab)(\.gz)?$", path.name.lower()):
         delimiter = "\t"
-    names = unique_names(name.strip() for name in headers[delimiter])
-    kinds = dict.fromkeys(names, TEXTS)
-    # counted as a spreadsheet does: the header is row 1
-    return Table(path.name, kinds, lambda: _csv_batches(path, names, delimiter), counted=("row", 2))
+    return headers[delimiter], delimiter
 
 
 class _WholeRows(io.RawIOBase):
@@ -213,7 +154,8 @@ class _WholeRows(io.RawIOBase):
         return bytes(piece)
 
 
-def _csv_batches(path: Path, names: list[str], delimiter: str) -> Iterator[Any]:
+def csv_batches(path: Path, names: list[str], delimiter: str) -> Iterator[Any]:
+    """Yield the rows below the header, all columns as strings, empty fields as null."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
@@ -233,8 +175,8 @@ def _csv_batches(path: Path, names: list[str], delimiter: str) -> Iterator[Any]:
         column_types=types, null_values=[""], strings_can_be_null=True, check_utf8=False
     )
     last = None
-    with _Utf8(path, path.name) as raw:
-        rows = _WholeRows(io.BufferedReader(raw, buffer_size=_PIECE))
+    with Utf8(path, path.name) as raw:
+        rows = _WholeRows(io.BufferedReader(raw, buffer_size=PIECE))
         try:
             reader = arrow_csv.open_csv(rows, read_options=read, parse_options=parse, convert_options=convert)
             for batch in reader:
@@ -264,12 +206,19 @@ def _csv_error(name: str, delimiter: str, message: str, ragged: list[Any]) -> In
 
 
 def _lines(path: Path) -> Table:
-    def records() -> Iterator[dict[str, Any]]:
-        with _utf8(path) as file:
-            for line in file:
-                yield {"text": line.decode().rstrip("\r\n")}
+    return records_table(
+        path.name,
+        lambda: ({"text": line} for line in text_lines(path)),
+        counted=("line", 1),
+        types={"text": {str}},
+    )
 
-    return records_table(path.name, records, counted=("line", 1), types={"text": {str}})
+
+def text_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a text file without their ends, empty ones too."""
+    with utf8(path) as file:
+        for line in file:
+            yield line.decode().rstrip("\r\n")
 
 
 def _folder(path: Path) -> Table:
@@ -284,26 +233,27 @@ def _folder(path: Path) -> Table:
 
     def records() -> Iterator[dict[str, Any]]:
         for name, file in files:
-            with reading(name), _utf8(file, name) as stream:
+            with reading(name), utf8(file, name) as stream:
                 yield {"id": name, "text": stream.read().decode()}
 
     return records_table(f"the folder {str(path)!r}", records, types={"id": {str}, "text": {str}})
 
 
 def _json_lines_table(path: Path) -> Table:
-    return records_table(path.name, lambda: _json_lines(path), counted=("record", 1))
+    return records_table(path.name, lambda: json_lines(path), counted=("record", 1))
 
 
-def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
+def json_lines(path: Path, convert: Convert = as_record) -> Iterator[dict[str, Any]]:
+    """Yield the objects of JSON Lines; `convert` takes each with "line", its number and the file's name."""
     decode = json.JSONDecoder().decode
-    with _utf8(path) as file:
+    with utf8(path) as file:
         for number, line in enumerate(file, 1):
             if not line.isspace():
                 try:
                     item = decode(line.decode())
                 except (ValueError, RecursionError) as error:
                     raise _broken_json(path, error, number) from error
-                yield as_record(item, "line", number, path.name)
+                yield convert(item, "line", number, path.name)
 
 
 def _broken_json(path: Path, error: Exception, line: int) -> InputError:
@@ -313,34 +263,52 @@ def _broken_json(path: Path, error: Exception, line: int) -> InputError:
 
 def _json(path: Path) -> Table:
     """Read an array piece by piece and an object of columns whole; JSON Lines come under this name too."""
-    with _utf8(path) as file:
-        first = b""
-        while not first.strip():
-            first = file.readline(_PIECE)
-        if first.lstrip().startswith(b"["):
-            return records_table(path.name, lambda: _json_items(path), counted=("item", 0))
-        try:
-            json.loads(first + file.readline() if not first.endswith(b"\n") else first)
-            if file.read().strip():
-                return _json_lines_table(path)
-        except (ValueError, RecursionError):
-            pass  # an object over several lines
-    with _utf8(path) as file:
-        try:
-            value = json.loads(file.read())
-        except (ValueError, RecursionError) as error:
-            raise _broken_json(path, error, getattr(error, "lineno", 1)) from error
-    if isinstance(value, dict) and value and all(isinstance(column, list) for column in value.values()):
+    shape = json_shape(path)
+    if shape == "array":
+        return records_table(path.name, lambda: json_items(path), counted=("item", 0))
+    if shape == "lines":
+        return _json_lines_table(path)
+    value = json_value(path)
+    if is_columns(value):
         return columns_table(path.name, value)
     record = as_record(value, "item", 0, path.name)
     return records_table(path.name, lambda: iter([record]), counted=("item", 0))
 
 
-def _json_items(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the items of an array, with only one piece of the file in memory."""
+def json_shape(path: Path) -> str:
+    """Say whether a .json file holds an "array", "lines" of JSON, or one "object"."""
+    with utf8(path) as file:
+        first = b""
+        while not first.strip():
+            first = file.readline(PIECE)
+        if first.lstrip().startswith(b"["):
+            return "array"
+        try:
+            json.loads(first + file.readline() if not first.endswith(b"\n") else first)
+            return "lines" if file.read().strip() else "object"
+        except (ValueError, RecursionError):
+            return "object"  # over several lines, or broken
+
+
+def json_value(path: Path) -> Any:
+    """Parse a JSON file whole."""
+    with utf8(path) as file:
+        try:
+            return json.loads(file.read())
+        except (ValueError, RecursionError) as error:
+            raise _broken_json(path, error, getattr(error, "lineno", 1)) from error
+
+
+def is_columns(value: Any) -> bool:
+    """Say whether a JSON value is an object of columns."""
+    return isinstance(value, dict) and bool(value) and all(isinstance(v, list) for v in value.values())
+
+
+def json_items(path: Path, convert: Convert = as_record) -> Iterator[dict[str, Any]]:
+    """Yield the items of an array, with only one piece of the file in memory; `convert` as in `json_lines`."""
     decode = json.JSONDecoder().raw_decode
-    with io.TextIOWrapper(_utf8(path), encoding="utf-8", newline="") as file:
-        text = file.read(_PIECE)
+    with io.TextIOWrapper(utf8(path), encoding="utf-8", newline="") as file:
+        text = file.read(PIECE)
         at, line, number = text.index("[") + 1, 1, 0
         while True:
             try:
@@ -356,7 +324,7 @@ def _json_items(path: Path) -> Iterator[dict[str, Any]]:
                 IndexError,
                 RecursionError,
             ) as error:  # broken, or cut: the next piece will tell
-                more = file.read(max(_PIECE, len(text) - at))
+                more = file.read(max(PIECE, len(text) - at))
                 if not more:
                     if isinstance(error, IndexError):
                         error = json.JSONDecodeError(
@@ -367,10 +335,10 @@ def _json_items(path: Path) -> Iterator[dict[str, Any]]:
                 line += text.count("\n", 0, at)
                 text, at = text[at:] + more, 0
                 continue
-            yield as_record(item, "item", number, path.name)
+            yield convert(item, "item", number, path.name)
             number += 1
             at = end + (text[end] == ",")
-        if (text[at + 1 :] + file.read(_PIECE)).strip():
+        if (text[at + 1 :] + file.read(PIECE)).strip():
             line += text.count("\n", 0, at)
             raise InputError(f"{path.name} has broken JSON on line {line}: there is more after the array.")
 

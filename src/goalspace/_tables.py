@@ -187,7 +187,8 @@ def _kind(types: set[type]) -> str:
     return NESTED if types & {list, dict} else OTHER
 
 
-def _as_string(value: Any) -> str | None:
+def as_string(value: Any) -> str | None:
+    """Spell any value as text that has a UTF-8 form; None for what is missing."""
     if _is_missing(value):
         return None
     if isinstance(value, str):
@@ -199,7 +200,7 @@ def _as_string(value: Any) -> str | None:
         except UnicodeDecodeError:
             return f"<{len(value)} bytes>"
     if isinstance(value, (bool, int, float, list, tuple, dict)):
-        return _as_string(json.dumps(value, ensure_ascii=False, default=_as_string))
+        return as_string(json.dumps(value, ensure_ascii=False, default=as_string))
     return str(value)
 
 
@@ -210,7 +211,7 @@ def _array(values: Sequence[Any], target: Any) -> Any:
     try:
         return pa.array(values, target)
     except (ValueError, TypeError):
-        return pa.array([_as_string(value) for value in values], target)
+        return pa.array([as_string(value) for value in values], target)
 
 
 # ---------------------------------------------------------------- Arrow data: data frames, Parquet

@@ -1,0 +1,94 @@
+"""The bytes of a text file: unpacked, without byte-order mark, checked to be UTF-8."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+from pathlib import Path
+from typing import Any
+
+from goalspace.errors import InputError
+
+EXTENSIONS = ".csv, .tsv, .jsonl, .json, .parquet or .txt"
+_MAGIC = {b"PK\x03\x04": "a zip or Excel", b"%PDF": "a PDF", b"\x1f\x8b": "a gzip", b"PAR1": "a Parquet"}
+PIECE = 1 << 20
+
+
+def raw(path: Path) -> Any:
+    """Open the bytes, unpacked."""
+    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
+
+
+def check_head(path: Path) -> None:
+    """Refuse an empty file, and one that is plainly not UTF-8 text."""
+    with raw(path) as file:
+        head = file.read(1 << 16)
+    if not head.removeprefix(codecs.BOM_UTF8).strip():
+        raise InputError(f"{path.name} is empty.")
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InputError(f"{path.name} is UTF-16 text; save it as UTF-8.")
+    for magic, what in _MAGIC.items():
+        if head.startswith(magic):
+            raise InputError(f"{path.name} holds {what} file, not text; give a {EXTENSIONS} file.")
+    if head.count(0) > len(head) / 10:
+        raise InputError(f"{path.name} is a binary file or UTF-16 text; give it as UTF-8 text.")
+
+
+class Utf8(io.RawIOBase):
+    """The bytes of a file without its byte-order mark, checked to be UTF-8, and ending in a line break."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        super().__init__()
+        self.quotes = 0  # double quotes so far
+        self._name, self._file = name, raw(path)
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._offset = self._newlines = self._nuls = 0
+        self._end = b"\n"  # what the file still lacks: pyarrow cannot read a lone header without it
+        if self._file.read(3) == codecs.BOM_UTF8:
+            self._offset = 3
+        else:
+            self._file.seek(0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(len(buffer))
+        try:
+            self._decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            self._refuse(error, len(data))
+        self._offset += len(data)
+        self._newlines += data.count(b"\n")
+        self._nuls += data.count(b"\0")
+        self.quotes += data.count(b'"')
+        if data:
+            self._end = b"" if data.endswith(b"\n") else b"\n"
+        else:
+            data, self._end = self._end, b""
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _refuse(self, error: UnicodeDecodeError, n_new: int) -> None:
+        seen = error.object[: error.start]
+        if self._nuls or b"\0" in error.object:
+            raise InputError(f"{self._name} is a binary file, not text.") from error
+        offset = (
+            self._offset - (len(error.object) - n_new) + error.start
+        )  # the decoder may hold a few bytes back
+        line = self._newlines + seen.count(b"\n") + 1
+        raise InputError(
+            f"{self._name} is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {offset} "
+            f"(line {line}); save the file as UTF-8."
+        ) from error
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
+def utf8(path: Path, name: str = "") -> io.BufferedReader:
+    """Open the checked bytes; `name` is what messages call the file."""
+    return io.BufferedReader(Utf8(path, name or path.name), buffer_size=PIECE)

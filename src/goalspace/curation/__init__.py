@@ -1,0 +1,1 @@
+"""What instruction embeddings are for: task labels, selection, demonstrations, compression, correlation."""
