@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import math
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from goalspace import __version__, _report_charts, _report_stages, _report_tables, _report_text
+from goalspace import __version__, _report_stages, _report_tables, _report_text, _report_web
 from goalspace._files import write_atomic
 from goalspace._report_tables import Column
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
     from rich.console import RenderableType
 
     from goalspace.factors import Factors
@@ -287,14 +283,14 @@ def report(run: Run, *, path: str | Path | None = None) -> Path:
 
 def render_html(summary: dict[str, Any]) -> str:
     """Return the report as one HTML page that asks the network for nothing and runs no script but its own."""
-    style, script = _web("report.css"), _web("report.js")
+    style, script = _report_web.source("report.css"), _report_web.source("report.js")
     policy = (
-        f"default-src 'none'; style-src '{_source_hash(style)}'; script-src '{_source_hash(script)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src '{_report_web.source_hash(style)}'; "
+        f"script-src '{_report_web.source_hash(script)}'; img-src data:; base-uri 'none'; form-action 'none'"
     )
     data = {**summary["map"], "names": [factor["name"] for factor in summary["factors"]]}
     return (
-        _environment(html=True)
+        _report_web.environment(html=True)
         .get_template("web/report.html.j2")
         .render(s=summary, style=style, script=script, policy=policy, data=_inline_json(data))
     )
@@ -302,7 +298,7 @@ def render_html(summary: dict[str, Any]) -> str:
 
 def render_markdown(summary: dict[str, Any]) -> str:
     """Return the report in short as Markdown."""
-    text = _environment(html=False).get_template("report.md.j2").render(s=summary)
+    text = _report_web.environment(html=False).get_template("report.md.j2").render(s=summary)
     return text.strip() + "\n"
 
 
@@ -311,49 +307,6 @@ def render_terminal(summary: dict[str, Any], *, path: str | Path | None = None) 
     from goalspace import _report_terminal  # here, because rich is slow to import
 
     return _report_terminal.render(summary, path=path)
-
-
-def _environment(*, html: bool) -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("goalspace", "data"),
-        autoescape=html,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "percent": _report_text.percent,
-        "number": _report_text.number,
-        "seconds": _report_text.seconds,
-        "colour": _report_charts.colour,
-        "md": _report_text.markdown,
-    }
-    environment.globals |= {
-        "plural": _report_text.plural,
-        "curve": _report_charts.curve,
-        "sparkline": _report_charts.sparkline,
-        "map_paths": _report_charts.map_paths,
-        "dot_size": _report_charts.dot_size,
-        "clear": _report_tables.CLEAR,
-        "enough": _report_tables.ENOUGH,
-    }
-    return environment
-
-
-def _web(name: str) -> str:
-    return (
-        resources.files("goalspace")
-        .joinpath("data", "web", name)
-        .read_text(encoding="utf-8")
-        .replace("\r\n", "\n")
-    )
-
-
-def _source_hash(source: str) -> str:
-    """Return the Content-Security-Policy source expression of an inline style or script."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
 
 
 def _inline_json(value: Any) -> str:
