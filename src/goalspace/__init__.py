@@ -21,6 +21,7 @@ _HOMES = {
     "Proposals": "proposals",
     "Run": "run",
     "discover": "run",
+    "evaluate": "evaluation",
     "export": "exports",
     "factor": "factors",
     "get_encoder": "encoders",
