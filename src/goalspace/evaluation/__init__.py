@@ -16,6 +16,7 @@ from goalspace.evaluation.metrics import Estimate
 
 __all__ = ["Score", "Task", "evaluate"]
 
+_CHUNK = 512  # texts between two reports of progress
 _WARM_UP = 2  # texts that are encoded before the clock starts: most encoders load on their first call
 
 
@@ -159,5 +160,5 @@ def _encode(
 
     advance(0)
     start = time.perf_counter()
-    vectors = encode_in_chunks(encoder, texts, advance=advance)
+    vectors = encode_in_chunks(encoder, texts, size=_CHUNK, advance=advance)
     return vectors, time.perf_counter() - start
