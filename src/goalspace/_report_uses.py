@@ -18,6 +18,7 @@ from goalspace._files import write_atomic
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MatplotlibFigure
+    from rich.console import RenderableType
 
 INK = "#010203"  # stands for the page's own text colour: becomes currentColor in the SVG
 NEUTRAL = "#8a8f96"  # at 3:1 or better on the light and on the dark paper, as the palette is
@@ -155,6 +156,24 @@ def render_markdown(page: Page) -> str:
     """Return the page as Markdown that shows figure-1.svg, … beside it."""
     template = _report_web.environment(html=False).get_template("use.md.j2")
     return template.render(p=_shown(page)).strip() + "\n"
+
+
+def render_terminal(page: Page, written: Sequence[Path]) -> RenderableType:
+    """Return title, lead and facts of the page for rich to print, and the files that were written."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = _shown(page)
+    facts, files = Table.grid(padding=(0, 2, 0, 0)), Table.grid(padding=(0, 2, 0, 0))
+    for grid in (facts, files):
+        grid.add_column(style="bold", no_wrap=True)
+        grid.add_column(overflow="fold")
+    for label, value in shown["facts"]:
+        facts.add_row(Text(value), Text(label))
+    for path in written:
+        files.add_row("report" if path.name == "report.html" else "wrote", Text(str(path)))
+    return Group(Text(shown["title"], style="bold"), Text(shown["lead"]), Text(), facts, Text(), files)
 
 
 def _shown(page: Page) -> dict[str, Any]:

@@ -1,0 +1,122 @@
+"""The verb select: instruction data → the rows to keep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from goalspace._console import show_progress
+from goalspace.errors import InputError
+
+if TYPE_CHECKING:
+    from goalspace.instructions import Instructions
+
+# those of goalspace.curation.selection, whose import would slow down --help; a test compares them
+METHODS = ("representatives", "k-center", "facility-location")
+_LABELLED = (
+    20_000  # rows up to which the tasks covered are counted although nobody asked for tasks: labels take time
+)
+_BY_TASK = "As many tasks as the budget allows, the most frequent first; within a task:"
+_HOW = {
+    "representatives": "The rows at the centres of as many clusters as rows.",
+    "k-center": "Each time the row farthest from those chosen.",
+    "facility-location": "Each time the row that brings all rows nearest to a chosen one.",
+}
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--budget", type=int, required=True, metavar="N", help="The number of rows to keep.")
+@click.option(
+    "--method",
+    type=click.Choice(METHODS),
+    default=METHODS[0],
+    show_default=True,
+    help="Rows at the centre of clusters, rows far from each other, or rows near to all.",
+)
+@click.option("--field", metavar="FIELD", help="The field that carries the instruction [default: found]")
+@click.option("--quality", metavar="FIELD", help="A field of numbers; rows with higher ones are preferred.")
+@click.option(
+    "--dedupe", type=float, metavar="COSINE", help="Of rows at least this alike keep one, e.g. 0.95."
+)
+@click.option("--by-task", is_flag=True, help="Cover as many tasks as the budget allows, common ones first.")
+@click.option(
+    "--encoder", default="task", show_default=True, metavar="MODEL", help="Says which rows are alike."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything drawn at random.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="Folder to write to [default: runs/select-NAME]"
+)
+def select(
+    file: Path,
+    budget: int,
+    method: str,
+    field: str | None,
+    quality: str | None,
+    dedupe: float | None,
+    by_task: bool,
+    encoder: str,
+    seed: int,
+    out: Path | None,
+) -> None:
+    """Keep N rows of FILE that stand for all: selected.* in FILE's own format, and a page on what they cover."""
+    from rich.console import Console
+
+    from goalspace._report_select import selection_page
+    from goalspace._report_uses import render_terminal, write_page
+    from goalspace._vectors import embed
+    from goalspace.curation import selection as curation
+    from goalspace.curation.tasklabels import label_tasks
+    from goalspace.instructions import Instructions
+
+    with show_progress() as progress:
+        progress("reading", 0, 1)
+        data = Instructions.read(file, field=field)
+        curation.check(len(data), budget, method=method, dedupe=dedupe)
+        scores = _quality(data, quality)
+        wanted = by_task or len(data) <= _LABELLED
+        labels = label_tasks(data.texts, progress=progress).labels if wanted else None
+        vectors = embed(data.texts, encoder=encoder, progress=progress)
+        progress("choosing rows", 0, 1)
+        selection = curation.select(
+            vectors,
+            budget,
+            method=method,
+            labels=labels if by_task else None,
+            quality=scores,
+            dedupe=dedupe,
+            seed=seed,
+        )
+        covered = selection.coverage if by_task else curation.coverage(selection, vectors, labels=labels)
+        progress("drawing the map", 0, 1)
+        page = selection_page(
+            file.name,
+            data.texts,
+            vectors,
+            selection,
+            covered,
+            labels=labels,
+            how=f"{_BY_TASK} {_HOW[method]}" if by_task else _HOW[method],
+            seed=seed,
+        )
+        folder = out or Path("runs") / f"select-{_stem(file)}"
+        chosen = folder / f"selected{file.name.removeprefix(_stem(file))}"
+        data.write(selection.rows.tolist(), chosen)
+        report = write_page(folder, page)
+    Console().print(render_terminal(page, [chosen, report]))
+
+
+def _stem(file: Path) -> str:
+    return file.name.removesuffix(".gz").rpartition(".")[0] or file.name
+
+
+def _quality(data: Instructions, name: str | None) -> list[Any] | None:
+    if name is None:
+        return None
+    values = data.column(name)
+    if values is None:
+        fields = ", ".join(sorted({field for row in data.rows[:100] for field in row}))
+        raise InputError(f"{data.source.name} has no field '{name}' with the quality; it has {fields}.")
+    return values

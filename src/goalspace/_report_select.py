@@ -1,0 +1,169 @@
+"""The page of a selection: where the chosen rows lie, and what they cover beside random rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from goalspace import _report_text
+from goalspace._layout import lay_out
+from goalspace._report_uses import INK, NEUTRAL, PALETTE, Figure, Page, PageTable, figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from goalspace.curation.selection import Coverage, Selection
+
+_SHOWN = 4_000  # rows on the map
+_LISTED = 20  # rows and tasks in a table
+
+
+def selection_page(
+    name: str,
+    texts: Sequence[str],
+    vectors: np.ndarray,
+    selection: Selection,
+    coverage: Coverage,
+    *,
+    labels: Sequence[str] | None = None,
+    how: str,
+    seed: int = 0,
+) -> Page:
+    """Describe a selection.
+
+    Parameters
+    ----------
+    name
+        What the rows come from.
+    texts
+        Of all rows.
+    vectors
+        (n_rows, dim) of all rows, as the selection saw them.
+    selection, coverage
+        The selection, and what it covers.
+    labels
+        The task label of every row.
+    how
+        The way of choosing in words.
+    seed
+        Of the map.
+    """
+    count = f"{len(selection.rows):,}"
+    facts: list[tuple[str, str | int | float]] = [("rows", len(texts)), ("chosen", len(selection.rows))]
+    if len(selection.duplicates):
+        facts.append(("near-duplicates set aside", len(selection.duplicates)))
+    if coverage.n_labels is not None:
+        facts.append((f"tasks covered of {coverage.n_labels_in_all:,}", coverage.n_labels))
+        facts.append(("times as many as random rows", f"{coverage.times_random:.2f}×"))
+    tables = [_tasks(labels, selection)] if labels is not None else []
+    return Page(
+        title=f"{name}: {count} of {len(texts):,} rows",
+        lead=f"{how} {_lead(coverage, count)}",
+        facts=facts,
+        figures=[_map(vectors, selection, seed), _bars(coverage, count)],
+        tables=[*tables, _first(texts, selection, labels)],
+    )
+
+
+def _lead(coverage: Coverage, count: str) -> str:
+    nearer = 1 - coverage.distance / coverage.distance_random.mean
+    said = (
+        f"A row lies {abs(nearer):.0%} {'nearer to' if nearer >= 0 else 'farther from'} its nearest chosen row than with "
+        f"{count} rows drawn at random"
+    )
+    if coverage.n_labels is None or coverage.n_labels_random is None:
+        return f"{said}."
+    return (
+        f"The chosen rows cover {_report_text.plural(coverage.n_labels, 'task')} of {coverage.n_labels_in_all:,}; "
+        f"as many at random cover {coverage.n_labels_random.mean:,.0f}. {said}."
+    )
+
+
+def _map(vectors: np.ndarray, selection: Selection, seed: int) -> Figure:
+    rng = np.random.default_rng(seed)
+    chosen = selection.rows[: _SHOWN // 2]
+    others = np.setdiff1d(np.arange(len(vectors)), chosen)
+    if len(others) > _SHOWN - len(chosen):
+        others = np.sort(rng.choice(others, _SHOWN - len(chosen), replace=False))
+    places = lay_out(vectors[np.concatenate([others, chosen])], seed=seed)
+
+    def draw(axes: Axes) -> None:
+        (x, y), split = places.T, len(others)
+        for part, colour, size, name in (
+            (slice(split), NEUTRAL, 5, "row"),
+            (slice(split, None), PALETTE[1], 11, "chosen row"),
+        ):
+            axes.scatter(x[part], y[part], s=size, color=colour, linewidth=0, rasterized=True)
+            axes.scatter([], [], s=30, color=colour, linewidth=0, label=name)
+        axes.set_axis_off()
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
+
+    n_shown = len(others) + len(chosen)
+    caption = "Each dot is a row; rows with alike vectors lie close together. The axes have no meaning of their own."
+    if n_shown < len(vectors):
+        caption += f" {n_shown:,} of {len(vectors):,} rows are shown."
+    return Figure(figure(draw, size=(6.8, 5.2)), caption)
+
+
+def _bars(coverage: Coverage, count: str) -> Figure:
+    rows = [
+        ("distance to the nearest\nchosen row (less is better)", coverage.distance, coverage.distance_random)
+    ]
+    if coverage.n_labels is not None and coverage.n_labels_random is not None:
+        rows.append(("tasks covered", coverage.n_labels, coverage.n_labels_random))
+
+    def draw(axes: Axes) -> None:
+        # each measure in units of the random rows' mean, so that both share an axis
+        for place, (_, own, random) in enumerate(rows):
+            axes.barh(place + 0.19, own / random.mean, 0.34, color=PALETTE[1])
+            axes.barh(
+                place - 0.19, 1, 0.34, color=NEUTRAL, xerr=random.se / random.mean, ecolor=INK, capsize=3
+            )
+            for at, value in ((place + 0.19, own), (place - 0.19, random.mean)):
+                text = f"{value:,.0f}" if value >= 2 else f"{value:.3f}"
+                axes.annotate(text, (0, at), (5, 0), textcoords="offset points", va="center", color="white")
+        axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
+        axes.tick_params(left=False)
+        axes.set_xlabel("times random rows")
+        axes.legend(
+            axes.patches[:2],
+            ["chosen rows", "random rows"],
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=2,
+            borderaxespad=0,
+        )
+
+    caption = f"What {count} rows cover. Random rows: mean and standard error of five draws."
+    return Figure(figure(draw, size=(6.8, 1.4 + 0.8 * len(rows))), caption)
+
+
+def _tasks(labels: Sequence[str], selection: Selection) -> PageTable:
+    everywhere = Counter(labels)
+    chosen = Counter(labels[row] for row in selection.rows)
+    return PageTable(
+        "The most frequent tasks",
+        ["task", "rows", "chosen"],
+        [[label, n, chosen[label]] for label, n in everywhere.most_common(_LISTED)],
+    )
+
+
+def _first(texts: Sequence[str], selection: Selection, labels: Sequence[str] | None) -> PageTable:
+    sizes = np.bincount(selection.groups, minlength=len(selection.rows))
+    columns = ["row", "stands for", *(["task"] if labels is not None else []), "text"]
+    return PageTable(
+        "The first chosen rows",
+        columns,
+        [
+            [
+                int(row) + 1,
+                int(sizes[place]),
+                *([labels[row]] if labels is not None else []),
+                _report_text.line(texts[row], 160),
+            ]
+            for place, row in enumerate(selection.rows[:_LISTED])
+        ],
+    )
