@@ -22,7 +22,7 @@ _PROPERTIES_PER_FACTOR = 3
 # A property whose correlation with every factor is weaker is unassigned: it shares less than a tenth of its variance
 WEAKEST = 0.32
 _MAX_ITER = 60
-_LLOYD = 12
+_LLOYD = 60
 
 
 @dataclass(frozen=True)

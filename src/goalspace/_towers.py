@@ -15,7 +15,7 @@ from goalspace.encoders.surface import LexicalFeatures, surface_features
 SENTENCE, SURFACE, LEXICAL = "sentence", "surface", "lexical"
 ALPHAS = (0.1, 0.3, 1.0)
 # a larger share of the plain vector recalls more, and blurs the factors: docs/decisions/0003-links.md
-RESIDUALS = (0.0, 0.3, 1.0, 3.0)
+RESIDUALS = (0.0, 0.3, 1.0, 3.0, 10.0)
 _FOLDS = 4
 _MOST_JUDGED = 500  # held-out texts of a fold that are scored
 
@@ -261,11 +261,13 @@ def choose(
     pairs: PairTable,
     folds: Sequence[np.ndarray],
     untrained: float,
+    *,
+    least_residual: float = 0.0,
 ) -> tuple[Choice, dict[str, float], list[dict[str, Any]]]:
     """Pick what the text tower reads, by recall of held-out proposals.
 
-    First the features and the regularisation that recall best alone; then the smallest residual with which they
-    beat the recall of the untrained encoder.
+    First the features and the regularisation that recall best alone; then the smallest residual, of those allowed,
+    with which they beat the recall of the untrained encoder.
 
     Returns
     -------
@@ -290,8 +292,8 @@ def choose(
             learned[subset].append(placed)
     means = {choice: mean_of(results) for choice, results in measured.items()}
     best = max(means, key=lambda choice: means[choice]["recall_at_k"])
-    for residual in RESIDUALS[1:]:
-        if means[best]["recall_at_k"] > untrained:
+    for residual in (r for r in RESIDUALS[1:] if r >= least_residual):
+        if means[best]["recall_at_k"] > untrained and best.residual >= least_residual:
             break
         results = []
         for fold, placed in zip(folds, learned[best.features], strict=True):

@@ -16,10 +16,12 @@ from goalspace._vectors import keep_vectors
 from goalspace.corpus import Corpus
 from goalspace.encoders import Encoder, get_encoder
 from goalspace.errors import InputError
-from goalspace.proposals import Proposals
+from goalspace.proposals import OFFLINE, Proposals
 
 Progress = Callable[[str, int, int], None]
 
+# Phrases of the texts say nothing that the sentence vectors do not hold: there the head may only tilt the space
+_OFFLINE_RESIDUAL = 10.0
 _FEWEST_TEXTS = 30  # with fewer texts that have proposals, nothing can be learned or measured
 
 
@@ -158,7 +160,7 @@ def link(
         )
     if progress:
         progress("choosing what the text tower reads", 0, 1)
-    return _link_heads(corpus, sentences, properties, pairs, name, seed)
+    return _link_heads(corpus, sentences, properties, pairs, name, seed, _least_residual(proposals))
 
 
 def _link_heads(
@@ -168,13 +170,20 @@ def _link_heads(
     pairs: towers.PairTable,
     encoder: str | Encoder,
     seed: int,
+    least_residual: float,
 ) -> Links:
     """Choose the text tower on held-out texts, refit it on all, fall back when it does not help."""
     folds = towers.split(pairs.rows, seed)
     untrained = towers.mean_of(towers.judge(sentences[fold] @ properties.T, pairs, fold) for fold in folds)
     blocks = towers.Blocks.fit(corpus.texts, sentences, seed=seed)
     choice, held_out, table = towers.choose(
-        blocks, sentences, properties, pairs, folds, untrained["recall_at_k"]
+        blocks,
+        sentences,
+        properties,
+        pairs,
+        folds,
+        untrained["recall_at_k"],
+        least_residual=least_residual,
     )
     metrics: dict[str, Any] = {
         **_named("untrained_", untrained),
@@ -216,7 +225,7 @@ def _link_tuned(
     """Fine-tune the encoder on all folds but one, and keep the better of its links and those of the heads."""
     from goalspace.training import Pairs, train
 
-    heads = _link_heads(corpus, sentences, properties, pairs, name, seed)
+    heads = _link_heads(corpus, sentences, properties, pairs, name, seed, _least_residual(proposals))
     held_out = towers.split(pairs.rows, seed)[0]
     known = ~np.isin(proposals.text_index, held_out)
     tuned = train(
@@ -247,6 +256,10 @@ def _link_tuned(
         towers.TextTower.untrained(),
         str(folder),
     )
+
+
+def _least_residual(proposals: Proposals) -> float:
+    return _OFFLINE_RESIDUAL if proposals.stats.get("proposer") == OFFLINE else 0.0
 
 
 def _few(n_texts: int) -> dict[str, Any]:
