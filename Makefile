@@ -1,7 +1,7 @@
 # The one command is `make check`; all targets run in the active environment (pip install -e '.[dev]').
 PYTHON ?= python
 
-.PHONY: check format-check lint types test format docs bench bench-quick
+.PHONY: check format-check lint types test format docs bench bench-quick bench-ieb
 
 check: format-check lint types test
 
@@ -33,3 +33,7 @@ bench:
 bench-quick:
 	$(PYTHON) bench/corex_speed.py --quick bench/results/corex_speed-quick.json
 	$(PYTHON) bench/quality.py --quick
+
+# the Instruction Embedding Benchmark; the rows of SmolLM2 take an hour on two cores, and their vectors are kept
+bench-ieb:
+	$(PYTHON) bench/ieb.py

@@ -106,7 +106,8 @@ def cfpb() -> Dataset:
 
 def read_lines(name: str) -> list[dict[str, Any]]:
     """Read a JSON-lines file of the shared data."""
-    return [json.loads(line) for line in (DATA / name).read_text(encoding="utf-8").splitlines()]
+    with (DATA / name).open(encoding="utf-8") as lines:  # not splitlines: a string may hold U+2028
+        return [json.loads(line) for line in lines]
 
 
 def read_proposals(recorded: str, ids: Sequence[str]) -> list[list[str]]:

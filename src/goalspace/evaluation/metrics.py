@@ -209,7 +209,7 @@ def homogeneity(groups: ArrayLike, *, labels: ArrayLike) -> float:
 
     Examples
     --------
-    >>> homogeneity([0, 1, 2, 2], labels=["a", "a", "b", "b"])
+    >>> round(homogeneity([0, 1, 2, 2], labels=["a", "a", "b", "b"]), 6)
     1.0
     """
     from sklearn.metrics import homogeneity_score

@@ -1,0 +1,174 @@
+"""The rows of the instruction benchmark: what makes vectors of instructions, ours and the references."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from _data import CACHE, VECTORS, read_lines
+from goalspace._files import digest
+from goalspace._vectors import keep_vectors
+from goalspace.encoders import Encoder, get_encoder
+from goalspace.training import Pairs, train
+
+Make = Callable[[Sequence[str]], Encoder]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to embed instructions.
+
+    `make` gets the texts of a task, for rows that are fitted on them without labels; `reference` holds ARI,
+    purity, homogeneity and Spearman of issue 3; `n_timed` texts are embedded to measure the time; `trains` if making it takes minutes.
+    """
+
+    name: str
+    make: Make
+    note: str = ""
+    reference: tuple[float, ...] = ()
+    n_timed: int = 1000
+    trains: bool = False
+
+
+def rows() -> list[Row]:
+    """All rows, from the simplest to ours."""
+    return [
+        Row("TF-IDF + SVD 300", TfidfSvd, "fitted on the task's texts", (0.598, 0.748, 0.865, 0.818)),
+        Row("wordllama-256", _wordllama, "", (0.583, 0.715, 0.837, 0.802)),
+        Row("MiniLM", _kept("minilm"), "", (0.483, 0.635, 0.781, 0.751)),
+        Row("SmolLM2, no template", _prompted("none"), "last-2", (0.245, 0.396, 0.614, 0.271), 200),
+        Row("SmolLM2, “sentence”", _prompted("sentence"), "the paper's control", (), 200),
+        Row("SmolLM2, PIE", _prompted("pie"), "the paper's template", (0.573, 0.709, 0.851, 0.776), 200),
+        Row(
+            "SmolLM2, PIE whitened", _whitened, "256, by the task's texts", (0.603, 0.743, 0.874, 0.823), 200
+        ),
+        Row("verb–noun label, MiniLM", VerbNoun, "the labels' own recipe", (0.829, 0.905, 0.937, 0.823)),
+        Row("static, trained", _static, "by pseudo-labels", (0.700, 0.799, 0.893, 0.827), trains=True),
+        Row("MiniLM, trained", _trained, "by pseudo-labels", (0.898, 0.924, 0.960, 0.843), trains=True),
+        Row("task", _kept("task"), "shipped"),
+        Row("task-ieb", _kept("task-ieb"), "trained on eft_train_unsup"),
+    ]
+
+
+class TfidfSvd:
+    """TF-IDF of words with 300 singular vectors."""
+
+    def __init__(self, texts: Sequence[str], dim: int = 300) -> None:
+        from sklearn.decomposition import TruncatedSVD
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        self.tfidf = TfidfVectorizer(sublinear_tf=True)
+        matrix = self.tfidf.fit_transform(texts)
+        self.dim = min(dim, *(n - 1 for n in matrix.shape))
+        self.svd = TruncatedSVD(self.dim, random_state=0).fit(matrix)
+        self.name = f"tfidf-svd{self.dim}-{digest(list(texts))[:8]}"
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        return np.asarray(self.svd.transform(self.tfidf.transform(texts)), dtype=np.float32)
+
+
+class VerbNoun:
+    """The verb–noun label of an instruction, embedded with MiniLM in its place."""
+
+    name = "verb-noun"
+    dim = 384
+
+    def __init__(self, _: Sequence[str]) -> None:
+        self.minilm = get_encoder("minilm")
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        labels = [label.replace("|", " ") for label in pseudo_labels(texts)]
+        place = {label: i for i, label in enumerate(dict.fromkeys(labels))}
+        return self.minilm.encode(list(place))[[place[label] for label in labels]]
+
+
+def pseudo_labels(texts: Sequence[str]) -> Sequence[str]:
+    """Verb–noun labels of instructions, each read off its own text."""
+    from goalspace.curation.tasklabels import label_tasks
+
+    return label_tasks(texts, merge=False).labels
+
+
+@functools.cache
+def pseudo_pairs() -> Pairs:
+    """The instructions of eft_train_unsup with the labels that were read off them."""
+    texts = [row["instruction"] for row in read_lines("ieb/eft_train_unsup.jsonl")]
+    named = [
+        (text, label) for text, label in zip(texts, pseudo_labels(texts), strict=True) if label != "other"
+    ]
+    return Pairs.of_labels([text for text, _ in named], [label for _, label in named])
+
+
+def _kept(spec: str) -> Make:
+    return lambda _: keep_vectors(spec, VECTORS)
+
+
+def _prompted(template: str) -> Make:
+    def make(_: Sequence[str]) -> Encoder:
+        return keep_vectors(get_encoder("smollm2", template=template), VECTORS)
+
+    return make
+
+
+def _whitened(texts: Sequence[str]) -> Encoder:
+    from goalspace.encoders.geometry import WhitenedEncoder
+
+    return WhitenedEncoder.fit(_prompted("pie")(texts), texts, dim=min(256, len(texts) - 1))
+
+
+def _wordllama(_: Sequence[str]) -> Encoder:
+    import wordllama
+
+    # its weights and tokeniser lie in the wheel; it looks for the latter in the cache folder alone
+    folder = Path(wordllama.__file__).parent
+    return _WordLlama(wordllama.WordLlama.load(cache_dir=folder, disable_download=True))
+
+
+class _WordLlama:
+    name = "wordllama-256"
+    dim = 256
+
+    def __init__(self, model: object) -> None:
+        self.model = model
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        return np.asarray(self.model.embed(list(texts)), dtype=np.float32)  # type: ignore[attr-defined]
+
+
+def _static(_: Sequence[str]) -> Encoder:
+    """Vectors of tokens, which begin as MiniLM's and are averaged, trained contrastively."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.models import StaticEmbedding
+
+    from goalspace.encoders.minilm import load
+    from goalspace.encoders.sentence import SentenceEncoder
+
+    tokenizer, weights, _ = load()
+    whole = type(tokenizer).from_str(tokenizer.to_str())
+    whole.no_truncation()
+    start = weights["embeddings.word_embeddings.weight"].float().cpu().numpy()
+    model = SentenceTransformer(modules=[StaticEmbedding(whole, embedding_weights=start)], device="cpu")
+    return _train(SentenceEncoder(model, name="static"), epochs=3, batch_size=128, learning_rate=1e-2)
+
+
+def _trained(_: Sequence[str]) -> Encoder:
+    return _train("minilm", epochs=1, batch_size=64, max_tokens=64)
+
+
+def _train(encoder: str | Encoder, **settings: Any) -> Encoder:
+    """Train once; later calls find the weights in bench/.cache."""
+    name = encoder if isinstance(encoder, str) else encoder.name
+    return train(
+        encoder,
+        pseudo_pairs(),
+        hard_negatives=True,
+        between_texts=True,
+        split="property",
+        checkpoints=CACHE / "training" / name,
+        **settings,
+    )

