@@ -21,6 +21,7 @@ _HOMES = {
     "Proposals": "proposals",
     "Run": "run",
     "discover": "run",
+    "embed": "_vectors",
     "evaluate": "evaluation",
     "export": "exports",
     "factor": "factors",

@@ -1,7 +1,9 @@
-"""An encoder that keeps its vectors in a folder, so that no text is embedded twice in a run."""
+"""embed: texts → vectors, kept in a folder if wanted, so that no text is embedded twice."""
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,18 +11,63 @@ import numpy as np
 
 from goalspace._files import atomic_path, digest
 from goalspace.encoders import Encoder, encode_in_chunks, get_encoder
+from goalspace.errors import InputError
 
 _CHUNK = 512  # texts; a kill loses at most the chunk in work
 
 
+def embed(
+    texts: Sequence[str],
+    *,
+    encoder: str | Encoder = "task",
+    goal: str | None = None,
+    template: str | None = None,
+    keep: str | os.PathLike[str] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> np.ndarray:
+    """Turn texts into vectors.
+
+    Parameters
+    ----------
+    texts
+        Any number of texts; equal ones are embedded once.
+    encoder
+        See `get_encoder`.
+    goal, template
+        What a prompted encoder (``smollm2``, ``pie:FOLDER``) asks for, see `PromptedEncoder`.
+    keep
+        Folder in which vectors are kept, 512 texts at a time: after a kill the same call goes on from there.
+    progress
+        Called with (what is being done, done, in all).
+
+    Returns
+    -------
+    (n_texts, dim) float32, row i for text i.
+
+    Raises
+    ------
+    InputError
+        If `texts` is no sequence of strings, the encoder is unknown, or it takes no goal or template.
+    """
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        raise InputError("The 'texts' parameter of embed must be a sequence of strings.")
+    found = get_encoder(encoder, goal=goal, template=template)
+    place = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+    report = functools.partial(progress, "embedding") if progress else None
+    vectors = KeepingEncoder(found, None if keep is None else Path(keep), report).encode(list(place))
+    return vectors[[place[text] for text in texts]]
+
+
 class KeepingEncoder:
-    """Encodes in chunks, each kept under the digest of its texts.
+    """Encodes in chunks, each kept under the digest of its texts, if there is a folder to keep it in.
 
     The last bits of a vector depend on which texts share its batch, so whole chunks are kept, never single
     vectors: a resumed run gives the same bytes as an uninterrupted one.
     """
 
-    def __init__(self, encoder: Encoder, folder: Path, report: Callable[[int, int], None] | None) -> None:
+    def __init__(
+        self, encoder: Encoder, folder: Path | None, report: Callable[[int, int], None] | None
+    ) -> None:
         self.encoder = encoder
         self.folder = folder
         self.report = report
@@ -45,6 +92,8 @@ class KeepingEncoder:
         return np.concatenate(blocks)
 
     def _chunk(self, texts: Sequence[str]) -> np.ndarray:
+        if self.folder is None:
+            return encode_in_chunks(self.encoder, texts, size=_CHUNK)
         path = self.folder / f"{digest(self.name, list(texts))[:32]}.npy"
         if path.is_file():
             return np.asarray(np.load(path, allow_pickle=False))

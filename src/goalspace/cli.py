@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goalspace import __version__
+from goalspace._cli_embed import embed
 from goalspace._cli_evaluate import evaluate
 from goalspace._console import Group, given_of, show_progress
 
@@ -209,6 +210,7 @@ def _say_proposer(run: Run) -> None:
         click.echo(f"Properties were proposed by {proposer}.")
 
 
+main.add_command(embed)
 main.add_command(evaluate)
 
 if __name__ == "__main__":

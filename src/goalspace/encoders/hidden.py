@@ -1,0 +1,315 @@
+"""A language model's hidden states: loading it, reading a shared beginning once, stopping at a layer."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from goalspace.encoders.minilm import find_device
+from goalspace.encoders.pooling import Tokens, pool_tokens
+from goalspace.encoders.sentence import quiet
+from goalspace.errors import InputError, require
+from goalspace.llm.embedded import smollm2_path
+
+if TYPE_CHECKING:
+    import torch
+
+Dtype = Literal["auto", "float32", "float16", "bfloat16", "int8"]
+DTYPES: tuple[str, ...] = ("auto", "float32", "float16", "bfloat16", "int8")
+
+SMOLLM2 = "smollm2"
+# tokens of a batch, padding included
+_CPU_BATCH_TOKENS = 1024
+_GPU_BATCH_TOKENS = 32 * 1024
+_UNLIMITED = 1 << 20  # tokenisers without a limit claim 10**30 tokens
+
+
+class _Enough(Exception):
+    """The highest layer that is needed has been computed."""
+
+
+@dataclass(frozen=True, eq=False)
+class HiddenStates:
+    """A loaded model, and what is known about it.
+
+    Attributes
+    ----------
+    model, tokenizer
+        Of transformers; the model has no head.
+    blocks
+        The model's layers.
+    dim
+        Length of a hidden state.
+    is_causal
+        A token reads only what stands before it.
+    longest
+        Most tokens of a prompt.
+    """
+
+    model: Any
+    tokenizer: Any
+    blocks: Any
+    dim: int
+    is_causal: bool
+    longest: int
+
+    @property
+    def n_layers(self) -> int:
+        """Number of layers; there is one state more, the embedding of the tokens."""
+        return len(self.blocks)
+
+    @functools.cached_property
+    def can_share(self) -> bool:
+        """Whether a common beginning of prompts can be read once for all."""
+        return self.is_causal and "past_key_values" in inspect.signature(self.model.forward).parameters
+
+    def pooled(
+        self,
+        prompts: Sequence[Sequence[int]],
+        *,
+        layers: Sequence[int],
+        tokens: Tokens,
+        prefix: Sequence[int] = (),
+        skip: int = 0,
+    ) -> np.ndarray:
+        """Run the model up to the highest of `layers`, and reduce the states of each prompt to one vector.
+
+        Prompts are sorted by length and padded on the right, where a causal model never looks and every model
+        counts positions as it learned to.
+
+        Parameters
+        ----------
+        prompts
+            Token ids of each text, without those of `prefix`; none is empty.
+        layers
+            Counted from 0, the embedding of the tokens.
+        tokens
+            Which of a prompt's tokens make its vector; those of `prefix` are not among them.
+        prefix
+            Token ids that stand before every prompt, read once; only where `can_share`.
+        skip
+            Number of tokens at the beginning of every prompt that are not pooled either.
+
+        Returns
+        -------
+        (n_layers_asked, n_texts, dim) float32.
+        """
+        import torch
+
+        pooled = np.empty((len(layers), len(prompts), self.dim), dtype=np.float32)
+        device = self.model.device
+        budget = _CPU_BATCH_TOKENS if device.type == "cpu" else _GPU_BATCH_TOKENS
+        order = np.argsort([-len(ids) for ids in prompts], kind="stable")  # longest first: memory fails early
+        start = 0
+        with torch.inference_mode():
+            # the first layer at least: its keys also tell the positions of what follows
+            read = self._read(prefix, max(1, *layers)) if prefix else None
+            while start < len(order):
+                # sorted: the first prompt of a batch is its longest
+                rows = order[start : start + max(1, budget // len(prompts[order[start]]))]
+                start += len(rows)
+                ids, mask = _pad([prompts[row] for row in rows])
+                past = copy.deepcopy(read)  # a cache grows with what is read after it
+                if past is not None:
+                    past.batch_repeat_interleave(len(rows))
+                states = self._run(ids.to(device), mask.to(device), layers, tokens, past, skip)
+                pooled[:, rows] = states.cpu().numpy()
+        return pooled
+
+    def _read(self, prefix: Sequence[int], top: int) -> Any:
+        """Compute keys and values of the prefix in the layers up to `top`."""
+        import torch
+        from transformers import DynamicCache
+
+        past = DynamicCache()
+        ids = torch.tensor([list(prefix)], device=self.model.device)
+        self._run(ids, torch.ones_like(ids), [top], "last", past)
+        return past
+
+    def _run(
+        self,
+        ids: torch.Tensor,
+        mask: torch.Tensor,
+        layers: Sequence[int],
+        tokens: Tokens,
+        past: Any,
+        skip: int = 0,
+    ) -> torch.Tensor:
+        """Pool the states of one batch: (n_layers_asked, n_texts, dim)."""
+        import torch
+
+        found: dict[int, torch.Tensor] = {}
+        pooled = mask.clone()
+        pooled[:, :skip] = 0
+
+        def keep(layer: int, states: Any) -> None:
+            found[layer] = pool_tokens(states[0] if isinstance(states, tuple) else states, pooled, tokens)
+            if layer == max(layers):
+                raise _Enough
+
+        more: dict[str, Any] = {"attention_mask": mask}
+        if past is not None:
+            seen = mask.new_ones((len(ids), past.get_seq_length()))
+            more = {"attention_mask": torch.cat([seen, mask], dim=1), "past_key_values": past}
+        if self.can_share:
+            more["use_cache"] = past is not None
+        with self._hooked({*layers}, keep):
+            keep(self.n_layers, self.model(input_ids=ids, **more).last_hidden_state)
+        return torch.stack([found[layer] for layer in layers])
+
+    @contextmanager
+    def _hooked(self, layers: set[int], keep: Any) -> Iterator[None]:
+        """Hand the states of layers to `keep` while the model runs, until it has enough."""
+
+        def before(_: Any, unnamed: tuple[Any, ...], named: dict[str, Any]) -> None:
+            keep(0, unnamed[0] if unnamed else named["hidden_states"])
+
+        def after(layer: int, _: Any, __: Any, states: Any) -> None:
+            keep(layer, states)
+
+        hooks = [
+            self.blocks[0].register_forward_pre_hook(before, with_kwargs=True)
+            if layer == 0
+            else self.blocks[layer - 1].register_forward_hook(functools.partial(after, layer))
+            for layer in layers - {self.n_layers}  # the last state comes out of the final normalisation
+        ]
+        try:
+            yield
+        except _Enough:
+            pass
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
+def _pad(prompts: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and mask, (n_texts, longest) each, of prompts that are filled up on the right."""
+    import torch
+
+    sizes = torch.tensor([len(ids) for ids in prompts])
+    padded = torch.zeros((len(prompts), int(sizes.max())), dtype=torch.long)
+    for line, ids in zip(padded, prompts, strict=True):
+        line[: len(ids)] = torch.tensor(ids)
+    return padded, (torch.arange(padded.shape[1]) < sizes[:, None]).long()
+
+
+# ---------------------------------------------------------------- loading
+
+
+@functools.lru_cache(maxsize=1)  # templates are compared on one model
+def load_model(source: str, dtype: Dtype = "auto") -> HiddenStates:
+    """Load a language model onto the fastest device; nothing is downloaded, no code of the folder is run.
+
+    Parameters
+    ----------
+    source
+        ``smollm2``, the folder of a Hugging Face model, or a GGUF file.
+    dtype
+        What to compute with: ``auto`` is float32 on a processor, bfloat16 or float16 on a GPU; ``int8`` rounds the
+        weights of linear layers, on a processor only.
+
+    Raises
+    ------
+    InputError
+        If there is no such model, or it cannot be read.
+    MissingDependency
+        If a package is missing that the source needs.
+    """
+    path = find_model(source)
+    if path.is_file():
+        require("gguf", extra="pie")
+    device = find_device()
+    if dtype == "int8" and device != "cpu":
+        raise InputError(f"The dtype int8 is for processors; this machine computes on {device}: use float16.")
+    try:
+        # transformers draws a progress bar for GGUF files that no setting turns off
+        with quiet(), warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")  # remarks on how the files were written
+            model, tokenizer = _open(path, _torch_dtype(dtype, device))
+    except Exception as error:  # missing files, broken weights, unknown architecture
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        raise InputError(f"No language model could be loaded from '{source}': {reason}.") from error
+    return _describe(source, model.to(device).eval(), tokenizer, dtype)
+
+
+def find_model(source: str) -> Path:
+    """The folder or the GGUF file that a source names.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if source == SMOLLM2:
+        return smollm2_path()
+    path = Path(source).expanduser()
+    if not (path / "config.json").is_file() and not (path.is_file() and path.suffix == ".gguf"):
+        raise InputError(
+            f"'{source}' is no language model: give the folder of a Hugging Face model, which has a config.json, "
+            "or a .gguf file."
+        )
+    return path
+
+
+def _open(path: Path, dtype: Any) -> tuple[Any, Any]:
+    from transformers import AutoModel, AutoTokenizer
+
+    more = {"gguf_file": path.name} if path.is_file() else {}
+    folder = path.parent if path.is_file() else path
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **more)
+    model = AutoModel.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False, dtype=dtype, **more
+    )
+    return model, tokenizer
+
+
+def _torch_dtype(dtype: Dtype, device: str) -> Any:
+    import torch
+
+    if dtype == "auto" and device == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return getattr(torch, "float32" if dtype in ("auto", "int8") else dtype)
+
+
+def _describe(source: str, model: Any, tokenizer: Any, dtype: Dtype) -> HiddenStates:
+    """Find the layers, and see by trying whether a token reads what stands after it."""
+    import torch
+
+    n_layers = model.config.get_text_config().num_hidden_layers
+    lists = (m for m in model.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == n_layers)
+    blocks = next(lists, None)
+    if blocks is None or model.config.is_encoder_decoder:
+        raise InputError(
+            f"'{source}' is a {type(model).__name__}, which is no causal or masked language model."
+        )
+    with torch.inference_mode():
+        pairs = torch.tensor([[3, 4], [3, 5]], device=model.device)
+        first, other = model(input_ids=pairs).last_hidden_state[:, 0].float()
+    if dtype == "int8":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that torch will offer this elsewhere one day
+            quantise: Any = torch.ao.quantization.quantize_dynamic
+            model = quantise(model, {torch.nn.Linear}, dtype=torch.qint8)
+        blocks = next(m for m in model.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == n_layers)
+    limits = (
+        getattr(model.config.get_text_config(), "max_position_embeddings", None),
+        tokenizer.model_max_length,
+    )
+    return HiddenStates(
+        model,
+        tokenizer,
+        blocks,
+        dim=len(first),
+        is_causal=bool(torch.allclose(first, other, rtol=1e-2, atol=1e-3)),
+        longest=int(min(limit for limit in (*limits, _UNLIMITED) if limit)),
+    )
