@@ -26,11 +26,12 @@ LAYERS = (
     "links _towers",
     "proposals _asking _phrases _vocabulary",
     "corpus _spill",
-    "instructions _rows _formats _bytes _columns _tables",
+    "instructions _responses _rows _formats _bytes _columns _tables",
     "curation",
     "evaluation",
     "training",
     "encoders llm corex _vectors",
+    "grammar",
     "_prompts _parallel _files",
     "errors",
 )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from goalspace.curation._lexicon import FAMILIES
+from goalspace.grammar.lexicon import FAMILIES
 from goalspace.encoders import Encoder, encode_in_chunks, get_encoder
 
 # verb → the first verb of its line; a verb in several families counts in the first

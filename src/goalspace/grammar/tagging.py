@@ -31,7 +31,7 @@ _CLOSED = {
     "pronoun": "i you he she it we they me him us them myself yourself himself herself itself ourselves themselves "
     "someone somebody something anyone anybody anything everyone everybody everything nobody nothing",
     "be": "be am is are was were been being 's 're 'm isn't aren't wasn't weren't",
-    "auxiliary": "do does did have has had don't doesn't didn't haven't hasn't hadn't",
+    "auxiliary": "do does did have has had 've don't doesn't didn't haven't hasn't hadn't",
     "modal": "can could will would shall should may might must can't cannot couldn't won't wouldn't shouldn't 'd 'll",
     "question": "what which who whom how why when where whether",
     "conjunction": "and or but nor",
@@ -53,7 +53,7 @@ _WORD = re.compile(
 )
 _LETTERS = re.compile(r"[^\W\d_]+")
 _ENDING = re.compile(r"(?<=...)(?:s|es|d|ed|r|er|est|ing|ly)$")
-_GENITIVE = re.compile(r"(.+)(['’]s)$", re.IGNORECASE)
+_GLUED = re.compile(r"(.+)(['’](?:s|ve|re|ll|d|m))$", re.IGNORECASE)
 _LONGEST = 32  # characters; longer runs of letters are no words, and the tagger is slow on them
 _VERB_ENDINGS = ("ize", "ise", "ify", "ate")
 _PREFIXES = ("re", "un", "de", "dis", "mis", "over", "out", "pre")
@@ -85,8 +85,8 @@ def words_of(sentence: str, *, most: int) -> list[Word]:
 def _pieces(sentence: str, most: int) -> Iterator[str]:
     n_pieces = 0
     for match in _WORD.finditer(sentence):
-        genitive = _GENITIVE.match(match.group())
-        for piece in genitive.groups() if genitive else (match.group(),):
+        glued = _GLUED.match(match.group())  # the company's, you've
+        for piece in glued.groups() if glued else (match.group(),):
             yield piece
             n_pieces += 1
             if n_pieces >= most:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from goalspace.curation._lexicon import (
+from goalspace.grammar.lexicon import (
     ANAPHORS,
     EMPTY_HEADS,
     GATHERINGS,
@@ -13,7 +13,7 @@ from goalspace.curation._lexicon import (
     QUANTITIES,
     QUOTES,
 )
-from goalspace.curation._tagging import Word, can_be, is_known, lemma
+from goalspace.grammar.tagging import Word, can_be, is_known, lemma
 
 # what stands in the place of a noun: named before, a clause, a proper name, numbers
 IT, CLAUSE, NAME, MATH = "it", "clause", "name", "math"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from goalspace.curation._lexicon import (
+from goalspace.grammar.lexicon import (
     BREAKS,
     INNER_VERBS,
     LEAD_WORDS,
@@ -22,7 +22,7 @@ from goalspace.curation._lexicon import (
     WANTED,
     WISH,
 )
-from goalspace.curation._nouns import (
+from goalspace.grammar.nouns import (
     CLAUSE,
     IT,
     MATH,
@@ -33,7 +33,7 @@ from goalspace.curation._nouns import (
     object_of,
     phrase,
 )
-from goalspace.curation._tagging import CLOSED, Word, can_be, is_known, lemma
+from goalspace.grammar.tagging import CLOSED, Word, can_be, is_known, lemma
 
 _VERBAL = ("verb", "verb-s", "past", "be", "auxiliary", "modal")
 _INFINITIVE = ("VVI", "VVB")
