@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,9 @@ Make = Callable[[Sequence[str]], Encoder]
 class Row:
     """One way to embed instructions.
 
-    `make` gets the texts of a task, for rows that are fitted on them without labels; `reference` holds ARI,
-    purity, homogeneity and Spearman of issue 3; `n_timed` texts are embedded to measure the time; `trains` if making it takes minutes.
+    `make` gets the texts of a task, for rows that are fitted on them without labels; `reference` holds ARI, purity,
+    homogeneity and Spearman of issue 3; `n_timed` texts are embedded to measure the time; `trains` says that making
+    it takes minutes.
     """
 
     name: str
@@ -39,7 +41,7 @@ def rows() -> list[Row]:
     """All rows, from the simplest to ours."""
     return [
         Row("TF-IDF + SVD 300", TfidfSvd, "fitted on the task's texts", (0.598, 0.748, 0.865, 0.818)),
-        Row("wordllama-256", _wordllama, "", (0.583, 0.715, 0.837, 0.802)),
+        Row("wordllama-256", WordLlama, "", (0.583, 0.715, 0.837, 0.802)),
         Row("MiniLM", _kept("minilm"), "", (0.483, 0.635, 0.781, 0.751)),
         Row("SmolLM2, no template", _prompted("none"), "last-2", (0.245, 0.396, 0.614, 0.271), 200),
         Row("SmolLM2, “sentence”", _prompted("sentence"), "the paper's control", (), 200),
@@ -121,23 +123,21 @@ def _whitened(texts: Sequence[str]) -> Encoder:
     return WhitenedEncoder.fit(_prompted("pie")(texts), texts, dim=min(256, len(texts) - 1))
 
 
-def _wordllama(_: Sequence[str]) -> Encoder:
-    import wordllama
+class WordLlama:
+    """Static token embeddings out of large language models, of the package wordllama."""
 
-    # its weights and tokeniser lie in the wheel; it looks for the latter in the cache folder alone
-    folder = Path(wordllama.__file__).parent
-    return _WordLlama(wordllama.WordLlama.load(cache_dir=folder, disable_download=True))
-
-
-class _WordLlama:
     name = "wordllama-256"
     dim = 256
 
-    def __init__(self, model: object) -> None:
-        self.model = model
+    def __init__(self, _: Sequence[str]) -> None:
+        import wordllama
+
+        # its weights and tokeniser lie in the wheel; it looks for the latter in the cache folder alone
+        folder = Path(wordllama.__file__).parent
+        self.model = wordllama.WordLlama.load(cache_dir=folder, disable_download=True)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        return np.asarray(self.model.embed(list(texts)), dtype=np.float32)  # type: ignore[attr-defined]
+        return np.asarray(self.model.embed(list(texts)), dtype=np.float32)
 
 
 def _static(_: Sequence[str]) -> Encoder:
@@ -148,11 +148,14 @@ def _static(_: Sequence[str]) -> Encoder:
     from goalspace.encoders.minilm import load
     from goalspace.encoders.sentence import SentenceEncoder
 
+    class Static(StaticEmbedding):
+        max_seq_length = math.inf  # train() sets it, and there it has no setter
+
     tokenizer, weights, _ = load()
     whole = type(tokenizer).from_str(tokenizer.to_str())
     whole.no_truncation()
     start = weights["embeddings.word_embeddings.weight"].float().cpu().numpy()
-    model = SentenceTransformer(modules=[StaticEmbedding(whole, embedding_weights=start)], device="cpu")
+    model = SentenceTransformer(modules=[Static(whole, embedding_weights=start)], device="cpu")
     return _train(SentenceEncoder(model, name="static"), epochs=3, batch_size=128, learning_rate=1e-2)
 
 

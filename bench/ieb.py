@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -34,6 +35,7 @@ log = Console(stderr=True, log_path=False)
 PARAPHRASES = Path(__file__).parent / "data" / "paraphrases.jsonl"
 N_T0 = 2000  # prompts of T0 are long
 N_SWEEP = 1000
+N_QUICK = 300
 BENCHMARK = ("ARI", "purity", "homogeneity", "silhouette", "Spearman", "AUC")
 REFERENCE = ("ARI", "purity", "homogeneity", "Spearman")
 ELSEWHERE = {
@@ -71,9 +73,9 @@ class Tasks:
     @cached_property
     def elsewhere(self) -> list[Grouping | Similarity]:
         """What verb–noun spelling does not tell."""
-        t0 = _sample(read_lines("instructions/t0_train_sample.jsonl"), 300 if self.quick else N_T0)
+        t0 = _sample(read_lines("instructions/t0_train_sample.jsonl"), N_QUICK if self.quick else N_T0)
         bank = [row for row in read_lines("intents/banking77.jsonl") if row["split"] == "test"]
-        bank = _sample(bank, 300) if self.quick else bank
+        bank = _sample(bank, N_QUICK) if self.quick else bank
         found: list[Grouping | Similarity] = [
             self._group("t0-dataset", t0, "prompt", "dataset"),
             self._group("t0-task", t0, "prompt", "task_type"),
@@ -86,7 +88,7 @@ class Tasks:
         task = open_task(name, path, setting=setting, seeds=self.seeds)
         if not self.quick:
             return task
-        order = np.random.default_rng(0).permutation(len(task.labels))[:300]
+        order = np.random.default_rng(0).permutation(len(task.labels))[:N_QUICK]
         if isinstance(task, Grouping):
             texts, labels = ([values[i] for i in order] for values in (task.texts, task.labels))
             return replace(task, texts=tuple(texts), labels=tuple(labels))
@@ -195,7 +197,9 @@ def sweep(tasks: Tasks) -> Path:
     from goalspace.encoders.prompted import PromptedEncoder, sweep_layers
 
     ict, _ = tasks.benchmark("ours")
-    chosen = np.sort(np.random.default_rng(0).permutation(len(ict.texts))[: 300 if tasks.quick else N_SWEEP])
+    chosen = np.sort(
+        np.random.default_rng(0).permutation(len(ict.texts))[: N_QUICK if tasks.quick else N_SWEEP]
+    )
     texts, labels = ([values[i] for i in chosen] for values in (ict.texts, ict.labels))
     task = replace(ict, texts=tuple(texts), labels=tuple(labels), metrics=("ARI",))
     curves = {}
@@ -209,14 +213,13 @@ def sweep(tasks: Tasks) -> Path:
             curves[name] = sweep_layers(encoder, texts, lambda vectors: task.score(vectors)["ARI"])
         log.log(f"layers of {template}: best {max(curves[name]).mean:.3f}")
 
-    def draw(axes: object) -> None:
+    def draw(axes: Any) -> None:
         for name, curve in curves.items():
-            axes.errorbar(  # type: ignore[attr-defined]
-                range(len(curve)), [e.mean for e in curve], yerr=[e.se for e in curve], label=name
-            )
-        axes.set_xlabel("layer (0: embedding of the tokens)")  # type: ignore[attr-defined]
-        axes.set_ylabel(f"ARI of {len(set(labels))} tasks, {len(texts)} instructions")  # type: ignore[attr-defined]
-        axes.legend()  # type: ignore[attr-defined]
+            means, errors = zip(*curve, strict=True)
+            axes.errorbar(range(len(curve)), means, yerr=errors, label=name)
+        axes.set_xlabel("layer (0: embedding of the tokens)")
+        axes.set_ylabel(f"ARI of {len(set(labels))} tasks, {len(texts)} instructions")
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(curves))
 
     path = RESULTS / f"ieb-layers{'-quick' if tasks.quick else ''}.svg"
     write_atomic(path, figure(draw))
@@ -229,13 +232,22 @@ def _sample(data: list[dict[str, str]], n: int) -> list[dict[str, str]]:
 
 @click.command()
 @click.option(
-    "--only", multiple=True, metavar="ROW", help="Measure rows whose name contains this; may be repeated."
+    "--only",
+    multiple=True,
+    metavar="ROW",
+    help="Measure the row of this name, or those that contain it; may be repeated.",
 )
 @click.option("--quick", is_flag=True, help="300 texts per task, 2 seeds, no targets: does it run?")
 @click.option("--sweep/--no-sweep", "with_sweep", default=True, help="Plot all layers of SmolLM2.")
 def main(only: tuple[str, ...], quick: bool, with_sweep: bool) -> None:
     """Print the tables; with all rows, write them to bench/results/."""
-    chosen = [row for row in rows() if not only or any(part.lower() in row.name.lower() for part in only)]
+    exact = {part.lower() for part in only} & {row.name.lower() for row in rows()}
+    parts = [part.lower() for part in only if part.lower() not in exact]
+    chosen = [
+        row
+        for row in rows()
+        if not only or row.name.lower() in exact or any(part in row.name.lower() for part in parts)
+    ]
     if not chosen:
         raise click.UsageError(
             f"No row contains {' or '.join(only)}: there are {', '.join(r.name for r in rows())}."
