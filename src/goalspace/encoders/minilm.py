@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,30 +61,36 @@ class MiniLM:
         GoalspaceError
             If the weights are not the published ones.
         """
-        vectors = np.empty((len(texts), _DIM), dtype=np.float32)
         if not len(texts):
-            return vectors
-        import torch
-
-        tokenizer, weights, device = _load()
-        budget = _CPU_BATCH_TOKENS if device == "cpu" else _GPU_BATCH_TOKENS
+            return np.empty((0, _DIM), dtype=np.float32)
+        tokenizer, weights, device = load()
         # a lone surrogate has no UTF-8 form, which the tokeniser needs
         cut = [text[:_MAX_CHARACTERS].encode(errors="replace").decode() for text in texts]
-        tokens = [encoding.ids for encoding in tokenizer.encode_batch_fast(cut)]
-        order = np.argsort([-len(ids) for ids in tokens], kind="stable")  # longest first: memory fails early
-        with torch.inference_mode():
-            start = 0
-            while start < len(order):
-                # sorted: the first text of a batch is its longest
-                rows = order[start : start + max(1, budget // len(tokens[order[start]]))]
-                start += len(rows)
-                sizes = np.array([len(tokens[row]) for row in rows])
-                ids = np.zeros((len(rows), sizes.max()), dtype=np.int64)
-                for line, row in zip(ids, rows, strict=True):
-                    line[: len(tokens[row])] = tokens[row]
-                batch = _embed(torch.from_numpy(ids).to(device), torch.from_numpy(sizes).to(device), weights)
-                vectors[rows] = batch.cpu().numpy()
-        return vectors
+        return embed_tokens([encoding.ids for encoding in tokenizer.encode_batch_fast(cut)], weights, device)
+
+
+def embed_tokens(
+    tokens: Sequence[Sequence[int]], weights: Mapping[str, torch.Tensor], device: str
+) -> np.ndarray:
+    """Turn token ids, special ones included, into unit vectors (n_texts, 384), in batches of like lengths."""
+    import torch
+
+    vectors = np.empty((len(tokens), _DIM), dtype=np.float32)
+    budget = _CPU_BATCH_TOKENS if device == "cpu" else _GPU_BATCH_TOKENS
+    order = np.argsort([-len(ids) for ids in tokens], kind="stable")  # longest first: memory fails early
+    with torch.inference_mode():
+        start = 0
+        while start < len(order):
+            # sorted: the first text of a batch is its longest
+            rows = order[start : start + max(1, budget // len(tokens[order[start]]))]
+            start += len(rows)
+            sizes = np.array([len(tokens[row]) for row in rows])
+            ids = np.zeros((len(rows), sizes.max()), dtype=np.int64)
+            for line, row in zip(ids, rows, strict=True):
+                line[: len(tokens[row])] = tokens[row]
+            batch = _embed(torch.from_numpy(ids).to(device), torch.from_numpy(sizes).to(device), weights)
+            vectors[rows] = batch.cpu().numpy()
+    return vectors
 
 
 @functools.cache
@@ -113,7 +119,8 @@ def verify(path: Path) -> None:
 
 
 @functools.cache
-def _load() -> tuple[Any, dict[str, torch.Tensor], str]:
+def load() -> tuple[Any, dict[str, torch.Tensor], str]:
+    """Open the tokeniser, the verified weights, and name the device that they lie on, once per process."""
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
 
@@ -134,7 +141,7 @@ def find_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _embed(ids: torch.Tensor, sizes: torch.Tensor, weights: dict[str, torch.Tensor]) -> torch.Tensor:
+def _embed(ids: torch.Tensor, sizes: torch.Tensor, weights: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """Run BERT (Devlin et al. 2018, arXiv 1810.04805), then average the tokens.
 
     `ids` is (n_texts, longest), of which the first `sizes` (n_texts,) of each row are tokens; the result is

@@ -1,0 +1,119 @@
+"""The default encoder of instructions: MiniLM with an adapter that looks for the task, and the command in words."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from goalspace.encoders import adapters
+from goalspace.encoders.minilm import embed_tokens, load
+from goalspace.grammar import label_task
+
+if TYPE_CHECKING:
+    import torch
+
+_HEAD, _TAIL = 80, 47  # tokens kept of a longer instruction: what to do stands at its start or at its end
+_MOST_CHARACTERS = 4096  # of either end, before the tokeniser reads it
+_MOST_READ = 500  # characters; in longer instructions the first command may be one of the text they are about
+
+
+class TaskEncoder:
+    """An instruction encoder: near to each other lie instructions that ask for the same task, whatever the topic.
+
+    The sum of two vectors. One is of the whole text, by all-MiniLM-L6-v2 with weights trained with InfoNCE
+    (arXiv 2409.19680, section 4.2) on instructions with task labels; recipes/task trains them and names its data.
+    It understands paraphrase, and keeps what utterances without a command are about. The other is of the command
+    that the grammar finds, "write poem", by the same weights; a short instruction without one, or a long one,
+    counts twice itself. Of instructions with more than 128 tokens the middle is left out.
+
+    Parameters
+    ----------
+    adapter
+        A file that recipes/task wrote; None takes the one inside the package.
+    """
+
+    dim = 384
+
+    def __init__(self, adapter: Path | None = None) -> None:
+        self.adapter = adapter
+
+    @functools.cached_property
+    def name(self) -> str:
+        """Identifies the adapter's very numbers: vectors kept under this name are always these."""
+        return f"task@{adapters.fingerprint(_read(self.adapter))}"
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Turn instructions into unit vectors.
+
+        Parameters
+        ----------
+        texts
+            Any number of instructions.
+
+        Returns
+        -------
+        (n_texts, 384) float32.
+
+        Raises
+        ------
+        InputError
+            If the adapter's file is missing or no adapter.
+        """
+        if not len(texts):
+            return np.empty((0, self.dim), dtype=np.float32)
+        weights = _weights(self.adapter)
+        whole = embed_tokens(_tokenize(texts), weights, load()[2])
+        commands = [_command(text) for text in texts]
+        phrases = sorted({phrase for phrase in commands if phrase})
+        of_phrase = dict(zip(phrases, embed_tokens(_tokenize(phrases), weights, load()[2]), strict=True))
+        for row, phrase in enumerate(commands):
+            if phrase:
+                total = whole[row] + of_phrase[phrase]
+                whole[row] = total / np.linalg.norm(total)
+        return whole
+
+
+def _command(text: str) -> str:
+    """What a short instruction tells to do, as verb and noun; "" where it gives no command."""
+    if len(text) > _MOST_READ:
+        return ""
+    label = label_task(text)
+    return f"{label.verb} {label.noun}" if label.kind == "command" else ""
+
+
+def _tokenize(texts: Sequence[str]) -> list[list[int]]:
+    """Token ids with the special ones at both ends; of long texts the first and the last."""
+    tokenizer = load()[0]
+    heads, tails = [], []
+    for text in texts:
+        # a lone surrogate has no UTF-8 form, which the tokeniser needs
+        clean = text.encode(errors="replace").decode()
+        heads.append(clean[:_MOST_CHARACTERS])
+        tails.append(clean[-_MOST_CHARACTERS:])
+    found = []
+    most = _HEAD + _TAIL + 1
+    for encoding, tail in zip(tokenizer.encode_batch_fast(heads), tails, strict=True):
+        ids = encoding.ids
+        if len(ids) > most or len(tail) == _MOST_CHARACTERS:
+            end = tokenizer.encode(tail[-(_TAIL * 12) :], add_special_tokens=False).ids[-_TAIL:]
+            ids = [*ids[:_HEAD], *end, ids[-1]]
+        found.append(ids)
+    return found
+
+
+@functools.cache
+def _read(adapter: Path | None) -> adapters.Adapter:
+    if adapter is not None:
+        return adapters.load(adapter)
+    with resources.as_file(resources.files("goalspace") / "data" / "task.safetensors") as path:
+        return adapters.load(path)
+
+
+@functools.cache
+def _weights(adapter: Path | None) -> dict[str, torch.Tensor]:
+    return adapters.merge(load()[1], _read(adapter))
