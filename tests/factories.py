@@ -259,3 +259,50 @@ def helpdesk_run(path: Path, *, n: int = 240, seed: int = 0) -> FakeRun:
         hierarchy=[FakeLayer(("Logistics and money", "Product and people"), np.array([0, 1, 0, 1]))],
     )
     return make_run(path, corpus, factors)
+
+
+def save_tiny_model(folder: Path, kind: str, texts: Sequence[str]) -> Path:
+    """Write a model of 2 layers with random weights, whose tokens are the words of the texts.
+
+    `kind` is ``bert``, a sentence-transformers folder of 32 numbers that averages tokens, or ``llama`` or
+    ``gpt2``, Hugging Face folders of a language model.
+    """
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import (
+        BertConfig,
+        BertModel,
+        GPT2Config,
+        GPT2Model,
+        LlamaConfig,
+        LlamaModel,
+        PreTrainedTokenizerFast,
+    )
+
+    split = pre_tokenizers.BertPreTokenizer()
+    words = {word: None for text in texts for word, _ in split.pre_tokenize_str(text)}
+    vocabulary = {word: at for at, word in enumerate(["[PAD]", "[UNK]", *words])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = split
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", eos_token="[PAD]"
+    ).save_pretrained(folder)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    common = {"vocab_size": len(vocabulary), "initializer_range": 0.2}
+    torch.manual_seed(0)
+    model: Any
+    if kind == "bert":
+        model = BertModel(BertConfig(**common, **sizes, max_position_embeddings=256))
+    elif kind == "llama":
+        model = LlamaModel(LlamaConfig(**common, **sizes, max_position_embeddings=256))
+    else:
+        model = GPT2Model(GPT2Config(**common, n_embd=32, n_layer=2, n_head=4, n_positions=256))
+    model.save_pretrained(folder)
+    if kind == "bert":
+        transformer = Transformer(str(folder))
+        SentenceTransformer(modules=[transformer, Pooling(32)], device="cpu").save(
+            str(folder), create_model_card=False
+        )
+    return folder

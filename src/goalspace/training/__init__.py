@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from goalspace.encoders import Encoder
 from goalspace.errors import InputError
+from goalspace.training.settings import Method, Settings, Split
 
 if TYPE_CHECKING:
-    from goalspace.training.contrastive import TrainedEncoder
+    from goalspace.training.students import TrainedEncoder, TrainedPrompted
 
 __all__ = ["Pairs", "train"]
 
@@ -58,20 +60,64 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.text_index)
 
+    @classmethod
+    def of_labels(cls, texts: Sequence[str], labels: Sequence[str]) -> Self:
+        """Make pairs of texts and one task label each, such as "write|poem", whose property is "write poem".
+
+        Equal strings become one text, or one property; a text that comes twice with two labels has both.
+
+        Parameters
+        ----------
+        texts
+            The texts.
+        labels
+            As many labels.
+
+        Raises
+        ------
+        InputError
+            If there are more of one than of the other, or a label is empty.
+        """
+        if isinstance(texts, str) or isinstance(labels, str) or len(texts) != len(labels):
+            raise InputError(
+                "The 'texts' and 'labels' parameters of Pairs.of_labels must be lists of one length. "
+                f"Got {len(texts)} and {len(labels)} instead."
+            )
+        phrases = [" ".join(label.replace("|", " ").split()) for label in labels]
+        if "" in phrases:
+            raise InputError(
+                f"The label of text {phrases.index('') + 1} is empty: leave out texts that have none."
+            )
+        text_at = {text: at for at, text in enumerate(dict.fromkeys(texts))}
+        phrase_at = {phrase: at for at, phrase in enumerate(dict.fromkeys(phrases))}
+        pairs = dict.fromkeys(
+            (text_at[text], phrase_at[phrase]) for text, phrase in zip(texts, phrases, strict=True)
+        )
+        index = np.array(list(pairs), dtype=np.int32).reshape(-1, 2)
+        return cls(tuple(text_at), tuple(phrase_at), index[:, 0], index[:, 1])
+
 
 def train(
     encoder: str | Encoder,
     pairs: Pairs,
     *,
+    method: Method = "full",
+    hard_negatives: bool = False,
+    between_texts: bool = False,
+    split: Split = "text",
+    rank: int = 16,
+    max_tokens: int | None = None,
+    dropout: bool = True,
     epochs: int = 1,
     temperature: float = 0.05,
     seed: int = 0,
     batch_size: int = 32,
-    learning_rate: float = 5e-5,
+    learning_rate: float | None = None,
     held_out: float = 0.1,
+    checkpoints: Path | None = None,
     report: Callable[[int, int], object] | None = None,
-) -> TrainedEncoder:
-    """Fine-tune all weights of a sentence-transformers encoder, so that a text comes to lie near its properties.
+) -> TrainedEncoder | TrainedPrompted:
+    """Fine-tune an encoder, so that a text comes to lie near its properties.
 
     Minimises InfoNCE (van den Oord et al. 2018, arXiv 1807.03748, eq. 4) of every property of a text against
     the properties of the other texts of its batch; what the text has itself is never a negative. A share of
@@ -81,56 +127,76 @@ def train(
     Parameters
     ----------
     encoder
-        ``minilm``, a sentence-transformers folder or ``st:NAME``; it stays as it is.
+        ``minilm``, a sentence-transformers folder or ``st:NAME``, or a prompted language model, ``smollm2`` or
+        ``pie:FOLDER``, which is trained under its template and pooling; it stays as it is.
     pairs
         At least two texts and two properties.
+    method
+        ``full``: all weights. ``lora``: low-rank matrices beside all linear layers (Hu et al. 2021,
+        arXiv 2106.09685), which are merged at the end. ``heads``: a linear map behind a frozen
+        sentence-transformers encoder, whose vectors are computed once.
+    hard_negatives
+        Make batches of properties that share their first or their last word, such as "write poem", "write
+        essay" and "translate poem", with two texts of each; properties of many texts are damped.
+    between_texts
+        Add the supervised contrastive loss between texts (Khosla et al. 2020, arXiv 2004.11362): texts that
+        share a property are drawn together, others apart.
+    split
+        What is held out: any ``text``, or all texts of some ``property``, so that training stops by what it
+        does to tasks that it does not see.
+    rank
+        Of ``lora``.
+    max_tokens
+        Texts are cut to so many tokens in training, not afterwards; ``heads`` reads them whole.
+    dropout
+        False trains without: less noise for short trainings, and a processor is faster without.
     epochs
-        How often every text is seen, at most.
+        How often every text is seen, at most; with `hard_negatives` about so often.
     temperature
         What cosines are divided by.
     seed
-        Of the split, the order of the texts and dropout; the random state of the process is left as it was.
+        Of the split, the batches, adapters and dropout; the random state of the process is left as it was.
     batch_size
         Texts per step, each with all its properties.
     learning_rate
-        Of AdamW, after a warm-up over the first tenth of the steps; it falls to zero linearly.
+        Of AdamW, after a warm-up over the first tenth of the steps; it falls to zero linearly. By default 5e-5
+        for ``full``, 2e-4 for ``lora``, 1e-3 for ``heads``.
     held_out
         Share of the texts, in [0, 1). With 0, or fewer than 20 texts, none is held out and none stops early.
+    checkpoints
+        A folder in which the state is saved every 5 minutes. The same call goes on from there after a kill,
+        and ends with the weights of an uninterrupted one; after the end, it gives them at once.
     report
         Called with the number of steps done and of all steps.
 
     Returns
     -------
-    A new encoder; its `save(folder)` writes what `get_encoder(folder)` opens.
+    A new encoder; its `save(folder)` writes what `get_encoder` opens: as FOLDER, or ``pie:FOLDER`` if it is a
+    prompted language model. Its `losses` are the held-out losses by step.
 
     Raises
     ------
     InputError
-        If the encoder cannot be fine-tuned, or a parameter is out of range, or there is nothing to tell apart.
+        If the encoder cannot be fine-tuned, or a parameter is out of range, or there is nothing to tell apart,
+        or `checkpoints` holds another training.
     MissingDependency
         If the extra 'tune' is not installed.
     """
     from goalspace.training import contrastive
 
-    for name, value, low, high in (
-        ("epochs", epochs, 1, 1000),
-        ("temperature", temperature, 1e-3, 10),
-        ("batch_size", batch_size, 2, 1 << 16),
-        ("learning_rate", learning_rate, 1e-9, 1),
-        ("held_out", held_out, 0, 0.9),
-    ):
-        if not low <= value <= high:
-            raise InputError(
-                f"The '{name}' parameter of train must be in [{low:g}, {high:g}]. Got {value} instead."
-            )
-    return contrastive.fine_tune(
-        encoder,
-        pairs,
+    settings = Settings(
+        method=method,
+        hard_negatives=hard_negatives,
+        between_texts=between_texts,
+        split=split,
+        rank=rank,
+        max_tokens=max_tokens,
+        dropout=dropout,
         epochs=epochs,
         temperature=temperature,
         seed=seed,
         batch_size=batch_size,
         learning_rate=learning_rate,
         held_out=held_out,
-        report=report,
     )
+    return contrastive.fine_tune(encoder, pairs, settings, checkpoints=checkpoints, report=report)

@@ -1,0 +1,156 @@
+"""Which texts stand in a batch together: any, or those of rival properties, which share a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from goalspace.training.groups import rows_of
+
+# Texts of one property that a batch holds: the least that makes a pair of texts.
+PER_PROPERTY = 2
+
+# A common property is drawn more often than a rare one, but not in proportion to its texts: the count stops at
+# _MOST and is raised to _DAMPING, as word2vec's negatives are (Mikolov et al. 2013, arXiv 1310.4546, section 2.2).
+_MOST = 40
+_DAMPING = 0.75
+_SAME_FIRST, _SAME_LAST = 2, 1  # rivals that come with a drawn property
+
+
+class ShuffledBatches:
+    """Every row once per epoch in a new order: an iterable of lists of rows, for all epochs in one go.
+
+    Every epoch's order is a function of the seed and the epoch alone, so that a resumed training reads what an
+    uninterrupted one does.
+    """
+
+    drop_last = False  # asked for by data loaders
+
+    def __init__(self, n_rows: int, *, batch_size: int, epochs: int = 1, seed: int = 0) -> None:
+        self.n_rows = n_rows
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.seed = seed
+
+    @property
+    def per_epoch(self) -> int:
+        """Number of batches."""
+        return -(-self.n_rows // self.batch_size)
+
+    def __len__(self) -> int:
+        return self.epochs * self.per_epoch
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for epoch in range(self.epochs):
+            yield from self._epoch(np.random.default_rng((self.seed, epoch)))
+
+    def _epoch(self, rng: np.random.Generator) -> Iterator[list[int]]:
+        order = rng.permutation(self.n_rows).tolist()
+        for start in range(0, self.n_rows, self.batch_size):
+            yield order[start : start + self.batch_size]
+
+
+class HardBatches(ShuffledBatches):
+    """Batches of drawn properties beside their rivals, two texts of each where there are two.
+
+    The rivals of "write poem" are "write essay", which begins with the same word and ends with another, and
+    "translate poem": what a text of one must be told apart from. A batch holds no row twice; an epoch has as
+    many batches as show every text about once, when the texts of a property beyond 40 are not counted.
+
+    Parameters
+    ----------
+    groups
+        Rows with their "properties", positions in `names`.
+    names
+        The properties.
+    batch_size
+        Rows of a batch; fewer only where there are fewer.
+    epochs, seed
+        As of `ShuffledBatches`.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[Mapping[str, Any]],
+        names: Sequence[str],
+        *,
+        batch_size: int,
+        epochs: int = 1,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(len(groups), batch_size=batch_size, epochs=epochs, seed=seed)
+        found = rows_of(groups)
+        self._members = [found[name] for name in sorted(found)]
+        self._rivals = Rivals([names[name] for name in sorted(found)])
+        counts = np.array([min(len(rows), _MOST) for rows in self._members])
+        self._shown = min(int(counts.sum()), self.n_rows)
+        self._weights = counts**_DAMPING
+
+    @property
+    def per_epoch(self) -> int:
+        """Number of batches."""
+        return -(-self._shown // self.batch_size)
+
+    def _epoch(self, rng: np.random.Generator) -> Iterator[list[int]]:
+        for _ in range(self.per_epoch):
+            yield self._compose(rng)
+
+    def _compose(self, rng: np.random.Generator) -> list[int]:
+        rows: dict[int, None] = {}
+        size = min(self.batch_size, self.n_rows)
+        while len(rows) < size:  # once, but where there are few properties: each gives two more texts then
+            seen: set[int] = set()
+            for drawn in self._draw(rng):
+                for name in (drawn, *self._rivals.draw(rng, drawn)):
+                    if name not in seen:
+                        seen.add(name)
+                        free = [row for row in self._members[name] if row not in rows]
+                        rows.update(dict.fromkeys(_some(rng, free, PER_PROPERTY)))
+                if len(rows) >= size:
+                    break
+        return list(rows)[:size]
+
+    def _draw(self, rng: np.random.Generator) -> list[int]:
+        """All properties in random order, likely ones first (Efraimidis & Spirakis 2006, algorithm A)."""
+        keys = rng.exponential(size=len(self._weights)) / self._weights
+        return [int(name) for name in np.argsort(keys)]
+
+
+class Rivals:
+    """Finds properties that share the first or the last word with another, and not both.
+
+    Parameters
+    ----------
+    names
+        Properties such as "write poem": what to do first, and last what with. Case does not count.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        words = [name.casefold().split() or [""] for name in names]
+        self._ends = [(found[0], found[-1]) for found in words]
+        self._with: tuple[dict[str, list[int]], dict[str, list[int]]] = ({}, {})
+        for position, ends in enumerate(self._ends):
+            for groups, word in zip(self._with, ends, strict=True):
+                groups.setdefault(word, []).append(position)
+
+    def of(self, position: int) -> tuple[list[int], list[int]]:
+        """All that begin as the property at `position` and end differently; and the reverse."""
+        ends = self._ends[position]
+        first, last = (
+            [other for other in self._with[side][ends[side]] if self._ends[other][1 - side] != ends[1 - side]]
+            for side in (0, 1)
+        )
+        return first, last
+
+    def draw(self, rng: np.random.Generator, position: int) -> list[int]:
+        """Some rivals of the property at `position`."""
+        first, last = self.of(position)
+        return _some(rng, first, _SAME_FIRST) + _some(rng, last, _SAME_LAST)
+
+
+def _some(rng: np.random.Generator, items: Sequence[int], n: int) -> list[int]:
+    """Draw `n` items, or all where there are fewer."""
+    chosen = rng.choice(len(items), min(n, len(items)), replace=False) if items else ()
+    return [items[int(i)] for i in chosen]

@@ -1,0 +1,67 @@
+"""The arguments of a training on which its result depends, and what they may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from goalspace.errors import InputError
+
+Method = Literal["full", "heads", "lora"]
+Split = Literal["text", "property"]
+
+LEARNING_RATES: dict[Method, float] = {"full": 5e-5, "heads": 1e-3, "lora": 2e-4}
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "rank": (1, 1 << 12),
+    "max_tokens": (4, 1 << 20),
+    "epochs": (1, 1000),
+    "temperature": (1e-3, 10),
+    "batch_size": (2, 1 << 16),
+    "learning_rate": (1e-9, 1),
+    "held_out": (0, 0.9),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """See `goalspace.training.train`, which names them all.
+
+    Raises
+    ------
+    InputError
+        If one is out of range.
+    """
+
+    method: Method
+    hard_negatives: bool
+    between_texts: bool
+    split: Split
+    rank: int
+    max_tokens: int | None
+    dropout: bool
+    epochs: int
+    temperature: float
+    seed: int
+    batch_size: int
+    learning_rate: float | None
+    held_out: float
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise InputError(
+                    f"The '{name}' parameter of train must be in [{low:g}, {high:g}]. Got {value} instead."
+                )
+        for name, known in (("method", get_args(Method)), ("split", get_args(Split))):
+            word = getattr(self, name)
+            if word not in known:
+                raise InputError(
+                    f"The '{name}' parameter of train must be one of {', '.join(known)}. Got {word!r} instead."
+                )
+
+    @property
+    def rate(self) -> float:
+        """The learning rate, or the usual one of the method."""
+        return LEARNING_RATES[self.method] if self.learning_rate is None else self.learning_rate
