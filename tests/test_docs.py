@@ -23,7 +23,8 @@ from goalspace.run import discover
 ROOT = Path(__file__).parents[1]
 SRC = Path(goalspace.__file__).parent
 # docs/decisions/ tells of the past: its commands need not run today
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md")])
+FOLDERS = ("", "docs/", "docs/instructions/", "examples/")
+PAGES = sorted(path for folder in FOLDERS for path in ROOT.glob(f"{folder}*.md"))
 EVERY_PAGE = sorted([*PAGES, *ROOT.glob("docs/decisions/*.md")])
 RUN = "runs/helpdesk-what-makes-customers-unhappy"  # what the README's first command makes
 

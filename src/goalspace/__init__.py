@@ -15,6 +15,7 @@ _HOMES = {
     "Corpus": "corpus",
     "Factors": "factors",
     "GoalspaceError": "errors",
+    "Instructions": "instructions",
     "LinearCorex": "corex.linear",
     "Links": "links",
     "Pairs": "training",
@@ -27,10 +28,13 @@ _HOMES = {
     "factor": "factors",
     "get_encoder": "encoders",
     "get_llm": "llm",
+    "label_tasks": "curation.tasklabels",
     "link": "links",
+    "name_clusters": "curation.tasklabels",
     "propose": "proposals",
     "redo": "run",
     "report": "reports",
+    "taxonomy": "curation.tasklabels",
     "train": "training",
 }
 

@@ -59,11 +59,11 @@ def _factors(summary: dict[str, Any]) -> Table:
         table.add_row(
             str(factor["index"] + 1),
             Text(_report_text.line(factor["name"], 60), style="bold"),
-            _share(factor["share"], top, "cyan"),
+            share_bar(factor["share"], top, "cyan"),
             Text(properties),
         )
     if summary["undescribed"]["n"]:
-        table.add_row("", Text("no dominant factor"), _share(summary["undescribed"]["share"], top, "dim"), "")
+        table.add_row("", Text("no dominant factor"), share_bar(summary["undescribed"]["share"], top, "dim"), "")
     return table
 
 
@@ -71,7 +71,8 @@ def _signed(item: dict[str, Any]) -> str:
     return ("− " if item["weight"] < 0 else "") + _report_text.line(item["name"], 60)
 
 
-def _share(share: float, top: float, style: str) -> Text:
+def share_bar(share: float, top: float, style: str) -> Text:
+    """A share as a bar, as long as its part of the largest, and in words."""
     eighths = round(8 * _BAR * share / top)
     full, part = divmod(eighths, 8)
     bar = "█" * full + (" ▏▎▍▌▋▊▉"[part] if part else "")

@@ -11,6 +11,7 @@ import click
 from goalspace import __version__
 from goalspace._cli_embed import embed
 from goalspace._cli_evaluate import evaluate
+from goalspace._cli_label import label
 from goalspace._console import Group, given_of, show_progress
 
 if TYPE_CHECKING:
@@ -212,6 +213,7 @@ def _say_proposer(run: Run) -> None:
 
 main.add_command(embed)
 main.add_command(evaluate)
+main.add_command(label)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -43,7 +43,7 @@ def export(run: Run, folder: str | os.PathLike[str]) -> list[Path]:
         ("factors", _factors(run)),
         ("evidence", _evidence(run)),
     ):
-        written += _write(target / name, columns)
+        written += write_table(target / name, columns)
     return written
 
 
@@ -116,21 +116,31 @@ def _free(name: str, columns: dict[str, Any]) -> str:
     return name
 
 
-def _write(stem: Path, columns: dict[str, Any]) -> list[Path]:
+def write_table(stem: Path, columns: dict[str, Any]) -> list[Path]:
+    """Write columns as STEM.parquet and STEM.csv, atomically; the CSV starts no formula in a spreadsheet."""
     import pyarrow as pa
-    from pyarrow import csv, parquet
+    from pyarrow import parquet
 
     table = pa.table(columns)
     paths = [stem.with_suffix(".parquet"), stem.with_suffix(".csv")]
     with atomic_path(paths[0]) as temporary:
         parquet.write_table(table, temporary)
+    write_csv(paths[1], columns)
+    return paths
+
+
+def write_csv(path: Path, columns: dict[str, Any]) -> None:
+    """Write columns as CSV, atomically; no text starts a formula in a spreadsheet."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    table = pa.table(columns)
     harmless = {
         name: [_defuse(value) for value in column.to_pylist()] if pa.types.is_string(column.type) else column
         for name, column in zip(table.column_names, table.columns, strict=True)
     }
-    with atomic_path(paths[1]) as temporary:
+    with atomic_path(path) as temporary:
         csv.write_csv(pa.table(harmless), temporary)
-    return paths
 
 
 def _defuse(value: str | None) -> str | None:

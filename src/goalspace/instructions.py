@@ -118,6 +118,18 @@ class Instructions:
             return None
         return [row.get(name) for row in self.rows]
 
+    @property
+    def can_add(self) -> bool:
+        """Whether the file's format has fields, so that some can be added to its rows."""
+        return self._file.form != "txt"
+
+    def free_field(self, name: str) -> str:
+        """The name, with as many underscores as it needs to be no field of any row."""
+        taken = set(fields(self._file.rows))
+        while name in taken:
+            name += "_"
+        return name
+
     def write(
         self,
         rows: Sequence[int],
@@ -148,7 +160,7 @@ class Instructions:
             raise InputError(
                 "The 'added' parameter of write must have one value for every row that is written."
             )
-        if added and self._file.form == "txt":
+        if added and not self.can_add:
             raise InputError(f"{self.source.name} has lines, not fields, so none can be added.")
         self._file.write([self._places[row] for row in rows], Path(path), added)
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from goalspace.grammar.lexicon import FAMILIES
 from goalspace.encoders import Encoder, encode_in_chunks, get_encoder
+from goalspace.grammar.lexicon import FAMILIES
 
 # verb → the first verb of its line; a verb in several families counts in the first
 _LINES = [line.split() for lines in FAMILIES.values() for line in lines]
@@ -61,4 +61,12 @@ def _join_nouns(
 
 
 def _first(group: Counter[str]) -> str:
-    return min(group, key=lambda label: (-group[label], label))
+    """The most frequent label; of several, that with the first verb of its group."""
+    return min(
+        group,
+        key=lambda label: (
+            -group[label],
+            _GROUP.get(label.partition("|")[0]) != label.partition("|")[0],
+            label,
+        ),
+    )
