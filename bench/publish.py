@@ -1,18 +1,22 @@
-"""Write docs/benchmarks.md from bench/results/*.json: no figure of a page is typed by hand.
+"""Write docs/benchmarks.md, and the README's tables, from bench/results/*.json: no figure is typed by hand.
 
-    python bench/publish.py
+python bench/publish.py
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from _tables import RESULTS
 from goalspace._files import write_atomic
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+ROOT = Path(__file__).parents[1]
+PAGE, README = ROOT / "docs" / "benchmarks.md", ROOT / "README.md"
+IN_README = ("quality-A", "quality-B", "ieb")
+_START, _END = "<!-- bench:start -->\n", "<!-- bench:end -->"
 
 _HEAD = """# Benchmarks
 
@@ -32,16 +36,30 @@ def render(document: dict[str, Any]) -> str:
         f"{document['created'][:10]}, {machine['processor']}, {machine['cores']} cores; {packages}.",
     ]
     for table in document["tables"]:
-        columns = table["columns"]
-        lines += ["", f"### {table['title']}", ""]
-        lines += [f"| | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
-        for row in table["rows"]:
-            name = str(row["row"])
-            ours = f"**{_escape(name)}**" if name.startswith(("goalspace", "task")) else _escape(name)
-            lines.append(f"| {ours} | {' | '.join(_cell(row.get(column)) for column in columns)} |")
+        lines += ["", f"### {table['title']}", "", *_rows(table, table["columns"])]
         lines += ["", table["caption"]] if table["caption"] else []
-        lines += ["", "Below target: " + "; ".join(map(_escape, table["missed"])) + "."] if table["missed"] else []
+        lines += (
+            ["", "Below target: " + "; ".join(map(_escape, table["missed"])) + "."] if table["missed"] else []
+        )
     return "\n".join(lines) + "\n"
+
+
+def summarise(document: dict[str, Any]) -> str:
+    """Its tables for the README: without seconds and notes."""
+    lines = []
+    for table in document["tables"]:
+        columns = [column for column in table["columns"] if column not in ("seconds", "note", "scores")]
+        lines += [f"{table['title']}; {table['caption']}:", "", *_rows(table, columns), ""]
+    return "\n".join(lines)
+
+
+def _rows(table: dict[str, Any], columns: Sequence[str]) -> list[str]:
+    lines = [f"| | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
+    for row in table["rows"]:
+        name = str(row["row"])
+        ours = f"**{_escape(name)}**" if name.startswith(("goalspace", "task")) else _escape(name)
+        lines.append(f"| {ours} | {' | '.join(_cell(row.get(column)) for column in columns)} |")
+    return lines
 
 
 def _cell(value: Any) -> str:
@@ -57,9 +75,14 @@ def _escape(text: str) -> str:
 
 
 def main() -> None:
-    """Write the page from all results but those of quick runs."""
+    """Write the page from all results but those of quick runs, and the README's part."""
     paths = [path for path in sorted(RESULTS.glob("*.json")) if not path.stem.endswith("-quick")]
     documents = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    kept = [document for document in documents if document.get("name") in IN_README]
+    before, _, rest = README.read_text(encoding="utf-8").partition(_START)
+    after = rest.partition(_END)[2]
+    summaries = "\n".join(map(summarise, kept))
+    write_atomic(README, f"{before}{_START}{summaries}{_END}{after}")
     parts = [render(document) for document in documents if "tables" in document]
     write_atomic(PAGE, "\n".join([_HEAD, *parts]))
 
