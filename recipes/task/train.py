@@ -4,15 +4,13 @@
     python recipes/task/train.py --instructions FILE --out FILE
 
 Trained on instructions composed from the files beside this one, which were written for goalspace, and on those of
---instructions (any file that goalspace reads), labelled by `goalspace label`; sentences of --utterances keep their
-similarities. The shipped adapter was made with
+--instructions (any file that goalspace reads), labelled by `goalspace label`. The shipped adapter was made with
 Apache-2.0, MIT and CC BY files only: README.md names them. Needs `pip install -e .`.
 """
 
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -140,20 +138,6 @@ def weights_of(model: Any) -> dict[str, np.ndarray]:
     return {name: array.detach().numpy().copy() for name, array in model.bert.state_dict().items()}
 
 
-def sentences_of(paths: Sequence[Path], *, texts: int = 500, each: int = 4, seed: int) -> list[str]:
-    """Sentences of 20 to 300 characters from some texts of every file."""
-    from goalspace.corpus import Corpus
-
-    rng = np.random.default_rng(seed)
-    found: list[str] = []
-    for path in paths:
-        corpus = Corpus.read(path)
-        for i in rng.permutation(len(corpus))[:texts]:
-            parts = re.split(r"(?<=[.!?])\s+", corpus.texts[i])
-            found += [part.strip() for part in parts if 20 < len(part.strip()) < 300][:each]
-    return found
-
-
 def passages() -> Iterator[str]:
     """Texts that instructions are about: the messages of the example."""
     with (ROOT / "examples" / "helpdesk.csv").open(encoding="utf-8", newline="") as file:
@@ -163,21 +147,20 @@ def passages() -> Iterator[str]:
 
 @click.command()
 @click.option("--instructions", "paths", type=click.Path(path_type=Path, exists=True), multiple=True)
-@click.option("--utterances", "others", type=click.Path(path_type=Path, exists=True), multiple=True)
 @click.option("--out", type=click.Path(path_type=Path), default=SHIPPED, show_default=True)
 @click.option("--frames", default=10_000, show_default=True, help="Instructions composed from the lexicon.")
 @click.option("--seed", default=0, show_default=True)
-def main(paths: tuple[Path, ...], others: tuple[Path, ...], out: Path, frames: int, seed: int) -> None:
+def main(paths: tuple[Path, ...], out: Path, frames: int, seed: int) -> None:
     """Train the encoder of instructions and write its adapter."""
     composed = grammar.compose(frames, per_phrasing=4, passages=list(passages()), seed=seed)
     examples = [*composed, *read_labelled(paths)]
-    utterances = [*grammar.compose_utterances(40, seed=seed), *passages(), *sentences_of(others, seed=seed)]
+    utterances = [*grammar.compose_utterances(40, seed=seed), *passages()]
     console.log(f"{len(examples)} instructions, {len({e.label for e in examples})} tasks")
     before = weights_of(Model())
     adapter = adapters.extract(before, weights_of(train(examples, utterances, seed=seed)), rank=RANK)
     about = {
         "base": "all-MiniLM-L6-v2",
-        "instructions": ", ".join(["recipes/task", *(path.name for path in (*paths, *others))]),
+        "instructions": ", ".join(["recipes/task", *(path.name for path in paths)]),
         "seed": str(seed),
     }
     adapters.save(adapters.Adapter(adapter.factors, about), out)

@@ -11,11 +11,12 @@ from typing import Any
 from goalspace._report_text import join, line, percent, plural
 
 _TITLES = {"corpus": "Texts", "propose": "Properties", "link": "Links", "factor": "Factors"}
-_RECIPES = {
-    "heads": "small heads trained on the {encoder} encoder",
-    "untrained": "the {encoder} encoder as it is",
-    "surface": "the {encoder} encoder with features of form (length, punctuation, capitals), trained",
-    "full": "the {encoder} encoder itself trained further",
+_RECIPES = {"untrained": "the {encoder} encoder as it is", "full": "the {encoder} encoder itself trained further"}
+# blocks of features that a text tower may read, see _towers.py
+_FEATURES = {
+    "sentence": "the {encoder} encoder's vectors",
+    "surface": "features of form (length, punctuation, capitals)",
+    "lexical": "character n-grams",
 }
 _SECRET = re.compile(r"(^|_)(api_?key|key|token|secret|password|authorization)$", re.IGNORECASE)
 _LOCAL_PATH = re.compile(r"(\w{2,}:)?((?:/(?!/)|~|[A-Za-z]:[\\/]).*)", re.DOTALL)
@@ -70,16 +71,24 @@ def _propose(result: Mapping[str, Any]) -> str:
 def _link(result: Mapping[str, Any]) -> str:
     recipe, encoder = str(result.get("recipe", "")), result.get("encoder", "sentence")
     recall, untrained = _finite(result.get("recall_at_10")), _finite(result.get("untrained_recall_at_10"))
-    told = _RECIPES.get(recipe, recipe).format(encoder=encoder)
     return join(
         [
-            f"recipe “{recipe}”: {told}",
+            _recipe(recipe).format(encoder=encoder),
             f"held-out recall@10 {recall:.2f}"
             + (f" (untrained {untrained:.2f})" if untrained is not None else "")
             if recall is not None
             else "",
         ]
     )
+
+
+def _recipe(recipe: str) -> str:
+    """What the text vectors are made of, in words."""
+    if recipe in _RECIPES:
+        return _RECIPES[recipe]
+    features, _, beside = recipe.partition(", ")
+    told = " and ".join(_FEATURES.get(name, name) for name in features.split("+"))
+    return f"a head trained on {told}" + (f", {beside}" if beside else "")
 
 
 def _factor(result: Mapping[str, Any]) -> str:
