@@ -116,6 +116,14 @@ def test_near_duplicates_leave_one_of_each():
     assert best.duplicates.tolist() == [*range(10), *range(20, 25)]
 
 
+def test_near_duplicates_are_told_by_what_rows_say():
+    tasks, content = np.repeat(np.eye(2), 5, axis=0), np.eye(10)
+    content[3] = content[1]
+    assert select(tasks, 4, dedupe=0.9, content=content).duplicates.tolist() == [3]
+    texts = ["Translate rain into French.", "Translate rain to French.", "Translate cow into French."]
+    assert select(texts, 2, dedupe=0.95, encoder="minilm").duplicates.tolist() == [1]
+
+
 @pytest.mark.parametrize("exact", [True, False])
 def test_kept_rows_are_apart_and_others_near_one(exact):
     rng = np.random.default_rng(0)
@@ -193,6 +201,7 @@ def test_texts_are_encoded():
         ({"labels": ["a"]}, "must have 360 values. Got 1"),
         ({"quality": [1.0]}, "must have 360 values. Got 1"),
         ({"quality": ["good"] * 360}, "quality of row 1 must be a number. Got 'good'"),
+        ({"dedupe": 0.9, "content": np.eye(3)}, "must have 360 rows. Got 3"),
         ({"dedupe": 0.01, "budget": 300}, "without near-duplicates"),
     ],
 )

@@ -21,6 +21,8 @@ _HOMES = {
     "Pairs": "training",
     "Proposals": "proposals",
     "Run": "run",
+    "TinyBenchmark": "curation.compression",
+    "compress": "curation.compression",
     "discover": "run",
     "embed": "_vectors",
     "evaluate": "evaluation",
@@ -34,6 +36,7 @@ _HOMES = {
     "propose": "proposals",
     "redo": "run",
     "report": "reports",
+    "select": "curation.selection",
     "taxonomy": "curation.tasklabels",
     "train": "training",
 }

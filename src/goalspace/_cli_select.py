@@ -39,7 +39,7 @@ _HOW = {
 @click.option("--field", metavar="FIELD", help="The field that carries the instruction [default: found]")
 @click.option("--quality", metavar="FIELD", help="A field of numbers; rows with higher ones are preferred.")
 @click.option(
-    "--dedupe", type=float, metavar="COSINE", help="Of rows at least this alike keep one, e.g. 0.95."
+    "--dedupe", type=float, metavar="COSINE", help="Of rows that say almost the same keep one, e.g. 0.95."
 )
 @click.option("--by-task", is_flag=True, help="Cover as many tasks as the budget allows, common ones first.")
 @click.option(
@@ -79,6 +79,9 @@ def select(
         wanted = by_task or len(data) <= _LABELLED
         labels = label_tasks(data.texts, progress=progress).labels if wanted else None
         vectors = embed(data.texts, encoder=encoder, progress=progress)
+        content = None
+        if dedupe is not None and encoder != curation.CONTENT:
+            content = embed(data.texts, encoder=curation.CONTENT, progress=progress)
         progress("choosing rows", 0, 1)
         selection = curation.select(
             vectors,
@@ -87,6 +90,7 @@ def select(
             labels=labels if by_task else None,
             quality=scores,
             dedupe=dedupe,
+            content=content,
             seed=seed,
         )
         covered = selection.coverage if by_task else curation.coverage(selection, vectors, labels=labels)

@@ -63,7 +63,7 @@ def selection_page(
         title=f"{name}: {count} of {len(texts):,} rows",
         lead=f"{how} {_lead(coverage, count)}",
         facts=facts,
-        figures=[_map(vectors, selection, seed), _bars(coverage, count)],
+        figures=[map_figure(vectors, selection.rows, seed=seed), _bars(coverage, count)],
         tables=[*tables, _first(texts, selection, labels)],
     )
 
@@ -82,9 +82,10 @@ def _lead(coverage: Coverage, count: str) -> str:
     )
 
 
-def _map(vectors: np.ndarray, selection: Selection, seed: int) -> Figure:
+def map_figure(vectors: np.ndarray, chosen: np.ndarray, *, what: str = "row", seed: int = 0) -> Figure:
+    """Draw all rows as grey dots on a flat map, and the chosen ones in colour."""
     rng = np.random.default_rng(seed)
-    chosen = selection.rows[: _SHOWN // 2]
+    chosen = chosen[: _SHOWN // 2]
     others = np.setdiff1d(np.arange(len(vectors)), chosen)
     if len(others) > _SHOWN - len(chosen):
         others = np.sort(rng.choice(others, _SHOWN - len(chosen), replace=False))
@@ -93,8 +94,8 @@ def _map(vectors: np.ndarray, selection: Selection, seed: int) -> Figure:
     def draw(axes: Axes) -> None:
         (x, y), split = places.T, len(others)
         for part, colour, size, name in (
-            (slice(split), NEUTRAL, 5, "row"),
-            (slice(split, None), PALETTE[1], 11, "chosen row"),
+            (slice(split), NEUTRAL, 5, what),
+            (slice(split, None), PALETTE[1], 11, f"chosen {what}"),
         ):
             axes.scatter(x[part], y[part], s=size, color=colour, linewidth=0, rasterized=True)
             axes.scatter([], [], s=30, color=colour, linewidth=0, label=name)
@@ -102,9 +103,12 @@ def _map(vectors: np.ndarray, selection: Selection, seed: int) -> Figure:
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
 
     n_shown = len(others) + len(chosen)
-    caption = "Each dot is a row; rows with alike vectors lie close together. The axes have no meaning of their own."
+    caption = (
+        f"Each dot is {'an' if what[0] in 'aeiou' else 'a'} {what}; those with alike vectors lie close together. "
+        "The axes have no meaning of their own."
+    )
     if n_shown < len(vectors):
-        caption += f" {n_shown:,} of {len(vectors):,} rows are shown."
+        caption += f" {n_shown:,} of {len(vectors):,} {what}s are shown."
     return Figure(figure(draw, size=(6.8, 5.2)), caption)
 
 

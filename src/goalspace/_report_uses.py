@@ -27,6 +27,7 @@ PALETTE = ("#3f80cc", "#d9742b", "#3a9b6a", "#9a6ac9", "#d2564b", "#2a99a0", "#b
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
 _NOT_XML = re.compile("[\ufffe\uffff]")
+_NUMBER = re.compile(r"[<>]?[-−+]?[\d,. ]*[%×]?|–")
 _STYLE = {
     "axes.edgecolor": INK,
     "axes.facecolor": "none",
@@ -61,7 +62,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class PageTable:
-    """A table: `rows` hold strings, numbers or None; a column of numbers is set to the right."""
+    """A table: `rows` hold strings, numbers or None; a column of numbers, or of strings like "12%", is set to the right."""
 
     title: str
     columns: Sequence[str]
@@ -184,17 +185,19 @@ def _shown(page: Page) -> dict[str, Any]:
         "lead": line(page.lead, 1200),
         "facts": [(line(label, 80), _cell(value)) for label, value in page.facts],
         "figures": [{"svg": item.svg, "caption": line(item.caption, 600)} for item in page.figures],
-        "tables": [
-            {
-                "title": line(table.title, 200),
-                "columns": [line(name, 120) for name in table.columns],
-                "rows": [[_cell(cell) for cell in row] for row in table.rows],
-                "numeric": [
-                    bool(table.rows) and all(not isinstance(row[i], str) for row in table.rows)
-                    for i in range(len(table.columns))
-                ],
-            }
-            for table in page.tables
+        "tables": [_table(table) for table in page.tables],
+    }
+
+
+def _table(table: PageTable) -> dict[str, Any]:
+    line = _report_text.line
+    rows = [[_cell(cell) for cell in row] for row in table.rows]
+    return {
+        "title": line(table.title, 200),
+        "columns": [line(name, 120) for name in table.columns],
+        "rows": rows,
+        "numeric": [
+            bool(rows) and all(_NUMBER.fullmatch(row[i]) for row in rows) for i in range(len(table.columns))
         ],
     }
 

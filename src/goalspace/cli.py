@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goalspace import __version__
+from goalspace._cli_compress import compress
 from goalspace._cli_embed import embed
 from goalspace._cli_evaluate import evaluate
 from goalspace._cli_label import label
+from goalspace._cli_select import select
 from goalspace._console import Group, given_of, show_progress
 
 if TYPE_CHECKING:
@@ -211,9 +213,11 @@ def _say_proposer(run: Run) -> None:
         click.echo(f"Properties were proposed by {proposer}.")
 
 
+main.add_command(compress)
 main.add_command(embed)
 main.add_command(evaluate)
 main.add_command(label)
+main.add_command(select)
 
 if __name__ == "__main__":
     sys.exit(main())

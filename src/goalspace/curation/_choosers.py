@@ -27,13 +27,13 @@ def representatives(
     assigned, distance = _clusters(vectors, budget, rng)
     by_cluster = np.lexsort((distance, assigned))
     starts = np.flatnonzero(np.r_[True, np.diff(assigned[by_cluster]) > 0])
-    clusters = np.split(by_cluster, starts[1:])
+    members = np.split(by_cluster, starts[1:])
     if quality is not None:
-        nearer = [rows[: (len(rows) + 1) // 2] for rows in clusters]
+        nearer = [rows[: (len(rows) + 1) // 2] for rows in members]
         chosen = np.array([rows[np.argmax(quality[rows])] for rows in nearer])
     else:
         chosen = by_cluster[starts]
-    chosen = chosen[np.argsort([-len(rows) for rows in clusters], kind="stable")]
+    chosen = chosen[np.argsort([-len(rows) for rows in members], kind="stable")]
     if len(chosen) < budget:
         return k_center(vectors, budget, quality=quality, rng=rng, given=chosen)
     return chosen

@@ -17,6 +17,7 @@ from goalspace.errors import InputError
 from goalspace.evaluation.metrics import Estimate
 
 METHODS = tuple(CHOOSERS)
+CONTENT = "minilm"  # the encoder that says which rows are near-duplicates
 _SEEDS = 5
 
 
@@ -72,6 +73,7 @@ def select(
     labels: Sequence[Hashable] | None = None,
     quality: Sequence[Any] | None = None,
     dedupe: float | None = None,
+    content: np.ndarray | None = None,
     encoder: str | Encoder = "task",
     seed: int = 0,
 ) -> Selection:
@@ -95,7 +97,11 @@ def select(
         (n_rows,) numbers, higher is better, None or "" is worst: of the rows that could stand for a region a better
         one is taken.
     dedupe
-        Of rows with at least this cosine only the first is kept (the best, given a quality), before choosing.
+        Of rows with at least this cosine of what they say only the first is kept (the best, given a quality), before
+        choosing.
+    content
+        (n_rows, dim) vectors of what the rows say, for `dedupe`: an encoder of tasks would call all sums copies of
+        one another. By default those of MiniLM for texts; the given ones for vectors.
     encoder
         Turns texts into vectors: a spec of `get_encoder`, or an encoder.
     seed
@@ -122,7 +128,13 @@ def select(
     rows = np.arange(n_rows)
     if dedupe is not None:
         order = None if score is None else np.argsort(-score, kind="stable")
-        rows = np.flatnonzero(near_duplicates(vectors, dedupe, order=order) == rows)
+        said = texts_or_vectors if content is None else content
+        said = unit_vectors(said, CONTENT, name="content", function="select")
+        if len(said) != n_rows:
+            raise InputError(
+                f"The 'content' parameter of select must have {n_rows:,} rows. Got {len(said):,} instead."
+            )
+        rows = np.flatnonzero(near_duplicates(said, dedupe, order=order) == rows)
         if budget > len(rows):
             raise InputError(
                 f"The budget of {budget:,} rows is more than the {len(rows):,} rows that are left of {n_rows:,} "
