@@ -31,7 +31,13 @@ def test_the_task_counts_and_not_the_words(asked, same, other):
 
 def test_vectors_have_length_one_and_do_not_depend_on_the_batch():
     encoder = get_encoder("task")
-    texts = ["Write a poem.", "x", "", "Fix this.\n" + "word " * 5000 + "\nWhat is wrong?", "\ud800 half a pair"]
+    texts = [
+        "Write a poem.",
+        "x",
+        "",
+        "Fix this.\n" + "word " * 5000 + "\nWhat is wrong?",
+        "\ud800 half a pair",
+    ]
     together = encoder.encode(texts)
     assert together.shape == (5, encoder.dim)
     assert together.dtype == np.float32
@@ -63,6 +69,8 @@ def test_a_change_of_low_rank_comes_back(tmp_path):
     np.testing.assert_allclose(merged - weights[name], change, atol=1e-3)
     encoder = get_encoder(f"task:{tmp_path / 'own.safetensors'}")
     assert encoder.name != get_encoder("task").name
+    again = get_encoder(encoder.name)
+    np.testing.assert_array_equal(again.encode(["Write a poem."]), encoder.encode(["Write a poem."]))
     assert encoder.encode(["Write a poem."]).shape == (1, 384)
 
 
@@ -71,3 +79,10 @@ def test_what_is_no_adapter_is_refused(tmp_path):
     for path in (tmp_path / "text.safetensors", tmp_path / "missing.safetensors"):
         with pytest.raises(InputError, match="adapter"):
             get_encoder(f"task:{path}").encode(["Write a poem."])
+
+
+def test_the_name_opens_the_same_encoder_and_no_other():
+    name = get_encoder("task").name
+    assert get_encoder(name).name == name
+    with pytest.raises(InputError, match="make it again"):
+        get_encoder("task@00000000").encode(["Write a poem."])

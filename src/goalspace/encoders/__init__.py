@@ -80,10 +80,10 @@ def get_encoder(
         from goalspace.encoders.minilm import MiniLM
 
         return MiniLM()
-    if spec == "task" or (kind == "task" and rest):
+    if spec.partition("@")[0] == "task" or (kind == "task" and rest):
         from goalspace.encoders.task import TaskEncoder
 
-        return TaskEncoder(Path(rest).expanduser() if rest else None)
+        return TaskEncoder.parse(spec)
     if kind in ("openai", "ollama", "http", "https") and rest:
         from goalspace.encoders.remote import RemoteEncoder
 

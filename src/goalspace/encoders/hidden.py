@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import functools
+import hashlib
 import inspect
 import io
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -62,6 +64,7 @@ class HiddenStates:
     dim: int
     is_causal: bool
     longest: int
+    _lock: threading.Lock = field(default_factory=threading.Lock)  # hooks see every run of the model
 
     @property
     def n_layers(self) -> int:
@@ -111,7 +114,7 @@ class HiddenStates:
         budget = _CPU_BATCH_TOKENS if device.type == "cpu" else _GPU_BATCH_TOKENS
         order = np.argsort([-len(ids) for ids in prompts], kind="stable")  # longest first: memory fails early
         start = 0
-        with torch.inference_mode():
+        with self._lock, torch.inference_mode():
             # the first layer at least: its keys also tell the positions of what follows
             read = self._read(prefix, max(1, *layers)) if prefix else None
             while start < len(order):
@@ -207,7 +210,7 @@ def _pad(prompts: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @functools.lru_cache(maxsize=1)  # templates are compared on one model
-def load_model(source: str, dtype: Dtype = "auto") -> HiddenStates:
+def load_model(source: str, dtype: Dtype = "auto", mark: str = "") -> HiddenStates:
     """Load a language model onto the fastest device; nothing is downloaded, no code of the folder is run.
 
     Parameters
@@ -217,6 +220,8 @@ def load_model(source: str, dtype: Dtype = "auto") -> HiddenStates:
     dtype
         What to compute with: ``auto`` is float32 on a processor, bfloat16 or float16 on a GPU; ``int8`` rounds the
         weights of linear layers, on a processor only.
+    mark
+        The model's fingerprint: the last model is kept for as long as it stays the same.
 
     Raises
     ------
@@ -259,6 +264,22 @@ def find_model(source: str) -> Path:
             "or a .gguf file."
         )
     return path
+
+
+def fingerprint(path: Path) -> str:
+    """Eight hex digits of the weights: vectors belong to this model, not to whatever stands there later."""
+    files = [path]
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix in (".safetensors", ".bin", ".json"))
+    state = hashlib.sha256()
+    for file in files:
+        size = file.stat().st_size
+        state.update(f"{file.name} {size}\n".encode())
+        with file.open("rb") as stream:
+            for place in (0, size // 2, max(0, size - (1 << 20))):
+                stream.seek(place)
+                state.update(stream.read(1 << 20))
+    return state.hexdigest()[:8]
 
 
 def _open(path: Path, dtype: Any) -> tuple[Any, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,15 @@ import numpy as np
 from goalspace._files import digest
 from goalspace._prompts import Template
 from goalspace.encoders.geometry import normalise
-from goalspace.encoders.hidden import DTYPES, SMOLLM2, Dtype, HiddenStates, find_model, load_model
+from goalspace.encoders.hidden import (
+    DTYPES,
+    SMOLLM2,
+    Dtype,
+    HiddenStates,
+    find_model,
+    fingerprint,
+    load_model,
+)
 from goalspace.encoders.pooling import Pooling
 from goalspace.errors import InputError
 
@@ -103,7 +110,7 @@ class PromptedEncoder:
     @cached_property
     def name(self) -> str:
         """Model, template, pooling, layers and whatever else changes a vector."""
-        model = self.source if self.source == SMOLLM2 else f"{self.source}@{_fingerprint(self.path)}"
+        model = self.source if self.source == SMOLLM2 else f"{self.source}@{self._mark}"
         parts = [self.template.name]
         if self.pooling or self.layers is not None:
             parts.append(str(Pooling.named(self.pooling or "last-2", self.layers)))
@@ -113,10 +120,14 @@ class PromptedEncoder:
             parts.append(f"{self.max_tokens} tokens")
         return f"pie:{model}[{' '.join(parts)}]"
 
-    @property
+    @cached_property
     def states(self) -> HiddenStates:
         """The model, loaded on first use."""
-        return load_model(self.source, self.dtype)
+        return load_model(self.source, self.dtype, self._mark)
+
+    @cached_property
+    def _mark(self) -> str:
+        return fingerprint(self.path)
 
     @property
     def dim(self) -> int:
@@ -283,20 +294,3 @@ def _n_common(first: Sequence[int], second: Sequence[int]) -> int:
     """Number of tokens with which both begin."""
     pairs = zip(first, second, strict=False)
     return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second)))
-
-
-def _fingerprint(path: Path) -> str:
-    """Eight hex digits of the weights: vectors belong to this model, not to whatever stands there later."""
-    if path.is_file():
-        files = [path]
-    else:
-        files = sorted(f for f in path.iterdir() if f.suffix in (".safetensors", ".bin", ".json"))
-    state = hashlib.sha256()
-    for file in files:
-        size = file.stat().st_size
-        state.update(f"{file.name} {size}\n".encode())
-        with file.open("rb") as stream:
-            for place in (0, size // 2, max(0, size - (1 << 20))):
-                stream.seek(place)
-                state.update(stream.read(1 << 20))
-    return state.hexdigest()[:8]

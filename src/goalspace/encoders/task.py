@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from goalspace.encoders import adapters
 from goalspace.encoders.minilm import embed_tokens, load
+from goalspace.errors import InputError
 from goalspace.grammar import label_task
 
 if TYPE_CHECKING:
@@ -35,17 +37,36 @@ class TaskEncoder:
     ----------
     adapter
         A file that recipes/task wrote; None takes the one inside the package.
+    fingerprint
+        Eight characters that the adapter's numbers must have, as in `name`; "" takes any.
     """
 
     dim = 384
 
-    def __init__(self, adapter: Path | None = None) -> None:
+    def __init__(self, adapter: Path | None = None, *, fingerprint: str = "") -> None:
         self.adapter = adapter
+        self.fingerprint = fingerprint
+
+    @classmethod
+    def parse(cls, spec: str) -> Self:
+        """Read ``task``, ``task:FILE``, or either with the ``@`` and the fingerprint of a `name`."""
+        found = re.fullmatch(r"task(?::(.+?))?(?:@([0-9a-f]{8}))?", spec, re.DOTALL)
+        file, fingerprint = found.groups() if found else (spec.partition(":")[2], None)
+        return cls(Path(file).expanduser() if file else None, fingerprint=fingerprint or "")
 
     @functools.cached_property
     def name(self) -> str:
         """Identifies the adapter's very numbers: vectors kept under this name are always these."""
-        return f"task@{adapters.fingerprint(_read(self.adapter))}"
+        self._check()
+        return f"task{f':{self.adapter}' if self.adapter else ''}@{adapters.fingerprint(_read(self.adapter))}"
+
+    def _check(self) -> None:
+        found = adapters.fingerprint(_read(self.adapter)) if self.fingerprint else ""
+        if found != self.fingerprint:
+            raise InputError(
+                f"This was made with the encoder task@{self.fingerprint}, and the one found is task@{found}: "
+                "make it again."
+            )
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Turn instructions into unit vectors.
@@ -66,6 +87,8 @@ class TaskEncoder:
         """
         if not len(texts):
             return np.empty((0, self.dim), dtype=np.float32)
+        assert self.name  # the fingerprint fits
+        self._check()
         weights = _weights(self.adapter)
         whole = embed_tokens(_tokenize(texts), weights, load()[2])
         commands = [_command(text) for text in texts]
