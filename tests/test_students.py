@@ -103,6 +103,7 @@ def test_lora_trains_matrices_of_the_rank_that_is_asked_for(folders: dict[str, s
     [
         ("llama", {}),
         ("gpt2", {"pooling": "last"}),
+        ("gpt2", {"pooling": "mean"}),
         ("bert", {"pooling": "mean", "template": "The task of {x} is:"}),
     ],
 )
@@ -222,6 +223,8 @@ def test_a_killed_training_ends_with_the_weights_of_an_uninterrupted_one(
 def test_what_a_method_cannot_train_is_told(folders: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="cannot be trained by the method heads: use lora or full"):
         train(f"pie:{folders['llama']}", PAIRS, method="heads")
+    with pytest.raises(InputError, match="cannot be fine-tuned as int8"):
+        train(PromptedEncoder(folders["llama"], dtype="int8"), PAIRS, method="lora")
     with pytest.raises(InputError, match="is no folder"):
         train(folders["bert"], PAIRS, checkpoints=Path(__file__))
     monkeypatch.setitem(sys.modules, "peft", None)

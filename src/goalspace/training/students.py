@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from goalspace.encoders import Encoder, encode_in_chunks
 from goalspace.encoders.hidden import HiddenStates
-from goalspace.encoders.hidden import load_model as load_states
 from goalspace.encoders.minilm import MiniLM, find_device
 from goalspace.encoders.prompted import PromptedEncoder
 from goalspace.encoders.sentence import SentenceEncoder, load_model, quiet
@@ -54,26 +55,31 @@ class TrainedPrompted(PromptedEncoder):
 
     def __init__(self, encoder: PromptedEncoder, states: HiddenStates) -> None:
         self.__dict__.update(encoder.__dict__)
+        self.__dict__.pop("states", None)
         self._states = states
         self.n_cut = 0
         self.losses: tuple[tuple[int, float], ...] = ()
 
-    @property
+    @cached_property
     def states(self) -> HiddenStates:
         """The model."""
         return self._states
 
     def tokenize(self, texts: Sequence[str]) -> dict[str, Any]:
-        """Token ids and mask, (n_texts, longest) each, of the prompts of texts, filled up on the right."""
+        """Token ids of the prompts of texts, which are tokens, and which are pooled: (n_texts, longest) each."""
         import torch
 
-        prompts = [torch.tensor(ids) for ids in self._tokenise(texts)]
-        masks = [torch.ones_like(ids) for ids in prompts]
-        pad = torch.nn.utils.rnn.pad_sequence
-        return {
-            "input_ids": pad(prompts, batch_first=True),
-            "attention_mask": pad(masks, batch_first=True),
+        prompts = self._tokenise(texts)
+        size = len(self._prefix)
+        skipped = [size if len(ids) > size and ids[:size] == self._prefix else 0 for ids in prompts]
+        parts = {
+            "input_ids": [torch.tensor(ids) for ids in prompts],
+            "attention_mask": [torch.ones(len(ids), dtype=torch.long) for ids in prompts],
+            "pooled_mask": [
+                (torch.arange(len(ids)) >= skip).long() for ids, skip in zip(prompts, skipped, strict=True)
+            ],
         }
+        return {key: torch.nn.utils.rnn.pad_sequence(rows, batch_first=True) for key, rows in parts.items()}
 
     def make_module(self) -> Any:
         """Make the module that pools the model's states as `encode` does, but with gradients."""
@@ -91,10 +97,13 @@ class TrainedPrompted(PromptedEncoder):
                 self.model = states.model
 
             def forward(self, features: dict[str, Any]) -> dict[str, Any]:
-                mask = features["attention_mask"]
                 found = self.model(
-                    input_ids=features["input_ids"], attention_mask=mask, output_hidden_states=True, **more
+                    input_ids=features["input_ids"],
+                    attention_mask=features["attention_mask"],
+                    output_hidden_states=True,
+                    **more,
                 ).hidden_states
+                mask = features["pooled_mask"]
                 pooled = torch.stack([pool_tokens(found[layer], mask, pooling.tokens) for layer in layers])
                 return {**features, "sentence_embedding": pooled.mean(dim=0)}
 
@@ -162,15 +171,19 @@ class PromptedStudent(Student):
     """A copy of a language model: all its weights, or adapters."""
 
     def __init__(self, encoder: PromptedEncoder, rank: int | None, max_tokens: int | None) -> None:
-        # adapters are float32 beside weights of any precision, but int8 takes no gradient
-        dtype = encoder.dtype if rank is not None and encoder.dtype != "int8" else "float32"
-        self._trained = TrainedPrompted(encoder, copy.deepcopy(load_states(encoder.source, dtype)))
+        if encoder.dtype == "int8":
+            raise InputError(f"The encoder '{encoder.name}' cannot be fine-tuned as int8: use float32.")
+        model, blocks = copy.deepcopy((encoder.states.model, encoder.states.blocks))
+        if rank is None:
+            model.float()  # the steps are too small for less; adapters are float32 beside any weights
+        states = dataclasses.replace(encoder.states, model=model, blocks=blocks)
+        self._trained = TrainedPrompted(encoder, states)
         self._longest = encoder.max_tokens
         self._trained.max_tokens = min(max_tokens or self._longest, self._longest)
-        language_model = self._trained.states.model.requires_grad_(rank is None)
+        model.requires_grad_(rank is None)
         if encoder.path.is_file():  # GGUF, which transformers unpacks and still refuses to save
-            language_model.hf_quantizer.remove_quantization_config(language_model)
-        self._adapted = None if rank is None else _adapt(language_model, rank)
+            model.hf_quantizer.remove_quantization_config(model)
+        self._adapted = None if rank is None else _adapt(model, rank)
         self.model = _in_sequence([self._trained.make_module()])
 
     def tokenize(self, texts: Sequence[str]) -> dict[str, Any]:
