@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 # name → module that defines it; resolved on first use, so that `import goalspace` stays light
 _HOMES = {
     "Corpus": "corpus",
+    "Demonstrations": "curation.demonstrations",
     "Factors": "factors",
     "GoalspaceError": "errors",
     "Instructions": "instructions",
@@ -23,6 +24,8 @@ _HOMES = {
     "Run": "run",
     "TinyBenchmark": "curation.compression",
     "compress": "curation.compression",
+    "contamination": "curation.leakage",
+    "correlate": "curation.correlation",
     "discover": "run",
     "embed": "_vectors",
     "evaluate": "evaluation",

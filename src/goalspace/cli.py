@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goalspace import __version__
+from goalspace._cli_correlate import correlate
 from goalspace._cli_compress import compress
 from goalspace._cli_embed import embed
 from goalspace._cli_evaluate import evaluate
 from goalspace._cli_label import label
+from goalspace._cli_retrieve import retrieve
 from goalspace._cli_select import select
 from goalspace._console import Group, given_of, show_progress
 
@@ -218,6 +220,8 @@ main.add_command(embed)
 main.add_command(evaluate)
 main.add_command(label)
 main.add_command(select)
+main.add_command(retrieve)
+main.add_command(correlate)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,0 +1,333 @@
+"""How the tasks of data sets relate: distances, who covers whom, and what one asks for and another does not."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from goalspace.curation._cosines import cosine_blocks, unit_vectors
+from goalspace.encoders import Encoder
+from goalspace.errors import InputError
+
+MOST_ROWS = 20_000  # of a set; of a larger one as many are drawn: cosines of all pairs grow with the square
+_SPARSE = 10  # percent: the part of a set's own rows that may lie farther from the set than what it covers
+_FEWEST = 3  # rows that make a task
+_MOST_TASKS = 20
+_STARTS = 3  # of k-means
+_SHARE = 0.2  # of a group's rows that have what names it
+_READ = 2_000  # characters of a text that are looked at for words
+
+
+class MissingTask(NamedTuple):
+    """A task that one set has and another lacks.
+
+    `labels` are the commonest task labels of its rows and `words` those that set its rows apart from the rest of
+    their set, () where only vectors are known; `rows` are the indices of its rows in the one set, the most typical
+    first; `cosine` is the mean over them of the largest cosine with a row of the other.
+    """
+
+    labels: tuple[str, ...]
+    words: tuple[str, ...]
+    rows: tuple[int, ...]
+    cosine: float
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """Rows of one set: (n_rows, dim) unit vectors, their indices in the set, and texts and task labels if known."""
+
+    vectors: np.ndarray
+    rows: np.ndarray
+    texts: tuple[str, ...] | None
+    labels: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Correlation:
+    """How data sets relate; every matrix is (n_sets, n_sets) in the order of `names`.
+
+    Attributes
+    ----------
+    names
+        The sets.
+    sizes
+        Their rows.
+    wasserstein
+        Mean over the dimensions of the Wasserstein-1 distance of the two marginal distributions, each dimension in
+        units of its standard deviation over all sets (0: the same distributions).
+    covered
+        For sets i and j the mean over the rows of i of the largest cosine with a row of j: how well j covers i. A
+        larger j covers more.
+    cosine
+        Its symmetric part, (covered + coveredᵀ) / 2 (1: the same rows).
+    overlap
+        Weighted Jaccard index of the two distributions of task labels, Σ min(p, q) / Σ max(p, q); None without labels.
+    linkage
+        (n_sets − 1, 4) the tree of average linkage on 1 − cosine, as scipy writes trees.
+    sets
+        The rows that were compared.
+    """
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+    wasserstein: np.ndarray
+    covered: np.ndarray
+    cosine: np.ndarray
+    overlap: np.ndarray | None
+    linkage: np.ndarray
+    sets: tuple[DataSet, ...]
+
+    def __repr__(self) -> str:
+        return f"Correlation({', '.join(self.names)})"
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The sets in the order of the tree's leaves, relatives side by side."""
+        from scipy.cluster.hierarchy import leaves_list
+
+        return tuple(int(leaf) for leaf in leaves_list(self.linkage)) if len(self.names) > 1 else (0,)
+
+    def nearest(self, name: str) -> tuple[str, ...]:
+        """Return the other sets, those with the largest cosine first."""
+        own = self._place(name)
+        return tuple(self.names[i] for i in np.argsort(-self.cosine[own], kind="stable") if i != own)
+
+    def missing(self, a: str, b: str) -> tuple[MissingTask, ...]:
+        """Find the tasks of set `a` that set `b` lacks.
+
+        A row of `a` is outside `b` when its largest cosine with a row of `b` is less than that with another row of `a`,
+        and less than nine in ten rows of `b` have with the rest of `b`. The rows outside are grouped by k-means; groups
+        of 3 rows or more are tasks.
+
+        Parameters
+        ----------
+        a, b
+            Names of sets.
+
+        Returns
+        -------
+        The tasks, the largest first.
+
+        Raises
+        ------
+        InputError
+            If a name is unknown.
+        """
+        one, other = self.sets[self._place(a)], self.sets[self._place(b)]
+        cosine = _reach(one.vectors, other.vectors)
+        limit = np.minimum(_reach(one.vectors), np.percentile(_reach(other.vectors), _SPARSE))
+        outside = np.flatnonzero(cosine < limit)
+        found = []
+        for members in _groups(one.vectors[outside]):
+            rows = outside[members]
+            centre = one.vectors[rows].mean(axis=0)
+            rows = rows[np.argsort(-(one.vectors[rows] @ centre), kind="stable")]
+            labels = () if one.labels is None else _common([one.labels[i] for i in rows])
+            words = () if one.texts is None else _telling(one.texts, rows)
+            found.append(
+                MissingTask(labels, words, tuple(one.rows[rows].tolist()), float(cosine[rows].mean()))
+            )
+        return tuple(sorted(found, key=lambda task: -len(task.rows)))
+
+    def _place(self, name: str) -> int:
+        if name not in self.names:
+            raise InputError(f"There is no set '{name}'; the sets are {', '.join(self.names)}.")
+        return self.names.index(name)
+
+
+def correlate(
+    datasets: Mapping[str, Sequence[str] | np.ndarray],
+    *,
+    encoder: str | Encoder = "task",
+    labels: Mapping[str, Sequence[str]] | bool = True,
+    seed: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Correlation:
+    """Compare the tasks of data sets.
+
+    The two measures of IEB (arXiv 2409.19680, section 5.4), on vectors of length 1, and the overlap of task labels.
+    (The paper's code divides a vector by the sum of its components, which can turn it round.)
+
+    Parameters
+    ----------
+    datasets
+        Name → texts, or (n_rows, dim) vectors. Of a set of more than 20,000 rows as many are drawn.
+    encoder
+        Turns texts into vectors: a spec of `get_encoder`, or an encoder.
+    labels
+        Name → the task label of every row. True labels the texts by `label_tasks`, sets of vectors having none;
+        False leaves labels out.
+    seed
+        Of the rows that are drawn.
+    progress
+        Called with (what is being done, done, in all).
+
+    Raises
+    ------
+    InputError
+        If there are less than two sets, one is empty, or the vectors or labels do not fit.
+    """
+    if len(datasets) < 2:
+        raise InputError(
+            f"The 'datasets' parameter of correlate must hold two sets or more. Got {len(datasets)} instead."
+        )
+    names = tuple(datasets)
+    rng = np.random.default_rng(seed)
+    rows = {name: _drawn(len(datasets[name]), rng) for name in names}
+    known = _labels(datasets, rows, labels, progress)
+    sets = []
+    for number, name in enumerate(names):
+        if progress:
+            progress("embedding", number, len(names))
+        given = datasets[name]
+        some = given[rows[name]] if isinstance(given, np.ndarray) else tuple(given[i] for i in rows[name])
+        vectors = unit_vectors(some, encoder, name=f"datasets[{name!r}]", function="correlate")
+        texts = None if isinstance(some, np.ndarray) else some
+        sets.append(DataSet(vectors, rows[name], texts, None if known is None else known[name]))
+    if len({found.vectors.shape[1] for found in sets}) > 1:
+        raise InputError("The vectors of all sets must have the same dimension.")
+    if progress:
+        progress("comparing", 0, 1)
+    vectors_of = [found.vectors for found in sets]
+    covered = np.array([[1.0 if a is b else _reach(a, b).mean() for b in vectors_of] for a in vectors_of])
+    cosine = (covered + covered.T) / 2
+    return Correlation(
+        names=names,
+        sizes=tuple(len(datasets[name]) for name in names),
+        wasserstein=_wasserstein(vectors_of),
+        covered=covered,
+        cosine=cosine,
+        overlap=None if known is None else _overlap([known[name] for name in names]),
+        linkage=_linkage(1 - cosine),
+        sets=tuple(sets),
+    )
+
+
+def _drawn(n_rows: int, rng: np.random.Generator) -> np.ndarray:
+    """Return all rows, or MOST_ROWS of them, in their order."""
+    if n_rows <= MOST_ROWS:
+        return np.arange(n_rows)
+    return np.sort(rng.choice(n_rows, MOST_ROWS, replace=False))
+
+
+def _labels(
+    datasets: Mapping[str, Sequence[str] | np.ndarray],
+    rows: Mapping[str, np.ndarray],
+    labels: Mapping[str, Sequence[str]] | bool,
+    progress: Callable[[str, int, int], None] | None,
+) -> dict[str, tuple[str, ...]] | None:
+    """Return the labels of the drawn rows, those of all sets merged alike."""
+    if labels is True and not any(isinstance(given, np.ndarray) for given in datasets.values()):
+        from goalspace.curation.tasklabels import label_tasks
+
+        texts = [datasets[name][i] for name in datasets for i in rows[name]]
+        every = iter(label_tasks(texts, progress=progress).labels)
+        return {name: tuple(next(every) for _ in rows[name]) for name in datasets}
+    if isinstance(labels, bool):
+        return None
+    for name, given in datasets.items():
+        if len(labels.get(name, ())) != len(given):
+            raise InputError(
+                f"The 'labels' parameter of correlate must have {len(given):,} labels for '{name}'. "
+                f"Got {len(labels.get(name, ())):,} instead."
+            )
+    return {name: tuple(labels[name][i] for i in rows[name]) for name in datasets}
+
+
+def _reach(rows: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
+    """Return for every row the largest cosine with another set's row, or with another row of its own set."""
+    reach = np.empty(len(rows))
+    for start, cosines in cosine_blocks(rows, rows if others is None else others):
+        if others is None:
+            cosines[np.arange(len(cosines)), np.arange(start, start + len(cosines))] = -1
+        reach[start : start + len(cosines)] = cosines.max(axis=1)
+    return reach.clip(-1, 1)
+
+
+def _wasserstein(sets: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the mean over dimensions of the Wasserstein-1 distances of all pairs of sets.
+
+    Every set counts alike in the unit of a dimension, whatever its size; a constant dimension does not count.
+    """
+    means = np.array([rows.mean(axis=0, dtype=np.float64) for rows in sets])
+    within = np.array([rows.var(axis=0, dtype=np.float64) for rows in sets])
+    scale = np.sqrt(within.mean(axis=0) + means.var(axis=0))
+    used = scale > 1e-6
+    ordered = [np.sort(rows[:, used], axis=0) / scale[used].astype(np.float32) for rows in sets]
+    distances = np.zeros((len(sets), len(sets)))
+    for i, a in enumerate(ordered):
+        for j, b in enumerate(ordered[:i]):
+            distances[i, j] = distances[j, i] = _quantile_distance(a, b)
+    return distances
+
+
+def _quantile_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the mean over columns of ∫ |F⁻¹ − G⁻¹|, exactly; the columns of `a` and `b` are sorted.
+
+    The quantile functions are steps at i / n_a and j / n_b, the same for all columns.
+    """
+    n, m = len(a), len(b)
+    # in units of 1 / (n m), where all steps are whole numbers
+    cuts = np.union1d(np.arange(1, n + 1) * m, np.arange(1, m + 1) * n)
+    widths = np.diff(cuts, prepend=0) / (n * m)
+    gaps = np.abs(a[(cuts - 1) // m] - b[(cuts - 1) // n])
+    return float(widths @ gaps.mean(axis=1)) if gaps.size else 0.0
+
+
+def _overlap(labels: Sequence[Sequence[str]]) -> np.ndarray:
+    """Return the weighted Jaccard index of the distributions of labels of all pairs of sets."""
+    every = sorted({label for some in labels for label in some})
+    shares = np.array(
+        [[count[label] / len(some) for label in every] for some in labels for count in [Counter(some)]]
+    )
+    both = [[np.minimum(p, q).sum() / np.maximum(p, q).sum() for q in shares] for p in shares]
+    return np.array(both)
+
+
+def _linkage(distances: np.ndarray) -> np.ndarray:
+    from scipy.cluster.hierarchy import linkage
+    from scipy.spatial.distance import squareform
+
+    return np.asarray(linkage(squareform(distances.clip(0), checks=False), "average", optimal_ordering=True))
+
+
+def _groups(vectors: np.ndarray) -> list[np.ndarray]:
+    """Group rows by k-means, √(n / 2) groups at most; groups too small for a task are left out."""
+    if len(vectors) < _FEWEST:
+        return []
+    from sklearn.cluster import KMeans
+
+    n_groups = min(max(1, round(np.sqrt(len(vectors) / 2))), _MOST_TASKS, len(np.unique(vectors, axis=0)))
+    group = KMeans(n_groups, n_init=_STARTS, random_state=0).fit_predict(vectors)
+    members = [np.flatnonzero(group == i) for i in range(n_groups)]
+    return [rows for rows in members if len(rows) >= _FEWEST]
+
+
+def _common(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return the labels that make up most of a group, three at most."""
+    common = Counter(labels).most_common(3)
+    often = tuple(label for label, count in common if count >= max(2, _SHARE * len(labels)))
+    return often or (common[0][0],)
+
+
+def _telling(texts: Sequence[str], rows: np.ndarray) -> tuple[str, ...]:
+    """Return the words that many of some texts have and few of the others, three at most."""
+    everywhere = Counter(word for text in texts for word in _words(text))
+    here = Counter(word for row in rows for word in _words(texts[row]))
+    often = [(word, count) for word, count in here.items() if count >= max(2, _SHARE * len(rows))]
+    # a share in the group that is half as large again as in the whole set, at the least
+    worth = {
+        word: count * np.log(len(texts) * count / len(rows) / everywhere[word] / 1.5) for word, count in often
+    }
+    return tuple(
+        sorted((word for word in worth if worth[word] > 0), key=lambda word: (-worth[word], word))[:3]
+    )
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[^\W\d_]{3,}", text[:_READ].lower()))

@@ -1,0 +1,364 @@
+"""Demonstrations: for a query the instructions of a pool that ask for the same task."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from goalspace._files import atomic_path, digest, read_json, write_json
+from goalspace.curation._cosines import cosine_blocks, largest, unit, unit_vectors
+from goalspace.curation._graph import build_graph, open_graph, search_graph
+from goalspace.curation._json_rows import JsonRows, read_array, write_array
+from goalspace.encoders import Encoder, encode_in_chunks, get_encoder
+from goalspace.errors import InputError
+
+# Up to here every cosine is computed, in 6 ms a query of many on one core; a graph takes a millisecond a row to build:
+# docs/decisions/0007-retrieval.md
+EXACT_ROWS = 200_000
+
+_FORMAT = 1
+_ABOUT, _VECTORS, _GRAPH = "index.json", "vectors.npy", "graph.usearch"
+_FILES = (_VECTORS, "rows.jsonl", "rows.npy")
+_SPARE = 16  # candidates beyond what is asked for: ties, equal texts, and what an approximate search swaps
+_CROWD = 10, 50  # candidates that diversity chooses from: 10 k, and 50 at least
+_SAME_VECTOR = 0.99  # cosine of a text's vectors from one encoder, whatever the machine
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A demonstration: its place in the pool, and its cosine with the query."""
+
+    index: int
+    score: float
+
+
+class Demonstrations:
+    """An index over a pool of instructions; make one with `build` or `open`."""
+
+    def __init__(self, vectors: np.ndarray, rows: JsonRows, encoder: str | Encoder, graph: Any) -> None:
+        self._vectors = vectors  # (n_pool, dim) float32 of length 1, mapped from a file when opened
+        self._rows = rows
+        self._encoder = encoder
+        self._graph = graph  # of usearch, or None: compare with every row
+        self._added: list[tuple[np.ndarray, str, Mapping[str, Any]]] = []
+
+    def __len__(self) -> int:
+        return len(self._vectors) + len(self._added)
+
+    def __repr__(self) -> str:
+        return f"Demonstrations({len(self):,} of encoder {self._name!r})"
+
+    @classmethod
+    def build(
+        cls,
+        texts: Sequence[str],
+        *,
+        encoder: str | Encoder = "task",
+        rows: Sequence[Mapping[str, Any]] | None = None,
+        approximate: bool | None = None,
+        folder: str | os.PathLike[str] | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> Self:
+        """Index a pool.
+
+        Parameters
+        ----------
+        texts
+            The instructions.
+        encoder
+            Turns texts into vectors: a spec of `get_encoder`, or an encoder.
+        rows
+            What `row` and a selector return for each text, values as JSON has them; by default {"text": text}.
+        approximate
+            Search along a graph of neighbours (HNSW, arXiv 1603.09320, of usearch) and compare only what it finds
+            exactly; by default for more than 200,000 texts.
+        folder
+            Where the index is kept: opened if it is there and of the same texts, rows and encoder, else built and
+            saved. After a kill the same call goes on from the vectors that it had.
+        progress
+            Called with (what is being done, done, in all).
+
+        Raises
+        ------
+        InputError
+            If there are no texts, or not one row for each.
+        """
+        if not len(texts):
+            raise InputError("The 'texts' parameter of Demonstrations.build must not be empty.")
+        if rows is not None and len(rows) != len(texts):
+            raise InputError(
+                f"The 'rows' parameter of Demonstrations.build must have {len(texts):,} rows. "
+                f"Got {len(rows):,} instead."
+            )
+        lines = JsonRows.of(texts, [{"text": text} for text in texts] if rows is None else rows)
+        approximate = len(texts) > EXACT_ROWS if approximate is None else approximate
+        if folder is not None and (Path(folder) / _ABOUT).is_file():
+            known = _digest(get_encoder(encoder).name, lines, approximate)
+            if _about(Path(folder))["digest"] == known:
+                return cls.open(folder, encoder=encoder)
+        keep = None if folder is None else Path(folder) / ".vectors"
+        vectors = unit_vectors(
+            texts, encoder, name="texts", function="Demonstrations.build", keep=keep, progress=progress
+        )
+        made = cls(vectors, lines, encoder, build_graph(vectors) if approximate else None)
+        if folder is not None and keep is not None:
+            made.save(folder)
+            shutil.rmtree(keep, ignore_errors=True)
+        return made
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the index to a folder; a kill leaves no half index that could be opened."""
+        path = Path(folder)
+        vectors, rows, graph = self._vectors, self._rows, self._graph
+        if self._added:
+            vectors = np.concatenate([vectors, [vector for vector, _, _ in self._added]])
+            rows = rows.then(
+                JsonRows.of([text for _, text, _ in self._added], [row for *_, row in self._added])
+            )
+            graph = None if graph is None else build_graph(vectors)
+        (path / _ABOUT).unlink(missing_ok=True)
+        write_array(path / _VECTORS, vectors)
+        rows.save(path)
+        if graph is not None:
+            with atomic_path(path / _GRAPH) as temporary:
+                graph.save(str(temporary))
+        files = [*_FILES, *([_GRAPH] if graph is not None else [])]
+        about = {
+            "format": _FORMAT,
+            "encoder": self._encoder if isinstance(self._encoder, str) else self._name,
+            "rows": len(self),
+            "dim": vectors.shape[1],
+            "digest": _digest(self._name, rows, graph is not None),
+            "files": {name: (path / name).stat().st_size for name in files},
+        }
+        write_json(path / _ABOUT, about)
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str], *, encoder: str | Encoder | None = None) -> Self:
+        """Open what `save` wrote, by memory map: at once, whatever its size.
+
+        Parameters
+        ----------
+        folder
+            The index.
+        encoder
+            Stands in for the recorded one, whose name may lead nowhere on this machine; must give the same vectors.
+
+        Raises
+        ------
+        InputError
+            If the folder holds no whole index.
+        """
+        path = Path(folder)
+        about = _about(path)
+        for name, size in about["files"].items():
+            if not (path / name).is_file() or (path / name).stat().st_size != size:
+                raise InputError(f"{path / name} is not as it was saved; build the index again.")
+        graph = open_graph(path / _GRAPH) if _GRAPH in about["files"] else None
+        return cls(read_array(path / _VECTORS), JsonRows.open(path), encoder or about["encoder"], graph)
+
+    def row(self, index: int) -> dict[str, Any]:
+        """Return the pool's own row."""
+        kept = len(self._vectors)
+        return self._rows[index][1] if index < kept else dict(self._added[index - kept][2])
+
+    def text(self, index: int) -> str:
+        """Return the text of a row."""
+        kept = len(self._vectors)
+        return self._rows[index][0] if index < kept else self._added[index - kept][1]
+
+    def add(self, text: str, row: Mapping[str, Any] | None = None) -> int:
+        """Add one demonstration, searched exactly, and return its index; `save` makes it last."""
+        vector = unit(encode_in_chunks(self.encoder, [text]))[0]
+        self._added.append((vector, text, {"text": text} if row is None else row))
+        return len(self) - 1
+
+    def retrieve(
+        self, queries: Sequence[str], k: int = 4, *, diversity: float = 0.0, skip_same: bool = False
+    ) -> list[list[Hit]]:
+        """Find the demonstrations of every query, the best first.
+
+        Parameters
+        ----------
+        queries
+            The texts to find demonstrations for.
+        k
+            Demonstrations per query.
+        diversity
+            From 0, the nearest, to 1: how much a demonstration is marked down for its likeness to those taken before
+            (maximal marginal relevance with λ = 1 − diversity, Carbonell & Goldstein, SIGIR 1998, among the 10 k and
+            at least 50 nearest).
+        skip_same
+            Leave out demonstrations with the query's own text, which would give its answer away.
+
+        Returns
+        -------
+        For every query k hits; fewer only where the rest of the pool is the query itself.
+
+        Raises
+        ------
+        InputError
+            If `k` is not from 1 to the size of the pool, or `diversity` not from 0 to 1.
+        """
+        if isinstance(queries, str):
+            raise InputError(
+                "The 'queries' parameter of retrieve must be a list of texts. Got a text instead."
+            )
+        check(len(self), k, diversity)
+        vectors = unit(encode_in_chunks(self.encoder, queries))
+        wanted = min(max(_CROWD[0] * k, _CROWD[1]), len(self)) if diversity else k
+        candidates = self._nearest(vectors, wanted + _SPARE)
+        found = []
+        for text, vector, rows in zip(queries, vectors, candidates, strict=True):
+            hits = self._ranked(vector, rows, text if skip_same else None)
+            while len(hits) < wanted and len(rows) < len(self):  # copies of the query were in the way
+                rows = next(self._nearest(vector[None], 4 * len(rows)))
+                hits = self._ranked(vector, rows, text)
+            found.append(self._spread(hits[:wanted], k, diversity) if diversity else hits[:wanted])
+        return found
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder of the index, checked to give the vectors that the index holds."""
+        encoder = get_encoder(self._encoder)
+        own, again = self._vectors[:1], unit(encode_in_chunks(encoder, [self.text(0)]))
+        if again.shape != own.shape or (own.any() and float((again * own).sum()) < _SAME_VECTOR):
+            raise InputError(
+                f"The encoder '{encoder.name}' gives other vectors than those of the index; build the index again, "
+                "or give the encoder that it was built with."
+            )
+        return encoder
+
+    @property
+    def _name(self) -> str:
+        return get_encoder(self._encoder).name
+
+    def _take(self, rows: np.ndarray) -> np.ndarray:
+        """Return the vectors of rows, kept or added."""
+        kept = len(self._vectors)
+        if not self._added:
+            return np.asarray(self._vectors[rows])
+        return np.stack([self._vectors[i] if i < kept else self._added[i - kept][0] for i in rows.tolist()])
+
+    def _nearest(self, queries: np.ndarray, n: int) -> Iterator[np.ndarray]:
+        """Yield for every query the rows of about the n largest cosines, in no order."""
+        added = np.arange(len(self._vectors), len(self))
+        if self._graph is not None:
+            rows = search_graph(self._graph, queries, min(n, len(self._vectors)))
+        else:
+            blocks = (largest(cosines, n) for _, cosines in cosine_blocks(queries, self._vectors))
+            rows = (row for block in blocks for row in block)
+        return (np.concatenate([found, added]) for found in rows)
+
+    def _ranked(self, vector: np.ndarray, rows: np.ndarray, without: str | None) -> list[Hit]:
+        """Score candidates so that neither the batch nor the way they were found shows in the last bits."""
+        scores = (self._take(rows).astype(np.float64) @ vector.astype(np.float64)).clip(-1, 1)
+        hits = (Hit(int(rows[i]), float(scores[i])) for i in np.lexsort((rows, -scores)))
+        return [hit for hit in hits if without is None or self.text(hit.index) != without]
+
+    def _spread(self, hits: Sequence[Hit], k: int, diversity: float) -> list[Hit]:
+        """Take k hits by maximal marginal relevance, equation 1 of Carbonell & Goldstein."""
+        scores = np.array([hit.score for hit in hits])
+        vectors = self._take(np.array([hit.index for hit in hits]))
+        taken: list[int] = []
+        likeness = np.zeros(len(hits))  # the largest cosine with a hit taken before
+        for _ in range(min(k, len(hits))):
+            worth = (1 - diversity) * scores - diversity * likeness
+            worth[taken] = -np.inf
+            best = int(worth.argmax())
+            cosines = vectors @ vectors[best]
+            likeness = np.maximum(likeness, cosines) if taken else cosines
+            taken.append(best)
+        return [hits[i] for i in taken]
+
+
+class Selector:
+    """Chooses demonstrations for one query at a time.
+
+    Has `select_examples` and `add_example` as LangChain's example selectors do, so that it can stand in a
+    FewShotPromptTemplate; `selector(query)` is the plain form.
+
+    Parameters
+    ----------
+    demonstrations
+        The pool.
+    k, diversity, skip_same
+        See `Demonstrations.retrieve`.
+    key
+        The variable of a prompt, and the field of an added example, that is the instruction; can be left out where
+        there is only one.
+    """
+
+    def __init__(
+        self,
+        demonstrations: Demonstrations,
+        *,
+        k: int = 4,
+        diversity: float = 0.0,
+        key: str | None = None,
+        skip_same: bool = True,
+    ) -> None:
+        self.demonstrations = demonstrations
+        self.k = k
+        self.diversity = diversity
+        self.key = key
+        self.skip_same = skip_same
+
+    def __call__(self, query: str, k: int | None = None) -> list[dict[str, Any]]:
+        """Return the rows of the k best demonstrations."""
+        [hits] = self.demonstrations.retrieve(
+            [query], self.k if k is None else k, diversity=self.diversity, skip_same=self.skip_same
+        )
+        return [self.demonstrations.row(hit.index) for hit in hits]
+
+    def select_examples(self, input_variables: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Return the rows of the best demonstrations for the instruction among the variables."""
+        return self(self._instruction(input_variables, "input_variables"))
+
+    def add_example(self, example: Mapping[str, Any]) -> int:
+        """Add an example to the pool and return its index."""
+        return self.demonstrations.add(self._instruction(example, "example"), example)
+
+    def _instruction(self, fields: Mapping[str, Any], name: str) -> str:
+        key = next(iter(fields)) if self.key is None and len(fields) == 1 else self.key
+        if key is None or not isinstance(fields.get(key), str):
+            wanted = f"a text {self.key!r}" if self.key else "one text, or the selector a key"
+            raise InputError(
+                f"The '{name}' of an example selector must have {wanted}. Got {', '.join(map(str, fields))} instead."
+            )
+        return str(fields[key])
+
+
+def check(n_pool: int, k: int, diversity: float) -> None:
+    """Raise InputError unless `k` demonstrations can come from a pool of that size, and diversity is a share."""
+    if not 1 <= k <= n_pool:
+        raise InputError(
+            f"The number of demonstrations, k, must be from 1 to {n_pool:,}, the size of the pool. Got {k} instead."
+        )
+    if not 0 <= diversity <= 1:
+        raise InputError(f"The diversity must be from 0 to 1. Got {diversity:g} instead.")
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    """Read and check the description of an index."""
+    try:
+        about = read_json(folder / _ABOUT)
+    except FileNotFoundError:
+        raise InputError(f"{folder} holds no index of demonstrations ({_ABOUT}); build one first.") from None
+    except (OSError, ValueError):
+        about = None
+    files = about.get("files") if isinstance(about, dict) and about.get("format") == _FORMAT else None
+    if not isinstance(files, dict) or not set(_FILES) <= set(files):
+        raise InputError(f"{folder / _ABOUT} is of another kind or version; build the index again.")
+    return dict(about)
+
+
+def _digest(encoder: str, rows: JsonRows, approximate: bool) -> str:
+    return digest(_FORMAT, encoder, rows.digest(), approximate)
