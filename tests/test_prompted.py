@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,6 @@ from goalspace import embed
 from goalspace.cli import main
 from goalspace.encoders import get_encoder
 from goalspace.encoders.geometry import WhitenedEncoder, Whitening, normalise
-from goalspace.encoders.hidden import load_model
 from goalspace.encoders.pooling import Pooling, pool_tokens
 from goalspace.encoders.prompted import PromptedEncoder, find_template, sweep_layers
 from goalspace.errors import InputError
@@ -316,6 +316,24 @@ def test_a_sweep_measures_every_layer_in_one_pass(folder: str) -> None:
         np.testing.assert_allclose(vectors, alone, atol=1e-5)
 
 
+def test_threads_do_not_mix_their_layers(folders: dict[str, str]) -> None:
+    encoders = [PromptedEncoder(folders["llama"], layers=[layer]) for layer in (1, 3)]
+    assert encoders[0].states is encoders[1].states
+    alone = [encoder.encode(TEXTS) for encoder in encoders]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda n: encoders[n % 2].encode(TEXTS), range(12)))
+    for n, vectors in enumerate(together):
+        np.testing.assert_array_equal(vectors, alone[n % 2])
+
+
+def test_a_model_that_changed_is_loaded_again(folders: dict[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(folders["llama"], folder)
+    before = PromptedEncoder(folder).encode(TEXTS)
+    shutil.copytree(folders["gpt2"], folder, dirs_exist_ok=True)
+    assert np.abs(PromptedEncoder(folder).encode(TEXTS) - before).max() > 1e-3
+
+
 # ---------------------------------------------------------------- templates and names
 
 
@@ -601,5 +619,5 @@ def test_smollm2_hears_the_task_through_the_template(capfd: pytest.CaptureFixtur
     assert cosines[0, 1] > cosines[0, 2:].max()
     assert cosines[2, 3] > cosines[2, :2].max()
     alone = PromptedEncoder("smollm2", share_prefix=False)
-    assert alone.states is load_model("smollm2", "auto")  # templates share one model
+    assert alone.states is pie.states  # type: ignore[attr-defined]  # templates share one model
     np.testing.assert_allclose(vectors, alone.encode(texts), atol=1e-4)

@@ -56,6 +56,7 @@ def embed(
     with show_progress() as progress:
         progress("reading", 0, 1)
         ids, texts, n_empty = read_texts(source, text)
+        progress("embedding", 0, len(texts))
         vectors = embed_texts(texts, encoder=found, keep=kept, progress=progress)
     write_vectors(out, ids, vectors)
     shutil.rmtree(kept, ignore_errors=True)

@@ -93,9 +93,10 @@ def map_figure(vectors: np.ndarray, chosen: np.ndarray, *, what: str = "row", se
 
     def draw(axes: Axes) -> None:
         (x, y), split = places.T, len(others)
+        area = min(max(20_000 / len(places), 5), 40)
         for part, colour, size, name in (
-            (slice(split), NEUTRAL, 5, what),
-            (slice(split, None), PALETTE[1], 11, f"chosen {what}"),
+            (slice(split), NEUTRAL, area, what),
+            (slice(split, None), PALETTE[1], 2 * area, f"chosen {what}"),
         ):
             axes.scatter(x[part], y[part], s=size, color=colour, linewidth=0, rasterized=True)
             axes.scatter([], [], s=30, color=colour, linewidth=0, label=name)

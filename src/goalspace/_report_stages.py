@@ -11,7 +11,10 @@ from typing import Any
 from goalspace._report_text import join, line, percent, plural
 
 _TITLES = {"corpus": "Texts", "propose": "Properties", "link": "Links", "factor": "Factors"}
-_RECIPES = {"untrained": "the {encoder} encoder as it is", "full": "the {encoder} encoder itself trained further"}
+_RECIPES = {
+    "untrained": "the {encoder} encoder as it is",
+    "full": "the {encoder} encoder itself trained further",
+}
 # blocks of features that a text tower may read, see _towers.py
 _FEATURES = {
     "sentence": "the {encoder} encoder's vectors",

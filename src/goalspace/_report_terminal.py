@@ -63,7 +63,9 @@ def _factors(summary: dict[str, Any]) -> Table:
             Text(properties),
         )
     if summary["undescribed"]["n"]:
-        table.add_row("", Text("no dominant factor"), share_bar(summary["undescribed"]["share"], top, "dim"), "")
+        table.add_row(
+            "", Text("no dominant factor"), share_bar(summary["undescribed"]["share"], top, "dim"), ""
+        )
     return table
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goalspace import __version__
-from goalspace._cli_correlate import correlate
 from goalspace._cli_compress import compress
+from goalspace._cli_correlate import correlate
 from goalspace._cli_embed import embed
 from goalspace._cli_evaluate import evaluate
 from goalspace._cli_label import label
