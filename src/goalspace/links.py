@@ -21,7 +21,7 @@ from goalspace.proposals import OFFLINE, Proposals
 Progress = Callable[[str, int, int], None]
 
 # Phrases of the texts say nothing that the sentence vectors do not hold: there the head may only tilt the space
-_OFFLINE_RESIDUAL = 10.0
+_OFFLINE_RESIDUAL = 3.0
 _FEWEST_TEXTS = 30  # with fewer texts that have proposals, nothing can be learned or measured
 
 
