@@ -64,19 +64,16 @@ def retrieval(quick: bool) -> list[Table]:
     most = float(np.mean([min(sizes[labels[i]] - 1, K) / K for i in asked]))
     table = Table(
         f"Retrieval: {len(asked)} of {len(texts)} instructions of ift_test that share their label",
-        ("precision@1", "precision@4", "of reachable", "seconds", "note"),
-        f"leave-one-out; the largest precision@4 that the labels allow is {most:.3f}; mean ± s.e. over queries; seconds "
-        "without embedding",
+        ("precision@1", "precision@4", "of reachable", "note"),
+        f"leave-one-out; the largest precision@4 that the labels allow is {most:.3f}; mean ± s.e. over queries",
     )
     for row in _encoders(texts):
         try:
             index = Demonstrations.build(texts, encoder=row.make(texts))
-            start = time.perf_counter()
             found = index.retrieve([texts[i] for i in asked], K + 1)
         except GoalspaceError as error:
             table.add(row.name, note=str(error)[:40])
             continue
-        seconds = time.perf_counter() - start
         same = np.array(
             [
                 [labels[hit.index] == labels[i] for hit in hits if hit.index != i][:K]
@@ -86,9 +83,7 @@ def retrieval(quick: bool) -> list[Table]:
         reachable = np.array([min(sizes[labels[i]] - 1, K) for i in asked])
         cells = (same[:, 0], same.mean(axis=1), same.sum(axis=1) / reachable)
         first, precision, share = (Estimate.of(values) for values in cells)
-        table.add(
-            row.name, **{"precision@1": first, "precision@4": precision}, of_reachable=share, seconds=seconds
-        )
+        table.add(row.name, **{"precision@1": first, "precision@4": precision}, of_reachable=share)
     _aim_best(table, "task", "precision@4")
     return [table]
 
