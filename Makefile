@@ -1,7 +1,7 @@
 # The one command is `make check`; all targets run in the active environment (pip install -e '.[dev]').
 PYTHON ?= python
 
-.PHONY: check format-check lint types test format docs bench bench-quick bench-ieb
+.PHONY: check format-check lint types test format docs bench bench-quick bench-ieb bench-uses
 
 check: format-check lint types test
 
@@ -28,12 +28,20 @@ docs:
 # the peers that are not installed are left out of the tables
 bench:
 	$(PYTHON) bench/corex_speed.py
+	$(PYTHON) bench/flow_speed.py
 	$(PYTHON) bench/quality.py
+	$(PYTHON) bench/proposers.py
 
 bench-quick:
-	$(PYTHON) bench/corex_speed.py --quick bench/results/corex_speed-quick.json
+	$(PYTHON) bench/corex_speed.py --quick
+	$(PYTHON) bench/flow_speed.py --quick
 	$(PYTHON) bench/quality.py --quick
 
 # the Instruction Embedding Benchmark; the rows of SmolLM2 take an hour on two cores, and their vectors are kept
 bench-ieb:
 	$(PYTHON) bench/ieb.py
+
+# selection, retrieval, correlation, contamination, tiny benchmarks
+bench-uses:
+	$(PYTHON) bench/curation.py
+	$(PYTHON) bench/compression.py

