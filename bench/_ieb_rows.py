@@ -15,7 +15,13 @@ from _data import CACHE, VECTORS, read_lines
 from goalspace._files import digest
 from goalspace._vectors import keep_vectors
 from goalspace.encoders import Encoder, get_encoder
+from goalspace.encoders.hidden import Dtype
+from goalspace.encoders.prompted import PromptedEncoder
 from goalspace.training import Pairs, train
+
+DTYPE: Dtype = (
+    "bfloat16"  # of SmolLM2: three times as fast as float32 where the processor has it, cosines of 0.9999
+)
 
 Make = Callable[[Sequence[str]], Encoder]
 
@@ -112,7 +118,7 @@ def _kept(spec: str) -> Make:
 
 def _prompted(template: str) -> Make:
     def make(_: Sequence[str]) -> Encoder:
-        return keep_vectors(get_encoder("smollm2", template=template), VECTORS)
+        return keep_vectors(PromptedEncoder("smollm2", template=template, dtype=DTYPE), VECTORS)
 
     return make
 

@@ -21,7 +21,7 @@ import numpy as np
 from rich.console import Console
 
 from _data import DATA, read_lines
-from _ieb_rows import Row, rows
+from _ieb_rows import DTYPE, Row, rows
 from _tables import RESULTS, Table, save
 from goalspace._files import write_atomic
 from goalspace._vectors import KeepingEncoder
@@ -33,7 +33,7 @@ from goalspace.evaluation.tasks import Grouping, Setting, Similarity, open_task
 
 log = Console(stderr=True, log_path=False)
 PARAPHRASES = Path(__file__).parent / "data" / "paraphrases.jsonl"
-N_T0 = 2000  # prompts of T0 are long
+N_T0 = 600  # prompts of T0 are long
 N_SWEEP = 1000
 N_QUICK = 300
 BENCHMARK = ("ARI", "purity", "homogeneity", "silhouette", "Spearman", "AUC")
@@ -209,7 +209,7 @@ def sweep(tasks: Tasks) -> Path:
         ("none", "no template"),
     ):
         with log.status(f"layers: {template}"):
-            encoder = PromptedEncoder("smollm2", template=template, pooling="last")
+            encoder = PromptedEncoder("smollm2", template=template, pooling="last", dtype=DTYPE)
             curves[name] = sweep_layers(encoder, texts, lambda vectors: task.score(vectors)["ARI"])
         log.log(f"layers of {template}: best {max(curves[name]).mean:.3f}")
 

@@ -21,6 +21,7 @@ import numpy as np
 from rich.console import Console
 
 from _data import CACHE, VECTORS, Dataset, banking77, bills
+from _ieb_rows import DTYPE
 from _tables import Table, save
 from goalspace._files import write_atomic
 from goalspace._phrases import PER_TEXT, propose_phrases
@@ -83,7 +84,7 @@ class GoalStates:
     """PIE with the goal; texts and phrases are each centred, which their common cone makes necessary."""
 
     def __init__(self, goal: str) -> None:
-        self.inner: Encoder = keep_vectors(PromptedEncoder("smollm2", goal=goal), VECTORS)
+        self.inner: Encoder = keep_vectors(PromptedEncoder("smollm2", goal=goal, dtype=DTYPE), VECTORS)
         self.name, self.dim = f"{self.inner.name} centred", self.inner.dim
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
@@ -116,13 +117,16 @@ class Likelihood:
     """Log-likelihoods of SmolLM2-135M-Instruct, per token."""
 
     def __init__(self) -> None:
+        import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging
 
         logging.disable_progress_bar()
         path = smollm2_path()
         self.tokenizer: Any = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
-        self.model: Any = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name).eval()
+        self.model: Any = AutoModelForCausalLM.from_pretrained(
+            path.parent, gguf_file=path.name, dtype=getattr(torch, DTYPE)
+        ).eval()
 
     def of(self, prompt: str, phrases: Sequence[str]) -> np.ndarray:
         """Mean log-probability of the tokens of every phrase after the prompt (n_phrases,)."""
@@ -142,7 +146,7 @@ class Likelihood:
                 cache.batch_repeat_interleave(len(ids))
                 states = self.model(rows, past_key_values=cache).logits
                 first = past.logits[:, -1:].expand(len(ids), -1, -1)
-                logp = torch.cat([first, states[:, :-1]], dim=1).log_softmax(-1)
+                logp = torch.cat([first, states[:, :-1]], dim=1).float().log_softmax(-1)
                 taken = logp.gather(2, rows[..., None])[..., 0]
                 found += [float(line[: len(own)].mean()) for line, own in zip(taken, ids, strict=True)]
         return np.array(found)

@@ -39,6 +39,9 @@ def show_progress() -> Iterator[Progress]:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain_lines()
+        return
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -46,15 +49,10 @@ def show_progress() -> Iterator[Progress]:
         TextColumn("{task.fields[count]}"),
         TimeElapsedColumn(),
     )
-    said: list[str] = []
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("starting", total=None, count="")
 
         def show(what: str, done: int, total: int) -> None:
-            if what not in said:
-                said.append(what)
-                if not console.is_terminal:
-                    click.echo(f"{what} …", err=True)
             known = total > 1
             bar.update(
                 task,
@@ -65,3 +63,15 @@ def show_progress() -> Iterator[Progress]:
             )
 
         yield show
+
+
+def _plain_lines() -> Progress:
+    """A line when something else begins."""
+    said: set[str] = set()
+
+    def show(what: str, done: int, total: int) -> None:
+        if what not in said:
+            said.add(what)
+            click.echo(f"{what} …", err=True)
+
+    return show

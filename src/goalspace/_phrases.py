@@ -17,7 +17,7 @@ LONGEST = 3  # words
 MOST_CANDIDATES = 12_000
 
 # Weights of the ranking, chosen in docs/decisions/0002-offline-proposer.md
-_GOAL = 0.3
+_GOAL = 0.6
 _SALIENT = 0.03
 _DIVERSE = 0.3
 _LENGTH = np.array(
@@ -84,7 +84,7 @@ def propose_phrases(
 ) -> list[list[tuple[str, str]]]:
     """Choose for every text the phrases of the corpus that tell most about it with respect to the goal.
 
-    A phrase's score for a text is cos(text, phrase) + 0.3 cos(goal, phrase), plus small terms for tf·idf and
+    A phrase's score for a text is cos(text, phrase) + 0.6 cos(goal, phrase), plus small terms for tf·idf and
     against single words; maximal marginal relevance keeps the choice diverse (Carbonell & Goldstein
     1998).
 

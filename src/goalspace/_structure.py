@@ -110,17 +110,13 @@ def fit(
 
 
 def build(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int, *, seed: int) -> Structure:
-    """Fit the factors, leave out those without properties, and calibrate their scores."""
+    """Fit the factors, calibrate their scores, and leave out those without properties.
+
+    Every property then belongs to the factor whose scores it shares most information with; for Gaussian variables
+    that is the largest correlation. CorEx's own groups are where the calibration starts from.
+    """
     model = fit(text_vectors, property_vectors, n_factors, seed=seed)
-    nearest = np.abs(model.loadings_).argmax(axis=0)
-    strength = np.abs(model.loadings_).max(axis=0)
-    assignment = np.where(strength >= WEAKEST, nearest, -1)
-    live = np.flatnonzero(np.bincount(assignment[assignment >= 0], minlength=len(model.tcs_)))
-    if not len(live):
-        live, assignment = np.arange(1), np.zeros_like(assignment)
-    renumber = np.full(len(model.tcs_) + 1, -1)
-    renumber[live] = np.arange(len(live))
-    assignment = renumber[assignment].astype(np.int32)
+    live, assignment = _assign(model.loadings_)
     centre = model.text_mean_
     prototypes = _prototypes(text_vectors - centre, property_vectors, model.loadings_[live], assignment)
     covariance = _covariance(text_vectors)
@@ -130,6 +126,8 @@ def build(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int
         np.maximum(np.einsum("md,de,me->m", property_vectors, covariance, property_vectors), 1e-18)
     )
     loadings = np.clip(directions @ covariance @ property_vectors.T / strength, -1, 1)
+    kept, assignment = _assign(loadings)
+    directions, prototypes = directions[kept], prototypes[kept]
     return Structure(
         model,
         assignment,
@@ -137,9 +135,21 @@ def build(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int
         (directions @ centre).astype(np.float32),
         prototypes.astype(np.float32),
         centre.astype(np.float32),
-        loadings.astype(np.float32),
-        model.tcs_[live],
+        loadings[kept].astype(np.float32),
+        model.tcs_[live[kept]],
     )
+
+
+def _assign(loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The factors that some property belongs to, and which of these each property belongs to, -1 where none."""
+    strength = np.abs(loadings)
+    nearest = np.where(strength.max(axis=0) >= WEAKEST, strength.argmax(axis=0), -1)
+    used = np.flatnonzero(np.bincount(nearest[nearest >= 0], minlength=len(loadings)))
+    if not len(used):  # one factor of all properties, however weak
+        return np.arange(1), np.zeros(loadings.shape[1], dtype=np.int32)
+    renumber = np.full(len(loadings) + 1, -1)
+    renumber[used] = np.arange(len(used))
+    return used, renumber[nearest].astype(np.int32)
 
 
 def _covariance(vectors: np.ndarray) -> np.ndarray:
