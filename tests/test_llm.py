@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ import pytest
 
 from goalspace.errors import InputError, LLMError, MissingDependency
 from goalspace.llm import LLM, FunctionLLM, Reply, get_llm, stream
-from goalspace.llm.api import find_endpoint, open_client, translate_errors
-from goalspace.llm.chat import api_llm
+from goalspace.llm.api import connect, find_endpoint, open_client, translate_errors
+from goalspace.llm.chat import ChatLLM, api_llm
 from llm_server import CHAT, RESET, Answer, LLMServer, failure, prompt_of, refusal
 
 SCHEMA: dict[str, Any] = {
@@ -97,6 +98,25 @@ def test_a_request_says_what_it_must() -> None:
         "json_schema": {"name": "reply", "strict": True, "schema": SCHEMA},
     }
     assert formal["messages"][0]["content"] == "with schema"
+
+
+def test_strings_of_a_schema_can_be_limited() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "long": {"type": "string"},
+            "short": {"type": "array", "items": {"type": "string", "maxLength": 5}},
+        },
+    }
+    with LLMServer() as server:
+        endpoint = find_endpoint(server.spec)
+        llm = ChatLLM("m", "model", partial(connect, endpoint, timeout=5), concurrency=1, longest_string=40)
+        llm.complete(["a"], schema=schema)
+        (body,) = server.bodies()
+    sent = body["response_format"]["json_schema"]["schema"]["properties"]
+    assert sent["long"] == {"type": "string", "maxLength": 40}
+    assert sent["short"]["items"] == {"type": "string", "maxLength": 5}
+    assert "maxLength" not in schema["properties"]["long"]
 
 
 def test_no_prompts_need_no_endpoint() -> None:

@@ -44,6 +44,11 @@ def reply(*items: tuple[str, str], analysis: str = "a note") -> str:
             [("late", "too late")],
         ),
         ('Sure!\n```json\n{"properties": ["late", "rude"]}\n```', [("late", ""), ("rude", "")]),
+        (  # cut off where the tokens ended
+            '{"analysis": "{x}", "properties": [{"property": "late", "quote": "too late"}, {"property": "rude", "quote": '
+            '""}, {"property": "hal',
+            [("late", "too late"), ("rude", "")],
+        ),
         ('<think>{"properties": ["no"]}</think>["late fees"]', [("late fees", "")]),
         ("1. late fees\n2. rude staff\n11. eleven", [("late fees", ""), ("rude staff", ""), ("eleven", "")]),
         ("- when late fees rise\n- **rude staff**", [("when late fees rise", ""), ("rude staff", "")]),

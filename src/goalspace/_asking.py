@@ -209,9 +209,14 @@ def _replies(
 
 
 def read_answer(reply: str) -> Answer | None:
-    """Read one text's properties out of a reply: JSON wherever it stands, else the items of a list."""
+    """Read one text's properties out of a reply: JSON wherever it stands, else the items of a list.
+
+    Of JSON that was cut off where the tokens ended, the properties that are whole count.
+    """
     reply = _THOUGHT.sub("", reply)
     value = find_json(reply)
+    if isinstance(value, dict) and "property" in value:
+        return _answer_from({"properties": _whole_items(reply)})
     if isinstance(value, dict):
         return _answer_from(value)
     if isinstance(value, list):
@@ -231,6 +236,22 @@ def _answer_from(value: dict[str, Any]) -> Answer | None:
     if not pairs:
         return None
     return Answer(analysis if isinstance(analysis, str) else "", tuple(pairs[:_MOST_PROPERTIES]))
+
+
+def _whole_items(reply: str) -> list[dict[str, Any]]:
+    """The JSON objects with a property that stand in a reply one after another."""
+    decoder = json.JSONDecoder()
+    items: list[dict[str, Any]] = []
+    end = 0
+    while (start := reply.find("{", end)) >= 0:
+        try:
+            value, end = decoder.raw_decode(reply, start)
+        except (json.JSONDecodeError, RecursionError):
+            end = start + 1
+            continue
+        if isinstance(value, dict) and "property" in value:
+            items.append(value)
+    return items
 
 
 def find_json(reply: str) -> Any:

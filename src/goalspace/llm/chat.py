@@ -71,12 +71,24 @@ class ChatLLM:
         Opens the client; called before the first prompt, so that a replayed run needs no endpoint.
     concurrency
         Calls in flight at once.
+    longest_string
+        Most characters of a string in a reply that follows a schema, for endpoints that hold a model to it: a small
+        one repeats itself until the tokens end. None sends the schema as it is; not every endpoint takes limits.
     """
 
-    def __init__(self, name: str, model: str, connect: Callable[[], OpenAI], *, concurrency: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: str,
+        connect: Callable[[], OpenAI],
+        *,
+        concurrency: int,
+        longest_string: int | None = None,
+    ) -> None:
         self.name = name
         self.model = model
         self.concurrency = concurrency
+        self.longest_string = longest_string
         self._connect = connect
         self._refused: set[str] = set()
         self._answered: set[bool] = set()  # whether a call with (True), without (False) a schema was answered
@@ -164,7 +176,8 @@ class ChatLLM:
         request |= {name: 0 for name in ("temperature", "seed") if name not in refused}
         if schema is not None:
             if "json_schema" not in refused:
-                form = {"name": "reply", "strict": True, "schema": schema}
+                limited = _limit(schema, self.longest_string) if self.longest_string else schema
+                form = {"name": "reply", "strict": True, "schema": limited}
                 request["response_format"] = {"type": "json_schema", "json_schema": form}
             else:
                 prompt = _SCHEMA_IN_WORDS.format(prompt=prompt, schema=json.dumps(schema, ensure_ascii=False))
@@ -191,3 +204,13 @@ class ChatLLM:
                     )
                 return True
         return False
+
+
+def _limit(schema: Any, longest: int) -> Any:
+    """The schema with a `maxLength` for every string in it that has none."""
+    if isinstance(schema, list):
+        return [_limit(part, longest) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    limited = {name: _limit(part, longest) for name, part in schema.items()}
+    return {"maxLength": longest, **limited} if schema.get("type") == "string" else limited

@@ -23,6 +23,7 @@ _SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110d
 
 _SLOTS = 4  # texts answered together, in one batch of the model
 _CONTEXT = 4096  # tokens of prompt and reply, per slot
+_LONGEST_STRING = 160  # characters of an analysis, a property or a quote
 _TIMEOUT = 3600.0  # seconds: a large model on a small machine is slow, not dead
 
 _starting = threading.Lock()
@@ -89,7 +90,13 @@ def gguf_llm(path: Path, *, concurrency: int | None = None) -> ChatLLM:
 def _embedded_llm(path: Path, name: str, slots: int) -> ChatLLM:
     if importlib.util.find_spec("xllamacpp") is None:
         raise MissingDependency(f"'{name}' needs the package xllamacpp: pip install 'goalspace[embedded]'.")
-    return ChatLLM(name, name, partial(_connect, path, name, slots), concurrency=slots)
+    return ChatLLM(
+        name,
+        name,
+        partial(_connect, path, name, slots),
+        concurrency=slots,
+        longest_string=_LONGEST_STRING,
+    )
 
 
 def _connect(path: Path, name: str, slots: int) -> OpenAI:
