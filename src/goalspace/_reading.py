@@ -99,10 +99,13 @@ def _offline_name(properties: Sequence[str]) -> str:
     name = properties[0]
     if len(name) >= _SHORT_NAME:
         return name
-    # "invoice" and "invoices" are one word here
-    words = {word[:5] for word in name.split()}
-    second = next((p for p in properties[1:] if not words & {word[:5] for word in p.split()}), None)
+    second = next((p for p in properties[1:] if not stems(name) & stems(p)), None)
     return f"{name} · {second}" if second else name
+
+
+def stems(name: str) -> set[str]:
+    """The words of a property, cut so that "invoice" and "invoices" are one."""
+    return {word[:5] for word in name.split()}
 
 
 def _offline_description(positive: Sequence[str], negative: Sequence[str]) -> str:

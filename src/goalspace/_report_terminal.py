@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from goalspace import _report_text
+from goalspace._reading import stems
 
 MAX_ROWS = 25  # factors printed; the report has all
 _BAR = 8  # cells
+_SHOWN = 3  # properties of a factor
 
 
 def render(summary: dict[str, Any], *, path: str | Path | None = None) -> RenderableType:
@@ -55,7 +58,7 @@ def _factors(summary: dict[str, Any]) -> Table:
     table.add_column("strongest properties", overflow="fold")
     top = max([factor["share"] for factor in summary["factors"]] + [summary["undescribed"]["share"], 1e-9])
     for factor in summary["factors"][:MAX_ROWS]:
-        properties = ", ".join(_signed(item) for item in factor["properties"][:3])
+        properties = ", ".join(_signed(item) for item in _varied(factor["properties"], _SHOWN))
         table.add_row(
             str(factor["index"] + 1),
             Text(_report_text.line(factor["name"], 60), style="bold"),
@@ -67,6 +70,16 @@ def _factors(summary: dict[str, Any]) -> Table:
             "", Text("no dominant factor"), share_bar(summary["undescribed"]["share"], top, "dim"), ""
         )
     return table
+
+
+def _varied(items: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """The strongest properties that share no word, then others: "router, routers, router says" says one thing."""
+    chosen: list[dict[str, Any]] = []
+    for item in items:
+        if all(not stems(item["name"]) & stems(other["name"]) for other in chosen):
+            chosen.append(item)
+    others = [item for item in items if item not in chosen]
+    return [*chosen, *others][:most]
 
 
 def _signed(item: dict[str, Any]) -> str:
