@@ -1,7 +1,7 @@
 # The one command is `make check`; all targets run in the active environment (pip install -e '.[dev]').
 PYTHON ?= python
 
-.PHONY: check format-check lint types test format docs bench bench-quick bench-ieb bench-uses
+.PHONY: check format-check lint types test format docs bench bench-quick bench-ieb bench-uses publish
 
 check: format-check lint types test
 
@@ -36,8 +36,10 @@ bench-quick:
 	$(PYTHON) bench/corex_speed.py --quick
 	$(PYTHON) bench/flow_speed.py --quick
 	$(PYTHON) bench/quality.py --quick
+	$(PYTHON) bench/proposers.py --quick
 
-# the Instruction Embedding Benchmark; the rows of SmolLM2 take an hour on two cores, and their vectors are kept
+# the Instruction Embedding Benchmark; the rows of SmolLM2 take half an hour on a core with bfloat16, and their
+# vectors are kept; task-ieb is trained in a quarter of an hour
 bench-ieb:
 	$(PYTHON) bench/ieb.py
 
@@ -45,3 +47,7 @@ bench-ieb:
 bench-uses:
 	$(PYTHON) bench/curation.py
 	$(PYTHON) bench/compression.py
+
+# docs/benchmarks.md and the tables of other pages, from bench/results
+publish:
+	$(PYTHON) bench/publish.py

@@ -25,7 +25,7 @@ DTYPE: Dtype = (
     "bfloat16"  # of SmolLM2: three times as fast as float32 where the processor has it, cosines of 0.9999
 )
 
-# what the recipe leaves out and changes for task-ieb: docs/decisions/0006-task-encoder.md
+# what the recipe leaves out and changes for task-ieb: recipes/task/README.md
 TASK_IEB = ("--no-phrasings", "--frames", "0", "--epochs", "3", "--keeping", "0", "--rank", "48")
 
 Make = Callable[[Sequence[str]], Encoder]
@@ -123,9 +123,10 @@ def _kept(spec: str) -> Make:
 
 def _task_ieb(_: Sequence[str]) -> Encoder:
     """The encoder that recipes/task makes of the benchmark's own unlabelled instructions; trained once."""
-    path = CACHE / "task-ieb.safetensors"
+    recipe = ROOT / "recipes" / "task" / "train.py"
+    path = CACHE / f"task-ieb-{digest(recipe.read_bytes(), list(TASK_IEB))[:8]}.safetensors"
     if not path.exists():
-        command = [sys.executable, ROOT / "recipes" / "task" / "train.py", *TASK_IEB]
+        command = [sys.executable, recipe, *TASK_IEB]
         subprocess.run(
             [
                 *map(str, command),
@@ -135,7 +136,6 @@ def _task_ieb(_: Sequence[str]) -> Encoder:
                 str(path),
             ],
             check=True,
-            capture_output=True,
         )
     return keep_vectors(f"task:{path}", VECTORS)
 

@@ -79,7 +79,8 @@ def spend(command: Sequence[str]) -> Spent:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             errors.seek(0)
-            raise RuntimeError(errors.read()[-300:].decode(errors="replace").strip())
+            said = errors.read()[-300:].decode(errors="replace").strip()
+            raise RuntimeError(said or f"exit code {process.returncode}")
     return Spent(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024**2)
 
 

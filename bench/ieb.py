@@ -258,7 +258,13 @@ def main(only: tuple[str, ...], quick: bool, with_sweep: bool) -> None:
     for table in tables:
         table.show(console)
     if not only:
-        settings = {"seeds": tasks.seeds, "n_init": 1, "quick": quick, "n_t0": N_T0}
+        settings = {
+            "seeds": tasks.seeds,
+            "n_init": 1,
+            "quick": quick,
+            "n_t0": N_T0,
+            "dtype of SmolLM2": DTYPE,
+        }
         packages = (
             "wordllama",
             "scikit-learn",

@@ -1,12 +1,12 @@
 """Write docs/benchmarks.md, and the tables of other pages, from bench/results/*.json: no figure is typed by hand.
 
-    python bench/publish.py
+    python bench/publish.py        (make publish)
 
 A page names the table that it wants in a comment: the result, the beginning of the table's title and, if not all,
 columns or rows; what stands between it and the comment `<!-- end -->` is replaced.
 
-    <!-- table: quality-A | A. | columns: topic, subtopic -->
-    <!-- table: compression | 20 items, models held out by family | columns: mean MAE | rows: ours, random items -->
+    <!-- table: quality-A | A. | columns: topic; subtopic -->
+    <!-- table: compression | 20 items, models held out by family | columns: mean MAE | rows: ours; random items, line -->
 """
 
 from __future__ import annotations
@@ -78,13 +78,13 @@ def _wished(wish: str, documents: Mapping[str, Mapping[str, Any]]) -> str:
     rows = table["rows"]
     if "rows" in chosen:
         by_name = {row["row"]: row for row in rows}
-        rows = [by_name[row] for row in _among(chosen["rows"], list(by_name), separator="; ")]
+        rows = [by_name[row] for row in _among(chosen["rows"], list(by_name))]
     caption = f" ({table['caption']})" if table["caption"] else ""
     return "\n".join([f"{table['title']}{caption}:", "", *_rows(rows, columns), ""])
 
 
-def _among(wished: str, names: Sequence[str], separator: str = ", ") -> list[str]:
-    found = wished.split(separator)
+def _among(wished: str, names: Sequence[str]) -> list[str]:
+    found = wished.split("; ")
     if unknown := [name for name in found if name not in names]:
         raise LookupError(f"There is no {', '.join(unknown)} among {', '.join(names)}.")
     return found
@@ -103,7 +103,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, dict):
         return f"{value['mean']:.3f} ± {value['se']:.3f}"
     if isinstance(value, float):
-        return f"{value:.3g}" if abs(value) >= 100 else f"{value:.3f}"
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3f}"
     return "" if value is None else _escape(str(value))
 
 
@@ -116,11 +116,13 @@ def main() -> None:
     paths = [path for path in sorted(RESULTS.glob("*.json")) if not path.stem.endswith("-quick")]
     read = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
     documents = {document["name"]: document for document in read}
-    write_atomic(PAGE, "\n".join([_HEAD, *map(render, documents.values())]))
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
-        text = page.read_text(encoding="utf-8")
-        if (filled := fill(text, documents)) != text:
-            write_atomic(page, filled)
+    pages = {
+        page: fill(page.read_text(encoding="utf-8"), documents)
+        for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+    }
+    pages[PAGE] = "\n".join([_HEAD, *map(render, documents.values())])
+    for page, text in pages.items():  # all or none: a table that is missing has raised by now
+        write_atomic(page, text)
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ def probe_bills(options: Options) -> list[Table]:
         f"A. {len(data)} bills: balanced accuracy of a decision tree on the scores",
         ("scores", *axes, "seconds", "note"),
         f"unshuffled stratified 5-fold cross-validation, {options.seeds} tree seeds; mean ± s.e. of {options.fits} fits "
-        "with other seeds, of the tree seeds where a method has none",
+        "with other seeds, of the tree seeds where there is one fit",
     )
 
     def probe(name: str, fits: Sequence[np.ndarray], seconds: float, note: str) -> None:
@@ -176,7 +176,7 @@ def _pool(estimates: Sequence[Estimate]) -> Estimate:
 
 @dataclass(frozen=True)
 class BillsRow:
-    """A row of table A: how to get the scores with a seed; `seeded` if the seed matters."""
+    """A row of table A: how to get the scores with a seed; `seeded` if it is fitted with several."""
 
     name: str
     fit: Callable[[int], np.ndarray]

@@ -49,6 +49,14 @@ def reply(*items: tuple[str, str], analysis: str = "a note") -> str:
             '""}, {"property": "hal',
             [("late", "too late"), ("rude", "")],
         ),
+        (  # the same, with brackets in its analysis
+            '{"analysis": "see [1]", "properties": [{"property": "late", "quote": "too late"}, {"prop',
+            [("late", "too late")],
+        ),
+        (  # an example is not the answer
+            'For example {"property": "x", "quote": "y"}. {"analysis": "a", "properties": ["late", "rude"]}',
+            [("late", ""), ("rude", "")],
+        ),
         ('<think>{"properties": ["no"]}</think>["late fees"]', [("late fees", "")]),
         ("1. late fees\n2. rude staff\n11. eleven", [("late fees", ""), ("rude staff", ""), ("eleven", "")]),
         ("- when late fees rise\n- **rude staff**", [("when late fees rise", ""), ("rude staff", "")]),

@@ -179,9 +179,12 @@ def main(
     before = weights_of(Model())
     model = train(examples, utterances, epochs=epochs, keeping=keeping, seed=seed)
     adapter = adapters.extract(before, weights_of(model), rank=rank)
+    own = ["recipes/task"] if composed else []
     about = {
         "base": "all-MiniLM-L6-v2",
-        "instructions": ", ".join(["recipes/task", *(path.name for path in paths)]),
+        "instructions": ", ".join([*own, *(path.name for path in paths)]),
+        "epochs": str(epochs),
+        "keeping": str(keeping),
         "seed": str(seed),
     }
     adapters.save(adapters.Adapter(adapter.factors, about), out)

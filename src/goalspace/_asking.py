@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -214,13 +214,14 @@ def read_answer(reply: str) -> Answer | None:
     Of JSON that was cut off where the tokens ended, the properties that are whole count.
     """
     reply = _THOUGHT.sub("", reply)
-    value = find_json(reply)
-    if isinstance(value, dict) and "property" in value:
-        return _answer_from({"properties": _whole_items(reply)})
-    if isinstance(value, dict):
-        return _answer_from(value)
-    if isinstance(value, list):
-        return _answer_from({"properties": value})
+    values = list(_json_values(reply))
+    whole = next((value for value in values if isinstance(value, dict) and "properties" in value), None)
+    if whole is not None:
+        return _answer_from(whole)
+    if values and isinstance(values[0], list) and (answer := _answer_from({"properties": values[0]})):
+        return answer
+    if answer := _answer_from({"properties": [v for v in values if isinstance(v, dict) and "property" in v]}):
+        return answer
     items = tuple((item.strip().strip("*"), "") for item in _ITEM.findall(reply))
     return Answer(properties=items[:_MOST_PROPERTIES]) if items else None
 
@@ -238,30 +239,21 @@ def _answer_from(value: dict[str, Any]) -> Answer | None:
     return Answer(analysis if isinstance(analysis, str) else "", tuple(pairs[:_MOST_PROPERTIES]))
 
 
-def _whole_items(reply: str) -> list[dict[str, Any]]:
-    """The JSON objects with a property that stand in a reply one after another."""
-    decoder = json.JSONDecoder()
-    items: list[dict[str, Any]] = []
-    end = 0
-    while (start := reply.find("{", end)) >= 0:
-        try:
-            value, end = decoder.raw_decode(reply, start)
-        except (json.JSONDecodeError, RecursionError):
-            end = start + 1
-            continue
-        if isinstance(value, dict) and "property" in value:
-            items.append(value)
-    return items
-
-
 def find_json(reply: str) -> Any:
     """The first JSON object or list in a reply, or None; prose and code fences around it do not matter."""
+    return next(_json_values(reply), None)
+
+
+def _json_values(reply: str) -> Iterator[Any]:
+    """The JSON objects and lists in a reply that are not empty, one after another; those in others are not apart."""
     decoder = json.JSONDecoder()
+    end = 0
     for start in re.finditer(r"[{\[]", reply):
+        if start.start() < end:
+            continue
         try:
-            value, _ = decoder.raw_decode(reply, start.start())
+            value, end = decoder.raw_decode(reply, start.start())
         except (json.JSONDecodeError, RecursionError):
             continue
         if isinstance(value, (dict, list)) and value:
-            return value
-    return None
+            yield value

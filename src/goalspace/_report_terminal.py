@@ -73,7 +73,7 @@ def _factors(summary: dict[str, Any]) -> Table:
 
 
 def _varied(items: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
-    """The strongest properties that share no word, then others: "router, routers, router says" says one thing."""
+    """The strongest properties that share no word, then others: "refund, refunds, want refund" is one thing."""
     chosen: list[dict[str, Any]] = []
     for item in items:
         if all(not stems(item["name"]) & stems(other["name"]) for other in chosen):

@@ -112,8 +112,8 @@ def fit(
 def build(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int, *, seed: int) -> Structure:
     """Fit the factors, calibrate their scores, and leave out those without properties.
 
-    Every property then belongs to the factor whose scores it shares most information with; for Gaussian variables
-    that is the largest correlation. CorEx's own groups are where the calibration starts from.
+    A property then belongs to the factor whose scores it shares most information with, if enough; for Gaussian
+    variables that is the largest correlation. CorEx's own groups are where the calibration starts from.
     """
     model = fit(text_vectors, property_vectors, n_factors, seed=seed)
     live, assignment = _assign(model.loadings_)
@@ -141,15 +141,19 @@ def build(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int
 
 
 def _assign(loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The factors that some property belongs to, and which of these each property belongs to, -1 where none."""
+    """The factors that are kept, and which of these each property belongs to, -1 where none.
+
+    A factor is kept if some property goes along with it: one of opposites alone would have no name.
+    """
     strength = np.abs(loadings)
-    nearest = np.where(strength.max(axis=0) >= WEAKEST, strength.argmax(axis=0), -1)
-    used = np.flatnonzero(np.bincount(nearest[nearest >= 0], minlength=len(loadings)))
-    if not len(used):  # one factor of all properties, however weak
+    nearest = strength.argmax(axis=0)
+    along = (loadings.max(axis=0) >= WEAKEST) & (loadings.argmax(axis=0) == nearest)
+    kept = np.unique(nearest[along])
+    if not len(kept):  # one factor of all properties, however weak
         return np.arange(1), np.zeros(loadings.shape[1], dtype=np.int32)
-    renumber = np.full(len(loadings) + 1, -1)
-    renumber[used] = np.arange(len(used))
-    return used, renumber[nearest].astype(np.int32)
+    strength = strength[kept]
+    assignment = np.where(strength.max(axis=0) >= WEAKEST, strength.argmax(axis=0), -1)
+    return kept, assignment.astype(np.int32)
 
 
 def _covariance(vectors: np.ndarray) -> np.ndarray:
@@ -169,7 +173,7 @@ def _prototypes(
     weights = np.where(assignment == np.arange(n_factors)[:, None], loadings, 0)
     prototypes = _unit(weights @ property_vectors)
     texts = _unit(centred)
-    for _ in range(_LLOYD):
+    for _ in range(_LLOYD if n_factors > 1 else 0):  # all texts belong to a single factor
         nearest = (texts @ prototypes.T).argmax(axis=1)
         sums = np.zeros_like(prototypes)
         np.add.at(sums, nearest, texts)
