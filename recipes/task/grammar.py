@@ -146,7 +146,7 @@ def compose(n_frames: int, *, per_phrasing: int, passages: Sequence[str], seed: 
     n_frames
         Number of instructions made from frames.
     per_phrasing
-        How often each phrasing is filled; those without slots are taken once, and none with 0.
+        How often each phrasing is filled; those without slots are taken once.
     passages
         Texts that users paste into instructions.
     seed
@@ -157,7 +157,7 @@ def compose(n_frames: int, *, per_phrasing: int, passages: Sequence[str], seed: 
     made = list(_from_frames(n_frames, words, passages, rng))
     for label, phrasings in read_phrasings(sorted(FOLDER.glob("phrasings_*.txt"))).items():
         for phrasing in phrasings:
-            for _ in range(per_phrasing if "{" in phrasing else min(1, per_phrasing)):
+            for _ in range(per_phrasing if "{" in phrasing else 1):
                 made.append(Example(_fill(phrasing, words, passages, rng), label))
     return list(dict.fromkeys(made))
 

@@ -33,7 +33,8 @@ SHIPPED = ROOT / "src" / "goalspace" / "data" / "task.safetensors"
 
 TOKENS = 48  # of an instruction; the task mostly stands at its start
 TEMPERATURE, RATE, BATCH = 0.05, 1e-4, 64
-KEPT = 40  # utterances per batch, whose similarities are to stay
+KEPT, KEEPING = 40, 200.0  # utterances per batch, and the weight of their similarities
+RANK = 32
 console = Console(stderr=True)
 
 
@@ -91,14 +92,7 @@ def read_labelled(paths: Sequence[Path]) -> list[grammar.Example]:
     return found
 
 
-def train(
-    examples: Sequence[grammar.Example],
-    utterances: Sequence[str],
-    *,
-    epochs: int,
-    keeping: float,
-    seed: int,
-) -> Model:
+def train(examples: Sequence[grammar.Example], utterances: Sequence[str], *, seed: int) -> Model:
     """InfoNCE of instructions and labels and between instructions, while utterances keep their similarities."""
     torch.manual_seed(seed)
     model = Model().train()
@@ -108,7 +102,7 @@ def train(
     kept = model.tokenize(utterances)
     with torch.inference_mode():
         before = torch.cat([model(kept[i : i + 256]) for i in range(0, len(kept), 256)]).clone()
-    batches = HardBatches(rows, pairs.properties, batch_size=BATCH, epochs=epochs, seed=seed)
+    batches = HardBatches(rows, pairs.properties, batch_size=BATCH, seed=seed)
     weights = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=RATE, weight_decay=0.01)
     warm = max(1, len(batches) // 10)
@@ -120,14 +114,15 @@ def train(
     for step, batch in enumerate(batches):
         columns = sorted({name for row in batch for name in rows[row]["properties"]})
         has = torch.tensor([[name in rows[row]["properties"] for name in columns] for row in batch])
-        sample = rng.choice(len(kept), KEPT if keeping else 0, replace=False)
+        sample = rng.choice(len(kept), KEPT, replace=False)
         tokens = [texts[row] for row in batch] + [names[i] for i in columns] + [kept[i] for i in sample]
-        found, labels, same = model(tokens).split([len(batch), len(columns), len(sample)])
-        loss = info_nce(found @ labels.T, has, TEMPERATURE)
-        loss = loss + supervised_contrastive(found @ found.T, has, TEMPERATURE)
-        if keeping:
-            change = (same @ same.T - before[sample] @ before[sample].T)[off_diagonal].square().mean()
-            loss = loss + keeping * change
+        found, labels, same = model(tokens).split([len(batch), len(columns), KEPT])
+        change = (same @ same.T - before[sample] @ before[sample].T)[off_diagonal].square().mean()
+        loss = (
+            info_nce(found @ labels.T, has, TEMPERATURE)
+            + supervised_contrastive(found @ found.T, has, TEMPERATURE)
+            + KEEPING * change
+        )
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
@@ -154,37 +149,18 @@ def passages() -> Iterator[str]:
 @click.option("--instructions", "paths", type=click.Path(path_type=Path, exists=True), multiple=True)
 @click.option("--out", type=click.Path(path_type=Path), default=SHIPPED, show_default=True)
 @click.option("--frames", default=10_000, show_default=True, help="Instructions composed from the lexicon.")
-@click.option("--phrasings/--no-phrasings", default=True, help="Whether those written by hand are used.")
-@click.option("--epochs", default=1, show_default=True)
-@click.option("--keeping", default=200.0, show_default=True, help="Weight of what utterances keep.")
-@click.option("--rank", default=32, show_default=True, help="Of the change of every matrix.")
 @click.option("--seed", default=0, show_default=True)
-def main(
-    paths: tuple[Path, ...],
-    out: Path,
-    frames: int,
-    phrasings: bool,
-    epochs: int,
-    keeping: float,
-    rank: int,
-    seed: int,
-) -> None:
+def main(paths: tuple[Path, ...], out: Path, frames: int, seed: int) -> None:
     """Train the encoder of instructions and write its adapter."""
-    composed = grammar.compose(
-        frames, per_phrasing=4 if phrasings else 0, passages=list(passages()), seed=seed
-    )
+    composed = grammar.compose(frames, per_phrasing=4, passages=list(passages()), seed=seed)
     examples = [*composed, *read_labelled(paths)]
     utterances = [*grammar.compose_utterances(40, seed=seed), *passages()]
     console.log(f"{len(examples)} instructions, {len({e.label for e in examples})} tasks")
     before = weights_of(Model())
-    model = train(examples, utterances, epochs=epochs, keeping=keeping, seed=seed)
-    adapter = adapters.extract(before, weights_of(model), rank=rank)
-    own = ["recipes/task"] if composed else []
+    adapter = adapters.extract(before, weights_of(train(examples, utterances, seed=seed)), rank=RANK)
     about = {
         "base": "all-MiniLM-L6-v2",
-        "instructions": ", ".join([*own, *(path.name for path in paths)]),
-        "epochs": str(epochs),
-        "keeping": str(keeping),
+        "instructions": ", ".join(["recipes/task", *(path.name for path in paths)]),
         "seed": str(seed),
     }
     adapters.save(adapters.Adapter(adapter.factors, about), out)
