@@ -35,7 +35,7 @@ there are several. In bold: our rows. Seconds depend on what else the machine di
 
 
 def render(document: Mapping[str, Any]) -> str:
-    """One result as Markdown: machine and versions, then its tables."""
+    """One result as Markdown: machine and versions, its tables, and the pictures that lie beside it."""
     machine, versions = document["machine"], document["versions"]
     packages = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
     lines = [
@@ -49,6 +49,9 @@ def render(document: Mapping[str, Any]) -> str:
         lines += (
             ["", "Below target: " + "; ".join(map(_escape, table["missed"])) + "."] if table["missed"] else []
         )
+    for picture in sorted(RESULTS.glob(f"{document['name']}-*.svg")):
+        if not picture.stem.endswith("-quick"):
+            lines += ["", f"![{picture.stem}](../bench/results/{picture.name})"]
     return "\n".join(lines) + "\n"
 
 
