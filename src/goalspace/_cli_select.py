@@ -18,11 +18,11 @@ METHODS = ("representatives", "k-center", "facility-location")
 _LABELLED = (
     20_000  # rows up to which the tasks covered are counted although nobody asked for tasks: labels take time
 )
-_BY_TASK = "As many tasks as the budget allows, the most frequent first; within a task:"
+_BY_TASK = "As many tasks as the budget allows, the most frequent first. Within a task:"
 _HOW = {
-    "representatives": "The rows at the centres of as many clusters as rows.",
-    "k-center": "Each time the row farthest from those chosen.",
-    "facility-location": "Each time the row that brings all rows nearest to a chosen one.",
+    "representatives": "the rows at the centres of as many clusters as rows.",
+    "k-center": "each time the row farthest from those chosen.",
+    "facility-location": "each time the row that brings all rows nearest to a chosen one.",
 }
 
 
@@ -102,7 +102,7 @@ def select(
             selection,
             covered,
             labels=labels,
-            how=f"{_BY_TASK} {_HOW[method]}" if by_task else _HOW[method],
+            how=_way(method, by_task=by_task),
             seed=seed,
         )
         folder = out or Path("runs") / f"select-{_stem(file)}"
@@ -110,6 +110,12 @@ def select(
         data.write(selection.rows.tolist(), chosen)
         report = write_page(folder, page)
     Console().print(render_terminal(page, [chosen, report]))
+
+
+def _way(method: str, *, by_task: bool) -> str:
+    """How rows were chosen, as a sentence or two."""
+    how = _HOW[method]
+    return f"{_BY_TASK} {how}" if by_task else how[0].upper() + how[1:]
 
 
 def _stem(file: Path) -> str:
