@@ -162,3 +162,31 @@ def test_too_many_factors_are_refused(fitted) -> None:  # type: ignore[no-untype
 )
 def test_sentences(text: str, expected: list[str]) -> None:
     assert [text[start:end] for start, end in sentences(text)] == expected
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_factor_has_a_property_that_goes_along_with_it(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    texts, properties = rng.normal(size=(80, 16)), rng.normal(size=(14, 16))
+    found = structure.build(texts, properties, 5, seed=seed)
+    for k in range(len(found.tc)):
+        own = found.loadings[k, found.assignment == k]
+        assert own.max() >= structure.WEAKEST
+    assert len(found.tc) == len(found.directions) == len(found.prototypes) == len(found.loadings)
+    assigned = found.assignment >= 0
+    nearest = np.abs(found.loadings).argmax(axis=0)
+    np.testing.assert_array_equal(found.assignment[assigned], nearest[assigned])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_single_factor_points_where_its_properties_do(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    direction = rng.normal(size=16)
+    texts = rng.normal(size=(200, 1)) * direction + 0.1 * rng.normal(size=(200, 16))
+    signs = np.array([1.0] * 8 + [-1.0] * 4)  # twice as many at one end as at the other
+    properties = signs[:, None] * direction + 0.3 * rng.normal(size=(12, 16))
+    found = structure.build(texts, properties, 1, seed=seed)
+    assert (found.assignment == 0).all()
+    loading = found.loadings[0]
+    assert (np.sign(loading) == np.sign(loading[0]) * signs).all()
+    assert np.abs(loading).min() > 0.9
