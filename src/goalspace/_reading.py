@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -99,13 +100,17 @@ def _offline_name(properties: Sequence[str]) -> str:
     name = properties[0]
     if len(name) >= _SHORT_NAME:
         return name
-    second = next((p for p in properties[1:] if not stems(name) & stems(p)), None)
-    return f"{name} · {second}" if second else name
+    return " · ".join(properties[i] for i in islice(apart(properties), 2))
 
 
-def stems(name: str) -> set[str]:
-    """The words of a property, cut so that "invoice" and "invoices" are one."""
-    return {word[:5] for word in name.split()}
+def apart(names: Sequence[str]) -> Iterator[int]:
+    """Yield the positions of names that share no word with those before; "invoice" and "invoices" are one word."""
+    said: set[str] = set()
+    for i, name in enumerate(names):
+        words = {word[:5] for word in name.split()}
+        if not words & said:
+            said |= words
+            yield i
 
 
 def _offline_description(positive: Sequence[str], negative: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from goalspace import _report_text
-from goalspace._reading import stems
+from goalspace._reading import apart
 
 MAX_ROWS = 25  # factors printed; the report has all
 _BAR = 8  # cells
@@ -74,12 +74,9 @@ def _factors(summary: dict[str, Any]) -> Table:
 
 def _varied(items: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
     """The strongest properties that share no word, then others: "refund, refunds, want refund" is one thing."""
-    chosen: list[dict[str, Any]] = []
-    for item in items:
-        if all(not stems(item["name"]) & stems(other["name"]) for other in chosen):
-            chosen.append(item)
-    others = [item for item in items if item not in chosen]
-    return [*chosen, *others][:most]
+    chosen = list(apart([item["name"] for item in items]))
+    others = sorted(set(range(len(items))) - set(chosen))
+    return [items[i] for i in (*chosen, *others)[:most]]
 
 
 def _signed(item: dict[str, Any]) -> str:
