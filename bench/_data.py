@@ -13,6 +13,7 @@ import numpy as np
 
 from goalspace._files import digest, write_atomic
 from goalspace._vectors import keep_vectors
+from goalspace.corpus import Corpus
 
 ROOT = Path(__file__).parents[1]
 CACHE = Path(__file__).parent / ".cache"
@@ -52,6 +53,13 @@ class Dataset:
         """Return n random rows, always the same ones, in their order in the file."""
         rows = np.random.default_rng(0).permutation(len(self))[:n]
         return self.take(np.sort(rows))
+
+    def rows_in(self, corpus: Corpus) -> np.ndarray:
+        """Return the position in the corpus of every row (n,), which for a duplicate is that of its first."""
+        place = {
+            folded: i for i, id in enumerate(corpus.ids) for folded in (id, *corpus.duplicates.get(id, ()))
+        }
+        return np.array([place[id] for id in self.ids])
 
     def write(self) -> Path:
         """Write ids and texts as JSON lines below bench/.cache, once, and return the path."""

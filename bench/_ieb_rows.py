@@ -21,23 +21,17 @@ from goalspace.encoders.hidden import Dtype
 from goalspace.encoders.prompted import PromptedEncoder
 from goalspace.training import Pairs, train
 
-DTYPE: Dtype = (
-    "bfloat16"  # of SmolLM2: three times as fast as float32 where the processor has it, cosines of 0.9999
-)
+# of SmolLM2: three times as fast as float32 where the processor has it, and the cosine with it is 0.9999
+DTYPE: Dtype = "bfloat16"
 
 # what the shipped encoder is trained on, and the benchmark's unlabelled instructions: recipes/task/README.md
 TASK_IEB = (
-    *(
-        f"instructions/{name}.jsonl"
-        for name in (
-            "gpteacher_codegen",
-            "self_instruct_seed_tasks",
-            "self_instruct_user_oriented_252",
-            "vicuna80",
-            "mt_bench80",
-            "mbpp",
-        )
-    ),
+    "instructions/gpteacher_codegen.jsonl",
+    "instructions/self_instruct_seed_tasks.jsonl",
+    "instructions/self_instruct_user_oriented_252.jsonl",
+    "instructions/vicuna80.jsonl",
+    "instructions/mt_bench80.jsonl",
+    "instructions/mbpp.jsonl",
     "ieb/eft_train_unsup.jsonl",
 )
 

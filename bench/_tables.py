@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -59,12 +59,12 @@ class Table:
         found = []
         for row in self.rows:
             for column, cell in row.items():
-                judged = self._judge(row, column)
-                if judged is not None and not judged[1]:
-                    sign = "<" if judged[0].startswith("≥") else ">"
-                    bound = judged[0].partition(" ")[2]
-                    title = self.title.partition(":")[0]
-                    found.append(f"{title}; {row['row']}, {column}: {_value(cell):.3f} {sign} {bound}")
+                bound = self._bound(row, column)
+                if bound is not None and not bound.holds(cell):
+                    title, sign = self.title.partition(":")[0], "<" if bound.least else ">"
+                    found.append(
+                        f"{title}; {row['row']}, {column}: {_value(cell):.3f} {sign} {bound.value:.3f}"
+                    )
         return found
 
     def show(self, console: Console) -> None:
@@ -92,15 +92,13 @@ class Table:
             "missed": self.missed(),
         }
 
-    def _judge(self, row: Mapping[str, Cell], column: str) -> tuple[str, bool] | None:
-        """What is asked of a cell, in words, and whether it is met; None where nothing is."""
-        cell, name = row.get(column), str(row["row"])
-        least, most = self.targets.get(name, {}).get(column), self.limits.get(name, {}).get(column)
-        if cell is None or (least is None and most is None):
-            return None
-        if least is not None:
-            return f"≥ {least:.3g}", _value(cell) >= least
-        return f"≤ {most:.3g}", _value(cell) <= float(most or 0)
+    def _bound(self, row: Mapping[str, Cell], column: str) -> _Bound | None:
+        """What is asked of a cell; None where nothing is, or nothing was measured."""
+        for bounds, least in ((self.targets, True), (self.limits, False)):
+            value = bounds.get(str(row["row"]), {}).get(column)
+            if value is not None and row.get(column) is not None:
+                return _Bound(value, least)
+        return None
 
     def _text(self, row: Mapping[str, Cell], column: str) -> str:
         cell = row.get(column)
@@ -110,8 +108,22 @@ class Table:
             text = f"{cell:.1f}" if column == "seconds" else f"{cell:.3f}"
         else:
             text = "" if cell is None else str(cell)
-        judged = self._judge(row, column)
-        return text if judged is None else f"[{'green' if judged[1] else 'red'}]{text} ({judged[0]})[/]"
+        bound = self._bound(row, column)
+        return text if bound is None else f"[{'green' if bound.holds(cell) else 'red'}]{text} ({bound})[/]"
+
+
+class _Bound(NamedTuple):
+    """The least value that a cell should have, or the greatest."""
+
+    value: float
+    least: bool
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.least else '≤'} {self.value:.3g}"
+
+    def holds(self, cell: Cell) -> bool:
+        """Whether a cell has it."""
+        return _value(cell) >= self.value if self.least else _value(cell) <= self.value
 
 
 def save(name: str, tables: Sequence[Table], *, settings: Mapping[str, Any], packages: Sequence[str]) -> Path:

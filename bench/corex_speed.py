@@ -2,8 +2,9 @@
 
     python bench/corex_speed.py [--quick]
 
-Writes bench/results/speed-corex.json; needs `pip install linearcorex` for the comparison. Text and property vectors are synthetic: unit vectors of
-384 numbers around topics of unequal size, one topic per factor, noisy enough that topics overlap.
+Writes bench/results/speed-corex.json; needs `pip install linearcorex` for the comparison. Text and property vectors
+are synthetic: unit vectors of 384 numbers around topics of unequal size, one topic per factor, noisy enough that topics
+overlap.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from goalspace.corex.linear import LinearCorex
 DIM = 384
 BLOCK = 20_000
 TOL = 1e-5
+OURS = "goalspace, low rank"
+_SIZE = "{:,} texts × {:,} properties × {} factors"
 SIZES = {
     False: {"peer": (20_000, 2_000, 20), "flat": (2_000, 20_000, 200_000), "large": (1_000_000, 10_000, 50)},
     True: {"peer": (2_000, 400, 8), "flat": (1_000, 4_000, 16_000), "large": (20_000, 1_000, 10)},
@@ -156,72 +159,75 @@ def child(folder: str, n_factors: int) -> dict[str, Any]:
     }
 
 
-def tabulate(sizes: dict[str, Any], *, quick: bool) -> list[Table]:
-    """Measure all three; the targets are for the full sizes."""
-    peer = against_peer(*sizes["peer"])
-    size = "{:,} texts × {:,} properties × {} factors"
-    compared = Table(
-        f"Linear CorEx: {size.format(*sizes['peer'])}, the same data, seed and tolerance",
+def compare(sizes: tuple[int, int, int], *, targets: bool) -> Table:
+    """Table of `against_peer`."""
+    found = against_peer(*sizes)
+    table = Table(
+        f"Linear CorEx: {_SIZE.format(*sizes)}, the same data, seed and tolerance",
         ("seconds", "CPU seconds", "iterations", "speed-up", "objective", "clusters ARI", "note"),
         "objective: relative difference of the total correlation; clusters: the less like of two partitions, by mutual "
         "information and by weights",
     )
     cells: dict[str, Cell] = {}
-    if "peer_seconds" in peer:
-        compared.add(
+    if "peer_seconds" in found:
+        table.add(
             "linearcorex",
-            seconds=peer["peer_seconds"],
-            CPU_seconds=peer["peer_cpu_seconds"],
-            iterations=peer["peer_n_iter"],
+            seconds=found["peer_seconds"],
+            CPU_seconds=found["peer_cpu_seconds"],
+            iterations=found["peer_n_iter"],
             note="the whole matrix",
         )
         cells = {
-            "speed-up": peer["speed_up"],
-            "objective": f"{peer['tc_difference']:+.1e}",
-            "clusters ARI": min(peer["ari_information"], peer["ari_weights"]),
+            "speed-up": found["speed_up"],
+            "objective": f"{found['tc_difference']:+.1e}",
+            "clusters ARI": min(found["ari_information"], found["ari_weights"]),
         }
     else:
-        compared.add("linearcorex", note="not installed")
-    compared.add(
-        "goalspace, low rank",
-        seconds=peer["seconds"],
-        CPU_seconds=peer["cpu_seconds"],
-        iterations=peer["n_iter"],
+        table.add("linearcorex", note="not installed")
+    table.add(
+        OURS,
+        seconds=found["seconds"],
+        CPU_seconds=found["cpu_seconds"],
+        iterations=found["n_iter"],
         **cells,
     )
-    flat = Table("Linear CorEx: cost per iteration", ("ms per iteration", "pass over the texts, seconds"))
-    measured = [per_iteration(n, *sizes["peer"][1:]) for n in sizes["flat"]]
-    for row in measured:
-        flat.add(
-            f"goalspace, {row['n_texts']:,} texts",
-            **{
-                "ms per iteration": row["ms_per_iteration"],
-                "pass over the texts, seconds": row["pass_seconds"],
-            },
-        )
-    big = large(*sizes["large"])
-    million = Table(
-        f"Linear CorEx: {size.format(*sizes['large'])}, texts in a file",
-        ("fit, seconds", "score, seconds", "iterations", "peak GB", "largest error of a score"),
-        f"the dense matrix would be {4 * sizes['large'][0] * sizes['large'][1] / 1e9:.0f} GB; errors against "
-        "1,000 rows of it",
+    if targets:
+        table.aim(OURS, **{"speed-up": 20, "clusters ARI": 0.99})
+    return table
+
+
+def grow(numbers: Sequence[int], sizes: tuple[int, int], *, targets: bool) -> Table:
+    """Table of `per_iteration` for numbers of texts."""
+    found = [per_iteration(n, *sizes) for n in numbers]
+    table = Table("Linear CorEx: cost per iteration", ("ms per iteration", "pass over the texts, seconds"))
+    names = [f"goalspace, {n:,} texts" for n in numbers]
+    for name, row in zip(names, found, strict=True):
+        cells = {"pass over the texts, seconds": row["pass_seconds"]}
+        table.add(name, ms_per_iteration=row["ms_per_iteration"], **cells)
+    if targets:
+        table.limit(names[-1], ms_per_iteration=1.5 * min(row["ms_per_iteration"] for row in found))
+    return table
+
+
+def fill_memory(sizes: tuple[int, int, int], *, targets: bool) -> Table:
+    """Table of `large`."""
+    found = large(*sizes)
+    cells: dict[str, Cell] = {
+        "fit, seconds": found["fit_seconds"],
+        "score, seconds": found["score_seconds"],
+        "iterations": found["n_iter"],
+        "peak GB": found["peak_gb"],
+        "largest error of a score": f"{found['score_error']:.1e}",
+    }
+    table = Table(
+        f"Linear CorEx: {_SIZE.format(*sizes)}, texts in a file",
+        tuple(cells),
+        f"the dense matrix would be {4 * sizes[0] * sizes[1] / 1e9:.0f} GB; errors against 1,000 rows of it",
     )
-    million.add(
-        "goalspace, low rank",
-        **{
-            "fit, seconds": big["fit_seconds"],
-            "score, seconds": big["score_seconds"],
-            "iterations": big["n_iter"],
-            "peak GB": big["peak_gb"],
-            "largest error of a score": f"{big['score_error']:.1e}",
-        },
-    )
-    if not quick:
-        compared.aim("goalspace, low rank", **{"speed-up": 20, "clusters ARI": 0.99})
-        fastest = min(row["ms_per_iteration"] for row in measured)
-        flat.limit(str(flat.rows[-1]["row"]), ms_per_iteration=1.5 * fastest)
-        million.limit("goalspace, low rank", peak_GB=4)
-    return [compared, flat, million]
+    table.add(OURS, **cells)
+    if targets:
+        table.limit(OURS, peak_GB=4)
+    return table
 
 
 def main() -> None:
@@ -235,7 +241,12 @@ def main() -> None:
     if given.child:
         print(json.dumps(child(given.child[0], int(given.child[1]))))
         return
-    tables = tabulate(SIZES[given.quick], quick=given.quick)
+    sizes, targets = SIZES[given.quick], not given.quick
+    tables = [
+        compare(sizes["peer"], targets=targets),
+        grow(sizes["flat"], sizes["peer"][1:], targets=targets),
+        fill_memory(sizes["large"], targets=targets),
+    ]
     console = Console() if sys.stdout.isatty() else Console(width=150)
     for table in tables:
         table.show(console)

@@ -9,11 +9,12 @@ bench/results/proposers.json. What comes after the phrases is the flow of every 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from goalspace.llm.embedded import smollm2_path
 from goalspace.proposals import OFFLINE, propose
 
 Phrases = list[list[tuple[str, str]]]
+Rows = dict[str, Phrases]  # what one way of choosing gives, by the name of the row
 
 N_CANDIDATES = 24  # of a text, by the sentence encoder, that SmolLM2 chooses from
 N_FACTORS = 20
@@ -51,35 +53,33 @@ log = Console(stderr=True, log_path=False)
 # --- the ways --------------------------------------------------------------------------------------
 
 
-def by_encoder(texts: Sequence[str], goal: str, keep: Path | None) -> Phrases:
+def by_encoder(texts: Sequence[str], goal: str, keep: Path | None) -> Rows:
     """What goalspace does: cosines of MiniLM with the text and the goal."""
-    return propose_phrases(texts, goal, keep_vectors("minilm", keep))
+    return {"goalspace, MiniLM": propose_phrases(texts, goal, keep_vectors("minilm", keep))}
 
 
-def by_likelihood(texts: Sequence[str], goal: str, keep: Path | None) -> Phrases:
-    """The encoder's best 24, ranked by log p(phrase | text, goal) − log p(phrase | goal) of SmolLM2."""
-    return [[own[i] for i in np.argsort(-gain, kind="stable")] for own, gain in _judged(texts, goal, keep)]
-
-
-def by_both(texts: Sequence[str], goal: str, keep: Path | None) -> Phrases:
-    """The same, by the mean of both ranks."""
-    chosen = []
+def by_likelihood(texts: Sequence[str], goal: str, keep: Path | None) -> Rows:
+    """The encoder's best 24, by log p(phrase | text, goal) − log p(phrase | goal) of SmolLM2 and by both ranks."""
+    rows: Rows = {"SmolLM2, likelihood": [], "MiniLM and likelihood": []}
     for own, gain in _judged(texts, goal, keep):
-        ranks = np.argsort(np.argsort(-gain, kind="stable"), kind="stable") + np.arange(len(own))
-        chosen.append([own[i] for i in np.argsort(ranks, kind="stable")])
-    return chosen
+        order = np.argsort(-gain, kind="stable")
+        both = np.argsort(np.argsort(order, kind="stable") + np.arange(len(own)), kind="stable")
+        for phrases, ranked in zip(rows.values(), (order, both), strict=True):
+            phrases.append([own[i] for i in ranked])
+    return rows
 
 
-def by_pie(texts: Sequence[str], goal: str, keep: Path | None) -> Phrases:
+def by_pie(texts: Sequence[str], goal: str, keep: Path | None) -> Rows:
     """Cosines of SmolLM2's states after a prompt that names the goal, for texts and for phrases."""
-    return propose_phrases(texts, goal, GoalStates(goal, keep))
+    return {"SmolLM2, PIE": propose_phrases(texts, goal, GoalStates(goal, keep))}
 
 
-WAYS: dict[str, tuple[Callable[[Sequence[str], str, Path | None], Phrases], str]] = {
-    "goalspace, MiniLM": (by_encoder, "the default"),
-    "SmolLM2, likelihood": (by_likelihood, f"of MiniLM's best {N_CANDIDATES}"),
-    "MiniLM and likelihood": (by_both, "mean of both ranks"),
-    "SmolLM2, PIE": (by_pie, "goal in the template, centred"),
+WAYS = (by_encoder, by_likelihood, by_pie)
+NOTES = {
+    "goalspace, MiniLM": "the default",
+    "SmolLM2, likelihood": f"of MiniLM's best {N_CANDIDATES}",
+    "MiniLM and likelihood": "mean of both ranks",
+    "SmolLM2, PIE": "goal in the template, centred",
 }
 
 
@@ -137,12 +137,12 @@ class Likelihood:
         head = self.tokenizer(prompt, return_tensors="pt").input_ids
         found = []
         with torch.inference_mode():
+            past = self.model(head, use_cache=True)
             for start in range(0, len(phrases), 64):
                 ids = [self.tokenizer(" " + phrase).input_ids for phrase in phrases[start : start + 64]]
                 longest = max(map(len, ids))
                 rows = torch.tensor([own + [0] * (longest - len(own)) for own in ids])
-                past = self.model(head, use_cache=True)
-                cache = past.past_key_values
+                cache = copy.deepcopy(past.past_key_values)  # it grows with what is read after it
                 cache.batch_repeat_interleave(len(ids))
                 states = self.model(rows, past_key_values=cache).logits
                 first = past.logits[:, -1:].expand(len(ids), -1, -1)
@@ -158,7 +158,9 @@ class Likelihood:
 def _recorded(corpus: Corpus, phrases: Phrases) -> str:
     """Write the phrases as recorded replies, so that `propose` merges and counts them as it does any."""
     lines = (
-        json.dumps({"id": id, "properties": [{"property": name, "quote": quote} for name, quote in own]})
+        json.dumps(
+            {"id": id, "properties": [{"property": name, "quote": quote} for name, quote in own[:PER_TEXT]]}
+        )
         for id, own in zip(corpus.ids, phrases, strict=True)
     )
     path = CACHE / "proposers.jsonl"
@@ -186,28 +188,28 @@ def measure(data: Dataset, label: str, seeds: int) -> Table:
         f"1,000 texts, of choosing the phrases of {N_TIMED} alone, loading and embedding included",
     )
     corpus = Corpus.read(data.write(), text="text", id="id")
-    row = {folded: i for i, id in enumerate(corpus.ids) for folded in (id, *corpus.duplicates.get(id, ()))}
-    rows = [row[id] for id in data.ids]
-    for name, (way, note) in WAYS.items():
-        with log.status(f"{data.name}: {name}"):
-            phrases = [own[:PER_TEXT] for own in way(corpus.texts, goal, VECTORS)]
+    rows = data.rows_in(corpus)
+    for way in WAYS:
+        with log.status(f"{data.name}: {way.__name__}"):
+            chosen = way(corpus.texts, goal, VECTORS)
             timed = corpus.texts[:N_TIMED]
             start = time.perf_counter()
             way(timed, goal, None)  # past the cache
         seconds = 1000 * (time.perf_counter() - start) / len(timed)
-        log.log(f"{data.name}: {name}: {seconds:.0f} s per 1,000")
-        proposals = propose(corpus, goal=goal, llm=_recorded(corpus, phrases), vectors=VECTORS)
-        # the links treat them as what they are: phrases of the texts
-        proposals = replace(proposals, stats={**proposals.stats, "proposer": OFFLINE})
-        links = link(corpus, proposals, vectors=VECTORS)
-        factors = factor(corpus, proposals, links, goal=goal, n_factors=N_FACTORS, vectors=VECTORS)
-        table.add(
-            name,
-            balanced_accuracy=decision_tree_probe(factors.scores[rows], data.labels[label], seeds=seeds),
-            properties=len(proposals),
-            seconds=seconds,
-            note=note,
-        )
+        for name, phrases in chosen.items():
+            log.log(f"{data.name}: {name}: {seconds:.0f} s per 1,000")
+            proposals = propose(corpus, goal=goal, llm=_recorded(corpus, phrases), vectors=VECTORS)
+            # the links treat them as what they are: phrases of the texts
+            proposals = replace(proposals, stats={**proposals.stats, "proposer": OFFLINE})
+            links = link(corpus, proposals, vectors=VECTORS)
+            factors = factor(corpus, proposals, links, goal=goal, n_factors=N_FACTORS, vectors=VECTORS)
+            table.add(
+                name,
+                balanced_accuracy=decision_tree_probe(factors.scores[rows], data.labels[label], seeds=seeds),
+                properties=len(proposals),
+                seconds=seconds,
+                note=NOTES[name],
+            )
     return table
 
 

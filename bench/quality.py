@@ -76,8 +76,7 @@ def fit_goalspace(
     corpus = Corpus.read(data.write(), text="text", id="id")
     proposals = propose(corpus, goal=goal, llm=recorded, vectors=VECTORS, seed=seed)
     links = link(corpus, proposals, vectors=VECTORS, seed=seed)
-    row = {folded: i for i, id in enumerate(corpus.ids) for folded in (id, *corpus.duplicates.get(id, ()))}
-    rows = np.array([row[id] for id in data.ids])
+    rows = data.rows_in(corpus)
     fitted = []
     for number in n_factors:
         factors = factor(corpus, proposals, links, goal=goal, n_factors=number, vectors=VECTORS, seed=seed)
@@ -153,9 +152,7 @@ def probe_bills(options: Options) -> list[Table]:
     for source, spec in (("offline", None), ("LLM", data.recorded["topic"])):
         name = f"goalspace, {source}"
         fit = partial(fit_goalspace, data, goal, recorded=spec, n_factors=numbers)
-        fits, seconds = timed(
-            table, name, partial(_fit_all, lambda seed, fit=fit: fit(seed=seed), range(options.fits))
-        )  # type: ignore[misc]
+        fits, seconds = timed(table, name, partial(_fit_all, fit, range(options.fits)))
         for same, suffix in zip(zip(*fits, strict=True), ("", ", own number"), strict=True):
             scores = [fitted.scores for fitted in same]
             probe(name + suffix, scores, seconds / len(numbers), "seconds: half of both numbers")
@@ -165,8 +162,8 @@ def probe_bills(options: Options) -> list[Table]:
     return [table]
 
 
-def _fit_all(fit: Callable[[int], Any], seeds: Iterable[int]) -> list[Any]:
-    return [fit(seed) for seed in seeds]
+def _fit_all(fit: Callable[..., Any], seeds: Iterable[int]) -> list[Any]:
+    return [fit(seed=seed) for seed in seeds]
 
 
 def _pool(estimates: Sequence[Estimate]) -> Estimate:
@@ -176,10 +173,10 @@ def _pool(estimates: Sequence[Estimate]) -> Estimate:
 
 @dataclass(frozen=True)
 class BillsRow:
-    """A row of table A: how to get the scores with a seed; `seeded` if it is fitted with several."""
+    """A row of table A: how to get the scores with `seed=`; `seeded` if it is fitted with several."""
 
     name: str
-    fit: Callable[[int], np.ndarray]
+    fit: Callable[..., np.ndarray]
     note: str = ""
     seeded: bool = True
 
@@ -189,7 +186,7 @@ def _bills_rows(data: Dataset, k: int, *, with_peers: bool) -> Iterator[BillsRow
     yield BillsRow("TF-IDF + SVD 100", lambda seed: peers.tfidf_svd(texts, vectors, 100, seed).scores)
     yield BillsRow("LDA", lambda seed: peers.lda(texts, vectors, k, seed).scores)
     yield BillsRow("NMF", lambda seed: peers.nmf(texts, vectors, k, seed).scores, seeded=False)
-    yield BillsRow("MiniLM", lambda _: vectors, "the vectors themselves", seeded=False)
+    yield BillsRow("MiniLM", lambda seed: vectors, "the vectors themselves", seeded=False)
     of_llm = "the LLM's properties"
     properties = embed(sorted({p for own in read_proposals(recorded, data.ids) for p in own}))
     yield BillsRow(
