@@ -99,6 +99,10 @@ class RecordedReplies:
         """Base address for clients of the OpenAI API."""
         return f"http://127.0.0.1:{self._http.server_port}/v1"
 
+    def vectors(self, names: Sequence[str]) -> np.ndarray:
+        """Return the MiniLM vectors (n_names, 384) of recorded properties, named as by `topic_name`."""
+        return self._vectors[[self._row[name] for name in names]]
+
     def reply(self, prompt: str) -> str:
         """Answer a prompt; LookupError if it is of no known kind or about a text without recorded properties."""
         asked = max(self._steps, key=prompt.rfind)  # after the texts, which may hold anything
@@ -116,9 +120,9 @@ class RecordedReplies:
         from sklearn.cluster import KMeans
 
         examples = _braced(between(prompt, "text examples:\n", "\n\nPlease write a summary of"))
-        number = re.search(r"(\d+)", prompt[prompt.rindex("Please write a summary of") :])
-        vectors = self._of_names([each["example"] for each in examples])
-        n_patterns = min(int(number[0]) if number else 1, len(np.unique(vectors, axis=0)))
+        vectors = self.vectors([each["example"] for each in examples])
+        most = _number(prompt, "Please write a summary of ")  # "1 unique topic", "up to 16 unique topics"
+        n_patterns = min(most, len(np.unique(vectors, axis=0)))
         found = KMeans(n_patterns, n_init=1, random_state=0).fit(vectors)
         patterns = []
         for row in found.transform(vectors).T.argsort(axis=1)[:, :2]:
@@ -129,18 +133,18 @@ class RecordedReplies:
 
     def _select(self, prompt: str) -> str:
         names = re.findall(r"^- Name: (.+), Prompt: ", prompt, re.MULTILINE)
-        most = int(between(prompt, "Please select AT MOST ", " themes"))
-        nearest = (self._vectors @ self._of_names(names).T).argmax(axis=1)
+        most = _number(prompt, "Please select AT MOST ")
+        nearest = (self._vectors @ self.vectors(names).T).argmax(axis=1)
         order = np.argsort(-np.bincount(nearest, minlength=len(names)), kind="stable")
         return json.dumps({"selected": [names[i] for i in order[:most]]})
 
     def _score(self, prompt: str) -> str:
         shown = between(prompt, "in a JSON:\n", "\n\n    I also have a pattern named ")
         name = between(prompt, "I also have a pattern named ", " with the following PROMPT")
-        concept = self._of_names([name])[0]
+        concept = self.vectors([name])[0]
         results = []
         for example in _braced(shown)["cur_examples"]:
-            cosine = (self._of_names(self._of(example["example_text"])) @ concept).max()
+            cosine = (self.vectors(self._of(example["example_text"])) @ concept).max()
             answer = next((grade for least, grade in GRADES if cosine >= least), "E")
             results.append({"example_id": example["example_id"], "rationale": "", "answer": answer})
         return json.dumps({"pattern_results": results})
@@ -151,7 +155,7 @@ class RecordedReplies:
         leading = self._of(_document(prompt))[0]
         topics = read_topics(between(prompt, "[Topics]\n", "\n\n[Document]"))
         if topics:
-            cosines = self._of_names(topics) @ self._of_names([leading])[0]
+            cosines = self.vectors(topics) @ self.vectors([leading])[0]
             if cosines.max() >= SAME:
                 leading = topics[cosines.argmax()]
         return f"[1] {leading}: {leading}"
@@ -162,14 +166,14 @@ class RecordedReplies:
         merged = [
             f"[1] {one}: {one} ([1] {one}, [1] {other})"
             for one, other in pairs
-            if self._of_names([one])[0] @ self._of_names([other])[0] >= SAME
+            if self.vectors([one])[0] @ self.vectors([other])[0] >= SAME
         ]
         return "\n".join(merged) or "None"
 
     def _assign(self, prompt: str) -> str:
         text = _document(prompt)
         own, topics = self._of(text), read_topics(between(prompt, "[Topics]\n", "\n\n[Document]"))
-        cosines = self._of_names(own) @ self._of_names(topics).T
+        cosines = self.vectors(own) @ self.vectors(topics).T
         lines: dict[str, str] = {}
         for row in np.argsort(-cosines.max(axis=1), kind="stable"):
             if not lines or cosines[row].max() >= SAME:
@@ -183,10 +187,6 @@ class RecordedReplies:
         if not self._names.get(text):
             raise LookupError(f"No properties were recorded for the text '{text[:60]}'.")
         return self._names[text]
-
-    def _of_names(self, names: Sequence[str]) -> np.ndarray:
-        """Vectors (n_names, dim) of recorded properties."""
-        return self._vectors[[self._row[name] for name in names]]
 
 
 def topic_name(given: str) -> str:
@@ -209,6 +209,14 @@ def quote(text: str, wanted: str) -> str:
 def between(prompt: str, start: str, end: str) -> str:
     """Return what stands between the first `start` and the last `end`: a text in there may hold both."""
     return prompt[prompt.index(start) + len(start) : prompt.rindex(end)]
+
+
+def _number(prompt: str, after: str) -> int:
+    """Return the first number that stands in a prompt after its last `after`."""
+    found = re.search(r"\d+", prompt[prompt.rindex(after) :])
+    if not found:
+        raise LookupError(f"The prompt has no number after '{after}'.")
+    return int(found[0])
 
 
 def _document(prompt: str) -> str:

@@ -16,7 +16,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -93,9 +93,9 @@ def lloom(
 ) -> Fitted:
     """LLooM with recorded properties (by text) for its LLM, see `_replies`, and MiniLM for its embeddings.
 
-    Without the step that quotes the texts, which LLooM can leave out: no quotes were recorded. It synthesises as
-    many concepts per cluster as it would for `n_topics` and selects `n_topics`, if there are so many. Scores are
-    the grades 0, ¼, … 1 of every text for every concept. Its UMAP has no seed: no two runs are the same.
+    Without the step that quotes the texts, which LLooM can leave out: no quotes were recorded. It may make `n_topics`
+    concepts of every cluster of bullet points (of 4,700 it finds one) and selects as many of all. Scores are the
+    grades 0, ¼, … 1 of every text for every concept. Its UMAP has no seed: no two runs need be the same.
     """
     _check_recorded("lloom", texts, recorded)
     replies = _replies.RecordedReplies(recorded)
@@ -106,23 +106,23 @@ def lloom(
     def frame(of: Sequence[str]) -> Any:
         return pd.DataFrame({"doc_id": [str(i) for i in range(len(of))], "text": list(of)})
 
-    def terms(model: Any, some: Sequence[str]) -> tuple[list[np.ndarray], None]:
-        return list(embed([str(each) for each in some])), None
+    def bullet(model: Any, text: str) -> tuple[np.ndarray, None]:
+        return replies.vectors([text])[0], None
 
     async def induce() -> dict[str, Any]:
-        llm = _lloom_model(workbench.Model, replies.url)
-        minilm = workbench.EmbedModel("minilm", lambda key: None, terms, batch_size=len(texts) * 100)
-        session = workbench.lloom(frame(texts), "text", "doc_id", llm, minilm, llm, llm)
-        parameters = {"filter_n_quotes": 1, "summ_n_bullets": 8, "synth_n_concepts": max(n_topics // 3, 1)}
-        await session.gen(params=parameters, debug=False)
-        await session.select_auto(n_topics)
+        minilm = workbench.EmbedModel("minilm", lambda key: None, bullet)
+        parameters = {"filter_n_quotes": 1, "summ_n_bullets": 8, "synth_n_concepts": n_topics}
+        async with _lloom_model(workbench.Model, replies.url) as llm:
+            session = workbench.lloom(frame(texts), "text", "doc_id", llm, minilm, llm, llm)
+            await session.gen(params=parameters, debug=False)
+            await session.select_auto(n_topics)
         return {id: concept for id, concept in session.concepts.items() if concept.active}
 
     async def grade(of: Sequence[str]) -> Any:
-        llm = _lloom_model(workbench.Model, replies.url)
-        return await concept_induction.score_concepts(
-            frame(of), "text", "doc_id", concepts, llm, batch_size=50
-        )
+        async with _lloom_model(workbench.Model, replies.url) as llm:
+            return await concept_induction.score_concepts(
+                frame(of), "text", "doc_id", concepts, llm, batch_size=50
+            )
 
     def encode(new: Sequence[str], new_vectors: np.ndarray) -> np.ndarray:
         _check_recorded("lloom", new, recorded)
@@ -136,20 +136,21 @@ def lloom(
     return fitted_by_argmax(encode(texts, vectors), encode)
 
 
-def _lloom_model(model: Callable[..., Any], url: str) -> Any:
+@contextlib.asynccontextmanager
+async def _lloom_model(model: Callable[..., Any], url: str) -> AsyncIterator[Any]:
     """LLooM's own client counts tokens with tiktoken, which downloads its vocabularies."""
     from openai import AsyncOpenAI
 
     gate = asyncio.Semaphore(16)  # LLooM sends all its requests at once
 
     async def ask(model: Any, prompt: str) -> tuple[str | None, tuple[int, int]]:
+        messages = [{"role": "user", "content": prompt}]
         async with gate:
-            found = await model.client.chat.completions.create(
-                model=model.name, messages=[{"role": "user", "content": prompt}]
-            )
+            found = await model.client.chat.completions.create(model=model.name, messages=messages)
         return found.choices[0].message.content, (0, 0)
 
-    return model("recorded", lambda key: AsyncOpenAI(api_key="none", base_url=url), ask)
+    async with AsyncOpenAI(api_key="none", base_url=url) as client:
+        yield model("recorded", lambda key: client, ask)
 
 
 @contextlib.contextmanager
