@@ -64,7 +64,10 @@ Answer with lines of the form: [1] Topic: reason ("quote")"""
 
 
 class RecordedReplies:
-    """The endpoint; `recorded` holds the properties of every text. It listens inside of `with`, at `url`."""
+    """The endpoint; `recorded` holds the properties of every text. It listens inside of `with`, at `url`.
+
+    Leaving it raises LookupError if a prompt could not be answered: both peers go on after a failed request.
+    """
 
     def __init__(self, recorded: Mapping[str, Sequence[str]]) -> None:
         properties = sorted({each for own in recorded.values() for each in own})
@@ -82,6 +85,7 @@ class RecordedReplies:
         }
 
     def __enter__(self) -> Self:
+        self.refused: list[str] = []
         self._http = _Server(self)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
@@ -93,6 +97,8 @@ class RecordedReplies:
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
+        if self.refused and kind is None:
+            raise LookupError(self.refused[0])
 
     @property
     def url(self) -> str:
@@ -250,6 +256,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             content = self.server.replies.reply(body["messages"][-1]["content"])
         except (LookupError, ValueError) as error:
+            self.server.replies.refused.append(str(error))
             self._send(400, {"error": {"message": str(error), "type": "invalid_request_error"}})
             return
         message = {"role": "assistant", "content": content}

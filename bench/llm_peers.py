@@ -100,8 +100,13 @@ def lloom(
     _check_recorded("lloom", texts, recorded)
     replies = _replies.RecordedReplies(recorded)
     with _silent():
+        import nltk
         import pandas as pd
-        from text_lloom import concept_induction, workbench
+
+        with mock.patch.object(
+            nltk, "download"
+        ):  # a model that splits sentences, for a step that is not taken
+            from text_lloom import concept_induction, workbench
 
     def frame(of: Sequence[str]) -> Any:
         return pd.DataFrame({"doc_id": [str(i) for i in range(len(of))], "text": list(of)})
