@@ -103,9 +103,8 @@ def lloom(
         import nltk
         import pandas as pd
 
-        with mock.patch.object(
-            nltk, "download"
-        ):  # a model that splits sentences, for a step that is not taken
+        # as it is imported it downloads a model that splits sentences, for a step that is not taken
+        with mock.patch.object(nltk, "download"):
             from text_lloom import concept_induction, workbench
 
     def frame(of: Sequence[str]) -> Any:
