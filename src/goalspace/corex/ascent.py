@@ -193,7 +193,8 @@ def _climb_sparse(
     """
     V = X[0] / np.sqrt(1 - m.u)[:, None]
     objective = m.tc - l1 * float(np.abs(V).sum())
-    rate = 1.0
+    # a first step that empties all factors would gain too, for the start does not know of the penalty
+    rate = min(1.0, 0.1 * float(np.mean((1 - m.u) * np.abs(V).mean(axis=1))) / l1)
     last: tuple[Array, Array] | None = None
     for _ in range(max_iter):
         slack = (1 - m.u)[:, None]
