@@ -21,7 +21,7 @@ LAYERS = (
     "cli _cli_* _console",
     "explorer _explorer*",
     "reports exports _report*",
-    "run",
+    "run _record",
     "factors _structure _reading _layout",
     "links _towers",
     "proposals _asking _phrases _vocabulary",
