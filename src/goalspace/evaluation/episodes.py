@@ -12,7 +12,9 @@ import numpy as np
 from goalspace.errors import InputError
 
 GOAL = "discover which facts about the state decide the next action"
-STATE_CHARACTERS = 700  # of the newest part of the trajectory: with the goal about 256 tokens, what MiniLM reads
+STATE_CHARACTERS = (
+    700  # of the newest part of the trajectory: with the goal about 256 tokens, what MiniLM reads
+)
 
 _NUMBER = re.compile(r"\s+\d+\b")
 _HELD_OUT_SCENES = 9  # one in so many of a room's scenes is unseen
@@ -71,7 +73,9 @@ def split_episodes(
         If an episode lacks a field.
     """
     for number, episode in enumerate(episodes, 1):
-        if missing := [name for name in ("id", "scene", "room", "goal", "init_obs", "steps") if name not in episode]:
+        if missing := [
+            name for name in ("id", "scene", "room", "goal", "init_obs", "steps") if name not in episode
+        ]:
             raise InputError(
                 f"Episode {number} has no '{missing[0]}': episodes need id, scene, room, goal, init_obs and steps."
             )

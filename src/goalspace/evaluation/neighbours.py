@@ -129,9 +129,7 @@ class NextAction:
             f"{len(group.texts):,} {name} of {len(set(group.episodes)):,} episodes"
             for name, group in self.groups.items()
         )
-        return (
-            f"{len(self.train):,} training states with {len(set(self.actions)):,} actions; test states: {tests}"
-        )
+        return f"{len(self.train):,} training states with {len(set(self.actions)):,} actions; test states: {tests}"
 
     @property
     def how(self) -> str:
