@@ -289,7 +289,16 @@ def test_the_verb_prints_the_verdict_and_writes_reasons(run: Path, other: Path, 
         )
     assert done.exit_code == 0, done.output
     shown = " ".join(done.output.split())
-    for part in ("4.00", "3.00", "0.500", "1.000", "each asked in both orders", "even on 3", "It fits."):
+    for part in (
+        "4.00",
+        "3.00",
+        "0.500",
+        "1.000",
+        "each asked in both orders",
+        "even on 3",
+        "It fits.",
+        "same marks",
+    ):
         assert part in shown
     written = json.loads((tmp_path / "judged.json").read_text("utf-8"))
     assert [rating["reason"] for rating in written["ratings"]] == ["It fits."] * written["n_factors"]

@@ -72,6 +72,10 @@ def judge_run(path: Path, llm: str, *, against: Path | None, sample: int, out: P
     for rating in sorted(found.ratings, key=lambda r: r.relevance + r.informativeness)[:_WEAKEST]:
         marks = f"{rating.relevance} and {rating.informativeness}"
         console.print(Text.assemble("\nrated ", marks, ": ", (rating.factor, "bold"), f". {rating.reason}"))
+    if len(found.ratings) > _WEAKEST and len({(r.relevance, r.informativeness) for r in found.ratings}) == 1:
+        click.echo(
+            "\nAll factors got the same marks: this judge does not tell them apart. Take a larger model."
+        )
     _say_calls(found)
     if out is not None:
         write_json(out, {"run": str(path), **found.as_dict()})
