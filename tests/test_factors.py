@@ -143,6 +143,16 @@ def test_the_number_of_factors_follows_what_was_planted() -> None:
     assert adjusted_rand_score(np.repeat(np.arange(6), 20), found.assignment) > 0.95
 
 
+def test_rare_properties_join_the_groups_of_the_frequent(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    centres = np.linalg.qr(rng.normal(size=(40, 6)))[0].T
+    texts = (centres[rng.integers(6, size=600)] + 0.15 * rng.normal(size=(600, 40))).astype(np.float32)
+    kind = np.tile(np.arange(6), 20)
+    properties = (centres[kind] + 0.05 * rng.normal(size=(120, 40))).astype(np.float32)
+    monkeypatch.setattr(structure, "_TREE", 30)
+    assert adjusted_rand_score(kind, structure.build(texts, properties, 6).assignment) > 0.95
+
+
 def test_too_many_factors_are_refused(fitted) -> None:  # type: ignore[no-untyped-def]
     corpus, proposals, links, *_ = fitted
     with pytest.raises(InputError, match="'n_factors'"):

@@ -71,8 +71,8 @@ def test_measures_of_a_run(finished: Path) -> None:
     found = measure(Run.open(finished), seeds=2)
     assert [m.name for m in found.measures] == [
         "coherence of words",
-        "coherence of properties",
         "diversity of words",
+        "coherence of properties",
         "intruders found",
         "stability",
         "unassigned",

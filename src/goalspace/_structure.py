@@ -101,8 +101,8 @@ def fit(
 def _group(rows: np.ndarray, n_groups: int) -> np.ndarray:
     """Group unit vectors by Ward's method (1963): the membership (n_groups, n_rows) as 0 and 1.
 
-    The best of random starts of k-means depends on their seed: of the property groups of two seeds, a third to a
-    half of the pairs differed.
+    Random starts of k-means end in groups that agree at an adjusted Rand index of 0.6 between seeds, however many
+    starts are tried (docs/decisions/0012).
     """
     from scipy.cluster.hierarchy import fcluster, linkage
 

@@ -121,25 +121,11 @@ def measure(
     if progress:
         progress("counting words and properties", 0, 1)
     rng = np.random.default_rng(0)
-    words = _words(texts, factors.dominant)
-    shuffled = _words(texts, rng.permutation(factors.dominant))
     judge = keep_vectors(encoder or run.links.encoder, run.path / "vectors")
     found = _if_enough(lambda: intrusion(_property_lists(factors), judge, seeds=seeds))
     measures = (
-        Measure(
-            "coherence of words",
-            _if_enough(lambda: coherence(words, texts)),
-            _mean(_if_enough(lambda: coherence(shuffled, texts))),
-            f"Do the {TOP} words that mark a factor's texts stand in the same texts? NPMI: 1 always, -1 never. "
-            "Compare with chance, texts shuffled, and with runs on the same texts.",
-        ),
+        *_of_words(texts, factors.dominant, rng),
         *_of_properties(factors, run.proposals, rng),
-        Measure(
-            "diversity of words",
-            _if_enough(lambda: Estimate(diversity(words), 0.0)),
-            None,
-            f"Share of different words among the {TOP_DIVERSITY} that mark each factor. Near 1 is good.",
-        ),
         Measure(
             "intruders found",
             found and found.accuracy,
@@ -164,8 +150,25 @@ def measure(
     return Quality(run.goal, len(texts), len(factors.vocabulary), factors.dim, seeds, measures)
 
 
-def _words(texts: Sequence[str], dominant: np.ndarray) -> list[tuple[str, ...]]:
-    return top_words(texts, dominant) if (dominant >= 0).any() else []
+def _of_words(texts: Sequence[str], dominant: np.ndarray, rng: np.random.Generator) -> Iterator[Measure]:
+    """Coherence and diversity of the words that mark the texts of each factor; by chance, of shuffled texts."""
+    there = bool((dominant >= 0).any())
+    words, shuffled = (
+        top_words(texts, groups) if there else [] for groups in (dominant, rng.permutation(dominant))
+    )
+    yield Measure(
+        "coherence of words",
+        _if_enough(lambda: coherence(words, texts)),
+        _mean(_if_enough(lambda: coherence(shuffled, texts))),
+        f"Do the {TOP} words that mark a factor's texts stand in the same texts? NPMI: 1 always, -1 never. "
+        "Compare with chance, texts shuffled, and with runs on the same texts.",
+    )
+    yield Measure(
+        "diversity of words",
+        _if_enough(lambda: Estimate(diversity(words), 0.0)),
+        None,
+        f"Share of different words among the {TOP_DIVERSITY} that mark each factor. Near 1 is good.",
+    )
 
 
 def _mean(value: Estimate | None) -> float | None:
