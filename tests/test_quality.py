@@ -267,7 +267,7 @@ def test_a_second_try_is_taken_and_partly_unread_runs_say_so(run: Path) -> None:
     assert done.exit_code == 0, done.output
     shown = " ".join(done.output.split())
     assert f"Mean over {len(names) - 1} factors, 1 to 5. Unreadable: 1 of {len(names)}, left out." in shown
-    assert "1 replies could not be read twice; the first begins: 'no'" in shown
+    assert "1 reply could not be read, at the second try either; the first begins: 'no'" in shown
 
 
 def test_a_failing_endpoint_keeps_the_replies_that_came(run: Path) -> None:

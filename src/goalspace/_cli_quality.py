@@ -108,14 +108,17 @@ def _verdict(found: Judgement) -> Table:
 
 
 def _say_calls(found: Judgement) -> None:
+    from goalspace._report_text import plural
+
     calls = found.calls
     click.echo(
         f"\n{calls.n} calls, {calls.n_replayed} of them replayed from the run's llm.sqlite; "
         f"{calls.prompt_tokens + calls.completion_tokens:,} tokens."
     )
     if calls.unread:
+        what = plural(len(calls.unread), "reply", "replies")
         click.echo(
-            f"{len(calls.unread)} replies could not be read twice; the first begins: {calls.unread[0][:80]!r}"
+            f"{what} could not be read, at the second try either; the first begins: {calls.unread[0][:80]!r}"
         )
 
 
