@@ -20,7 +20,7 @@ SRC = Path(goalspace.__file__).parent
 LAYERS = (
     "cli _cli_* _console",
     "explorer _explorer*",
-    "reports exports _report*",
+    "reports exports quality judging _report*",
     "run _record",
     "factors _structure _reading _layout",
     "links _towers",
