@@ -147,6 +147,13 @@ def build(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int
     )
 
 
+def assign_texts(vectors: np.ndarray, prototypes: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """The prototype in whose direction a text lies, -1 where it lies in none's."""
+    strength = (vectors - centre) @ prototypes.T
+    best = strength.argmax(axis=1)
+    return np.where(strength[np.arange(len(best)), best] > 1e-6, best, -1).astype(np.int32)
+
+
 def _assign(loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The factors that are kept, and which of these each property belongs to, -1 where none.
 

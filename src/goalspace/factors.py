@@ -141,7 +141,7 @@ class Factors:
 
     def assign(self, texts: Sequence[str]) -> np.ndarray:
         """The dominant factor of texts, seen or new (n_texts,) int32, -1 where none describes the text."""
-        return _dominant(self.links.encode(texts), self.prototypes, self.centre)
+        return structure.assign_texts(self.links.encode(texts), self.prototypes, self.centre)
 
     def _score(self, vectors: np.ndarray) -> np.ndarray:
         return np.asarray(vectors @ self.directions.T - self.offset, dtype=np.float32)
@@ -245,7 +245,7 @@ def factor(
         progress("fitting the factors", 0, 1)
     found = structure.build(links.text_vectors, links.property_vectors, n_factors)
     scores = np.asarray(links.text_vectors @ found.directions.T - found.offset, dtype=np.float32)
-    dominant = _dominant(links.text_vectors, found.prototypes, found.centre)
+    dominant = structure.assign_texts(links.text_vectors, found.prototypes, found.centre)
     if progress:
         progress("drawing the map and collecting evidence", 0, 1)
     counts = proposals.n_texts_with()
@@ -291,13 +291,6 @@ def factor(
             "n_without_dominant": int((dominant < 0).sum()),
         },
     )
-
-
-def _dominant(vectors: np.ndarray, prototypes: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """The prototype in whose direction a text lies, -1 where it lies in none's."""
-    strength = (vectors - centre) @ prototypes.T
-    best = strength.argmax(axis=1)
-    return np.where(strength[np.arange(len(best)), best] > 1e-6, best, -1).astype(np.int32)
 
 
 def _centres(positions: np.ndarray, dominant: np.ndarray, scores: np.ndarray) -> np.ndarray:
