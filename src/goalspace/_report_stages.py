@@ -21,6 +21,11 @@ _FEATURES = {
     "surface": "features of form (length, punctuation, capitals)",
     "lexical": "character n-grams",
 }
+# what else stands in the name of a recipe, see _towers.py
+_REMARKS = {
+    "whitened properties": "with what the properties have in common taken out",
+    "beside the encoder": "beside the encoder as it is",
+}
 _SECRET = re.compile(r"(^|_)(api_?key|key|token|secret|password|authorization)$", re.IGNORECASE)
 _LOCAL_PATH = re.compile(r"(\w{2,}:)?((?:/(?!/)|~|[A-Za-z]:[\\/]).*)", re.DOTALL)
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
@@ -89,9 +94,9 @@ def _recipe(recipe: str) -> str:
     """What the text vectors are made of, in words."""
     if recipe in _RECIPES:
         return _RECIPES[recipe]
-    features, _, beside = recipe.partition(", ")
+    features, *remarks = recipe.split(", ")
     told = " and ".join(_FEATURES.get(name, name) for name in features.split("+"))
-    return f"a head trained on {told}" + (f", {beside}" if beside else "")
+    return ", ".join([f"a head trained on {told}", *(_REMARKS.get(remark, remark) for remark in remarks)])
 
 
 def _factor(result: Mapping[str, Any]) -> str:
