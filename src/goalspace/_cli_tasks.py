@@ -28,6 +28,7 @@ def measure_encoders(
 ) -> None:
     """Print the scores of encoders on a task, below those of a guess that needs no encoder."""
     from rich.console import Console
+    from rich.text import Text
 
     from goalspace._files import write_json
     from goalspace.evaluation import evaluate
@@ -39,13 +40,14 @@ def measure_encoders(
     with show_progress() as progress:
         scores = evaluate(found, [task], progress=progress)
     console = Console()
-    click.echo(f"{name}: {task.size}")
+    console.print(Text(f"{name}: {task.size}"))
     if isinstance(task, Recommendation):
         for table in _hits(task, scores):
             console.print(table)
+            console.print()
     else:
         console.print(_table(task, scores))
-    click.echo(task.how)
+    console.print(Text(task.how))
     if out is not None:
         base = {row: {m: value._asdict() for m, value in values.items()} for row, values in _baseline(task)}
         write_json(out, {"data": str(data), "baseline": base, "scores": [each.as_dict() for each in scores]})
@@ -98,9 +100,9 @@ def _baseline(task: Opened) -> list[tuple[str, dict[str, Estimate]]]:
     from goalspace.evaluation.neighbours import NextAction, Recommendation
 
     if isinstance(task, Recommendation):
-        return [("(most popular)", task.by_popularity())]
+        return [("popularity", task.by_popularity())]
     if isinstance(task, NextAction):
-        return [("(most frequent)", task.by_frequency())]
+        return [("most frequent", task.by_frequency())]
     return []
 
 

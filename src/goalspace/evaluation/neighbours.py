@@ -18,6 +18,7 @@ RANKS = (1, 5, 10, 20, 50)
 _CHOSEN_BY = 20  # the rank whose hits choose the number of neighbours
 _HELD_OUT = 0.2  # of the training texts, the last ones, on which it is chosen
 _CHUNK = 1024  # texts whose similarities with all training texts are in memory at a time
+_NEVER = np.iinfo(np.int64).max  # the rank of an item that no training text has
 _EQUAL = 1e-6  # similarities that differ by less are the same
 
 
@@ -187,7 +188,7 @@ def _ranks(
     wanted: Sequence[str],
     numbers: Sequence[int],
 ) -> dict[int, np.ndarray]:
-    """The rank of the wanted item, from 0, per number of neighbours; beyond all items where it is unknown."""
+    """The rank of the wanted item, from 0, per number of neighbours; `_NEVER` where it is unknown."""
     names = list(dict.fromkeys(item for own in items for item in own))
     place = {item: i for i, item in enumerate(names)}
     owner = np.repeat(np.arange(len(items)), [len(own) for own in items])
@@ -197,7 +198,7 @@ def _ranks(
     order = np.argsort(-popularity, kind="stable")  # popularity, then first appearance
     tie = np.empty(len(names))
     tie[order] = np.arange(len(names)) / max(len(names), 1)
-    ranks = {n: np.full(len(wanted), len(names), dtype=np.int64) for n in numbers}
+    ranks = {n: np.full(len(wanted), _NEVER, dtype=np.int64) for n in numbers}
     near = _by_similarity(train, queries, max(numbers))
     for row, item in enumerate(wanted):
         if item not in place:
