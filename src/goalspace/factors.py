@@ -12,7 +12,7 @@ import numpy as np
 
 from goalspace import _reading as reading
 from goalspace import _structure as structure
-from goalspace._files import atomic_path, read_json, write_json
+from goalspace._files import atomic_path, digest, read_json, write_json
 from goalspace._layout import lay_out
 from goalspace._reading import Evidence
 from goalspace._vectors import keep_vectors
@@ -114,6 +114,11 @@ class Factors:
     centre: np.ndarray
     links: Links = field(compare=False, repr=False)
     stats: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def name(self) -> str:
+        """Which factors these are, by what places texts: their name as an encoder."""
+        return f"factors:{digest(self.directions, self.offset)[:16]}"
 
     @property
     def dim(self) -> int:
