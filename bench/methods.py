@@ -112,7 +112,7 @@ def packages() -> list[Method]:
         Method("KeyNMF", _peer(peers.keynmf)),
         Method("KeyNMF, seeded", _seeded_keynmf, "goal as seed phrase", by_goal=True),
         Method("S³", _peer(peers.semantic_signals)),
-        Method("FASTopic", _peer(peers.fastopic)),
+        Method("FASTopic", _peer(peers.fastopic), seeded=False),  # the slowest
         Method("corextopic", _peer(peers.corextopic)),
     ]
 
