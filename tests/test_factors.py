@@ -78,6 +78,8 @@ def test_new_texts_are_placed_like_seen_ones(fitted) -> None:  # type: ignore[no
     assert shouting == factors.dominant[0]
     assert listing == factors.dominant[2]
     assert factors.encode([]).shape == (0, factors.dim)
+    # white space around a text counts as little as in the corpus, though surface features would see it
+    np.testing.assert_array_equal(factors.encode([f"\n\n {text}\0\n" for text in new]), factors.encode(new))
 
 
 def test_scores_are_standardised_and_factors_ordered(fitted) -> None:  # type: ignore[no-untyped-def]

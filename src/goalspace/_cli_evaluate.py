@@ -31,7 +31,12 @@ _OF_RUNS = ("judge", "against")
     help="What to measure: minilm, task, a sentence-transformers folder, st:NAME, openai:MODEL, …, or run:FOLDER, the "
     "factors of a run; may be repeated.",
 )
-@click.option("--task", type=click.Choice(TASKS), help="What to measure encoders on.")
+@click.option(
+    "--task",
+    type=click.Choice(TASKS),
+    metavar="TASK",
+    help=f"What to measure encoders on: {', '.join(TASKS)}.",
+)
 @click.option(
     "--data",
     type=click.Path(path_type=Path),

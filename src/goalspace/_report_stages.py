@@ -59,7 +59,7 @@ def _corpus(result: Mapping[str, Any]) -> str:
 
 def _propose(result: Mapping[str, Any]) -> str:
     coverage = _finite(result.get("coverage"))
-    quotes, dropped = result.get("n_quotes", 0), result.get("n_quotes_dropped", 0)
+    quotes, dropped = result.get("n_quotes") or 0, result.get("n_quotes_dropped") or 0
     unparsed, cut = result.get("n_unparsed", 0), result.get("n_cut", 0)
     return join(
         [

@@ -209,6 +209,11 @@ class Corpus:
         )
 
 
+def cleaned(text: str) -> str:
+    """A text as a corpus has it: without outer whitespace and NUL characters."""
+    return text.replace("\0", "").strip()
+
+
 def _frozen(counts: np.ndarray) -> np.ndarray:
     counts = counts.astype(np.int64)
     counts.flags.writeable = False
@@ -250,7 +255,7 @@ class _Fold:
         """Take a batch and say which of its rows bring a new text."""
         kept, present = [], []
         for position, value in enumerate(batch.column(self._text).to_pylist()):
-            text = value.replace("\0", "").strip() if value else ""
+            text = cleaned(value) if value else ""
             owner = self._index.setdefault(text, len(self.texts)) if text else -1
             kept.append(owner == len(self.texts))
             if text:

@@ -13,7 +13,7 @@ import numpy as np
 from goalspace import _towers as towers
 from goalspace._files import atomic_path, read_json, write_json
 from goalspace._vectors import keep_vectors
-from goalspace.corpus import Corpus
+from goalspace.corpus import Corpus, cleaned
 from goalspace.encoders import Encoder, get_encoder
 from goalspace.errors import InputError
 from goalspace.proposals import OFFLINE, Proposals
@@ -57,7 +57,7 @@ class Links:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Place texts, seen or new, in the space (n_texts, dim) without a language model."""
-        return self.tower.place(texts, get_encoder(self.encoder))
+        return self.tower.place([cleaned(text) for text in texts], get_encoder(self.encoder))
 
     def scores(self, texts: slice | np.ndarray = slice(None)) -> np.ndarray:
         """Link strengths of some texts with all properties (n, n_properties); all at once may be large."""
