@@ -82,6 +82,7 @@ class FakeFactors:
     evidence: tuple[tuple[FakeEvidence, ...], ...]
     map: np.ndarray
     factor_map: np.ndarray
+    hidden: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,9 @@ HEAVY = {
     "pandas",
     "polars",
     "pyarrow",
+    "duckdb",
+    "starlette",
+    "uvicorn",
 }
 
 

@@ -13,6 +13,7 @@ from goalspace._cli_compress import compress
 from goalspace._cli_correlate import correlate
 from goalspace._cli_embed import embed
 from goalspace._cli_evaluate import evaluate
+from goalspace._cli_explore import explore
 from goalspace._cli_label import label
 from goalspace._cli_retrieve import retrieve
 from goalspace._cli_select import select
@@ -215,6 +216,7 @@ def _say_proposer(run: Run) -> None:
         click.echo(f"Properties were proposed by {proposer}.")
 
 
+main.add_command(explore)
 main.add_command(compress)
 main.add_command(embed)
 main.add_command(evaluate)

@@ -91,6 +91,10 @@ class Factors:
     directions, offset, prototypes, centre
         What places new texts: scores are directions @ v - offset for a text vector v of the links, the dominant
         factor has the prototype with the largest cosine to v - centre.
+    links
+        Places new texts; its property vectors are those of `vocabulary`.
+    hidden
+        Factors that an analyst put aside: they keep their scores, but are no text's dominant factor.
     """
 
     names: tuple[str, ...]
@@ -114,6 +118,7 @@ class Factors:
     centre: np.ndarray
     links: Links = field(compare=False, repr=False)
     stats: Mapping[str, Any] = field(default_factory=dict)
+    hidden: tuple[int, ...] = ()
 
     @property
     def dim(self) -> int:
@@ -141,7 +146,7 @@ class Factors:
 
     def assign(self, texts: Sequence[str]) -> np.ndarray:
         """The dominant factor of texts, seen or new (n_texts,) int32, -1 where none describes the text."""
-        return _dominant(self.links.encode(texts), self.prototypes, self.centre)
+        return dominant_of(self.links.encode(texts), self.prototypes, self.centre, self.hidden)
 
     def _score(self, vectors: np.ndarray) -> np.ndarray:
         return np.asarray(vectors @ self.directions.T - self.offset, dtype=np.float32)
@@ -165,6 +170,7 @@ class Factors:
                     for layer in self.hierarchy
                 ],
                 "evidence": [[vars(item) for item in items] for items in self.evidence],
+                "hidden": self.hidden,
             },
         )
 
@@ -189,6 +195,7 @@ class Factors:
             evidence=tuple(tuple(Evidence(**item) for item in items) for items in about["evidence"]),
             links=links,
             stats=stats or {},
+            hidden=tuple(about.get("hidden", ())),
         )
 
 
@@ -245,7 +252,7 @@ def factor(
         progress("fitting the factors", 0, 1)
     found = structure.build(links.text_vectors, links.property_vectors, n_factors, seed=seed)
     scores = np.asarray(links.text_vectors @ found.directions.T - found.offset, dtype=np.float32)
-    dominant = _dominant(links.text_vectors, found.prototypes, found.centre)
+    dominant = dominant_of(links.text_vectors, found.prototypes, found.centre)
     if progress:
         progress("drawing the map and collecting evidence", 0, 1)
     counts = proposals.n_texts_with()
@@ -293,9 +300,12 @@ def factor(
     )
 
 
-def _dominant(vectors: np.ndarray, prototypes: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """The prototype in whose direction a text lies, -1 where it lies in none's."""
+def dominant_of(
+    vectors: np.ndarray, prototypes: np.ndarray, centre: np.ndarray, hidden: Sequence[int] = ()
+) -> np.ndarray:
+    """The prototype in whose direction a text lies, -1 where it lies in none's; hidden ones do not count."""
     strength = (vectors - centre) @ prototypes.T
+    strength[:, list(hidden)] = -np.inf
     best = strength.argmax(axis=1)
     return np.where(strength[np.arange(len(best)), best] > 1e-6, best, -1).astype(np.int32)
 

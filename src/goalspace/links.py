@@ -59,6 +59,19 @@ class Links:
         """Place texts, seen or new, in the space (n_texts, dim) without a language model."""
         return self.tower.place(texts, get_encoder(self.encoder))
 
+    def encode_properties(self, properties: Sequence[str], *, encoder: Encoder | None = None) -> np.ndarray:
+        """Place properties, those of the vocabulary or others, in the space (n, dim).
+
+        Parameters
+        ----------
+        properties
+            Short phrases.
+        encoder
+            That of the links where it is already loaded.
+        """
+        vectors = (encoder or get_encoder(self.encoder)).encode(properties)
+        return vectors if self.tower.head is None else towers.centre(vectors, self.tower.head.centre)
+
     def scores(self, texts: slice | np.ndarray = slice(None)) -> np.ndarray:
         """Link strengths of some texts with all properties (n, n_properties); all at once may be large."""
         return np.asarray(self.text_vectors[texts] @ self.property_vectors.T)

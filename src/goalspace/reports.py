@@ -88,6 +88,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "n_columns": len(columns),
         "findings": _report_tables.findings(tables, n_compared=_report_tables.n_cells(all_tables)),
         "hierarchy": _hierarchy(factors),
+        "edits": {"done": [], "undone": 0},
         "settings": _report_stages.settings(record),
         "versions": {str(name): str(value) for name, value in record.get("versions", {}).items()},
         "citations": [
@@ -158,6 +159,7 @@ def _factors(run: Run, about: Sequence[Column], trend: dict[str, Any] | None) ->
             ],
             "evidence": _evidence(run, i, rows, about),
             "trend": trend["shares"][i] if trend else None,
+            "hidden": i in factors.hidden,
         }
         for i, name in enumerate(factors.names)
     ]
@@ -182,6 +184,7 @@ def _evidence(run: Run, factor: int, rows: dict[str, int], about: Sequence[Colum
             room[pole] -= 1
             kept[key] = {
                 "text_id": _report_text.line(str(item.text_id), 60),
+                "row": row,
                 "score": round(float(item.score), 2),
                 "pole": pole,
                 "n_copies": int(run.corpus.counts[row]),

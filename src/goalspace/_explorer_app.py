@@ -1,0 +1,290 @@
+"""The addresses of the explorer and what stands guard before them."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import mimetypes
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from goalspace import _report_view as answers
+from goalspace._explorer_queries import find, hits, integer
+from goalspace._explorer_session import Session
+from goalspace._report_why import why
+from goalspace.errors import GoalspaceError, InputError
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LARGEST_BODY = 4_000_000  # bytes
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+    "connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_NOT_BUILT = (
+    "The page is not built in this copy of goalspace. Build it with: cd web && npm ci && npm run build"
+)
+
+
+def make_app(session: Session, *, token: str, port: int) -> ASGIApp:
+    """Return the application that answers for one session, to those who know the token."""
+    from starlette.applications import Starlette
+    from starlette.routing import Route
+
+    def route(path: str, answer: Callable[..., Response | Awaitable[Response]], method: str = "GET") -> Any:
+        return Route(path, partial(answer, session), methods=[method])
+
+    app: Starlette = Starlette(
+        routes=[
+            route("/api/summary", _summary),
+            route("/api/map", _map),
+            route("/api/scores/{k}", _scores),
+            route("/api/columns/{position}", _column),
+            route("/api/properties", _layer),
+            route("/api/factors/{k}", _factor),
+            route("/api/texts", _texts, "POST"),
+            route("/api/texts/{row}", _text),
+            Route("/{path:path}", _page, methods=["GET"]),
+        ],
+        exception_handlers={GoalspaceError: _wrong, 404: _missing, 405: _missing, 500: _failed},
+    )
+    return Guard(app, token=token, port=port)
+
+
+class Guard:
+    """Lets through what comes from the page itself: Host and Origin first, then the token of its URL.
+
+    Another site that makes this machine's browser call the port (cross-site requests, DNS rebinding) sends a
+    foreign Host or Origin; another user of the machine does not know the token.
+
+    Parameters
+    ----------
+    app
+        What answers.
+    token
+        Required for every path under /api, in the header X-Goalspace-Token or, for downloads, as ?token=.
+    port
+        Of the server.
+    """
+
+    def __init__(self, app: ASGIApp, *, token: str, port: int) -> None:
+        self.app, self.token = app, token.encode()
+        self.hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        from starlette.requests import Request
+
+        if scope["type"] != "http":
+            return
+        request = Request(scope)
+        refused = self._refuse(request)
+        if refused is not None:
+            await _error(*refused)(scope, receive, partial(_send_safely, send))
+            return
+        try:
+            body = await _read(request, receive)
+        except ValueError:
+            await _error(413, "The request is too large.")(scope, receive, partial(_send_safely, send))
+            return
+        await self.app(scope, _once(body, receive), partial(_send_safely, send))
+
+    def _refuse(self, request: Request) -> tuple[int, str] | None:
+        host, origin = request.headers.get("host", ""), request.headers.get("origin")
+        if host not in self.hosts:
+            return 403, "This server answers to 127.0.0.1 only."
+        if origin is not None and origin != f"http://{host}":
+            return 403, "Requests from other sites are refused."
+        if not request.url.path.startswith("/api"):
+            return None
+        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            return 403, "Requests from other sites are refused."
+        given = request.headers.get("x-goalspace-token") or request.query_params.get("token", "")
+        if not hmac.compare_digest(given.encode(), self.token):
+            return (
+                403,
+                "The token of the address is missing or wrong: open the address that goalspace printed.",
+            )
+        if request.method == "POST" and not _is_json(request.headers.get("content-type", "")):
+            return 400, "A request must be JSON."
+        return None
+
+
+def _is_json(kind: str) -> bool:
+    return kind.partition(";")[0].strip().lower() == "application/json"
+
+
+async def _read(request: Request, receive: Receive) -> bytes:
+    """The body of a request, as far as it is not too large."""
+    if int(request.headers.get("content-length") or 0) > LARGEST_BODY:
+        raise ValueError
+    body = b""
+    while True:
+        message = await receive()
+        part: bytes = message.get("body", b"")
+        body += part
+        if len(body) > LARGEST_BODY:
+            raise ValueError
+        if not message.get("more_body"):
+            return body
+
+
+def _once(body: bytes, receive: Receive) -> Receive:
+    """Hand a body that was read on to the application."""
+    waiting = [body]
+
+    async def next_message() -> Message:
+        if waiting:
+            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+        return await receive()
+
+    return next_message
+
+
+async def _send_safely(send: Send, message: Message) -> None:
+    if message["type"] == "http.response.start":
+        given = {name.lower() for name, _ in message["headers"]}
+        message["headers"] = [
+            *message["headers"],
+            *(
+                (name.lower().encode(), value.encode())
+                for name, value in _HEADERS.items()
+                if name.lower().encode() not in given
+            ),
+        ]
+    await send(message)
+
+
+# ---------------------------------------------------------------- answers
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    from starlette.responses import Response
+
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Response(text.encode("utf-8", "replace"), status, media_type="application/json")
+
+
+def _bytes(content: bytes) -> Response:
+    from starlette.responses import Response
+
+    return Response(content, media_type="application/octet-stream")
+
+
+def _error(status: int, line: str) -> Response:
+    return _json({"error": " ".join(line.split())}, status)
+
+
+async def _wrong(_: Request, error: Exception) -> Response:
+    return _error(400 if isinstance(error, InputError) else 409, str(error))
+
+
+async def _missing(_: Request, error: Exception) -> Response:
+    return _error(getattr(error, "status_code", 404), "There is nothing at this address.")
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    return _error(500, f"goalspace failed here ({type(error).__name__}). Please report it.")
+
+
+def _summary(session: Session, _: Request) -> Response:
+    return _json(session.summary())
+
+
+def _map(session: Session, _: Request) -> Response:
+    return _bytes(answers.map_bytes(session.view))
+
+
+def _scores(session: Session, request: Request) -> Response:
+    view = session.view
+    return _bytes(answers.score_bytes(view, _position(request, "k", view.factors.dim)))
+
+
+def _column(session: Session, request: Request) -> Response:
+    view = session.view
+    return _bytes(answers.column_bytes(view, _position(request, "position", len(view.columns))))
+
+
+def _layer(session: Session, _: Request) -> Response:
+    return _json(answers.layer(session.view))
+
+
+def _factor(session: Session, request: Request) -> Response:
+    view = session.view
+    return _json(answers.factor(view, _position(request, "k", view.factors.dim), all_properties=True))
+
+
+async def _texts(session: Session, request: Request) -> Response:
+    query = await _object(request)
+    return await _in_thread(_hits, session, query)
+
+
+def _hits(session: Session, query: Mapping[str, Any]) -> Response:
+    view = session.view
+    return _json(hits(view, find(view, session.table, query, session.meaning.similarity), query))
+
+
+def _text(session: Session, request: Request) -> Response:
+    view = session.view
+    row = _position(request, "row", len(view.run.corpus))
+    return _json(why(view, row, read=session.meaning.sentences))
+
+
+def _page(request: Request) -> Response:
+    """A file of the built front end; only names that it was built with are looked up."""
+    from starlette.responses import PlainTextResponse, Response
+
+    root = resources.files("goalspace").joinpath("data", "web", "explorer")
+    parts = request.path_params["path"].split("/") if request.path_params["path"] else ["index.html"]
+    if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
+        return _error(404, "There is nothing at this address.")
+    file = root.joinpath(*parts)
+    if file.is_file():
+        kind = mimetypes.guess_type(parts[-1])[0] or "application/octet-stream"
+        return Response(file.read_bytes(), media_type=kind)
+    if parts == ["index.html"]:
+        return PlainTextResponse(_NOT_BUILT, 404)
+    return _error(404, "There is nothing at this address.")
+
+
+# ---------------------------------------------------------------- requests
+
+
+def _position(request: Request, name: str, count: int) -> int:
+    from starlette.exceptions import HTTPException
+
+    text = request.path_params[name]
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) < count):
+        raise HTTPException(404)
+    return integer(int(text), name, 0, count)
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    try:
+        value = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        raise InputError("The request is not JSON.") from None
+    if not isinstance(value, dict):
+        raise InputError("The request must be a JSON object.")
+    return value
+
+
+async def _in_thread(work: Callable[..., Response], *arguments: Any) -> Response:
+    from starlette.concurrency import run_in_threadpool
+
+    return await run_in_threadpool(work, *arguments)
