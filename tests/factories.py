@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from goalspace._edits import Edits
+
 TOPICS = (
     (
         "Late delivery",
@@ -92,6 +94,7 @@ class FakeRun:
     corpus: FakeCorpus
     factors: FakeFactors
     record: dict[str, Any]
+    edits: Edits = field(default_factory=Edits)
 
 
 def make_corpus(texts: Sequence[str], metadata: Mapping[str, Sequence[Any]] | None = None) -> FakeCorpus:

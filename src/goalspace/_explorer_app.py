@@ -44,6 +44,7 @@ _NOT_BUILT = (
 def make_app(session: Session, *, token: str, port: int) -> ASGIApp:
     """Return the application that answers for one session, to those who know the token."""
     from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
     from starlette.routing import Route
 
     def route(path: str, answer: Callable[..., Response | Awaitable[Response]], method: str = "GET") -> Any:
@@ -59,9 +60,12 @@ def make_app(session: Session, *, token: str, port: int) -> ASGIApp:
             route("/api/factors/{k}", _factor),
             route("/api/texts", _texts, "POST"),
             route("/api/texts/{row}", _text),
+            route("/api/edits", _change, "POST"),
+            route("/api/undo", _undo, "POST"),
+            route("/api/redo", _redo, "POST"),
             Route("/{path:path}", _page, methods=["GET"]),
         ],
-        exception_handlers={GoalspaceError: _wrong, 404: _missing, 405: _missing, 500: _failed},
+        exception_handlers={GoalspaceError: _wrong, HTTPException: _refused, Exception: _failed},
     )
     return Guard(app, token=token, port=port)
 
@@ -194,8 +198,9 @@ async def _wrong(_: Request, error: Exception) -> Response:
     return _error(400 if isinstance(error, InputError) else 409, str(error))
 
 
-async def _missing(_: Request, error: Exception) -> Response:
-    return _error(getattr(error, "status_code", 404), "There is nothing at this address.")
+async def _refused(_: Request, error: Exception) -> Response:
+    status, detail = getattr(error, "status_code", 404), str(getattr(error, "detail", ""))
+    return _error(status, detail if status == 403 else "There is nothing at this address.")
 
 
 async def _failed(_: Request, error: Exception) -> Response:
@@ -243,6 +248,29 @@ def _text(session: Session, request: Request) -> Response:
     view = session.view
     row = _position(request, "row", len(view.run.corpus))
     return _json(why(view, row, read=session.meaning.sentences))
+
+
+async def _change(session: Session, request: Request) -> Response:
+    _allow_edits(session)
+    edit = await _object(request)
+    return await _in_thread(lambda: _json(session.change(edit)))
+
+
+def _undo(session: Session, _: Request) -> Response:
+    _allow_edits(session)
+    return _json(session.undo())
+
+
+def _redo(session: Session, _: Request) -> Response:
+    _allow_edits(session)
+    return _json(session.redo())
+
+
+def _allow_edits(session: Session) -> None:
+    if not session.edit:
+        from starlette.exceptions import HTTPException
+
+        raise HTTPException(403, "This page only reads. Start it with --edit to change factors.")
 
 
 def _page(request: Request) -> Response:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from goalspace._explorer_edits import Editor
 from goalspace._explorer_meaning import Meaning
 from goalspace._explorer_queries import TextTable
 from goalspace._report_view import PageColumn, View, read_columns, summary
@@ -25,10 +28,13 @@ class Session:
     """
 
     def __init__(self, run: Run, *, edit: bool) -> None:
-        self.run, self.edit = run, edit
+        self.edit = edit
         self.meaning = Meaning(run.links)
         self.table = TextTable(run.corpus)
         self.columns: tuple[PageColumn, ...] = read_columns(run.corpus.metadata)
+        self._changing = threading.Lock()
+        self._editor = Editor(run, self.meaning.encoder)
+        self.run = self._editor.run
         self.view = self._look()
 
     def _look(self) -> View:
@@ -44,3 +50,21 @@ class Session:
             "compareRuns": False,
         }
         return summary(self.view, able=able)
+
+    def change(self, edit: Any) -> dict[str, Any]:
+        """Make an edit; returns the new summary."""
+        return self._follow(lambda editor: editor.do(edit))
+
+    def undo(self) -> dict[str, Any]:
+        """Take the last edit back; returns the new summary."""
+        return self._follow(Editor.undo)
+
+    def redo(self) -> dict[str, Any]:
+        """Make the edit again that was taken back last; returns the new summary."""
+        return self._follow(Editor.redo)
+
+    def _follow(self, act: Callable[[Editor], Run]) -> dict[str, Any]:
+        with self._changing:  # one edit at a time; readers keep the view that they began with
+            self.run = act(self._editor)
+            self.view = self._look()
+            return self.summary()

@@ -118,7 +118,7 @@ def build(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int
     model = fit(text_vectors, property_vectors, n_factors, seed=seed)
     live, assignment = _assign(model.loadings_)
     centre = model.text_mean_
-    prototypes = _prototypes(text_vectors - centre, property_vectors, model.loadings_[live], assignment)
+    prototypes = calibrate(text_vectors - centre, property_vectors, model.loadings_[live], assignment)
     covariance = _covariance(text_vectors)
     spread = np.sqrt(np.maximum(np.einsum("kd,de,ke->k", prototypes, covariance, prototypes), 1e-18))
     directions = prototypes / spread[:, None]
@@ -160,7 +160,7 @@ def _covariance(vectors: np.ndarray) -> np.ndarray:
     return np.atleast_2d(np.cov(vectors.T.astype(np.float64), bias=True))
 
 
-def _prototypes(
+def calibrate(
     centred: np.ndarray, property_vectors: np.ndarray, loadings: np.ndarray, assignment: np.ndarray
 ) -> np.ndarray:
     """Calibrate factors against each other: the mean direction of the texts that belong to each.
@@ -171,18 +171,18 @@ def _prototypes(
     """
     n_factors = len(loadings)
     weights = np.where(assignment == np.arange(n_factors)[:, None], loadings, 0)
-    prototypes = _unit(weights @ property_vectors)
-    texts = _unit(centred)
+    prototypes = unit(weights @ property_vectors)
+    texts = unit(centred)
     for _ in range(_LLOYD if n_factors > 1 else 0):  # all texts belong to a single factor
         nearest = (texts @ prototypes.T).argmax(axis=1)
         sums = np.zeros_like(prototypes)
         np.add.at(sums, nearest, texts)
-        moved = np.where(np.linalg.norm(sums, axis=1, keepdims=True) > 1e-9, _unit(sums), prototypes)
+        moved = np.where(np.linalg.norm(sums, axis=1, keepdims=True) > 1e-9, unit(sums), prototypes)
         if np.allclose(moved, prototypes, atol=1e-6):
             break
         prototypes = moved
     return np.asarray(prototypes)
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def unit(vectors: np.ndarray) -> np.ndarray:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))

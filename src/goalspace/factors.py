@@ -268,7 +268,7 @@ def factor(
         get_llm(llm, cache=cache) if llm is not None else None,
     )
     positions = lay_out((links.text_vectors - found.centre) @ found.prototypes.T, seed=seed)
-    hierarchy = _stack(scores, readings.names, seed)
+    hierarchy = stack(scores, readings.names, seed)
     return Factors(
         names=readings.names,
         descriptions=readings.descriptions,
@@ -284,7 +284,7 @@ def factor(
         hierarchy=hierarchy,
         evidence=readings.evidence,
         map=positions,
-        factor_map=_centres(positions, dominant, scores),
+        factor_map=centres(positions, dominant, scores),
         directions=found.directions,
         offset=found.offset,
         prototypes=found.prototypes,
@@ -310,7 +310,7 @@ def dominant_of(
     return np.where(strength[np.arange(len(best)), best] > 1e-6, best, -1).astype(np.int32)
 
 
-def _centres(positions: np.ndarray, dominant: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def centres(positions: np.ndarray, dominant: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Where a factor's texts lie on the map: the median of those it dominates, else of its ten best."""
     centres = []
     for k in range(scores.shape[1]):
@@ -321,7 +321,7 @@ def _centres(positions: np.ndarray, dominant: np.ndarray, scores: np.ndarray) ->
     return np.asarray(centres, dtype=np.float32)
 
 
-def _stack(scores: np.ndarray, names: Sequence[str], seed: int) -> tuple[Layer, ...]:
+def stack(scores: np.ndarray, names: Sequence[str], seed: int) -> tuple[Layer, ...]:
     """Layers of groups: Linear CorEx on the scores of the layer below, until few are left."""
     import warnings
 

@@ -88,7 +88,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "n_columns": len(columns),
         "findings": _report_tables.findings(tables, n_compared=_report_tables.n_cells(all_tables)),
         "hierarchy": _hierarchy(factors),
-        "edits": {"done": [], "undone": 0},
+        "edits": run.edits.told(),
         "settings": _report_stages.settings(record),
         "versions": {str(name): str(value) for name, value in record.get("versions", {}).items()},
         "citations": [

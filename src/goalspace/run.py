@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import os
 import re
@@ -14,10 +15,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
-from goalspace import __version__
+from goalspace import __version__, _edits
+from goalspace._editing import Bench
+from goalspace._edits import Edits
 from goalspace._files import digest, read_json, write_json
 from goalspace.corpus import Corpus
-from goalspace.encoders import Encoder
+from goalspace.encoders import Encoder, get_encoder
 from goalspace.errors import GoalspaceError, InputError
 from goalspace.factors import Factors, factor
 from goalspace.links import Links, link
@@ -113,9 +116,36 @@ class Run:
         return Links.load(self._artefact("link").parent)
 
     @cached_property
-    def factors(self) -> Factors:
-        """The latent factors."""
+    def fitted(self) -> Factors:
+        """The latent factors before any edit."""
         return Factors.load(self._artefact("factor").parent, self.links, self._result("factor"))
+
+    @cached_property
+    def factors(self) -> Factors:
+        """The latent factors, as the analyst's edits left them."""
+        return _edits.load(self.path, self.fitted, self.links, self.fit)
+
+    @cached_property
+    def edits(self) -> Edits:
+        """The analyst's corrections of the factors."""
+        return _edits.read_log(self.path)
+
+    @property
+    def fit(self) -> str:
+        """Digest of the stage that found the factors."""
+        return str(self.record["stages"].get("factor", {}).get("digest", ""))
+
+    def bench(self, encoder: Callable[[], Encoder] | None = None) -> Bench:
+        """What edits work on; `encoder` returns that of the links where it is loaded already."""
+        seed = int(self.record["stages"]["factor"]["arguments"].get("seed") or 0)
+        return Bench(self.corpus, self.links, encoder or (lambda: get_encoder(self.links.encoder)), seed)
+
+    def edited(self, factors: Factors) -> Self:
+        """This run with other factors, after an edit that its folder holds."""
+        other = copy.copy(self)
+        other.__dict__.pop("edits", None)
+        other.__dict__["factors"] = factors
+        return other
 
     def stale(self) -> list[str]:
         """Stages whose artefacts no longer follow from those before them, or are missing."""
@@ -143,7 +173,7 @@ class Run:
 
     def forget(self) -> None:
         """Drop artefacts held in memory, after a stage was redone."""
-        for name in ("corpus", "proposals", "links", "factors"):
+        for name in ("corpus", "proposals", "links", "fitted", "factors", "edits"):
             self.__dict__.pop(name, None)
 
 
@@ -223,7 +253,7 @@ def discover(
         )
     path = Path(out) if out is not None else _default_folder(source, goal)
     run = _begin(path, goal)
-    with _locked(path):
+    with locked(path):
         _note_corpus(run, corpus, {"source": _source_name(source), "text": text, "id": id}, started)
         arguments = {
             "propose": {"llm": llm, "encoder": encoder, "sample": sample, "seed": seed, **(options or {})},
@@ -262,7 +292,7 @@ def redo(run: Run, stage: str, changes: Mapping[str, Any], *, progress: Progress
     if blocked:
         raise InputError(f"{run.path}: first redo the stage '{blocked[0]}', on which '{stage}' builds.")
     recorded = run.record["stages"].get(stage, {}).get("arguments", {})
-    with _locked(run.path):
+    with locked(run.path):
         _do(run, stage, {**recorded, **changes}, progress=progress, again=True)
     return run.stale()
 
@@ -289,6 +319,20 @@ def _do(
         "result": result,
     }
     _write_record(run)
+    run.forget()
+    if stage == "factor":
+        _replay(run, progress)
+
+
+def _replay(run: Run, progress: Progress | None) -> None:
+    """Make the analyst's edits again, on factors that were found anew."""
+    entries = run.edits.done
+    if not entries:
+        return
+    if progress:
+        progress("making the edits again", 0, 1)
+    factors, lost = _edits.replay(run.bench(), run.fitted, entries)
+    _edits.save(run.path, factors, run.fit, lost)
     run.forget()
 
 
@@ -385,7 +429,7 @@ def _write_record(run: Run) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Let one process at a time write the folder, and sweep up what a killed one left."""
     with (path / ".lock").open("w") as file:
         try:
