@@ -11,8 +11,11 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from goalspace import _report_view as answers
+from goalspace._explorer_files import TABLES, WRITERS, write
 from goalspace._explorer_queries import find, hits, integer
 from goalspace._explorer_session import Session
+from goalspace._report_agree import agreement
+from goalspace._report_compare import compare
 from goalspace._report_why import why
 from goalspace.errors import GoalspaceError, InputError
 
@@ -60,9 +63,14 @@ def make_app(session: Session, *, token: str, port: int) -> ASGIApp:
             route("/api/factors/{k}", _factor),
             route("/api/texts", _texts, "POST"),
             route("/api/texts/{row}", _text),
+            route("/api/compare", _compare),
+            route("/api/runs/{name}", _agreement),
             route("/api/edits", _change, "POST"),
             route("/api/undo", _undo, "POST"),
             route("/api/redo", _redo, "POST"),
+            route("/api/export/report.html", _report),
+            route("/api/export/{name}", _file),
+            route("/api/export/{name}", _found_file, "POST"),
             Route("/{path:path}", _page, methods=["GET"]),
         ],
         exception_handlers={GoalspaceError: _wrong, HTTPException: _refused, Exception: _failed},
@@ -250,6 +258,61 @@ def _text(session: Session, request: Request) -> Response:
     return _json(why(view, row, read=session.meaning.sentences))
 
 
+def _compare(session: Session, request: Request) -> Response:
+    view, given = session.view, request.query_params
+    position = _number(given.get("column", ""), "column", len(view.columns))
+    pair = {name: _number(given[name], name, 1_000) for name in ("a", "b") if name in given}
+    return _json(compare(view, position, **pair))
+
+
+def _agreement(session: Session, request: Request) -> Response:
+    from starlette.exceptions import HTTPException
+
+    other = session.others.get(request.path_params["name"])  # only folders that were found at the start
+    if other is None:
+        raise HTTPException(404)
+    return _json(agreement(session.view, other))
+
+
+def _report(session: Session, _: Request) -> Response:
+    return _download("report.html", "text/html; charset=utf-8", session.report().encode())
+
+
+def _file(session: Session, request: Request) -> Response:
+    name, table, kind = _wanted(request)
+    return _download(name, WRITERS[kind][1], write(session.view.run, table, kind))
+
+
+async def _found_file(session: Session, request: Request) -> Response:
+    name, table, kind = _wanted(request)
+    query = await _object(request)
+
+    def answer() -> Response:
+        view = session.view
+        rows = find(view, session.table, query, session.meaning.similarity).rows
+        return _download(name, WRITERS[kind][1], write(view.run, table, kind, rows))
+
+    return await _in_thread(answer)
+
+
+def _wanted(request: Request) -> tuple[str, str, str]:
+    from starlette.exceptions import HTTPException
+
+    name = request.path_params["name"]
+    table, _, kind = name.partition(".")
+    if table not in TABLES or kind not in WRITERS:
+        raise HTTPException(404)
+    return name, table, kind
+
+
+def _download(name: str, kind: str, content: bytes) -> Response:
+    from starlette.responses import Response
+
+    return Response(
+        content, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
+
+
 async def _change(session: Session, request: Request) -> Response:
     _allow_edits(session)
     edit = await _object(request)
@@ -300,6 +363,11 @@ def _position(request: Request, name: str, count: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) < count):
         raise HTTPException(404)
     return integer(int(text), name, 0, count)
+
+
+def _number(text: str, name: str, count: int) -> int:
+    digits = text.isascii() and text.isdigit() and len(text) < 10
+    return integer(int(text) if digits else None, name, 0, count)
 
 
 async def _object(request: Request) -> dict[str, Any]:

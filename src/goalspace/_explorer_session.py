@@ -11,8 +11,9 @@ import numpy as np
 from goalspace._explorer_edits import Editor
 from goalspace._explorer_meaning import Meaning
 from goalspace._explorer_queries import TextTable
+from goalspace._report_agree import about, siblings
 from goalspace._report_view import PageColumn, View, read_columns, summary
-from goalspace.reports import summarise
+from goalspace.reports import render_html, summarise
 from goalspace.run import Run
 
 
@@ -32,6 +33,7 @@ class Session:
         self.meaning = Meaning(run.links)
         self.table = TextTable(run.corpus)
         self.columns: tuple[PageColumn, ...] = read_columns(run.corpus.metadata)
+        self.others: dict[str, Run] = siblings(run)
         self._changing = threading.Lock()
         self._editor = Editor(run, self.meaning.encoder)
         self.run = self._editor.run
@@ -47,9 +49,13 @@ class Session:
             "edit": self.edit,
             "meaning": self.meaning.possible,
             "fullTexts": True,
-            "compareRuns": False,
+            "compareRuns": bool(self.others),
         }
-        return summary(self.view, able=able)
+        return summary(self.view, able=able, runs=[about(run) for run in self.others.values()])
+
+    def report(self) -> str:
+        """The run as one HTML file that needs no server."""
+        return render_html(self.view.told)
 
     def change(self, edit: Any) -> dict[str, Any]:
         """Make an edit; returns the new summary."""

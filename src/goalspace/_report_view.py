@@ -109,7 +109,7 @@ class View:
     """
 
     run: Run
-    told: Mapping[str, Any]
+    told: dict[str, Any]
     columns: tuple[PageColumn, ...]
     rows: np.ndarray
 
