@@ -60,7 +60,7 @@ export interface Summary {
   quality: { name: string; value: string; meaning: string }[];
   stages: { name: string; facts: string; seconds: number }[];
   findings: string[];                            // sentences
-  edits: { done: Edit[]; undone: number };       // undone: how many can be redone
+  edits: { done: (Edit & { said: string })[]; undone: number; lost: string[] };   // said: the edit as a sentence; undone: how many can be redone; lost: edits that a refit made inapplicable
   citations: { what: string; text: string; url: string }[];
 }
 
@@ -89,10 +89,10 @@ export interface Hit {
   relevance: number | null;
   values: (string | null)[];                     // by column
 }
-export interface Hits { total: number; hits: Hit[]; rows: number[] }   // rows: all found, at most 100,000, in order: for the map
+export interface Hits { total: number; hits: Hit[]; rows: number[] }   // rows: all found, at most 100,000, in order: for the map; [] where offset > 0
 // POST /api/texts Query → Hits
 
-export interface Reason { name: string; weight: number; proposed: boolean; start: number; end: number }   // start = end: no sentence
+export interface Reason { name: string; weight: number; proposed: boolean; start: number; end: number }   // UTF-16 units of the text; start = end: no sentence
 export interface Why {                           // GET /api/texts/{row}
   row: number; id: string; text: string; cut: boolean;
   n_copies: number; duplicates: string[];
@@ -138,3 +138,15 @@ export type Edit =
 // POST /api/edits Edit → Summary; POST /api/undo → Summary; POST /api/redo → Summary
 // GET /api/export/{texts|factors|properties|evidence}.{csv|parquet|json}?token=… → a file; POST /api/export/{…} Query → the texts found only
 // GET /api/export/report.html?token=… → the self-contained report
+
+// report.html: the page's data, in <script type="application/json" id="goalspace-data">, with every "<" written as \u003c
+export interface Inlined {
+  summary: Summary;                              // n_shown texts, a sample where n_shown < n_texts
+  map: string;                                   // base64 of the bytes of GET /api/map
+  scores: string;                                // base64 of int16[n_factors][n_shown]: standardised scores × 100, cut to ±32,000
+  columns: string[];                             // base64 of the bytes of GET /api/columns/{p}, one a column
+  layer: Layer;
+  texts: Why[];                                  // in the order of the map; near: [] (found in the page), properties: at most 8
+  comparisons: Comparison[];                     // GET /api/compare?column=p of all texts, one a column; pair: null (computed in the page)
+  agreements: Agreement[];                       // one a run of Summary.runs, or none
+}

@@ -1,0 +1,232 @@
+// The source inside report.html: the same questions, answered from the page's own data.
+import type { Comparison, Hit, Hits, Inlined, Query, Why } from "./contract";
+import { readPositions, type Source } from "./source";
+import { corrected, difference } from "./statistics";
+
+const bytesOf = (base64: string) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer;
+const plain = (text: string) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+
+/** The words and "quoted phrases" of a search, accents and case aside. */
+export const wordsOf = (search: string) =>
+  [...search.matchAll(/"([^"]+)"?|(\S+)/g)].map((m) => plain(m[1] ?? m[2]).trim()).filter(Boolean);
+
+/** The text without accents and case, and for each of its units the unit of the text it stands for. */
+function folded(text: string) {
+  let flat = "";
+  const from: number[] = [];
+  let at = 0;
+  for (const character of text) {
+    const simple = plain(character);
+    for (let i = 0; i < simple.length; i++) from.push(at);
+    flat += simple;
+    at += character.length;
+  }
+  from.push(at);
+  return { flat, from };
+}
+
+function excerpt(text: string, words: string[]) {
+  const { flat, from } = folded(text);
+  const spans: [number, number][] = [];
+  for (const word of words)
+    for (
+      let at = flat.indexOf(word);
+      at >= 0 && spans.length < 200;
+      at = flat.indexOf(word, at + word.length)
+    )
+      spans.push([from[at], from[at + word.length]]);
+  spans.sort((a, b) => a[0] - b[0]);
+  const start = text.length > 300 && spans.length ? Math.max(0, spans[0][0] - 80) : 0;
+  const [ahead, end] = [start > 0 ? "…" : "", Math.min(text.length, start + 300)];
+  const cut = ahead + text.slice(start, end) + (end < text.length ? "…" : "");
+  const moved = ahead.length - start;
+  const marks: [number, number][] = [];
+  for (const [a, b] of spans) {
+    const last = marks.at(-1);
+    if (b > end) break;
+    if (last && a + moved <= last[1]) last[1] = Math.max(last[1], b + moved);
+    else marks.push([a + moved, b + moved]);
+  }
+  return { text: cut, marks };
+}
+
+const refuse = () =>
+  Promise.reject(new Error("This page holds the data only: edits need `goalspace explore`."));
+
+export function inlinedSource(data: Inlined): Source {
+  const { summary, texts } = data;
+  const n = texts.length;
+  const map = readPositions(bytesOf(data.map), n);
+  const scores = new Int16Array(bytesOf(data.scores));
+  const at = new Map(Array.from(map.row, (row, i) => [row, i]));
+  const columns = data.columns.map((column, c) =>
+    summary.columns[c].kind === "number"
+      ? new Float32Array(bytesOf(column))
+      : new Int16Array(bytesOf(column)),
+  );
+  const flat: string[] = [];
+  const score = (k: number, i: number) => scores[k * n + i] / 100;
+
+  const matches = (query: Query, words: string[], i: number) => {
+    const { dominant, factors, columns: wanted } = query;
+    if (dominant?.length && !dominant.includes(map.dominant[i])) return false;
+    for (const { factor, low, high } of factors ?? []) {
+      const value = score(factor, i);
+      if ((low !== null && value < low) || (high !== null && value > high)) return false;
+    }
+    for (const { column, values, low, high } of wanted ?? []) {
+      const value = columns[column][i];
+      if (values ? !values.includes(value) : !(value >= (low ?? -Infinity) && value <= (high ?? Infinity)))
+        return false;
+    }
+    if (!words.length) return true;
+    flat[i] ??= plain(texts[i].text);
+    return words.every((word) => flat[i].includes(word));
+  };
+
+  const key = (sort: Query["sort"]) => {
+    if (sort?.by === "length") return (i: number) => texts[i].text.length;
+    if (sort?.by === "factor") return (i: number) => score(sort.at ?? 0, i);
+    if (sort?.by === "column") return (i: number) => columns[sort.at ?? 0][i];
+    return null;
+  };
+
+  function search(query: Query): Hits {
+    const words = wordsOf(query.search ?? "");
+    const among = query.rows
+      ? query.rows.map((row) => at.get(row) ?? -1).filter((i) => i >= 0)
+      : texts.keys();
+    const chosen: number[] = [];
+    for (const i of among) if (matches(query, words, i)) chosen.push(i);
+    const { sort } = query;
+    const value = key(sort);
+    const turn = sort?.down ? -1 : 1;
+    if (sort?.by === "id")
+      chosen.sort((i, j) => turn * texts[i].id.localeCompare(texts[j].id, "en", { numeric: true }));
+    if (value) chosen.sort((i, j) => turn * (value(i) - value(j)));
+    const offset = query.offset ?? 0;
+    const hits = chosen.slice(offset, offset + (query.limit ?? 50)).map((i): Hit => {
+      const { row, id, text, values } = texts[i];
+      const dominant = map.dominant[i];
+      const score_ = dominant >= 0 ? score(dominant, i) : null;
+      return { row, id, ...excerpt(text, words), dominant, score: score_, relevance: null, values };
+    });
+    return { total: chosen.length, hits, rows: offset ? [] : chosen.map((i) => map.row[i]) };
+  }
+
+  function nearest(i: number): Why["near"] {
+    const factors = summary.factors.map((f) => f.index);
+    const dots = texts.map((_, j) => {
+      const [dot, a, b] = factors.reduce(
+        ([d, x, y], k) => [d + score(k, i) * score(k, j), x + score(k, i) ** 2, y + score(k, j) ** 2],
+        [0, 0, 0],
+      );
+      return dot / Math.sqrt(a * b || 1);
+    });
+    return dots
+      .map((r, j) => ({ r, j }))
+      .filter(({ j }) => j !== i)
+      .sort((a, b) => b.r - a.r)
+      .slice(0, 5)
+      .map(({ r, j }) => ({ row: texts[j].row, id: texts[j].id, text: texts[j].text.slice(0, 300), r }));
+  }
+
+  /** Which texts belong to a group: by code, or by quarter for numbers, as the groups' order says. */
+  function membersOf(column: number, group: number, groups: number) {
+    const values = columns[column];
+    if (summary.columns[column].kind !== "number") return (i: number) => values[i] === group;
+    const sorted = Array.from(values as Float32Array)
+      .filter((v) => !Number.isNaN(v))
+      .sort((a, b) => a - b);
+    const edge = (g: number) => sorted[Math.min(sorted.length - 1, Math.floor((g * sorted.length) / groups))];
+    const [low, high] = [edge(group), group + 1 === groups ? Infinity : edge(group + 1)];
+    return (i: number) => values[i] >= low && values[i] < high;
+  }
+
+  function compare(column: number, pair?: [number, number]): Comparison {
+    const whole = data.comparisons[column];
+    if (!pair) return whole;
+    const [inA, inB] = pair.map((g) => membersOf(column, g, whole.groups.length));
+    const all = [...texts.keys()];
+    const tests = summary.factors.map(({ index }) => {
+      const of = (member: (i: number) => boolean) => all.filter(member).map((i) => score(index, i));
+      return { factor: index, ...difference(of(inA), of(inB)), q: 1 };
+    });
+    corrected(tests.map((t) => t.p)).forEach((q, i) => {
+      tests[i].q = q;
+    });
+    return { ...whole, pair: { a: pair[0], b: pair[1], tests } };
+  }
+
+  return {
+    served: false,
+    summary: async () => summary,
+    map: async () => map,
+    scores: async (factor) =>
+      Float32Array.from(scores.subarray(factor * n, (factor + 1) * n), (v) => v / 100),
+    column: async (position) => columns[position],
+    layer: async () => data.layer,
+    factor: async (factor) => summary.factors[factor],
+    texts: async (query) => search(query),
+    why: async (row) => {
+      const i = at.get(row);
+      if (i === undefined) throw new Error("This text is not among those the page holds.");
+      return { ...texts[i], near: nearest(i) };
+    },
+    compare: async (column, pair) => compare(column, pair),
+    agreement: async (run) => {
+      const match = data.agreements.find((agreement) => agreement.run.name === run);
+      if (!match) throw new Error("This page does not hold that run.");
+      return match;
+    },
+    edit: refuse,
+    undo: refuse,
+    redo: refuse,
+    table: async (what, format, query) =>
+      new Blob([table(data, what, format, search({ ...query, limit: n }))]),
+    report: async () => new Blob([document.documentElement.outerHTML], { type: "text/html" }),
+  };
+}
+
+const cell = (value: unknown) => {
+  let text = value === null || value === undefined ? "" : String(value);
+  if (/^[=+\-@\t]/.test(text) && Number.isNaN(Number(text))) text = `'${text}`; // a spreadsheet would run it
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+};
+
+function table(data: Inlined, what: string, format: string, hits: Hits): string {
+  const { factors, columns } = data.summary;
+  const named = (k: number) => factors[k]?.name ?? "";
+  const rows: Record<string, unknown>[] =
+    what === "texts"
+      ? hits.hits.map((hit) => ({
+          id: hit.id,
+          text: data.texts.find((t) => t.row === hit.row)?.text,
+          factor: named(hit.dominant),
+          score: hit.score,
+          ...Object.fromEntries(columns.map((column, c) => [column.name, hit.values[c]])),
+        }))
+      : what === "factors"
+        ? factors.map((f) => ({
+            name: f.name,
+            description: f.description,
+            share: f.share,
+            n_texts: f.n_texts,
+            tc: f.tc,
+          }))
+        : what === "properties"
+          ? factors.flatMap((f) =>
+              f.properties.map((p) => ({
+                property: p.name,
+                factor: f.name,
+                weight: p.weight,
+                n_texts: p.n_texts,
+              })),
+            )
+          : factors.flatMap((f) =>
+              f.evidence.map((e) => ({ factor: f.name, id: e.id, sentence: e.sentence, score: e.score })),
+            );
+  if (format === "json") return JSON.stringify(rows, null, 1);
+  const keys = Object.keys(rows[0] ?? {});
+  return [keys, ...rows.map((row) => keys.map((k) => row[k]))].map((r) => r.map(cell).join(",")).join("\r\n");
+}

@@ -1,0 +1,1 @@
+export const About = () => <p class="state">About</p>;

@@ -1,0 +1,1 @@
+export const Compare = () => <p class="state">Compare</p>;

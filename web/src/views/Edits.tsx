@@ -1,0 +1,1 @@
+export const Edits = () => <p class="state">Edits</p>;

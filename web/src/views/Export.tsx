@@ -1,0 +1,1 @@
+export const Export = () => <p class="state">Export</p>;

@@ -1,0 +1,1 @@
+export const Runs = () => <p class="state">Runs</p>;

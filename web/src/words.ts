@@ -1,0 +1,42 @@
+// Numbers and nouns as a reader expects them.
+import type { Summary } from "./contract";
+
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+export const count = (n: number) => whole.format(n);
+export const percent = (share: number) => {
+  const value = 100 * share;
+  if (value > 0 && value < 0.95) return value < 0.1 ? "<0.1%" : `${value.toFixed(1)}%`;
+  return `${Math.round(value)}%`;
+};
+export const signed = (value: number, digits = 2) =>
+  `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;
+export const pValue = (p: number) => (p < 0.001 ? "< 0.001" : p.toFixed(3));
+export const seconds = (s: number) =>
+  s < 90 ? `${s < 10 ? s.toFixed(1) : Math.round(s)} s` : `${Math.round(s / 60)} min`;
+
+export interface Nouns {
+  factor: string;
+  factors: string;
+  Factors: string;
+  text: string;
+  texts: string;
+  Texts: string;
+}
+const TEXTS: Nouns = {
+  factor: "factor",
+  factors: "factors",
+  Factors: "Factors",
+  text: "text",
+  texts: "texts",
+  Texts: "Texts",
+};
+const INSTRUCTIONS: Nouns = {
+  factor: "task",
+  factors: "tasks",
+  Factors: "Tasks",
+  text: "instruction",
+  texts: "instructions",
+  Texts: "Instructions",
+};
+export const nounsOf = (summary: Summary) => (summary.kind === "instructions" ? INSTRUCTIONS : TEXTS);
+export const plural = (n: number, one: string, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
