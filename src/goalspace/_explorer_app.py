@@ -16,7 +16,8 @@ from goalspace._explorer_queries import find, hits, integer
 from goalspace._explorer_session import Session
 from goalspace._report_agree import agreement
 from goalspace._report_compare import compare
-from goalspace._report_why import why
+from goalspace._report_web import NOT_BUILT
+from goalspace._report_why import metadata_told, near, why
 from goalspace.errors import GoalspaceError, InputError
 
 if TYPE_CHECKING:
@@ -39,9 +40,6 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_NOT_BUILT = (
-    "The page is not built in this copy of goalspace. Build it with: cd web && npm ci && npm run build"
-)
 
 
 def make_app(session: Session, *, token: str, port: int) -> ASGIApp:
@@ -255,7 +253,10 @@ def _hits(session: Session, query: Mapping[str, Any]) -> Response:
 def _text(session: Session, request: Request) -> Response:
     view = session.view
     row = _position(request, "row", len(view.run.corpus))
-    return _json(why(view, row, read=session.meaning.sentences))
+    told = why(view, row, read=session.meaning.sentences)
+    told["metadata"] = metadata_told(view.run.corpus.metadata_of(row))
+    told["near"] = near(view, row)
+    return _json(told)
 
 
 def _compare(session: Session, request: Request) -> Response:
@@ -349,7 +350,7 @@ def _page(request: Request) -> Response:
         kind = mimetypes.guess_type(parts[-1])[0] or "application/octet-stream"
         return Response(file.read_bytes(), media_type=kind)
     if parts == ["index.html"]:
-        return PlainTextResponse(_NOT_BUILT, 404)
+        return PlainTextResponse(NOT_BUILT, 404)
     return _error(404, "There is nothing at this address.")
 
 

@@ -55,7 +55,7 @@ class Session:
 
     def report(self) -> str:
         """The run as one HTML file that needs no server."""
-        return render_html(self.view.told)
+        return render_html(self.view.run, self.view.told)
 
     def change(self, edit: Any) -> dict[str, Any]:
         """Make an edit; returns the new summary."""

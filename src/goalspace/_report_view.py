@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from goalspace.run import Run
 
 RELATED = 5  # factors shown beside a factor
+_SAYING = 10  # properties that stand for an end of a factor
 _STRONGEST = 10  # texts between which a property is placed
 _PLACING = 5_000  # texts that are looked at to place properties
 
@@ -122,6 +123,35 @@ class View:
     def row_of(self) -> dict[str, int]:
         """Position of every text by its id."""
         return {text_id: row for row, text_id in enumerate(self.run.corpus.ids)}
+
+    @cached_property
+    def place(self) -> dict[str, int]:
+        """Position of every property by its name."""
+        return {name: i for i, name in enumerate(self.factors.vocabulary)}
+
+    @cached_property
+    def pairs(self) -> dict[int, np.ndarray]:
+        """Positions of the proposals of every text that has any."""
+        texts = self.run.proposals.text_index
+        order = np.argsort(texts, kind="stable")
+        starts = np.flatnonzero(np.diff(texts[order], prepend=-1))
+        return {int(texts[part[0]]): part for part in np.split(order, starts[1:]) if len(part)}
+
+    @cached_property
+    def ends(self) -> list[tuple[tuple[list[str], np.ndarray], tuple[list[str], np.ndarray]]]:
+        """What the negative and the positive end of each factor say: strongest properties, and their direction."""
+        factors = self.factors
+        found = []
+        for k in range(factors.dim):
+            own = np.where(factors.assignment == k, factors.loadings[k], 0)
+            ends = []
+            for pole in (np.maximum(-own, 0), np.maximum(own, 0)):
+                said = [
+                    factors.vocabulary[i] for i in np.argsort(-pole, kind="stable")[:_SAYING] if pole[i] > 0
+                ]
+                ends.append((said, pole @ factors.links.property_vectors))
+            found.append((ends[0], ends[1]))
+        return found
 
     @cached_property
     def correlations(self) -> np.ndarray:

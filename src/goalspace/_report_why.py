@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,11 @@ from goalspace._report_view import View
 Sentences = Callable[[int, str], tuple[list[tuple[int, int]], np.ndarray | None]]
 
 LONGEST = 50_000  # characters of a text that are shown
-_MOST_FACTORS = 10
-_MOST_PROPERTIES = 15
+MOST_FACTORS = 10
+MOST_PROPERTIES = 15
 _MOST_NEAR = 5
+_STEM = 5  # letters by which two words are one, where no encoder reads
 _MOST_DUPLICATES = 50
-_SAYING = 10  # properties that stand for a factor where no encoder reads
 
 
 def unread(_: int, text: str) -> tuple[list[tuple[int, int]], None]:
@@ -27,11 +28,33 @@ def unread(_: int, text: str) -> tuple[list[tuple[int, int]], None]:
     return sentences(text), None
 
 
-def why(view: View, row: int, *, read: Sentences = unread) -> dict[str, Any]:
-    """A text with its reasons, as `Why` of web/src/contract.ts; `read` embeds its sentences."""
+def why(
+    view: View,
+    row: int,
+    *,
+    read: Sentences = unread,
+    longest: int = LONGEST,
+    n_factors: int = MOST_FACTORS,
+    n_properties: int = MOST_PROPERTIES,
+) -> dict[str, Any]:
+    """A text with its reasons, as `Why` of web/src/contract.ts, but for its metadata and the texts near it.
+
+    Parameters
+    ----------
+    view
+        The run.
+    row
+        The text.
+    read
+        Splits a text into sentences and embeds them, if an encoder is at hand.
+    longest
+        Characters of the text that are shown.
+    n_factors, n_properties
+        How many reasons are given.
+    """
     corpus, factors = view.run.corpus, view.factors
     whole = _report_text.block(corpus.texts[row])
-    text = whole[:LONGEST]
+    text = whole[:longest]
     carrier = _Carrier(view, row, text, read)
     duplicates = corpus.duplicates.get(corpus.ids[row], ())
     return {
@@ -42,13 +65,13 @@ def why(view: View, row: int, *, read: Sentences = unread) -> dict[str, Any]:
         "n_copies": int(corpus.counts[row]),
         "duplicates": [_report_text.line(str(id), 60) for id in duplicates[:_MOST_DUPLICATES]],
         "values": [column.told(row) for column in view.columns],
-        "metadata": _metadata(view, row),
+        "metadata": {},
         "analysis": _analysis(view, row),
         "dominant": int(factors.dominant[row]),
-        "factors": carrier.factors(),
-        "properties": carrier.properties(),
+        "factors": carrier.factors(n_factors),
+        "properties": carrier.properties(n_properties),
         "selected": [],
-        "near": _near(view, row),
+        "near": [],
     }
 
 
@@ -59,33 +82,32 @@ class _Carrier:
         self.view, self.row, self.text = view, row, text
         self.spans, self.vectors = read(row, text)
         proposals = view.run.proposals
-        pairs = np.flatnonzero(proposals.text_index == row)
+        pairs = view.pairs.get(row, ())
         self.quotes = {proposals.properties[proposals.property_index[i]]: proposals.quotes[i] for i in pairs}
 
-    def factors(self) -> list[dict[str, Any]]:
+    def factors(self, most: int) -> list[dict[str, Any]]:
         """The factors with the largest scores, either way."""
         factors = self.view.factors
         scores = factors.scores[self.row]
         order = [k for k in np.argsort(-np.abs(scores), kind="stable") if k not in factors.hidden]
-        own = np.where(factors.assignment == np.arange(factors.dim)[:, None], factors.loadings, 0)
         found = []
-        for k in order[:_MOST_FACTORS]:
-            pole = np.maximum(own[k] if scores[k] > 0 else -own[k], 0)
-            said = [factors.vocabulary[i] for i in np.argsort(-pole)[:_SAYING] if pole[i] > 0]
-            span = self._sentence(pole @ factors.links.property_vectors, said)
+        for k in order[:most]:
+            said, meaning = self.view.ends[k][int(scores[k] > 0)]
+            span = self._sentence(meaning, said)
             proposed = any(name in self.quotes for name in said)
             found.append(
                 {"factor": int(k), **self._reason(factors.names[k], float(scores[k]), proposed, span)}
             )
         return found
 
-    def properties(self) -> list[dict[str, Any]]:
+    def properties(self, most: int) -> list[dict[str, Any]]:
         """The properties with the strongest links; those proposed for the text come before others as strong."""
         factors = self.view.factors
         links = factors.links
         strength = links.property_vectors @ links.text_vectors[self.row]
-        proposed = np.array([name in self.quotes for name in factors.vocabulary], dtype=bool)
-        order = np.argsort(-(strength + 0.1 * proposed), kind="stable")[:_MOST_PROPERTIES]
+        proposed = np.zeros(len(strength), dtype=bool)
+        proposed[[self.view.place[name] for name in self.quotes if name in self.view.place]] = True
+        order = np.argsort(-(strength + 0.1 * proposed), kind="stable")[:most]
         order = order[np.argsort(-strength[order], kind="stable")]
         found = []
         for i in order:
@@ -99,8 +121,15 @@ class _Carrier:
         """The sentence closest to a direction; without an encoder, the one that shares most words."""
         if self.vectors is not None and self.vectors.shape[1] == len(vector):
             return self.spans[int((self.vectors @ vector).argmax())]
-        best = _by_words(self.text, self.spans, said)
-        return (0, 0) if best is None else self.spans[best]
+        looked_for = {word[:_STEM] for phrase in said for word in phrase.lower().split() if len(word) > 2}
+        shared = [len(looked_for & words) for words in self.words]
+        best = max(range(len(shared)), key=shared.__getitem__)
+        return self.spans[best] if shared[best] else (0, 0)
+
+    @cached_property
+    def words(self) -> list[set[str]]:
+        """The beginnings of the words of each sentence."""
+        return [{word[:_STEM] for word in self.text[a:b].lower().split()} for a, b in self.spans]
 
     def _quote(self, name: str) -> tuple[int, int] | None:
         """The sentence with the words that a property was quoted from."""
@@ -122,12 +151,13 @@ class _Carrier:
         }
 
 
-def _metadata(view: View, row: int) -> dict[str, str]:
-    found = {}
-    for name, value in view.run.corpus.metadata_of(row).items():
-        if value is not None:
-            found[_report_text.line(str(name), 60)] = _report_text.line(str(value), 1_000)
-    return found
+def metadata_told(values: Mapping[str, Any], *, longest: int = 1_000) -> dict[str, str]:
+    """Metadata of a text as they are shown; what is missing is left out."""
+    return {
+        _report_text.line(str(name), 60): _report_text.line(str(value), longest)
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 def _analysis(view: View, row: int) -> str | None:
@@ -135,7 +165,7 @@ def _analysis(view: View, row: int) -> str | None:
     return None if said is None else _report_text.line(said, 1_000)
 
 
-def _near(view: View, row: int) -> list[dict[str, Any]]:
+def near(view: View, row: int) -> list[dict[str, Any]]:
     """The nearest texts in factor space: those whose scores point in the same direction."""
     scores = view.unit_scores
     likeness = scores @ scores[row]
@@ -152,11 +182,3 @@ def _near(view: View, row: int) -> list[dict[str, Any]]:
         }
         for i in best[np.argsort(-likeness[best], kind="stable")]
     ]
-
-
-def _by_words(text: str, spans: Sequence[tuple[int, int]], wanted: Sequence[str]) -> int | None:
-    """The sentence that shares most words with what is wanted, None where none shares any."""
-    looked_for = {word[:5] for phrase in wanted for word in phrase.lower().split() if len(word) > 2}
-    shared = [len(looked_for & {word[:5] for word in text[a:b].lower().split()}) for a, b in spans]
-    best = max(range(len(spans)), key=shared.__getitem__)
-    return best if shared[best] else None
