@@ -131,22 +131,31 @@ export function inlinedSource(data: Inlined): Source {
       .map(({ r, j }) => ({ row: texts[j].row, id: texts[j].id, text: texts[j].text.slice(0, 300), r }));
   }
 
-  /** Which texts belong to a group: by code, or by quarter for numbers, as the groups' order says. */
-  function membersOf(column: number, group: number, groups: number) {
+  /** Which texts belong to a group: by code, or for numbers between cuts at their quarters, as the server cuts. */
+  function membersOf(column: number, group: number) {
     const values = columns[column];
     if (summary.columns[column].kind !== "number") return (i: number) => values[i] === group;
-    const sorted = Array.from(values as Float32Array)
+    const sorted = Array.from(values)
       .filter((v) => !Number.isNaN(v))
       .sort((a, b) => a - b);
-    const edge = (g: number) => sorted[Math.min(sorted.length - 1, Math.floor((g * sorted.length) / groups))];
-    const [low, high] = [edge(group), group + 1 === groups ? Infinity : edge(group + 1)];
-    return (i: number) => values[i] >= low && values[i] < high;
+    const quantile = (part: number) => {
+      const place = part * (sorted.length - 1);
+      const low = Math.floor(place);
+      return sorted[low] + (place - low) * ((sorted[low + 1] ?? sorted[low]) - sorted[low]);
+    };
+    let cuts = [...new Set([0, 0.25, 0.5, 0.75, 1].map(quantile))];
+    if (cuts.length < 3) cuts = [...new Set([cuts[0], quantile(0.5), quantile(1)])];
+    const [low, high] = [
+      group === 0 ? -Infinity : cuts[group],
+      group + 2 >= cuts.length ? Infinity : cuts[group + 1],
+    ];
+    return (i: number) => values[i] > low && values[i] <= high;
   }
 
   function compare(column: number, pair?: [number, number]): Comparison {
     const whole = data.comparisons[column];
     if (!pair) return whole;
-    const [inA, inB] = pair.map((g) => membersOf(column, g, whole.groups.length));
+    const [inA, inB] = pair.map((g) => membersOf(column, g));
     const all = [...texts.keys()];
     const tests = summary.factors.map(({ index }) => {
       const of = (member: (i: number) => boolean) => all.filter(member).map((i) => score(index, i));

@@ -1,8 +1,15 @@
 // A part of the page as an SVG of its own: backgrounds, lines, words and canvases where they stand now.
 const NS = "http://www.w3.org/2000/svg";
 
-const transparent = (colour: string) =>
-  colour === "transparent" || /^rgba\(.*, 0\)$/.test(colour) || colour === "";
+/** A computed colour as viewers of SVG know it: a plain colour and an opacity. */
+function paint(colour: string): { fill: string; "fill-opacity": number } | null {
+  const mixed = /^color\(srgb ([\d.]+) ([\d.]+) ([\d.]+)(?: \/ ([\d.]+))?\)$/.exec(colour);
+  const plain = /^rgba?\((\d+), (\d+), (\d+)(?:, ([\d.]+))?\)$/.exec(colour);
+  const [, r, g, b, alpha] = mixed ?? plain ?? [];
+  if (r === undefined || Number(alpha) === 0) return null;
+  const channels = [r, g, b].map((v) => Math.round(Number(v) * (mixed ? 255 : 1)));
+  return { fill: `rgb(${channels.join(",")})`, "fill-opacity": Number(alpha ?? 1) };
+}
 
 function add(parent: Element, name: string, attributes: Record<string, string | number>) {
   const element = document.createElementNS(NS, name);
@@ -16,16 +23,12 @@ function drawBox(out: Element, element: Element, style: CSSStyleDeclaration, x: 
   const box = { x: rect.left - x, y: rect.top - y, width: rect.width, height: rect.height };
   const radius = Math.min(Number.parseFloat(style.borderTopLeftRadius) || 0, rect.width / 2, rect.height / 2);
   const round = style.borderTopLeftRadius.endsWith("%") ? rect.width / 2 : radius;
-  if (!transparent(style.backgroundColor))
-    add(out, "rect", { ...box, rx: round, fill: style.backgroundColor });
+  const ground = paint(style.backgroundColor);
+  if (ground) add(out, "rect", { ...box, rx: round, ...ground });
   const border = Number.parseFloat(style.borderBottomWidth);
-  if (border > 0 && style.borderBottomStyle !== "none" && !transparent(style.borderBottomColor))
-    add(out, "rect", {
-      ...box,
-      y: box.y + box.height - border,
-      height: border,
-      fill: style.borderBottomColor,
-    });
+  const line = style.borderBottomStyle === "none" ? null : paint(style.borderBottomColor);
+  if (border > 0 && line)
+    add(out, "rect", { ...box, y: box.y + box.height - border, height: border, ...line });
 }
 
 /** The lines of a text node as they are broken now. */
@@ -36,7 +39,7 @@ function linesOf(node: Text): { text: string; rect: DOMRect }[] {
     range.setStart(node, word.index);
     range.setEnd(node, word.index + word[0].trimEnd().length);
     const [rect] = range.getClientRects();
-    if (!rect || !rect.width) continue;
+    if (!rect?.width) continue;
     const last = lines.at(-1);
     if (last && Math.abs(last.rect.top - rect.top) < 2) last.text += word[0];
     else lines.push({ text: word[0], rect });
@@ -102,7 +105,7 @@ function walk(out: Element, node: Node, x: number, y: number) {
   if (
     style.visibility === "hidden" ||
     style.display === "none" ||
-    node.matches(".sr, .map-tools, .tip, .menu")
+    node.matches(".sr, .map-tools, .tip, .menu, .choice")
   )
     return;
   if (node instanceof HTMLCanvasElement) {
@@ -116,25 +119,45 @@ function walk(out: Element, node: Node, x: number, y: number) {
   for (const child of node.childNodes) walk(out, child, x, y);
 }
 
-function drawn(element: HTMLElement) {
+/** How far the drawn things reach: a table may be narrower than its box. */
+function reach(svg: SVGSVGElement, width: number): number {
+  const ends = [...svg.children].slice(1).map((child) => {
+    const number = (name: string) => Number(child.getAttribute(name) ?? 0);
+    const words = child.tagName === "text" ? (child.textContent ?? "").length * number("font-size") * 0.6 : 0;
+    return number("x") + (words || number("width"));
+  });
+  return Math.min(width, Math.max(...ends, 120));
+}
+
+function drawn(element: HTMLElement, title: string) {
   // a WebGL canvas can be read only in the frame it was drawn in
   element.dispatchEvent(new CustomEvent("drawnow"));
   const { left, top } = element.getBoundingClientRect();
-  const [width, height] = [element.scrollWidth, element.scrollHeight];
+  const [margin, head] = [16, title ? 34 : 0];
   const svg = document.createElementNS(NS, "svg");
-  for (const [key, value] of Object.entries({ xmlns: NS, width, height, viewBox: `0 0 ${width} ${height}` }))
-    svg.setAttribute(key, String(value));
-  const paper = getComputedStyle(document.body).backgroundColor;
-  add(svg, "rect", { width, height, fill: paper });
+  const body = getComputedStyle(document.body);
+  const paper = add(svg, "rect", { fill: body.backgroundColor });
   for (const child of element.childNodes)
-    walk(svg, child, left - element.scrollLeft, top - element.scrollTop);
+    walk(svg, child, left - element.scrollLeft - margin, top - element.scrollTop - margin - head);
+  const width = Math.ceil(reach(svg, element.scrollWidth + margin)) + margin;
+  const height = element.scrollHeight + 2 * margin + head;
+  if (title) {
+    const look = { "font-size": 15, "font-weight": 600, "font-family": body.fontFamily, fill: body.color };
+    add(svg, "text", { x: margin, y: margin + 14, ...look }).textContent = title;
+  }
+  for (const sheet of [svg, paper]) {
+    sheet.setAttribute("width", String(width));
+    sheet.setAttribute("height", String(height));
+  }
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   return { text: new XMLSerializer().serializeToString(svg), width, height };
 }
 
-export const asSvg = (element: HTMLElement) => new Blob([drawn(element).text], { type: "image/svg+xml" });
+export const asSvg = (element: HTMLElement, title: string) =>
+  new Blob([drawn(element, title).text], { type: "image/svg+xml" });
 
-export async function asPng(element: HTMLElement): Promise<Blob> {
-  const { text, width, height } = drawn(element);
+export async function asPng(element: HTMLElement, title: string): Promise<Blob> {
+  const { text, width, height } = drawn(element, title);
   const image = new Image();
   const address = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
   try {

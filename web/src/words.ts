@@ -8,8 +8,11 @@ export const percent = (share: number) => {
   if (value > 0 && value < 0.95) return value < 0.1 ? "<0.1%" : `${value.toFixed(1)}%`;
   return `${Math.round(value)}%`;
 };
-export const signed = (value: number, digits = 2) =>
-  `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;
+export const signed = (value: number, digits = 2) => {
+  const size = Math.abs(value).toFixed(digits);
+  if (Number(size) === 0) return size;
+  return `${value < 0 ? "−" : "+"}${size}`;
+};
 export const pValue = (p: number) => (p < 0.001 ? "< 0.001" : p.toFixed(3));
 export const seconds = (s: number) =>
   s < 90 ? `${s < 10 ? s.toFixed(1) : Math.round(s)} s` : `${Math.round(s / 60)} min`;

@@ -212,6 +212,7 @@ export function MapCanvas({ at, tinted, layer }: Props) {
         aria-label={`Map of ${count(at.x.length)} ${nouns.value.texts}: alike ones lie close together. Arrow keys move, + and − zoom, 0 shows all, L draws an outline. The list beside the map holds the same ${nouns.value.texts}.`}
         onKeyDown={onKeyDown}
       />
+      {/* biome-ignore lint/a11y/noAriaHiddenOnFocusable: a canvas without tabindex takes no focus */}
       <canvas ref={overlay} class="overlay" aria-hidden="true" />
       <div class="labels" ref={labels} data-on={showLabels.value}>
         {visible.map((f) => (

@@ -69,7 +69,7 @@ function CodesLegend({ legend }: { legend: Extract<Legend, { kind: "codes" }> })
   const toggle = (code: number) => (what === "dominant" ? toggleDominant(code) : toggleValue(what, code));
   const none = what === "dominant" ? `no ${nouns.value.factor}` : "missing";
   return (
-    <ul class="legend-list">
+    <ul class="legend-list" aria-label="Legend">
       {entries.map(({ code, name, n }) => (
         <li key={code}>
           <button
@@ -157,7 +157,7 @@ export function MapView() {
             Properties
           </label>
           <span class="grow" />
-          <FiguresMenu name="map" of=".map-canvas" />
+          <FiguresMenu name="map" of=".map-canvas" title={all.goal} />
         </div>
         {tints.error && <Failed error={tints.error} />}
         {layer.error && <Failed error={layer.error} />}

@@ -6,12 +6,12 @@ import { notice, sentence } from "../state";
 import { Menu } from "./basics";
 import { save } from "./save";
 
-export function FiguresMenu({ name, of }: { name: string; of: string }) {
+export function FiguresMenu({ name, of, title }: { name: string; of: string; title: string }) {
   const take = async (kind: "svg" | "png") => {
     const element = document.querySelector<HTMLElement>(of);
     if (!element) return;
     try {
-      const blob = kind === "svg" ? asSvg(element) : await asPng(element);
+      const blob = kind === "svg" ? asSvg(element, title) : await asPng(element, title);
       save(blob, `${name}.${kind}`);
     } catch (error) {
       notice.value = sentence(error);
@@ -51,7 +51,7 @@ export function Figure({ title, name, note, children }: Props) {
     <figure class="figure" aria-labelledby={`${id}-title`}>
       <figcaption>
         <h3 id={`${id}-title`}>{title}</h3>
-        <FiguresMenu name={name} of={`#${CSS.escape(id)}`} />
+        <FiguresMenu name={name} of={`#${CSS.escape(id)}`} title={title} />
       </figcaption>
       {note && <p class="hint">{note}</p>}
       <div class="figure-body" id={id} tabIndex={0} role="region" aria-label={title}>

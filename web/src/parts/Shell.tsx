@@ -1,6 +1,6 @@
 // What stands around every view: the places to go, the theme, help, notices, shortcuts.
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { type Theme, theme } from "../colour";
 import { MapView } from "../map/MapView";
 import {
@@ -63,6 +63,10 @@ function Side({ onHelp }: { onHelp: () => void }) {
   const all = useSummary();
   const shade = THEMES[theme.value];
   const { able, edits } = all;
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => {
+    nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [view.value]);
   return (
     <header class="side">
       <div class="side-head">
@@ -75,7 +79,7 @@ function Side({ onHelp }: { onHelp: () => void }) {
           {plural(all.factors.length, nouns.value.factor, nouns.value.factors)}
         </p>
       </div>
-      <nav aria-label="Views">
+      <nav aria-label="Views" ref={nav}>
         <ul>
           {places().map(({ view: to, label }, at) => (
             <li key={to}>
