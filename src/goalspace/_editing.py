@@ -55,6 +55,13 @@ class Bench:
         )
         return covariance(blocks)[1]
 
+    @cached_property
+    def pseudo_texts(self) -> np.ndarray:
+        """As many texts as two for each dimension, with the same covariance: Linear CorEx sees no more of the texts."""
+        values, vectors = np.linalg.eigh(self.covariance)
+        root = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T * np.sqrt(len(values))
+        return np.concatenate([root, -root])
+
 
 @dataclass(frozen=True)
 class _Part:
@@ -257,7 +264,7 @@ def _split(bench: Bench, factors: Factors, edit: Mapping[str, Any]) -> Factors:
         raise InputError(f"“{factors.names[k]}” has {len(own)} properties, too few for {into} parts.")
     draft = _draft(factors)
     vectors = draft.vectors[own]
-    model = structure.fit(factors.links.text_vectors, vectors, into, seed=bench.seed)
+    model = structure.fit(bench.pseudo_texts, vectors, into, seed=bench.seed)
     groups = np.abs(model.loadings_).argmax(axis=0)
     used = np.unique(groups)
     groups = np.searchsorted(used, groups)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hmac
 import json
 import mimetypes
+import shutil
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from goalspace import _report_view as answers
@@ -21,10 +24,13 @@ from goalspace._report_why import metadata_told, near, why
 from goalspace.errors import GoalspaceError, InputError
 
 if TYPE_CHECKING:
+    import numpy as np
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from goalspace._report_view import View
 
 LARGEST_BODY = 4_000_000  # bytes
 _POLICY = (
@@ -276,42 +282,59 @@ def _agreement(session: Session, request: Request) -> Response:
 
 
 def _report(session: Session, _: Request) -> Response:
-    return _download("report.html", "text/html; charset=utf-8", session.report().encode())
+    from starlette.responses import Response
+
+    return Response(
+        session.report(), media_type="text/html", headers={"Content-Disposition": _as_file("report.html")}
+    )
 
 
 def _file(session: Session, request: Request) -> Response:
-    name, table, kind = _wanted(request)
-    return _download(name, WRITERS[kind][1], write(session.view.run, table, kind))
+    return _table(session.view, *_wanted(request), None)
 
 
 async def _found_file(session: Session, request: Request) -> Response:
-    name, table, kind = _wanted(request)
+    table, kind = _wanted(request)
     query = await _object(request)
 
     def answer() -> Response:
         view = session.view
-        rows = find(view, session.table, query, session.meaning.similarity).rows
-        return _download(name, WRITERS[kind][1], write(view.run, table, kind, rows))
+        return _table(view, table, kind, find(view, session.table, query, session.meaning.similarity).rows)
 
     return await _in_thread(answer)
 
 
-def _wanted(request: Request) -> tuple[str, str, str]:
+def _table(view: View, table: str, kind: str, rows: np.ndarray | None) -> Response:
+    """A table as a file that is streamed from disk, for it may be larger than the run, and then removed."""
+    from starlette.background import BackgroundTask
+    from starlette.responses import FileResponse
+
+    folder = Path(tempfile.mkdtemp(prefix="goalspace-"))
+    path = folder / f"{table}.{kind}"
+    try:
+        write(path, view.run, table, kind, rows)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    return FileResponse(
+        path,
+        media_type=WRITERS[kind][1],
+        headers={"Content-Disposition": _as_file(path.name)},
+        background=BackgroundTask(shutil.rmtree, folder, ignore_errors=True),
+    )
+
+
+def _wanted(request: Request) -> tuple[str, str]:
     from starlette.exceptions import HTTPException
 
-    name = request.path_params["name"]
-    table, _, kind = name.partition(".")
+    table, _, kind = request.path_params["name"].partition(".")
     if table not in TABLES or kind not in WRITERS:
         raise HTTPException(404)
-    return name, table, kind
+    return table, kind
 
 
-def _download(name: str, kind: str, content: bytes) -> Response:
-    from starlette.responses import Response
-
-    return Response(
-        content, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'}
-    )
+def _as_file(name: str) -> str:
+    return f'attachment; filename="{name}"'
 
 
 async def _change(session: Session, request: Request) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,13 @@ WRITERS: dict[str, tuple[Callable[[Path, dict[str, Any]], None], str]] = {
 TABLES = {"texts": "scores", "factors": "factors", "properties": "properties", "evidence": "evidence"}
 
 
-def write(run: Run, table: str, kind: str, rows: np.ndarray | None = None) -> bytes:
-    """Return one table as a file.
+def write(path: Path, run: Run, table: str, kind: str, rows: np.ndarray | None = None) -> None:
+    """Write one table.
 
     Parameters
     ----------
+    path
+        The file.
     run
         The run, edits included.
     table
@@ -42,10 +43,7 @@ def write(run: Run, table: str, kind: str, rows: np.ndarray | None = None) -> by
             wanted = {run.corpus.ids[int(row)] for row in rows}
             kept = [i for i, id in enumerate(columns["id"]) if id in wanted]
             columns = {name: [values[i] for i in kept] for name, values in columns.items()}
-    with tempfile.TemporaryDirectory(prefix="goalspace-") as folder:
-        path = Path(folder) / table
-        WRITERS[kind][0](path, columns)
-        return path.read_bytes()
+    WRITERS[kind][0](path, columns)
 
 
 def _with_text(run: Run, columns: dict[str, Any], rows: np.ndarray | None) -> dict[str, Any]:

@@ -30,18 +30,22 @@ class Session:
 
     def __init__(self, run: Run, *, edit: bool) -> None:
         self.edit = edit
-        self.meaning = Meaning(run.links)
-        self.table = TextTable(run.corpus)
         self.columns: tuple[PageColumn, ...] = read_columns(run.corpus.metadata)
         self.others: dict[str, Run] = siblings(run)
         self._changing = threading.Lock()
-        self._editor = Editor(run, self.meaning.encoder)
-        self.run = self._editor.run
+        self._editor = Editor(run, lambda: self.meaning.encoder())
+        self.run = run
         self.view = self._look()
+        # the page opens on the view; what it asks for later is made ready meanwhile
+        self.table = TextTable(run.corpus)
+        self.meaning = Meaning(run.links)
+        threading.Thread(target=self.view.pairs_of, args=(0,), daemon=True).start()
 
     def _look(self) -> View:
         rows = np.arange(len(self.run.corpus), dtype=np.int32)
-        return View(self.run, summarise(self.run), self.columns, rows)
+        view = View(self.run, summarise(self.run), self.columns, rows)
+        view.correlations  # noqa: B018 - computed before the page asks
+        return view
 
     def summary(self) -> dict[str, Any]:
         """The first answer that the page asks for."""

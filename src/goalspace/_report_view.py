@@ -130,12 +130,14 @@ class View:
         return {name: i for i, name in enumerate(self.factors.vocabulary)}
 
     @cached_property
-    def pairs(self) -> dict[int, np.ndarray]:
-        """Positions of the proposals of every text that has any."""
-        texts = self.run.proposals.text_index
-        order = np.argsort(texts, kind="stable")
-        starts = np.flatnonzero(np.diff(texts[order], prepend=-1))
-        return {int(texts[part[0]]): part for part in np.split(order, starts[1:]) if len(part)}
+    def _by_text(self) -> tuple[np.ndarray, np.ndarray]:
+        order = np.argsort(self.run.proposals.text_index, kind="stable")
+        return order, self.run.proposals.text_index[order]
+
+    def pairs_of(self, row: int) -> np.ndarray:
+        """Positions of the proposals of a text."""
+        order, texts = self._by_text
+        return order[slice(*np.searchsorted(texts, (row, row + 1)))]
 
     @cached_property
     def ends(self) -> list[tuple[tuple[list[str], np.ndarray], tuple[list[str], np.ndarray]]]:

@@ -82,8 +82,9 @@ class _Carrier:
         self.view, self.row, self.text = view, row, text
         self.spans, self.vectors = read(row, text)
         proposals = view.run.proposals
-        pairs = view.pairs.get(row, ())
-        self.quotes = {proposals.properties[proposals.property_index[i]]: proposals.quotes[i] for i in pairs}
+        self.quotes = {
+            proposals.properties[proposals.property_index[i]]: proposals.quotes[i] for i in view.pairs_of(row)
+        }
 
     def factors(self, most: int) -> list[dict[str, Any]]:
         """The factors with the largest scores, either way."""
