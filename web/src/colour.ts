@@ -81,5 +81,5 @@ export const diverging = (at: number) =>
 export const inkOn = ([r, g, b]: Rgb) => {
   const linear = (v: number) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
   const luminance = 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-  return luminance > 0.179 ? "#111" : "#fff";
+  return luminance > 0.179 ? "#000" : "#fff";
 };

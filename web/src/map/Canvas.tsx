@@ -42,15 +42,43 @@ const lookFor = (n: number, camera: Camera, size: Size, filtered: boolean): Look
   };
 };
 
+const REST = 160; // ms without a move
+
+function keepPace(pace: { part: number; last: number; rest: number }, n: number, repaint: () => void) {
+  const now = performance.now();
+  const took = now - pace.last;
+  if (took < 400) {
+    const least = Math.min(1, 6000 / n);
+    if (took > 40) pace.part = Math.max(pace.part * 0.6, least);
+    else if (took < 20) pace.part = Math.min(pace.part * 1.1, 1);
+  }
+  pace.last = now;
+  pace.rest = now + REST;
+  setTimeout(() => performance.now() >= pace.rest && repaint(), REST + 10);
+}
+
+/** 0 … n-1 shuffled, the same at each call: any stretch of it is a fair sample. */
+function shuffled(n: number): Uint32Array {
+  const order = new Uint32Array(n).map((_, i) => i);
+  let state = 1;
+  for (let i = n - 1; i > 0; i--) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    const j = Math.floor((state / 4294967296) * (i + 1));
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
+}
+
 /** Indices in the order of drawing: those the filters leave out first. */
-function orderOf(at: Positions, rows: number[] | null): [Uint32Array, number] {
-  const n = at.row.length;
-  const order = new Uint32Array(n);
-  if (!rows) return [order.map((_, i) => i), 0];
+function orderOf(at: Positions, mixed: Uint32Array, rows: number[] | null): [Uint32Array, number] {
+  if (!rows) return [mixed, 0];
   const lit = new Set(rows);
-  let [front, back] = [0, n];
-  for (let i = n - 1; i >= 0; i--) if (lit.has(at.row[i])) order[--back] = i;
-  for (let i = 0; i < n; i++) if (!lit.has(at.row[i])) order[front++] = i;
+  const order = new Uint32Array(mixed.length);
+  let [front, back] = [0, mixed.length];
+  for (const i of mixed) {
+    if (lit.has(at.row[i])) order[--back] = i;
+    else order[front++] = i;
+  }
   return [order, front];
 }
 
@@ -64,6 +92,8 @@ export function MapCanvas({ at, tinted, layer }: Props) {
   const camera = useRef<Camera | null>(null);
   const fitted = useRef(true); // nobody moved the camera yet
   const frame = useRef(0);
+  // while the camera moves, no more points are drawn than keep the frames short; at rest all of them
+  const pace = useRef({ part: 1, last: 0, rest: 0 });
   const drawing = useRef<number[] | null>(null);
   const mode = useSignal<"move" | "lasso">("move");
   const tip = useSignal<{ x: number; y: number; hit: Hit | null; property: number } | null>(null);
@@ -73,6 +103,7 @@ export function MapCanvas({ at, tinted, layer }: Props) {
     for (let i = 0; i < at.x.length; i++) index.add(at.x[i], at.y[i]);
     return index.finish();
   }, [at]);
+  const mixed = useMemo(() => shuffled(at.x.length), [at]);
   const byRow = useMemo(() => new Map(Array.from(at.row, (row, i) => [row, i])), [at]);
   const visible = useMemo(
     () => all.factors.filter((f) => !f.hidden).sort((a, b) => b.share - a.share),
@@ -89,7 +120,8 @@ export function MapCanvas({ at, tinted, layer }: Props) {
     if (!camera.current || fitted.current) camera.current = whole(size);
     const view = camera.current;
     const look = lookFor(at.x.length, view, size, isFiltered.peek());
-    points.current.draw(view, size, layer ? { ...look, opacity: look.opacity * 0.45 } : look);
+    const part = performance.now() < pace.current.rest ? pace.current.part : 1;
+    points.current.draw(view, size, layer ? { ...look, opacity: look.opacity * 0.45 } : look, part);
     const taken: Box[] = [];
     if (labels.current) placeLabels(labels.current, visible, view, size, taken);
     if (overlay.current) {
@@ -131,7 +163,7 @@ export function MapCanvas({ at, tinted, layer }: Props) {
       effect(() => {
         const { status, rows } = found.value;
         if (isFiltered.value && status === "loading") return;
-        points.current?.setOrder(...orderOf(at, isFiltered.value ? rows : null));
+        points.current?.setOrder(...orderOf(at, mixed, isFiltered.value ? rows : null));
         repaint();
       }),
     [at],
@@ -155,6 +187,7 @@ export function MapCanvas({ at, tinted, layer }: Props) {
 
   const move = (next: Camera) => {
     camera.current = next;
+    keepPace(pace.current, at.x.length, repaint);
     fitted.current = false;
     tip.value = null;
     repaint();
@@ -290,6 +323,8 @@ function Tip({
   );
 }
 
+const sizes = new WeakMap<HTMLElement, Size>();
+
 /** A label that breaks into lines is as wide as its widest line. */
 function hug(element: HTMLElement) {
   const words = element.firstElementChild;
@@ -298,6 +333,7 @@ function hug(element: HTMLElement) {
   element.style.width = "";
   const widest = Math.max(...[...words.getClientRects()].map((rect) => rect.width));
   element.style.width = `${Math.ceil(widest) + 14}px`;
+  sizes.set(element, { width: element.offsetWidth, height: element.offsetHeight });
 }
 
 function placeLabels(
@@ -314,7 +350,7 @@ function placeLabels(
   for (const element of elements) hug(element);
   const wanted = elements.map((element, at) => {
     const [x, y] = toScreen(camera, size, factors[at].x, factors[at].y);
-    return { x, y, width: element.offsetWidth, height: element.offsetHeight };
+    return { x, y, ...(sizes.get(element) ?? { width: 0, height: 0 }) };
   });
   place(wanted, size, taken).forEach((corner, at) => {
     const { style } = elements[at];
@@ -340,6 +376,9 @@ function drawOver(
   }
   const ctx = element.getContext("2d");
   if (!ctx) return;
+  const blank = !layer && !(outline && outline.length > 2) && !chosen;
+  if (blank && element.dataset.blank === "yes") return;
+  element.dataset.blank = blank ? "yes" : "no";
   const style = getComputedStyle(element);
   const colour = (name: string) => style.getPropertyValue(name);
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);

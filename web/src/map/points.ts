@@ -117,7 +117,8 @@ export class Points {
     gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, this.order, gl.STATIC_DRAW);
   }
 
-  draw(camera: Camera, size: Size, look: Look) {
+  /** `part` of the points, a fair sample where the order is mixed. */
+  draw(camera: Camera, size: Size, look: Look, part = 1) {
     const ratio = Math.min(devicePixelRatio || 1, 2);
     const [width, height] = [Math.round(size.width * ratio), Math.round(size.height * ratio)];
     if (this.canvas.width !== width || this.canvas.height !== height) {
@@ -136,9 +137,11 @@ export class Points {
     gl.uniform2f(uniforms.stretch, (2 * camera.scale) / size.width, (2 * camera.scale) / size.height);
     gl.uniform1f(uniforms.diameter, look.diameter * ratio);
     gl.uniform1f(uniforms.opacity, look.faded);
-    if (this.nFaded) gl.drawElements(gl.POINTS, this.nFaded, gl.UNSIGNED_INT, 0);
+    const nFaded = Math.ceil(this.nFaded * part);
+    if (nFaded) gl.drawElements(gl.POINTS, nFaded, gl.UNSIGNED_INT, 0);
     gl.uniform1f(uniforms.opacity, look.opacity);
-    gl.drawElements(gl.POINTS, this.order.length - this.nFaded, gl.UNSIGNED_INT, 4 * this.nFaded);
+    const nLit = Math.ceil((this.order.length - this.nFaded) * part);
+    if (nLit) gl.drawElements(gl.POINTS, nLit, gl.UNSIGNED_INT, 4 * this.nFaded);
   }
 
   private drawPlain(ctx: CanvasRenderingContext2D, camera: Camera, size: Size, look: Look, ratio: number) {

@@ -85,15 +85,14 @@ function Side({ onHelp }: { onHelp: () => void }) {
             <li key={to}>
               <button
                 type="button"
+                data-key={at + 1}
                 aria-current={view.value === to ? "page" : undefined}
-                aria-label={label}
                 onClick={() => {
                   view.value = to;
                 }}
               >
                 <Icon name={to} />
                 <span>{label}</span>
-                <kbd class="key">{at + 1}</kbd>
               </button>
             </li>
           ))}
@@ -248,7 +247,7 @@ export function App() {
         <Loading what="Opening the run" />
       </main>
     );
-  const there = places().some((place) => place.view === view.value);
+  const label = places().find((place) => place.view === view.value)?.label;
   return (
     <>
       <button type="button" class="skip" onClick={() => document.getElementById("main")?.focus()}>
@@ -257,7 +256,10 @@ export function App() {
       <div class="app">
         <Side onHelp={() => setHelp(true)} />
         <main id="main" tabIndex={-1} data-view={view.value}>
-          {there ? SHOWN[view.value]() : <p class="state">This run has nothing to show here.</p>}
+          <h1 class="sr">
+            {summary.value.goal}: {label}
+          </h1>
+          {label ? SHOWN[view.value]() : <p class="state">This run has nothing to show here.</p>}
         </main>
       </div>
       <Notice />

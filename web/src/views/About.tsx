@@ -7,7 +7,9 @@ export function About() {
   const words = nouns.value;
   return (
     <div class="page about">
-      <h1 dir="auto">{all.goal}</h1>
+      <h2 class="title" dir="auto">
+        {all.goal}
+      </h2>
       <p class="lede" dir="auto">
         {all.headline}
       </p>

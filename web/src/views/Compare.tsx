@@ -290,7 +290,7 @@ export function Compare() {
   const error = whole.error || two.error;
   return (
     <div class="page">
-      <h1>Compare</h1>
+      <h2 class="title">Compare</h2>
       <Bar groups={data?.groups ?? []} />
       {error && <Failed error={error} />}
       {!data && !error && <Loading what="Comparing" />}

@@ -8,7 +8,7 @@ export function Edits() {
   const words = nouns.value;
   return (
     <div class="page">
-      <h1>Edits</h1>
+      <h2 class="title">Edits</h2>
       <p class="lede">
         {able.edit
           ? `Rename, merge, split or hide a ${words.factor} on its card; move, add or remove properties there too. Every edit is a line in edits.jsonl beside the run, and a later fit replays them.`

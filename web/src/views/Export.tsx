@@ -74,6 +74,13 @@ function Tables() {
 function Report() {
   const { run } = useSummary();
   const { busy, error, run: act } = useAction();
+  if (!source.served)
+    return (
+      <section class="export-part" aria-label="Report">
+        <h2>The report</h2>
+        <p>This page is the report: one file with its data, which can be sent on as it is.</p>
+      </section>
+    );
   return (
     <section class="export-part" aria-label="Report">
       <h2>The report</h2>
@@ -165,7 +172,7 @@ function Charts() {
 export function Export() {
   return (
     <div class="page">
-      <h1>Export</h1>
+      <h2 class="title">Export</h2>
       <Tables />
       <Report />
       <Charts />

@@ -110,7 +110,7 @@ export function Factors() {
     <div class={at === null ? "split factors-view" : "split factors-view open"}>
       <section class="split-list" aria-label={words.Factors}>
         <div class="bar-line">
-          <h1>{words.Factors}</h1>
+          <h2 class="title">{words.Factors}</h2>
           <span class="grow" />
           {hierarchy.length > 0 && (
             <Choice

@@ -24,16 +24,16 @@ function Head({ data }: { data: Agreement }) {
     <>
       <div class="pair goals">
         <div>
-          <h4>This run: {all.run}</h4>
+          <h3>This run: {all.run}</h3>
           <p class="goal-line" dir="auto">
             {all.goal}
           </p>
           <p class="quiet">{plural(all.factors.length, words.factor, words.factors)}</p>
         </div>
         <div>
-          <h4>
+          <h3>
             The other run: <bdi>{data.run.name}</bdi>
-          </h4>
+          </h3>
           <p class="goal-line" dir="auto">
             {data.run.goal}
           </p>
@@ -223,7 +223,7 @@ export function Runs() {
   const data = asked.data?.run.name === name ? asked.data : null;
   return (
     <div class="page">
-      <h1>Two runs side by side</h1>
+      <h2 class="title">Two runs side by side</h2>
       <div class="bar-line flush">
         <label class="field">
           <span>The other run</span>

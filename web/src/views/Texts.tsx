@@ -9,7 +9,7 @@ export function Texts() {
     <div class={rowAt.value === null ? "split texts-view" : "split texts-view open"}>
       <section class="split-main table-side" aria-label={nouns.value.Texts}>
         <div class="bar-line">
-          <h1>{nouns.value.Texts}</h1>
+          <h2 class="title">{nouns.value.Texts}</h2>
           <Counted />
         </div>
         <Filters />
