@@ -1,10 +1,10 @@
 // The map with its colours, legend and the list of the texts it shows.
 import { useEffect, useState } from "preact/hooks";
-import { css, dark, hueName } from "../colour";
+import { css, dark } from "../colour";
 import { Failed } from "../parts/basics";
 import { FiguresMenu } from "../parts/Figure";
 import { Filters } from "../parts/Filters";
-import { useFetched } from "../parts/hooks";
+import { useFetched, useRoomy } from "../parts/hooks";
 import { Counted, TextRows } from "../parts/TextRows";
 import {
   colour,
@@ -23,7 +23,7 @@ import {
 import { Why } from "../views/Why";
 import { count } from "../words";
 import { MapCanvas } from "./Canvas";
-import { codeColour, type Legend, tinted } from "./tints";
+import { type Legend, tinted } from "./tints";
 
 function ColourBy() {
   const all = useSummary();
@@ -62,7 +62,6 @@ function ColourBy() {
 }
 
 function CodesLegend({ legend }: { legend: Extract<Legend, { kind: "codes" }> }) {
-  const all = useSummary();
   const { what, entries } = legend;
   const chosen =
     what === "dominant" ? query.value.dominant : query.value.columns?.find((c) => c.column === what)?.values;
@@ -70,7 +69,7 @@ function CodesLegend({ legend }: { legend: Extract<Legend, { kind: "codes" }> })
   const none = what === "dominant" ? `no ${nouns.value.factor}` : "missing";
   return (
     <ul class="legend-list" aria-label="Legend">
-      {entries.map(({ code, name, n }) => (
+      {entries.map(({ code, name, n, tint }) => (
         <li key={code}>
           <button
             type="button"
@@ -78,10 +77,7 @@ function CodesLegend({ legend }: { legend: Extract<Legend, { kind: "codes" }> })
             aria-pressed={chosen?.includes(code) ?? false}
             onClick={() => toggle(code)}
           >
-            <span
-              class="dot"
-              style={{ background: what === "dominant" ? hueName(code) : css(codeColour(what, code, all)) }}
-            />
+            <span class="dot" style={{ background: css(tint) }} />
             <bdi class="grow">{name || none}</bdi>
             <span class="number">{count(n)}</span>
           </button>
@@ -111,7 +107,7 @@ function ScaleLegend({ legend }: { legend: Extract<Legend, { kind: "scale" }> })
 }
 
 function LegendBox({ legend }: { legend: Legend }) {
-  const wide = matchMedia("(min-width: 900px)").matches;
+  const wide = useRoomy();
   const title = legend.kind === "codes" ? "Legend: click to filter" : "Legend";
   return (
     <details class="legend" open={wide}>
@@ -169,16 +165,13 @@ export function MapView() {
         )}
       </section>
       <aside class="map-list" aria-label={`${nouns.value.Texts} on the map`}>
-        {rowAt.value !== null ? (
-          <Why row={rowAt.value} />
-        ) : (
-          <>
-            {tints.data && <LegendBox legend={tints.data.legend} />}
-            <Filters />
-            <Counted />
-            <TextRows />
-          </>
-        )}
+        {rowAt.value !== null && <Why row={rowAt.value} />}
+        <div class="list-side" hidden={rowAt.value !== null}>
+          {tints.data && <LegendBox legend={tints.data.legend} />}
+          <Filters />
+          <Counted />
+          <TextRows />
+        </div>
       </aside>
     </div>
   );

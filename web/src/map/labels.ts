@@ -39,11 +39,11 @@ export function place(
   { steps = STEPS.length, gap = 3, keepInside = true } = {},
 ): ([number, number] | null)[] {
   return wanted.map(({ x, y, width, height }) => {
-    if (x < -width || y < -height || x > size.width + width || y > size.height + height) return null;
+    if (x < 0 || y < 0 || x > size.width || y > size.height) return null;
     for (const [dx, dy] of STEPS.slice(0, steps)) {
       let left = x - width / 2 + dx * width;
       let top = y - height / 2 + dy * height;
-      if (keepInside && x >= 0 && y >= 0 && x <= size.width && y <= size.height) {
+      if (keepInside) {
         left = Math.min(Math.max(left, 4), size.width - width - 4);
         top = Math.min(Math.max(top, 4), size.height - height - 4);
       }

@@ -18,7 +18,7 @@ uniform float opacity;
 out vec4 colour;
 void main() {
   gl_Position = vec4((place - centre) * stretch, 0.0, 1.0);
-  gl_PointSize = diameter;
+  gl_PointSize = diameter + 1.0;
   colour = vec4(tint.rgb, opacity);
 }`;
 const FRAGMENT = `#version 300 es
@@ -27,8 +27,8 @@ in vec4 colour;
 uniform float diameter;
 out vec4 painted;
 void main() {
-  float radius = length(gl_PointCoord - 0.5) * diameter;
-  float inside = clamp(diameter * 0.5 - radius, 0.0, 1.0);
+  float radius = length(gl_PointCoord - 0.5) * (diameter + 1.0);
+  float inside = clamp(diameter * 0.5 - radius + 0.5, 0.0, 1.0);
   float alpha = colour.a * inside;
   painted = vec4(colour.rgb * alpha, alpha);
 }`;

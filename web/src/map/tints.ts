@@ -6,7 +6,11 @@ import type { Positions } from "../source";
 import { type Colour, columnOf, scoresOf } from "../state";
 
 export type Legend =
-  | { kind: "codes"; what: "dominant" | number; entries: { code: number; name: string; n: number }[] }
+  | {
+      kind: "codes";
+      what: "dominant" | number;
+      entries: { code: number; name: string; n: number; tint: Rgb }[];
+    }
   | { kind: "scale"; title: string; low: string; high: string; steps: Rgb[] };
 
 export interface Tinted {
@@ -36,14 +40,14 @@ function byDominant(all: Summary, at: Positions): Tinted {
   const counts = counted(at.dominant);
   const named = all.factors
     .filter((f) => !f.hidden)
-    .map((f) => ({ code: f.index, name: f.name, n: counts.get(f.index) ?? 0 }));
+    .map((f) => ({ code: f.index, name: f.name, n: counts.get(f.index) ?? 0, tint: hueOf(f.index) }));
   const none = counts.get(-1) ?? 0;
   return {
     tints: paint(at.dominant.length, (i) => hueOf(at.dominant[i])),
     legend: {
       kind: "codes",
       what: "dominant",
-      entries: [...named, ...(none ? [{ code: -1, name: "", n: none }] : [])],
+      entries: [...named, ...(none ? [{ code: -1, name: "", n: none, tint: hueOf(-1) }] : [])],
     },
   };
 }
@@ -55,17 +59,26 @@ const short = (value: number) =>
 function byCodes(column: Column, at: number, codes: Int16Array): Tinted {
   const counts = counted(codes);
   const last = Math.max(column.values.length - 1, 1);
-  // time has an order, so its colours have one too
-  const tint = (code: number) =>
-    code < 0 ? hueOf(-1) : column.kind === "time" ? sequential(code / last) : hueOf(code);
   const entries = column.values.map((name, code) => ({ code, name, n: counts.get(code) ?? 0 }));
+  if (column.kind === "category") entries.sort((a, b) => b.n - a.n);
+  const ranks = new Map(entries.map(({ code }, rank) => [code, rank]));
+  // time has an order, so its colours have one too; of categories the 20 most frequent have a colour of their own
+  const tint = (code: number): Rgb => {
+    if (code < 0) return hueOf(-1);
+    if (column.kind === "time") return sequential(code / last);
+    const rank = ranks.get(code) ?? 20;
+    return hueOf(rank < 20 ? rank : -1);
+  };
   const missing = counts.get(-1) ?? 0;
   return {
     tints: paint(codes.length, (i) => tint(codes[i])),
     legend: {
       kind: "codes",
       what: at,
-      entries: [...entries, ...(missing ? [{ code: -1, name: "", n: missing }] : [])],
+      entries: [
+        ...entries.map((entry) => ({ ...entry, tint: tint(entry.code) })),
+        ...(missing ? [{ code: -1, name: "", n: missing, tint: hueOf(-1) }] : []),
+      ],
     },
   };
 }
@@ -102,11 +115,4 @@ export async function tinted(colour: Colour, all: Summary, at: Positions): Promi
   const column = all.columns[colour.at];
   const values = await columnOf(colour.at);
   return values instanceof Float32Array ? byNumber(column, values) : byCodes(column, colour.at, values);
-}
-
-/** The colour of a code in a legend. */
-export function codeColour(what: "dominant" | number, code: number, all: Summary): Rgb {
-  if (code < 0 || what === "dominant") return hueOf(code);
-  const column = all.columns[what];
-  return column.kind === "time" ? sequential(code / Math.max(column.values.length - 1, 1)) : hueOf(code);
 }

@@ -15,6 +15,7 @@ import {
 } from "../state";
 import { count, plural, signed } from "../words";
 import { Dot, Empty, Failed, Loading } from "./basics";
+import { useRoomy } from "./hooks";
 import { Marked } from "./Marked";
 import { Rows } from "./Rows";
 
@@ -125,6 +126,7 @@ export function TextRows({ wide = false }: { wide?: boolean }) {
   const { status, error, total, hits } = found.value;
   const all = useSummary();
   const words = nouns.value;
+  const roomy = useRoomy();
   const columns = wide ? all.columns.map((_, c) => c).slice(0, 4) : [];
   useEffect(() => setAt(0), [query.value]);
   if (status === "failed") return <Failed error={error} again={look} />;
@@ -151,7 +153,8 @@ export function TextRows({ wide = false }: { wide?: boolean }) {
   };
   const factor = query.value.sort?.by === "factor" ? query.value.sort.at : undefined;
   const dominant = query.value.dominant;
-  const scored = factor ?? (dominant?.length === 1 && dominant[0] >= 0 ? dominant[0] : 0);
+  const only = dominant?.length === 1 && dominant[0] >= 0 ? dominant[0] : query.value.factors?.[0]?.factor;
+  const scored = factor ?? only;
   const head = wide && (
     <>
       <Head label="Id" by="id" />
@@ -161,6 +164,14 @@ export function TextRows({ wide = false }: { wide?: boolean }) {
       </div>
       {query.value.by === "meaning" && query.value.search ? (
         <Head label="Match" by="relevance" number />
+      ) : scored === undefined ? (
+        <div
+          role="columnheader"
+          class="head number"
+          title={`On the ${words.text}'s strongest ${words.factor}`}
+        >
+          Score
+        </div>
       ) : (
         <Head label="Score" by="factor" at={scored} number />
       )}
@@ -172,7 +183,7 @@ export function TextRows({ wide = false }: { wide?: boolean }) {
   return (
     <Rows
       total={total}
-      height={wide ? 60 : 84}
+      height={wide ? (roomy ? 60 : 76) : 84}
       label={words.Texts}
       class={wide ? `wide cols-${columns.length}` : "slim"}
       at={at}

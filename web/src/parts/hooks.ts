@@ -39,3 +39,15 @@ export function useSize<E extends HTMLElement>() {
   }, []);
   return [element, size] as const;
 }
+
+const roomy = matchMedia("(min-width: 900px)");
+/** Whether the page is wide enough for two panes; the style sheet breaks at the same width. */
+export function useRoomy(): boolean {
+  const [wide, setWide] = useState(roomy.matches);
+  useEffect(() => {
+    const read = () => setWide(roomy.matches);
+    roomy.addEventListener("change", read);
+    return () => roomy.removeEventListener("change", read);
+  }, []);
+  return wide;
+}

@@ -208,7 +208,7 @@ function Pair({ data }: { data: Comparison }) {
             <th scope="col" class="number roomy">
               95% interval
             </th>
-            <th scope="col" class="number">
+            <th scope="col" class="number roomy">
               corrected p
             </th>
           </tr>
@@ -228,7 +228,7 @@ function Pair({ data }: { data: Comparison }) {
               <td class="number roomy">
                 {signed(t.low)} to {signed(t.high)}
               </td>
-              <td class={t.q < 0.05 ? "number sure" : "number"}>{pValue(t.q)}</td>
+              <td class={t.q < 0.05 ? "number sure roomy" : "number roomy"}>{pValue(t.q)}</td>
             </tr>
           ))}
         </tbody>

@@ -2,6 +2,7 @@
 import { useRef } from "preact/hooks";
 import type { Factor, Tree } from "../contract";
 import { Bar, Choice, Dot, Empty, Sparkline } from "../parts/basics";
+import { useRoomy } from "../parts/hooks";
 import { factorAt, factorOrder, nouns, useSummary } from "../state";
 import { count, percent } from "../words";
 import { Card } from "./Card";
@@ -10,15 +11,17 @@ function Entry({
   factor,
   rank,
   max,
+  at,
   nested = false,
 }: {
   factor: Factor;
   rank: number;
   max: number;
+  at: number | null;
   nested?: boolean;
 }) {
   const all = useSummary();
-  const on = factorAt.value === factor.index;
+  const on = at === factor.index;
   const other = factor.poles.length > 1 ? factor.poles[1] : null;
   return (
     <button
@@ -58,7 +61,7 @@ function Entry({
 const under = (tree: Tree): number[] =>
   tree.children.flatMap((child) => (typeof child === "number" ? [child] : under(child)));
 
-function Branch({ tree, max }: { tree: Tree; max: number }) {
+function Branch({ tree, max, at }: { tree: Tree; max: number; at: number | null }) {
   const { factors } = useSummary();
   const inside = under(tree);
   const share = inside.reduce((sum, k) => sum + (factors[k]?.share ?? 0), 0);
@@ -75,11 +78,11 @@ function Branch({ tree, max }: { tree: Tree; max: number }) {
           typeof child === "number" ? (
             factors[child] && (
               <li key={child}>
-                <Entry factor={factors[child]} rank={child + 1} max={max} nested />
+                <Entry factor={factors[child]} rank={child + 1} max={max} at={at} nested />
               </li>
             )
           ) : (
-            <Branch key={child.name} tree={child} max={max} />
+            <Branch key={child.name} tree={child} max={max} at={at} />
           ),
         )}
       </ul>
@@ -95,7 +98,8 @@ export function Factors() {
   const tree = factorOrder.value === "tree" && hierarchy.length > 0;
   const placed = new Set(hierarchy.flatMap(under));
   const alone = factors.filter((f) => !placed.has(f.index));
-  const at = factorAt.value;
+  const roomy = useRoomy();
+  const at = factorAt.value ?? (roomy && factors.length ? 0 : null);
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
     if (!step || event.ctrlKey || event.metaKey) return;
@@ -148,11 +152,11 @@ export function Factors() {
           ) : tree ? (
             <ul class="tree">
               {hierarchy.map((branch) => (
-                <Branch key={branch.name} tree={branch} max={max} />
+                <Branch key={branch.name} tree={branch} max={max} at={at} />
               ))}
               {alone.map((f) => (
                 <li key={f.index}>
-                  <Entry factor={f} rank={f.index + 1} max={max} />
+                  <Entry factor={f} rank={f.index + 1} max={max} at={at} />
                 </li>
               ))}
             </ul>
@@ -160,7 +164,7 @@ export function Factors() {
             <ol>
               {factors.map((f) => (
                 <li key={f.index}>
-                  <Entry factor={f} rank={f.index + 1} max={max} />
+                  <Entry factor={f} rank={f.index + 1} max={max} at={at} />
                 </li>
               ))}
             </ol>

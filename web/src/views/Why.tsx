@@ -233,6 +233,16 @@ export function Why({ row }: { row: number }) {
   useEffect(() => {
     if (data) heading.current?.focus({ preventScroll: true });
   }, [data?.row]);
+  // the keyboard goes back to where it came from
+  useEffect(
+    () => () => {
+      requestAnimationFrame(() => {
+        if (document.activeElement === document.body)
+          document.querySelector<HTMLElement>('.row[tabindex="0"]')?.focus({ preventScroll: true });
+      });
+    },
+    [],
+  );
   return (
     <section class="why" aria-label={`Why: ${nouns.value.text} ${data?.id ?? ""}`} aria-busy={loading}>
       <header class="why-head">
