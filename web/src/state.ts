@@ -183,6 +183,10 @@ export const textsOfFactor = (factor: number): Query => ({
   sort: { by: "factor", at: factor, down: true },
 });
 
+/** The texts of a property: what says it in other words counts too, where that can be searched. */
+export const textsOfProperty = (name: string): Query =>
+  summary.peek()?.able.meaning ? { search: name, by: "meaning" } : { search: `"${name}"` };
+
 // ---- edits ----
 
 async function take(asked: Promise<Summary>, said: string) {

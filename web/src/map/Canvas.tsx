@@ -18,6 +18,7 @@ import {
   select,
   shortOf,
   showLabels,
+  textsOfProperty,
   useSummary,
 } from "../state";
 import { count } from "../words";
@@ -583,7 +584,7 @@ function usePointer(box: { current: HTMLDivElement | null }, hands: Hands) {
       if (travelled > 4) return;
       const [px, py] = placeOf(event);
       const property = propertyNear(latest.current, px, py);
-      if (property >= 0 && layer) query.value = { search: `"${layer.names[property]}"` };
+      if (property >= 0 && layer) query.value = textsOfProperty(layer.names[property]);
       const i = property < 0 ? nearest(px, py) : -1;
       if (i >= 0) rowAt.value = at.row[i];
       else if (property < 0) rowAt.value = null;

@@ -55,6 +55,9 @@ export function Rows({
     if (to > from) onSee(from, to - 1);
   }, [from, to, total]);
 
+  // keys may come faster than renders
+  const cursor = useRef(at);
+  cursor.current = at;
   const go = (next: number) => {
     const wanted = Math.min(Math.max(next, 0), shown - 1);
     const element = box.current;
@@ -63,24 +66,28 @@ export function Rows({
     if (wanted * height < element.scrollTop) element.scrollTop = wanted * height;
     else if ((wanted + 1) * height > element.scrollTop + element.clientHeight - header)
       element.scrollTop = (wanted + 1) * height - element.clientHeight + header;
+    cursor.current = wanted;
     onMove(wanted);
-    requestAnimationFrame(() => element.querySelector<HTMLElement>(`[data-at="${wanted}"]`)?.focus());
+    const target = () => element.querySelector<HTMLElement>(`[data-at="${wanted}"]`);
+    const there = target();
+    if (there) there.focus();
+    else requestAnimationFrame(() => target()?.focus());
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const page = Math.max(1, Math.floor(seen.height / height) - 1);
     const steps: Record<string, number> = {
-      ArrowDown: at + 1,
-      ArrowUp: at - 1,
-      j: at + 1,
-      k: at - 1,
-      PageDown: at + page,
-      PageUp: at - page,
+      ArrowDown: cursor.current + 1,
+      ArrowUp: cursor.current - 1,
+      j: cursor.current + 1,
+      k: cursor.current - 1,
+      PageDown: cursor.current + page,
+      PageUp: cursor.current - page,
       Home: 0,
       End: shown - 1,
     };
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key in steps) go(steps[event.key]);
-    else if (event.key === "Enter") onOpen(at);
+    else if (event.key === "Enter") onOpen(cursor.current);
     else return;
     event.preventDefault();
   };

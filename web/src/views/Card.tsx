@@ -13,6 +13,7 @@ import {
   rowAt,
   source,
   textsOfFactor,
+  textsOfProperty,
   useSummary,
   version,
   view,
@@ -104,7 +105,7 @@ function Properties({ factor }: { factor: Factor }) {
               class="property-name"
               dir="auto"
               title={`Search for “${property.name}”`}
-              onClick={() => openTexts({ search: `"${property.name}"` })}
+              onClick={() => openTexts(textsOfProperty(property.name))}
             >
               {property.name}
             </button>

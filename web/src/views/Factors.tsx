@@ -2,6 +2,7 @@
 import { useRef } from "preact/hooks";
 import type { Factor, Tree } from "../contract";
 import { Bar, Choice, Dot, Empty, Sparkline } from "../parts/basics";
+import { FiguresMenu } from "../parts/Figure";
 import { useRoomy } from "../parts/hooks";
 import { factorAt, factorOrder, nouns, useSummary } from "../state";
 import { count, percent } from "../words";
@@ -129,6 +130,7 @@ export function Factors() {
               }}
             />
           )}
+          {factors.length > 0 && <FiguresMenu name="factors" of=".factor-list" title={words.Factors} />}
         </div>
         <div class="factor-head quiet" aria-hidden="true">
           <span class="number">#</span>
