@@ -20,6 +20,7 @@ from goalspace.links import Links
 
 MOST_PARTS = 12
 _LONGEST_NAME = 120  # characters
+_FEWEST_PER_PART = 3  # texts
 _BLOCK = 4096  # texts
 
 
@@ -54,13 +55,6 @@ class Bench:
             vectors[start : start + _BLOCK].astype(np.float64) for start in range(0, len(vectors), _BLOCK)
         )
         return covariance(blocks)[1]
-
-    @cached_property
-    def pseudo_texts(self) -> np.ndarray:
-        """As many texts as two for each dimension, with the same covariance: Linear CorEx sees no more of the texts."""
-        values, vectors = np.linalg.eigh(self.covariance)
-        root = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T * np.sqrt(len(values))
-        return np.concatenate([root, -root])
 
 
 @dataclass(frozen=True)
@@ -257,23 +251,26 @@ def _merge(bench: Bench, factors: Factors, edit: Mapping[str, Any]) -> Factors:
 
 
 def _split(bench: Bench, factors: Factors, edit: Mapping[str, Any]) -> Factors:
-    """A factor as several: Linear CorEx on its properties, calibrated on its texts."""
+    """A factor as several: its properties grouped over its texts, as the fit begins, then calibrated on these.
+
+    Over all texts the properties of one factor go together, or they would not be one; how they differ shows among the
+    texts of the factor. Linear CorEx itself would make one factor with two poles of what is to be split. A property
+    goes to the part with which it correlates most among the texts of the factor.
+    """
     k, into = edit["factor"], edit["into"]
     own = np.flatnonzero(factors.assignment == k)
-    if len(own) < into:
-        raise InputError(f"“{factors.names[k]}” has {len(own)} properties, too few for {into} parts.")
+    mine = _nearest(factors) == k
+    if len(own) < into or mine.sum() < _FEWEST_PER_PART * into:
+        raise InputError(
+            f"“{factors.names[k]}” has {len(own)} properties and {mine.sum()} texts, too few for {into} parts."
+        )
     draft = _draft(factors)
-    vectors = draft.vectors[own]
-    model = structure.fit(bench.pseudo_texts, vectors, into, seed=bench.seed)
-    groups = np.abs(model.loadings_).argmax(axis=0)
-    used = np.unique(groups)
-    groups = np.searchsorted(used, groups)
-    texts = factors.links.text_vectors[_nearest(factors) == k] - factors.centre
-    prototypes = structure.calibrate(texts, vectors, model.loadings_[used], groups)
-    loadings = _loadings(bench, prototypes, vectors)[1]
-    strength = np.abs(loadings)
-    along = loadings.argmax(axis=0)[loadings.max(axis=0) >= strength.max(axis=0)]
-    kept = np.unique(along)
+    vectors, texts = draft.vectors[own], factors.links.text_vectors[mine]
+    groups = structure.group(texts, vectors, into, seed=bench.seed)
+    start = (groups == np.arange(groups.max() + 1)[:, None]).astype(np.float64)
+    prototypes = structure.calibrate(texts - factors.centre, vectors, start, groups)
+    loadings = _loadings(structure.covariance_of(texts), prototypes, vectors)[1]
+    kept = np.unique(loadings.argmax(axis=0)[loadings.max(axis=0) > 0])
     if len(kept) < 2:
         raise InputError(f"“{factors.names[k]}” does not fall into parts: its properties go together.")
     parts = [_Part(prototype=prototypes[i], replaces=(k,)) for i in kept]
@@ -284,7 +281,7 @@ def _split(bench: Bench, factors: Factors, edit: Mapping[str, Any]) -> Factors:
     ]
     shift = len(parts) - 1
     draft.assignment = _renumbered(draft.assignment, [i if i <= k else i + shift for i in range(factors.dim)])
-    draft.assignment[own] = k + strength[kept].argmax(axis=0)
+    draft.assignment[own] = k + loadings[kept].argmax(axis=0)
     return _finish(bench, factors, draft)
 
 
@@ -358,7 +355,9 @@ def _mean_property(bench: Bench, factors: Factors, draft: _Draft, k: int) -> np.
     known = own[own < factors.loadings.shape[1]]
     loading = factors.loadings[k, known].astype(np.float64)
     if len(known) < len(own):
-        added = _loadings(bench, factors.prototypes[k][None], draft.vectors[own[len(known) :]])[1][0]
+        added = _loadings(bench.covariance, factors.prototypes[k][None], draft.vectors[own[len(known) :]])[1][
+            0
+        ]
         loading = np.concatenate([loading, added])
     sign = np.where(loading <= -structure.WEAKEST, -1.0, 1.0)
     weight = sign * np.maximum(np.abs(loading), structure.WEAKEST)
@@ -379,9 +378,10 @@ def _own_words(factors: Factors, k: int) -> dict[str, str]:
     return kept
 
 
-def _loadings(bench: Bench, prototypes: np.ndarray, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _loadings(
+    covariance: np.ndarray, prototypes: np.ndarray, vectors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Directions of prototypes whose scores have variance 1, and their correlations with properties."""
-    covariance = bench.covariance
     spread = np.sqrt(np.maximum(np.einsum("kd,de,ke->k", prototypes, covariance, prototypes), 1e-18))
     directions: np.ndarray = prototypes / spread[:, None]
     strength = np.sqrt(np.maximum(np.einsum("md,de,me->m", vectors, covariance, vectors), 1e-18))
@@ -417,10 +417,12 @@ def _finish(bench: Bench, old: Factors, draft: _Draft, *, kept: np.ndarray | Non
     scores[:, stay], tc[stay] = old.scores[:, source], old.tc[source]
     loadings[stay, : len(columns)] = old.loadings[source][:, columns]
     if len(columns) < n_properties:  # a property was added
-        added = _loadings(bench, prototypes[stay].astype(np.float64), draft.vectors[len(columns) :])[1]
+        added = _loadings(
+            bench.covariance, prototypes[stay].astype(np.float64), draft.vectors[len(columns) :]
+        )[1]
         loadings[stay, len(columns) :] = added
 
-    made, correlations = _loadings(bench, fresh, draft.vectors)
+    made, correlations = _loadings(bench.covariance, fresh, draft.vectors)
     directions[new], prototypes[new], loadings[new] = made, fresh, correlations
     offset[new] = made @ old.centre
     scores[:, new] = old.links.text_vectors @ directions[new].T - offset[new]

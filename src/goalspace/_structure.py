@@ -86,19 +86,12 @@ def fit(
 
     Started there it needs no annealing, and ends at factors that repeat from seed to seed.
     """
-    from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
     from goalspace.corex.linear import LinearCorex
 
-    # correlations of links are inner products of these rows
-    covariance = np.cov(text_vectors.T.astype(np.float64), bias=True)
-    values, vectors = np.linalg.eigh(np.atleast_2d(covariance))
-    root = vectors * np.sqrt(np.maximum(values, 0))
-    rows = property_vectors @ root
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    n_factors = min(n_factors, len(np.unique(rows.round(6), axis=0)))
-    groups = KMeans(n_factors, n_init=4, random_state=seed).fit_predict(rows)
+    groups = group(text_vectors, property_vectors, n_factors, seed=seed)
+    n_factors = int(groups.max()) + 1
     start = (groups == np.arange(n_factors)[:, None]).astype(np.float64)
     model = LinearCorex(
         n_components=n_factors, anneal=False, max_iter=max_iter, tol=1e-2, init=start, random_state=seed
@@ -107,6 +100,23 @@ def fit(
         # the ascent is cut short on purpose: groups and scores no longer change, only the bound still creeps
         warnings.simplefilter("ignore", ConvergenceWarning)
         return model.fit_low_rank(text_vectors, property_vectors)
+
+
+def group(text_vectors: np.ndarray, property_vectors: np.ndarray, n_groups: int, *, seed: int) -> np.ndarray:
+    """Group properties whose links go together, by k-means on the rows of a root of their correlations.
+
+    Returns
+    -------
+    (n_properties,) groups from 0; fewer than asked for where fewer properties differ.
+    """
+    from sklearn.cluster import KMeans
+
+    values, vectors = np.linalg.eigh(covariance_of(text_vectors))
+    root = vectors * np.sqrt(np.maximum(values, 0))
+    rows = property_vectors @ root
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    n_groups = min(n_groups, len(np.unique(rows.round(6), axis=0)))
+    return np.asarray(KMeans(n_groups, n_init=4, random_state=seed).fit_predict(rows))
 
 
 def build(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int, *, seed: int) -> Structure:
@@ -119,7 +129,7 @@ def build(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int
     live, assignment = _assign(model.loadings_)
     centre = model.text_mean_
     prototypes = calibrate(text_vectors - centre, property_vectors, model.loadings_[live], assignment)
-    covariance = _covariance(text_vectors)
+    covariance = covariance_of(text_vectors)
     spread = np.sqrt(np.maximum(np.einsum("kd,de,ke->k", prototypes, covariance, prototypes), 1e-18))
     directions = prototypes / spread[:, None]
     strength = np.sqrt(
@@ -156,7 +166,7 @@ def _assign(loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return kept, assignment.astype(np.int32)
 
 
-def _covariance(vectors: np.ndarray) -> np.ndarray:
+def covariance_of(vectors: np.ndarray) -> np.ndarray:
     return np.atleast_2d(np.cov(vectors.T.astype(np.float64), bias=True))
 
 
