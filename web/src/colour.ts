@@ -11,12 +11,12 @@ const DARK =
 // Low, middle, high; the middle of the diverging scale is the colour of "nothing to see".
 const SCALES = {
   light: {
-    sequential: ["dfe6ee", "6f9fc8", "2b6c9e", "123b63"],
+    sequential: ["bccfe2", "6f9fc8", "2b6c9e", "123b63"],
     diverging: ["2b6cb0", "9dbfe0", "d9d6cf", "f0b483", "c05a12"],
     none: "a5a299",
   },
   dark: {
-    sequential: ["2c3540", "37658c", "5f9fd0", "cfe6fb"],
+    sequential: ["3a4756", "37658c", "5f9fd0", "cfe6fb"],
     diverging: ["5b9fe3", "3f6690", "3d4148", "8f5b35", "f0914a"],
     none: "6a7079",
   },

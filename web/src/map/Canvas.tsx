@@ -8,6 +8,7 @@ import { Dot, Icon } from "../parts/basics";
 import { useSize } from "../parts/hooks";
 import type { Positions } from "../source";
 import {
+  colour,
   found,
   isFiltered,
   lasso,
@@ -255,7 +256,7 @@ export function MapCanvas({ at, tinted, layer }: Props) {
             type="button"
             class="map-label"
             tabIndex={-1}
-            style={{ "--hue": hueName(f.index) }}
+            style={{ "--hue": colour.value.by === "dominant" ? hueName(f.index) : "var(--quiet)" }}
             onClick={() => openFactor(f.index)}
           >
             <bdi>{f.name}</bdi>
@@ -311,7 +312,9 @@ function Tip({
       </p>
       <p class="under">
         <Dot index={factor} />
-        <bdi class="grow">{all.factors[factor]?.name ?? `no ${nouns.value.factor}`}</bdi>
+        <span class="grow">
+          <bdi>{all.factors[factor]?.name ?? `no ${nouns.value.factor}`}</bdi>
+        </span>
         {tip.hit ? (
           <bdi>{tip.hit.id}</bdi>
         ) : (

@@ -78,7 +78,9 @@ function CodesLegend({ legend }: { legend: Extract<Legend, { kind: "codes" }> })
             onClick={() => toggle(code)}
           >
             <span class="dot" style={{ background: css(tint) }} />
-            <bdi class="grow">{name || none}</bdi>
+            <span class="grow">
+              <bdi>{name || none}</bdi>
+            </span>
             <span class="number">{count(n)}</span>
           </button>
         </li>

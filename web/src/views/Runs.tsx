@@ -215,10 +215,14 @@ export function Runs() {
   const asked = useFetched(async () => (name ? source.agreement(name) : null), [name, version.value]);
   if (!runs.length)
     return (
-      <Empty>
-        There is no other run over these {nouns.value.texts} beside this one. Ask another goal with `goalspace
-        discover`.
-      </Empty>
+      <div class="page">
+        <h2 class="title">Two runs side by side</h2>
+        <Empty>
+          There is no other run over these {nouns.value.texts} beside this one. Ask another goal of the same
+          file, with <code>goalspace discover FILE --goal "…" --out FOLDER</code>, the folder next to this
+          run's, and open this page again.
+        </Empty>
+      </div>
     );
   const data = asked.data?.run.name === name ? asked.data : null;
   return (

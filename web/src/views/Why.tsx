@@ -93,7 +93,9 @@ function ReasonRow({
         title={has ? "Show the sentence" : "No one sentence carries it"}
       >
         <Dot index={reason.factor} />
-        <bdi class="grow">{reason.name}</bdi>
+        <span class="grow">
+          <bdi>{reason.name}</bdi>
+        </span>
         {reason.proposed && (
           <span class="tag" title="Read out of this very text">
             proposed
