@@ -24,7 +24,10 @@ export function servedSource(token: string): Source {
     }
     if (response.ok) return response;
     const said = await response.json().catch(() => null);
-    const line = typeof said?.error === "string" ? said.error : `The server answered ${response.status}.`;
+    const line =
+      typeof said?.error === "string"
+        ? said.error
+        : `The server failed (${response.status}). Its terminal says why.`;
     throw new Refused(line);
   }
 

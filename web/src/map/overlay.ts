@@ -33,7 +33,9 @@ export function placeLabels(
     const [x, y] = toScreen(camera, size, factors[at].x, factors[at].y);
     return { x, y, ...(sizes.get(element) ?? { width: 0, height: 0 }) };
   });
-  place(wanted, size, taken).forEach((corner, at) => {
+  // of many labels each stays close to its place or waits for a closer look
+  const steps = factors.length > 25 ? 5 : undefined;
+  place(wanted, size, taken, { steps }).forEach((corner, at) => {
     const { style } = elements[at];
     style.visibility = corner ? "visible" : "hidden";
     if (corner) style.transform = `translate(${Math.round(corner[0])}px, ${Math.round(corner[1])}px)`;
