@@ -99,6 +99,26 @@ function Range({
   );
 }
 
+function DominantFilter() {
+  const { factors } = useSummary();
+  const chosen = query.value.dominant ?? [];
+  const shown = [...factors.filter((f) => !f.hidden).map((f) => f.index), -1];
+  return (
+    <fieldset class="menu-part">
+      <legend>Strongest {nouns.value.factor}</legend>
+      <div class="checks short">
+        {shown.map((k) => (
+          <label key={k}>
+            <input type="checkbox" checked={chosen.includes(k)} onChange={() => toggleDominant(k)} />
+            <Dot index={k} />
+            <bdi>{factors[k]?.name ?? `no ${nouns.value.factor}`}</bdi>
+          </label>
+        ))}
+      </div>
+    </fieldset>
+  );
+}
+
 function FactorFilter({ close }: { close: () => void }) {
   const { factors } = useSummary();
   const [factor, setFactor] = useState(0);
@@ -252,6 +272,7 @@ export function Filters() {
         <Menu label="Filter">
           {(close) => (
             <>
+              <DominantFilter />
               <FactorFilter close={close} />
               {columns.length > 0 && <ColumnFilter close={close} />}
             </>

@@ -1,6 +1,6 @@
 // The small parts every view is made of: icons, buttons, states, dialogs, menus, bars.
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { css, diverging, hueName } from "../colour";
 import { openFactor, sentence, summary } from "../state";
 import { signed } from "../words";
@@ -157,14 +157,27 @@ interface MenuProps {
   label: string;
   children: (close: () => void) => ComponentChildren;
   class?: string;
-  start?: boolean;
 }
+
+/** Keeps a panel inside the window: to the other side, upwards, or scrolling. */
+function fit(panel: HTMLElement) {
+  const { left, top } = panel.getBoundingClientRect();
+  if (left < 8) panel.classList.add("start");
+  const below = innerHeight - top - 8;
+  if (below < Math.min(panel.scrollHeight, 220)) panel.classList.add("up");
+  else panel.style.maxHeight = `${below}px`;
+}
+
 /** A button with a panel below it; Escape and a click elsewhere close it. */
-export function Menu({ label, children, class: extra = "", start = false }: MenuProps) {
+export function Menu({ label, children, class: extra = "" }: MenuProps) {
   const [open, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);
   const panel = useId();
   const button = useRef<HTMLButtonElement>(null);
+  const sheet = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    if (open && sheet.current) fit(sheet.current);
+  }, [open]);
   const close = () => {
     setOpen(false);
     button.current?.focus();
@@ -200,7 +213,7 @@ export function Menu({ label, children, class: extra = "", start = false }: Menu
         <Icon name="down" />
       </button>
       {open && (
-        <div class={start ? "menu-panel start" : "menu-panel"} id={panel} role="group" aria-label={label}>
+        <div class="menu-panel" ref={sheet} id={panel} role="group" aria-label={label}>
           {children(close)}
         </div>
       )}
