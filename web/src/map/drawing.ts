@@ -5,7 +5,8 @@ import type { Look } from "./points";
 
 export const lookFor = (n: number, camera: Camera, size: Size, filtered: boolean): Look => {
   const closer = Math.max(camera.scale / whole(size).scale, 0.5);
-  const base = Math.min(Math.max(170 / Math.sqrt(n), 1.8), 8);
+  const room = Math.min(Math.max(whole(size).scale / 650, 0.6), 1.2);
+  const base = Math.min(Math.max((170 / Math.sqrt(n)) * room, 1.8), 8);
   return {
     diameter: Math.min(base * closer ** 0.45, 16),
     opacity: n > 20_000 && closer < 4 ? 0.6 : 0.88,

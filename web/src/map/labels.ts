@@ -12,13 +12,13 @@ export interface Wanted {
   height: number;
 }
 
-// Steps from the anchor in label sizes: on it, above and below, aside, then further out.
-const STEPS: [number, number][] = [
+// Steps from the anchor in label sizes: above it, so that the densest spot stays in sight, on it, below, aside, further.
+export const STEPS: [number, number][] = [
+  [0, -0.75],
   [0, 0],
-  [0, -0.8],
   [0, 0.8],
-  [-0.6, 0],
-  [0.6, 0],
+  [-0.6, -0.4],
+  [0.6, -0.4],
   [-0.6, -0.9],
   [0.6, -0.9],
   [-0.6, 0.9],
@@ -36,11 +36,11 @@ export function place(
   wanted: Wanted[],
   size: { width: number; height: number },
   taken: Box[],
-  { steps = STEPS.length, gap = 3, keepInside = true } = {},
+  { steps = STEPS, gap = 3, keepInside = true } = {},
 ): ([number, number] | null)[] {
   return wanted.map(({ x, y, width, height }) => {
     if (x < 0 || y < 0 || x > size.width || y > size.height) return null;
-    for (const [dx, dy] of STEPS.slice(0, steps)) {
+    for (const [dx, dy] of steps) {
       let left = x - width / 2 + dx * width;
       let top = y - height / 2 + dy * height;
       if (keepInside) {

@@ -2,7 +2,7 @@
 import { css, hueOf } from "../colour";
 import type { Layer } from "../contract";
 import { type Camera, type Size, toScreen } from "./camera";
-import { type Box, place } from "./labels";
+import { type Box, place, STEPS } from "./labels";
 
 const sizes = new WeakMap<HTMLElement, Size>();
 
@@ -34,7 +34,7 @@ export function placeLabels(
     return { x, y, ...(sizes.get(element) ?? { width: 0, height: 0 }) };
   });
   // of many labels each stays close to its place or waits for a closer look
-  const steps = factors.length > 25 ? 5 : undefined;
+  const steps = factors.length > 25 ? STEPS.slice(0, 5) : STEPS;
   place(wanted, size, taken, { steps }).forEach((corner, at) => {
     const { style } = elements[at];
     style.visibility = corner ? "visible" : "hidden";
@@ -122,7 +122,7 @@ function drawLayer(
     const width = ctx.measureText(layer.names[i]).width;
     return { x: x + width / 2 + 7, y, width, height: 13 };
   });
-  place(wanted, size, taken, { steps: 1, gap: 2, keepInside: false }).forEach((corner, at) => {
+  place(wanted, size, taken, { steps: [[0, 0]], gap: 2, keepInside: false }).forEach((corner, at) => {
     if (!corner || corner[0] + wanted[at].width > size.width) return;
     const [x, y] = [corner[0] - 7, corner[1] + 6.5];
     ctx.beginPath();

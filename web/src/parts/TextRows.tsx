@@ -60,6 +60,7 @@ function Narrow({ hit }: { hit: Hit }) {
 }
 
 function Wide({ hit, columns }: { hit: Hit; columns: number[] }) {
+  const kinds = useSummary().columns.map((column) => column.kind);
   return (
     <>
       <div role="gridcell" class="cell-id">
@@ -80,7 +81,12 @@ function Wide({ hit, columns }: { hit: Hit; columns: number[] }) {
         {hit.relevance !== null ? hit.relevance.toFixed(2) : hit.score === null ? "" : signed(hit.score, 1)}
       </div>
       {columns.map((c) => (
-        <div role="gridcell" class="cell-value" key={c} dir="auto">
+        <div
+          role="gridcell"
+          class={kinds[c] === "number" ? "cell-value number" : "cell-value"}
+          key={c}
+          dir="auto"
+        >
           {hit.values[c] ?? <span class="quiet">–</span>}
         </div>
       ))}
@@ -176,7 +182,13 @@ export function TextRows({ wide = false }: { wide?: boolean }) {
         <Head label="Score" by="factor" at={scored} number />
       )}
       {columns.map((c) => (
-        <Head key={c} label={all.columns[c].name} by="column" at={c} />
+        <Head
+          key={c}
+          label={all.columns[c].name}
+          by="column"
+          at={c}
+          number={all.columns[c].kind === "number"}
+        />
       ))}
     </>
   );
