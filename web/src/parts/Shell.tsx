@@ -46,7 +46,7 @@ function places(): { view: View; label: string }[] {
     { view: "factors", label: words.Factors, there: true },
     { view: "texts", label: words.Texts, there: true },
     { view: "compare", label: "Compare", there: columns.length > 0 },
-    { view: "runs", label: "Runs", there: runs.length > 0 || (source.served && able.compareRuns) },
+    { view: "runs", label: "Runs", there: runs.length > 0 || source.served },
     { view: "edits", label: "Edits", there: able.edit || edits.done.length > 0 },
     { view: "export", label: "Export", there: true },
     { view: "about", label: "About", there: true },
