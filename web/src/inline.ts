@@ -1,7 +1,8 @@
 // The source inside report.html: the same questions, answered from the page's own data.
 import type { Comparison, Hit, Hits, Inlined, Query, Why } from "./contract";
-import { readPositions, type Source } from "./source";
+import { type ExportedTable, readPositions, type Source } from "./source";
 import { corrected, difference } from "./statistics";
+import { evidenceRows, factorRows, propertyRows, type Row, tableFile } from "./tables";
 
 const bytesOf = (base64: string) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer;
 const plain = (text: string) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
@@ -167,6 +168,24 @@ export function inlinedSource(data: Inlined): Source {
     return { ...whole, pair: { a: pair[0], b: pair[1], tests } };
   }
 
+  function rowsOf(what: ExportedTable, query?: Query): Row[] {
+    if (what !== "texts")
+      return { factors: factorRows, properties: propertyRows, evidence: evidenceRows }[what](summary);
+    return search({ ...query, offset: 0, limit: n }).hits.map(({ row, id, dominant, values }) => {
+      const i = at.get(row) ?? 0;
+      const scores = summary.factors.map((f): [string, number] => [`score: ${f.name}`, score(f.index, i)]);
+      const own = summary.columns.map((column, c): [string, string | null] => [column.name, values[c]]);
+      const named = summary.factors[dominant]?.name ?? null;
+      return {
+        id,
+        text: texts[i].text,
+        dominant: named,
+        ...Object.fromEntries(scores),
+        ...Object.fromEntries(own),
+      };
+    });
+  }
+
   return {
     served: false,
     summary: async () => summary,
@@ -191,51 +210,7 @@ export function inlinedSource(data: Inlined): Source {
     edit: refuse,
     undo: refuse,
     redo: refuse,
-    table: async (what, format, query) =>
-      new Blob([table(data, what, format, search({ ...query, limit: n }))]),
+    table: async (what, format, query) => tableFile(rowsOf(what, query), format),
     report: refuse,
   };
-}
-
-const cell = (value: unknown) => {
-  let text = value === null || value === undefined ? "" : String(value);
-  if (/^[=+\-@\t]/.test(text) && Number.isNaN(Number(text))) text = `'${text}`; // a spreadsheet would run it
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-};
-
-function table(data: Inlined, what: string, format: string, hits: Hits): string {
-  const { factors, columns } = data.summary;
-  const named = (k: number) => factors[k]?.name ?? "";
-  const rows: Record<string, unknown>[] =
-    what === "texts"
-      ? hits.hits.map((hit) => ({
-          id: hit.id,
-          text: data.texts.find((t) => t.row === hit.row)?.text,
-          factor: named(hit.dominant),
-          score: hit.score,
-          ...Object.fromEntries(columns.map((column, c) => [column.name, hit.values[c]])),
-        }))
-      : what === "factors"
-        ? factors.map((f) => ({
-            name: f.name,
-            description: f.description,
-            share: f.share,
-            n_texts: f.n_texts,
-            tc: f.tc,
-          }))
-        : what === "properties"
-          ? factors.flatMap((f) =>
-              f.properties.map((p) => ({
-                property: p.name,
-                factor: f.name,
-                weight: p.weight,
-                n_texts: p.n_texts,
-              })),
-            )
-          : factors.flatMap((f) =>
-              f.evidence.map((e) => ({ factor: f.name, id: e.id, sentence: e.sentence, score: e.score })),
-            );
-  if (format === "json") return JSON.stringify(rows, null, 1);
-  const keys = Object.keys(rows[0] ?? {});
-  return [keys, ...rows.map((row) => keys.map((k) => row[k]))].map((r) => r.map(cell).join(",")).join("\r\n");
 }
