@@ -17,7 +17,8 @@ import pytest
 from explorer_server import ExplorerServer
 from factories import TOPICS
 from goalspace import _edits
-from goalspace._editing import apply, check
+from goalspace._edit_checks import check
+from goalspace._editing import apply
 from goalspace.encoders import get_encoder
 from goalspace.errors import GoalspaceError, InputError
 from goalspace.factors import Factors

@@ -22,7 +22,7 @@ LAYERS = (
     "explorer _explorer*",
     "reports exports _report*",
     "run",
-    "factors _structure _reading _layout _edits _editing",
+    "factors _structure _reading _layout _edits _editing _edit_checks",
     "links _towers",
     "proposals _asking _phrases _vocabulary",
     "corpus _spill",

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from goalspace._editing import Bench, apply, check
+from goalspace._edit_checks import check
+from goalspace._editing import Bench, apply
 from goalspace._files import atomic_path, digest, read_json, write_atomic, write_json
 from goalspace.errors import InputError
 from goalspace.factors import Factors
@@ -195,11 +196,6 @@ def replay(bench: Bench, fitted: Factors, entries: Sequence[Entry]) -> tuple[Fac
         except InputError as error:
             lost.append(f"Not applied: {entry.said} {error}")
     return factors, tuple(lost)
-
-
-def replay_one(bench: Bench, factors: Factors, entry: Entry) -> Factors:
-    """Make the edit that `enter` has just checked."""
-    return apply(bench, factors, entry.edit)
 
 
 def _found_again(factors: Factors, entry: Entry) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""The addresses of the explorer and what stands guard before them."""
+"""The addresses of the explorer and what each answers."""
 
 from __future__ import annotations
 
-import hmac
 import json
 import mimetypes
 import shutil
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from goalspace import _report_view as answers
 from goalspace._explorer_files import TABLES, WRITERS, write
+from goalspace._explorer_guard import Guard, error_answer, json_answer
 from goalspace._explorer_queries import find, hits, integer
 from goalspace._explorer_session import Session
 from goalspace._report_agree import agreement
@@ -28,24 +28,9 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp
 
     from goalspace._report_view import View
-
-LARGEST_BODY = 4_000_000  # bytes
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
-    "connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 
 
 def make_app(session: Session, *, token: str, port: int) -> ASGIApp:
@@ -82,118 +67,7 @@ def make_app(session: Session, *, token: str, port: int) -> ASGIApp:
     return Guard(app, token=token, port=port)
 
 
-class Guard:
-    """Lets through what comes from the page itself: Host and Origin first, then the token of its URL.
-
-    Another site that makes this machine's browser call the port (cross-site requests, DNS rebinding) sends a
-    foreign Host or Origin; another user of the machine does not know the token.
-
-    Parameters
-    ----------
-    app
-        What answers.
-    token
-        Required for every path under /api, in the header X-Goalspace-Token or, for downloads, as ?token=.
-    port
-        Of the server.
-    """
-
-    def __init__(self, app: ASGIApp, *, token: str, port: int) -> None:
-        self.app, self.token = app, token.encode()
-        self.hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        from starlette.requests import Request
-
-        if scope["type"] != "http":
-            return
-        request = Request(scope)
-        refused = self._refuse(request)
-        if refused is not None:
-            await _error(*refused)(scope, receive, partial(_send_safely, send))
-            return
-        try:
-            body = await _read(request, receive)
-        except ValueError:
-            await _error(413, "The request is too large.")(scope, receive, partial(_send_safely, send))
-            return
-        await self.app(scope, _once(body, receive), partial(_send_safely, send))
-
-    def _refuse(self, request: Request) -> tuple[int, str] | None:
-        host, origin = request.headers.get("host", ""), request.headers.get("origin")
-        if host not in self.hosts:
-            return 403, "This server answers to 127.0.0.1 only."
-        if origin is not None and origin != f"http://{host}":
-            return 403, "Requests from other sites are refused."
-        if not request.url.path.startswith("/api"):
-            return None
-        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            return 403, "Requests from other sites are refused."
-        given = request.headers.get("x-goalspace-token") or request.query_params.get("token", "")
-        if not hmac.compare_digest(given.encode(), self.token):
-            return (
-                403,
-                "The token of the address is missing or wrong: open the address that goalspace printed.",
-            )
-        if request.method == "POST" and not _is_json(request.headers.get("content-type", "")):
-            return 400, "A request must be JSON."
-        return None
-
-
-def _is_json(kind: str) -> bool:
-    return kind.partition(";")[0].strip().lower() == "application/json"
-
-
-async def _read(request: Request, receive: Receive) -> bytes:
-    """The body of a request, as far as it is not too large."""
-    if int(request.headers.get("content-length") or 0) > LARGEST_BODY:
-        raise ValueError
-    body = b""
-    while True:
-        message = await receive()
-        part: bytes = message.get("body", b"")
-        body += part
-        if len(body) > LARGEST_BODY:
-            raise ValueError
-        if not message.get("more_body"):
-            return body
-
-
-def _once(body: bytes, receive: Receive) -> Receive:
-    """Hand a body that was read on to the application."""
-    waiting = [body]
-
-    async def next_message() -> Message:
-        if waiting:
-            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
-        return await receive()
-
-    return next_message
-
-
-async def _send_safely(send: Send, message: Message) -> None:
-    if message["type"] == "http.response.start":
-        given = {name.lower() for name, _ in message["headers"]}
-        message["headers"] = [
-            *message["headers"],
-            *(
-                (name.lower().encode(), value.encode())
-                for name, value in _HEADERS.items()
-                if name.lower().encode() not in given
-            ),
-        ]
-    await send(message)
-
-
 # ---------------------------------------------------------------- answers
-
-
-def _json(value: Any, status: int = 200) -> Response:
-    from starlette.responses import Response
-
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Response(text.encode("utf-8", "replace"), status, media_type="application/json")
 
 
 def _bytes(content: bytes) -> Response:
@@ -202,25 +76,21 @@ def _bytes(content: bytes) -> Response:
     return Response(content, media_type="application/octet-stream")
 
 
-def _error(status: int, line: str) -> Response:
-    return _json({"error": " ".join(line.split())}, status)
-
-
 async def _wrong(_: Request, error: Exception) -> Response:
-    return _error(400 if isinstance(error, InputError) else 409, str(error))
+    return error_answer(400 if isinstance(error, InputError) else 409, str(error))
 
 
 async def _refused(_: Request, error: Exception) -> Response:
     status, detail = getattr(error, "status_code", 404), str(getattr(error, "detail", ""))
-    return _error(status, detail if status == 403 else "There is nothing at this address.")
+    return error_answer(status, detail if status == 403 else "There is nothing at this address.")
 
 
 async def _failed(_: Request, error: Exception) -> Response:
-    return _error(500, f"goalspace failed here ({type(error).__name__}). Please report it.")
+    return error_answer(500, f"goalspace failed here ({type(error).__name__}). Please report it.")
 
 
 def _summary(session: Session, _: Request) -> Response:
-    return _json(session.summary())
+    return json_answer(session.summary())
 
 
 def _map(session: Session, _: Request) -> Response:
@@ -238,12 +108,12 @@ def _column(session: Session, request: Request) -> Response:
 
 
 def _layer(session: Session, _: Request) -> Response:
-    return _json(answers.layer(session.view))
+    return json_answer(answers.layer(session.view))
 
 
 def _factor(session: Session, request: Request) -> Response:
     view = session.view
-    return _json(answers.factor(view, _position(request, "k", view.factors.dim), all_properties=True))
+    return json_answer(answers.factor(view, _position(request, "k", view.factors.dim), all_properties=True))
 
 
 async def _texts(session: Session, request: Request) -> Response:
@@ -253,7 +123,7 @@ async def _texts(session: Session, request: Request) -> Response:
 
 def _hits(session: Session, query: Mapping[str, Any]) -> Response:
     view = session.view
-    return _json(hits(view, find(view, session.table, query, session.meaning.similarity), query))
+    return json_answer(hits(view, find(view, session.table, query, session.meaning.similarity), query))
 
 
 def _text(session: Session, request: Request) -> Response:
@@ -262,14 +132,14 @@ def _text(session: Session, request: Request) -> Response:
     told = why(view, row, read=session.meaning.sentences)
     told["metadata"] = metadata_told(view.run.corpus.metadata_of(row))
     told["near"] = near(view, row)
-    return _json(told)
+    return json_answer(told)
 
 
 def _compare(session: Session, request: Request) -> Response:
     view, given = session.view, request.query_params
     position = _number(given.get("column", ""), "column", len(view.columns))
     pair = {name: _number(given[name], name, 1_000) for name in ("a", "b") if name in given}
-    return _json(compare(view, position, **pair))
+    return json_answer(compare(view, position, **pair))
 
 
 def _agreement(session: Session, request: Request) -> Response:
@@ -278,7 +148,7 @@ def _agreement(session: Session, request: Request) -> Response:
     other = session.others.get(request.path_params["name"])  # only folders that were found at the start
     if other is None:
         raise HTTPException(404)
-    return _json(agreement(session.view, other))
+    return json_answer(agreement(session.view, other))
 
 
 def _report(session: Session, _: Request) -> Response:
@@ -340,17 +210,17 @@ def _as_file(name: str) -> str:
 async def _change(session: Session, request: Request) -> Response:
     _allow_edits(session)
     edit = await _object(request)
-    return await _in_thread(lambda: _json(session.change(edit)))
+    return await _in_thread(lambda: json_answer(session.change(edit)))
 
 
 def _undo(session: Session, _: Request) -> Response:
     _allow_edits(session)
-    return _json(session.undo())
+    return json_answer(session.undo())
 
 
 def _redo(session: Session, _: Request) -> Response:
     _allow_edits(session)
-    return _json(session.redo())
+    return json_answer(session.redo())
 
 
 def _allow_edits(session: Session) -> None:
@@ -367,14 +237,14 @@ def _page(request: Request) -> Response:
     root = resources.files("goalspace").joinpath("data", "web", "explorer")
     parts = request.path_params["path"].split("/") if request.path_params["path"] else ["index.html"]
     if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
-        return _error(404, "There is nothing at this address.")
+        return error_answer(404, "There is nothing at this address.")
     file = root.joinpath(*parts)
     if file.is_file():
         kind = mimetypes.guess_type(parts[-1])[0] or "application/octet-stream"
         return Response(file.read_bytes(), media_type=kind)
     if parts == ["index.html"]:
         return PlainTextResponse(NOT_BUILT, 404)
-    return _error(404, "There is nothing at this address.")
+    return error_answer(404, "There is nothing at this address.")
 
 
 # ---------------------------------------------------------------- requests

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from goalspace import _edits
+from goalspace._editing import apply
 from goalspace.encoders import Encoder
 from goalspace.errors import GoalspaceError
 from goalspace.factors import Factors
@@ -42,7 +43,7 @@ class Editor:
         with locked(self.run.path):
             self._check_log()
             entry = _edits.enter(self.run.factors, edit)
-            factors = _edits.replay_one(self._bench, self.run.factors, entry)
+            factors = apply(self._bench, self.run.factors, entry.edit)
             n_done = len(self.run.edits.done)
             self._states = {n: state for n, state in self._states.items() if n <= n_done}
             return self._keep(entry, n_done + 1, factors, self.run.edits.lost)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ MOST_ALIKE = 1_000  # texts that a search by meaning finds
 _ALIKE = 0.5  # of the best text's likeness, what a text that is found has
 _LONGEST_SEARCH = 1_000  # characters
 _CHUNK = 10_000  # texts
-_MEMORY = "512MB"  # of duckdb, which goes on disk beyond
+_MEMORY = "1GB"  # of duckdb, which goes on disk beyond
 
 Similarity = Callable[[str], np.ndarray]
 
@@ -52,6 +53,7 @@ class TextTable:
         self._database: Any = None
         self._lock = threading.Lock()
         self._current: Any = None
+        self._overflow = tempfile.TemporaryDirectory(prefix="goalspace-", ignore_cleanup_errors=True)
         threading.Thread(target=self._fill, daemon=True).start()
 
     def _fill(self) -> None:
@@ -59,10 +61,13 @@ class TextTable:
             import duckdb
             import pyarrow as pa
 
-            # a text is never read as a file, an extension or a setting
             self._database = duckdb.connect(
-                ":memory:", config={"memory_limit": _MEMORY, "enable_external_access": False, "threads": 2}
+                ":memory:",
+                config={"memory_limit": _MEMORY, "temp_directory": self._overflow.name, "threads": 2},
             )
+            # no text is ever taken for a file, an extension or a setting; the overflow is still allowed
+            self._database.execute("SET enable_external_access = false")
+            self._database.execute("SET lock_configuration = true")
             self._database.execute(
                 "CREATE TABLE texts (row INTEGER, id VARCHAR, folded VARCHAR, length INTEGER)"
             )
@@ -87,15 +92,11 @@ class TextTable:
         self._ready.wait()
         if self._failed is not None:
             raise self._failed
-        with self._lock:
+        with self._lock:  # another view would put its own scores in place
             self._show(view)
-            cursor = self._database.cursor()
-        try:
-            found = cursor.execute(
+            found = self._database.execute(
                 f"SELECT row FROM texts JOIN measures USING (row) WHERE {condition} ORDER BY {order}", values
             ).fetchnumpy()
-        finally:
-            cursor.close()
         return np.asarray(found["row"], dtype=np.int32)
 
     def _show(self, view: View) -> None:

@@ -27,7 +27,8 @@ def explore(
 ) -> None:
     """Serve a run to this machine's browser until interrupted (ctrl-C).
 
-    Only 127.0.0.1 is listened on, and only requests that carry the token of the page's URL are answered.
+    Only 127.0.0.1 is listened on, and only requests that carry the token of the page's URL are answered. To see the
+    page of another machine, forward the same port: ssh -L PORT:127.0.0.1:PORT HOST.
 
     Parameters
     ----------
@@ -48,6 +49,11 @@ def explore(
     InputError
         If the run is not finished, or the port is taken.
     """
+    stale = run.stale()
+    if stale:
+        raise InputError(
+            f"{run.path}: first redo the stage '{stale[0]}'. Run: goalspace {stale[0]} {run.path}"
+        )
     session = Session(run, edit=edit)
     token = secrets.token_urlsafe(24)
     with _listen(port) as listener:
