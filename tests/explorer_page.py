@@ -47,7 +47,7 @@ def make_runs(root: Path) -> Path:
     table = root / "tickets.jsonl"
     table.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     for name, goal, n_factors in (
-        ("why", "what makes customers unhappy", 5),
+        ("why", "what makes customers unhappy", 9),
         ("where", "which device is it", 3),
     ):
         discover(table, goal=goal, out=root / "runs" / name, n_factors=n_factors, text="message")
@@ -119,3 +119,15 @@ def go(page: Any, view: str) -> Any:
     """Go to a view by its button; returns the part of the page that shows it."""
     page.get_by_role("navigation", name="Views").get_by_role("button", name=view, exact=True).click()
     return page.get_by_role("main")
+
+
+def search(page: Any, words: str) -> None:
+    """Type into the field of search."""
+    page.get_by_role("searchbox").fill(words)
+
+
+def opened(page: Any, id: str) -> Any:
+    """The panel of why a text stands where it stands, once it shows the text."""
+    panel = page.get_by_role("region", name=f"Why: text {id}", exact=True)
+    panel.get_by_role("heading", name=id, exact=True).wait_for()
+    return panel

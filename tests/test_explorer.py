@@ -15,6 +15,7 @@ import pytest
 
 from conftest import ROOT
 from explorer_server import ExplorerServer
+from goalspace._report_view import read_columns
 from goalspace.run import Run, discover
 
 HOSTILE = (
@@ -231,6 +232,27 @@ def test_columns_are_codes_or_numbers(server, run, summary):
     minutes = np.frombuffer(server.ask(f"/api/columns/{names.index('minutes')}").body, "<f4")
     assert np.flatnonzero(np.isnan(minutes)).tolist() == [3]
     assert summary["columns"][names.index("minutes")]["high"] == np.nanmax(minutes)
+
+
+def test_numbers_that_count_seconds_are_dates():
+    day = 86_400
+    seconds = [1_700_000_000 + 10 * day * i for i in range(30)]
+    shown = {
+        column.name: column
+        for column in read_columns(
+            {
+                "created_at": [1000 * value for value in seconds],
+                "date": [*seconds[:29], None],
+                "amount": seconds,
+                "date of birth": [12.5 * i for i in range(30)],
+            }
+        )
+    }
+    assert shown["created_at"].kind == shown["date"].kind == "time"
+    assert shown["created_at"].told(0) == "2023-11"
+    assert shown["date"].told(29) is None
+    assert shown["amount"].kind == shown["date of birth"].kind == "number"
+    assert shown["amount"].told(0) == "1,700,000,000"
 
 
 def test_properties_are_a_layer_of_the_map(server, run):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from goalspace._report_text import percent, plural
+from goalspace._report_text import number, percent, plural
 from goalspace._report_view import PageColumn, View
 from goalspace.errors import InputError
 
@@ -76,7 +76,7 @@ def groups(column: PageColumn) -> tuple[list[str], np.ndarray]:
         cuts = np.unique([cuts[0], np.median(column.values[known]), cuts[-1]])
     codes = np.searchsorted(cuts[1:-1], np.where(known, column.values, 0), side="left")
     names = [
-        f"up to {high:.4g}" if i == 0 else f"{low:.4g} to {high:.4g}"
+        f"up to {number(float(high))}" if i == 0 else f"{number(float(low))} to {number(float(high))}"
         for i, (low, high) in enumerate(pairwise(cuts))
     ]
     return names, np.where(known, codes, -1)

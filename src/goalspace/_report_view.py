@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from goalspace import _report_stages, _report_tables, _report_text
-from goalspace._columns import named_like_ids
+from goalspace._columns import named_like_ids, snake
 
 if TYPE_CHECKING:
     from goalspace.factors import Factors
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 RELATED = 5  # factors shown beside a factor
 _SAYING = 10  # properties that stand for an end of a factor
+_TIME_NAME = re.compile(r"(^|_)(date|time|timestamp|datetime|day|created|updated|posted|received)(_|$)")
+_SECONDS = (1e8, 4.2e9)  # from 1973 to 2103
 _STRONGEST = 10  # texts between which a property is placed
 _PLACING = 5_000  # texts that are looked at to place properties
 
@@ -51,7 +55,7 @@ class PageColumn:
         """The value of a text in words; None where it is missing."""
         value = self.values[row]
         if self.kind == "number":
-            return None if math.isnan(value) else f"{value:.6g}"
+            return None if math.isnan(value) else f"{value:.7g}" if abs(value) < 1e7 else f"{value:,.0f}"
         return self.labels[value] if value >= 0 else None
 
     def about(self) -> dict[str, Any]:
@@ -72,7 +76,7 @@ def read_columns(metadata: Mapping[str, Sequence[Any]]) -> tuple[PageColumn, ...
     identifiers = set(named_like_ids(str(name) for name in metadata))
     for name in metadata:
         values = metadata[name]
-        groups = _report_tables.read_column(str(name), values)
+        groups = _report_tables.read_column(str(name), _dated(str(name), values))
         if groups is not None:
             kind = "category" if groups.unit is None else "time"
             codes = groups.codes.astype(np.int16)
@@ -83,6 +87,24 @@ def read_columns(metadata: Mapping[str, Sequence[Any]]) -> tuple[PageColumn, ...
                 shown = _report_text.line(str(name), 60)
                 found.append(PageColumn(shown, "number", (), numbers, str(name)))
     return tuple(found)
+
+
+def _dated(name: str, values: Sequence[Any]) -> Sequence[Any]:
+    """The values, as dates where the column is named so and holds the milliseconds or seconds since 1970."""
+    numbers = [value for value in values if value is not None and value == value]
+    if not numbers or not _TIME_NAME.search(snake(name)):
+        return values
+    if not all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in numbers):
+        return values
+    scale = 1000.0 if min(numbers) > _SECONDS[1] else 1.0
+    if not all(_SECONDS[0] <= value / scale <= _SECONDS[1] for value in numbers):
+        return values
+    return [
+        datetime.fromtimestamp(value / scale, UTC).date().isoformat()
+        if value is not None and value == value
+        else None
+        for value in values
+    ]
 
 
 def _numbers(values: Sequence[Any]) -> np.ndarray | None:
