@@ -158,9 +158,9 @@ def test_the_page_is_served_and_nothing_around_it(server):
         .startswith(("text/javascript", "application/javascript"))
     )
     for path in (
-        "/../report.css",
-        "/..%2freport.css",
-        "/%2e%2e/report.css",
+        "/../use.css",
+        "/..%2fuse.css",
+        "/%2e%2e/use.css",
         "//etc/passwd",
         "/app.js/",
         "/a%00b",

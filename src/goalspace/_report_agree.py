@@ -25,8 +25,9 @@ def siblings(run: Run) -> dict[str, Run]:
     """Finished runs beside this one over mostly the same texts, by the name of their folder."""
     found: dict[str, Run] = {}
     folder = run.path.resolve()
-    for path in sorted(folder.parent.iterdir())[:_MOST_RUNS]:
-        if path == folder or path.is_symlink() or not (path / "run.json").is_file():
+    beside = [path for path in sorted(folder.parent.iterdir()) if (path / "run.json").is_file()]
+    for path in beside[:_MOST_RUNS]:
+        if path == folder or path.is_symlink():
             continue
         try:
             other = Run.open(path)
