@@ -20,7 +20,17 @@ from _data import embed
 
 Encode = Callable[[Sequence[str], np.ndarray], np.ndarray]
 
-PACKAGES = ("bertopic", "turftopic", "linearcorex", "umap-learn", "hdbscan", "numba")
+PACKAGES = (
+    "bertopic",
+    "turftopic",
+    "linearcorex",
+    "corextopic",
+    "topicgpt_python",
+    "text_lloom",
+    "umap-learn",
+    "hdbscan",
+    "numba",
+)
 LIBRARIES = ("numpy", "scikit-learn", "scipy", "torch", "transformers", "sentence-transformers")
 
 
@@ -47,7 +57,24 @@ class TermEncoder:
 
 def plain(texts: Sequence[str], vectors: np.ndarray) -> Fitted:
     """The MiniLM vectors as they are."""
-    return _fitted(vectors, lambda _, new_vectors: new_vectors)
+    return fitted_by_argmax(vectors, lambda _, new_vectors: new_vectors)
+
+
+def kmeans(
+    texts: Sequence[str], vectors: np.ndarray, n_topics: int, seed: int = 0, *, one_hot: bool = False
+) -> Fitted:
+    """k-means on the vectors; a text scores its cosines with the centres, or with `one_hot` 1 in its group."""
+    from sklearn.cluster import KMeans
+
+    model = KMeans(n_topics, n_init=3, random_state=seed).fit(vectors)
+    directions = model.cluster_centers_ / np.linalg.norm(model.cluster_centers_, axis=1, keepdims=True)
+
+    def encode(new: Sequence[str], new_vectors: np.ndarray) -> np.ndarray:
+        if one_hot:
+            return np.eye(n_topics)[model.predict(new_vectors)]
+        return np.asarray(new_vectors @ directions.T)
+
+    return Fitted(encode(texts, vectors), np.asarray(model.labels_), encode)
 
 
 def tfidf_svd(texts: Sequence[str], vectors: np.ndarray, n_topics: int, seed: int = 0) -> Fitted:
@@ -56,7 +83,7 @@ def tfidf_svd(texts: Sequence[str], vectors: np.ndarray, n_topics: int, seed: in
 
     tfidf = _tfidf()
     svd = TruncatedSVD(n_topics, random_state=seed)
-    return _fitted(
+    return fitted_by_argmax(
         svd.fit_transform(tfidf.fit_transform(texts)),
         lambda new, _: svd.transform(tfidf.transform(new)),
     )
@@ -69,7 +96,7 @@ def lda(texts: Sequence[str], vectors: np.ndarray, n_topics: int, seed: int = 0)
 
     words = CountVectorizer(min_df=2, stop_words="english")
     model = LatentDirichletAllocation(n_topics, random_state=seed)
-    return _fitted(
+    return fitted_by_argmax(
         model.fit_transform(words.fit_transform(texts)), lambda new, _: model.transform(words.transform(new))
     )
 
@@ -80,7 +107,7 @@ def nmf(texts: Sequence[str], vectors: np.ndarray, n_topics: int, seed: int = 0)
 
     tfidf = _tfidf()
     model = NMF(n_topics, max_iter=500, random_state=seed)
-    return _fitted(
+    return fitted_by_argmax(
         model.fit_transform(tfidf.fit_transform(texts)), lambda new, _: model.transform(tfidf.transform(new))
     )
 
@@ -97,12 +124,50 @@ def property_groups(
 
 def linear_corex(links: np.ndarray, n_factors: int, seed: int = 0) -> np.ndarray:
     """Factor scores of the package linearcorex on a whole link matrix (n_texts, n_properties)."""
-    with _quiet():
+    with quiet():
         from linearcorex import Corex
 
         # on the bills 2 minutes instead of 12 until it converges, and the probe is no worse (0.39 against 0.37)
         model = Corex(n_hidden=n_factors, tol=1e-3, max_iter=200, seed=seed).fit(links)
     return np.asarray(model.transform(links))
+
+
+def corextopic(
+    texts: Sequence[str],
+    vectors: np.ndarray,
+    n_topics: int,
+    seed: int = 0,
+    *,
+    anchors: Sequence[Sequence[str]] = (),
+    anchor_strength: float = 3,
+) -> Fitted:
+    """CorEx topic model: which words occur in a text, explained by binary topics; scores are their probabilities.
+
+    `anchors` holds a group of words for each of the first topics; words that no text has are left out. A text
+    whose topics all have a probability below one half is in none.
+    """
+    from corextopic.corextopic import Corex
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    words = CountVectorizer(min_df=2, stop_words="english", binary=True)
+    occurs = words.fit_transform(texts)
+    known = [[word for word in group if word in words.vocabulary_] for group in anchors]
+    names = [str(name) for name in words.get_feature_names_out()]
+    with quiet(), np.errstate():  # the package switches numpy's warnings off for good
+        model = Corex(n_hidden=n_topics, seed=seed)
+        model.fit(
+            occurs,
+            words=names,
+            anchors=[group for group in known if group] or None,
+            anchor_strength=anchor_strength,
+        )
+
+    def encode(new: Sequence[str], new_vectors: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return np.asarray(model.transform(words.transform(new), details=True)[0])
+
+    scores = np.asarray(model.p_y_given_x)
+    return Fitted(scores, np.where(scores.max(axis=1) > 0.5, scores.argmax(axis=1), -1), encode)
 
 
 def bertopic(
@@ -135,12 +200,12 @@ def bertopic(
     )
 
     def encode(new: Sequence[str], new_vectors: np.ndarray) -> np.ndarray:
-        with _quiet():
+        with quiet():
             if scores == "probabilities":
                 return np.asarray(model.transform(list(new), new_vectors)[1])
             return np.asarray(model.approximate_distribution(list(new))[0])
 
-    with _quiet():
+    with quiet():
         topics, probabilities = model.fit_transform(list(texts), vectors)
         if assign_outliers and -1 in topics:
             topics = model.reduce_outliers(list(texts), topics, strategy="embeddings", embeddings=vectors)
@@ -157,31 +222,51 @@ def keynmf(
     seed_phrase: str | None = None,
 ) -> Fitted:
     """turftopic's KeyNMF with given vectors; `seed_phrase` is its way to state a goal."""
-    with _quiet():
+    with quiet():
         from turftopic import KeyNMF
 
         model = KeyNMF(n_topics, encoder=TermEncoder(), random_state=seed, seed_phrase=seed_phrase)
         scores = model.fit_transform(list(texts), embeddings=vectors)
 
     def encode(new: Sequence[str], new_vectors: np.ndarray) -> np.ndarray:
-        with _quiet():
+        with quiet():
             return np.asarray(model.transform(list(new), embeddings=new_vectors))
 
-    return _fitted(scores, encode)
+    return fitted_by_argmax(scores, encode)
 
 
 def fastopic(texts: Sequence[str], vectors: np.ndarray, n_topics: int, seed: int = 0) -> Fitted:
     """FASTopic in turftopic's port: the package fastopic brings a torchvision that needs the CUDA torch."""
-    with _quiet():
+    with quiet():
         from turftopic import FASTopic
 
         random.seed(seed)  # the port ignores its random_state and draws a seed from here
         model = FASTopic(n_topics, encoder=TermEncoder(), random_state=seed)
         scores = model.fit_transform(list(texts), embeddings=vectors)
-    return _fitted(scores, lambda new, new_vectors: np.asarray(model.transform(new, embeddings=new_vectors)))
+    return fitted_by_argmax(
+        scores, lambda new, new_vectors: np.asarray(model.transform(new, embeddings=new_vectors))
+    )
 
 
-def _fitted(scores: np.ndarray, encode: Encode) -> Fitted:
+def semantic_signals(texts: Sequence[str], vectors: np.ndarray, n_topics: int, seed: int = 0) -> Fitted:
+    """turftopic's SemanticSignalSeparation (S³): independent components of the vectors.
+
+    A component has two poles of equal right, so that the one topic of a text is that of its largest absolute score.
+    """
+    with quiet():
+        from turftopic import SemanticSignalSeparation
+
+        model = SemanticSignalSeparation(n_topics, encoder=TermEncoder(), random_state=seed)
+        scores = np.asarray(model.fit_transform(list(texts), embeddings=vectors))
+
+    def encode(new: Sequence[str], new_vectors: np.ndarray) -> np.ndarray:
+        return np.asarray(model.transform(list(new), embeddings=new_vectors))
+
+    return Fitted(scores, np.abs(scores).argmax(axis=1), encode)
+
+
+def fitted_by_argmax(scores: np.ndarray, encode: Encode) -> Fitted:
+    """The topic of a text is the one with the highest score."""
     values = np.asarray(scores)
     return Fitted(values, values.argmax(axis=1), encode)
 
@@ -193,7 +278,7 @@ def _tfidf() -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the progress lines and warnings of the packages out of the tables."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")

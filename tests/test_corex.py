@@ -261,6 +261,17 @@ def test_l1_empties_weights_and_in_the_end_factors():
     assert light.history_[-1] == pytest.approx(light.tc_ - 0.1 * np.abs(strength).sum(), rel=1e-9)
 
 
+def test_l1_spares_factors_that_pay_for_their_weights():
+    """The dense start costs more than it explains; nothing at all is better, and a few weights are best."""
+    E, C = embeddings(0, 300, 150, dim=24)
+    plain = LinearCorex(n_components=5, random_state=0).fit_low_rank(E, C)
+    weights = plain.components_ / np.sqrt(1 - plain.score_variance_)[:, None]
+    assert plain.tc_ < 1.5 * np.abs(weights).sum()
+    sparse = LinearCorex(n_components=5, l1=1.5, random_state=0).fit_low_rank(E, C)
+    assert sparse.history_[-1] > 100
+    assert len(set(sparse.clusters_)) == 5
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

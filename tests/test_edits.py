@@ -446,7 +446,7 @@ def test_half_written_edits_do_not_count(folder):
 
 def test_two_editors_do_not_write_at_once(folder):
     from goalspace._explorer_edits import Editor
-    from goalspace.run import locked
+    from goalspace._record import locked
 
     editor = Editor(Run.open(folder), lambda: get_encoder("minilm"))
     with locked(folder), pytest.raises(GoalspaceError, match="Another process"):

@@ -136,11 +136,21 @@ def test_the_number_of_factors_follows_what_was_planted() -> None:
     centres = np.linalg.qr(rng.normal(size=(40, 6)))[0].T
     texts = (centres[rng.integers(6, size=600)] + 0.15 * rng.normal(size=(600, 40))).astype(np.float32)
     properties = (np.repeat(centres, 20, axis=0) + 0.05 * rng.normal(size=(120, 40))).astype(np.float32)
-    number, curve = structure.choose_number(texts, properties, seed=0)
+    number, curve = structure.choose_number(texts, properties)
     assert 5 <= number <= 8
     assert [tc for _, tc in curve] == sorted(tc for _, tc in curve)
-    found = structure.build(texts, properties, 6, seed=0)
+    found = structure.build(texts, properties, 6)
     assert adjusted_rand_score(np.repeat(np.arange(6), 20), found.assignment) > 0.95
+
+
+def test_rare_properties_join_the_groups_of_the_frequent(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    centres = np.linalg.qr(rng.normal(size=(40, 6)))[0].T
+    texts = (centres[rng.integers(6, size=600)] + 0.15 * rng.normal(size=(600, 40))).astype(np.float32)
+    kind = np.tile(np.arange(6), 20)
+    properties = (centres[kind] + 0.05 * rng.normal(size=(120, 40))).astype(np.float32)
+    monkeypatch.setattr(structure, "_TREE", 30)
+    assert adjusted_rand_score(kind, structure.build(texts, properties, 6).assignment) > 0.95
 
 
 def test_too_many_factors_are_refused(fitted) -> None:  # type: ignore[no-untyped-def]
@@ -168,7 +178,7 @@ def test_sentences(text: str, expected: list[str]) -> None:
 def test_every_factor_has_a_property_that_goes_along_with_it(seed: int) -> None:
     rng = np.random.default_rng(seed)
     texts, properties = rng.normal(size=(80, 16)), rng.normal(size=(14, 16))
-    found = structure.build(texts, properties, 5, seed=seed)
+    found = structure.build(texts, properties, 5)
     for k in range(len(found.tc)):
         own = found.loadings[k, found.assignment == k]
         assert own.max() >= structure.WEAKEST
@@ -185,7 +195,7 @@ def test_a_single_factor_points_where_its_properties_do(seed: int) -> None:
     texts = rng.normal(size=(200, 1)) * direction + 0.1 * rng.normal(size=(200, 16))
     signs = np.array([1.0] * 8 + [-1.0] * 4)  # twice as many at one end as at the other
     properties = signs[:, None] * direction + 0.3 * rng.normal(size=(12, 16))
-    found = structure.build(texts, properties, 1, seed=seed)
+    found = structure.build(texts, properties, 1)
     assert (found.assignment == 0).all()
     loading = found.loadings[0]
     assert (np.sign(loading) == np.sign(loading[0]) * signs).all()

@@ -20,8 +20,8 @@ SRC = Path(goalspace.__file__).parent
 LAYERS = (
     "cli _cli_* _console",
     "explorer _explorer*",
-    "reports exports _report*",
-    "run",
+    "reports exports quality judging _report*",
+    "run _record",
     "factors _structure _reading _layout _edits _editing _edit_checks",
     "links _towers",
     "proposals _asking _phrases _vocabulary",

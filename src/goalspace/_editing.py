@@ -34,7 +34,7 @@ class Bench:
     encoder
         Returns the encoder of the links; called when sentences or a new property must be read.
     seed
-        Of splits and of the hierarchy.
+        Of the hierarchy.
     """
 
     corpus: Corpus
@@ -175,9 +175,8 @@ def _split(bench: Bench, factors: Factors, edit: Mapping[str, Any]) -> Factors:
         )
     draft = _draft(factors)
     vectors, texts = draft.vectors[own], factors.links.text_vectors[mine]
-    groups = structure.group(texts, vectors, into, seed=bench.seed)
-    start = (groups == np.arange(groups.max() + 1)[:, None]).astype(np.float64)
-    prototypes = structure.calibrate(texts - factors.centre, vectors, start, groups)
+    groups = structure.group(texts, vectors, into)
+    prototypes = structure.calibrate(texts - factors.centre, vectors, groups, groups.argmax(axis=0))
     loadings = _loadings(structure.covariance_of(texts), prototypes, vectors)[1]
     kept = np.unique(loadings.argmax(axis=0)[loadings.max(axis=0) > 0])
     if len(kept) < 2:

@@ -7,10 +7,11 @@ from typing import Any
 
 from goalspace import _edits
 from goalspace._editing import apply
+from goalspace._record import locked
 from goalspace.encoders import Encoder
 from goalspace.errors import GoalspaceError
 from goalspace.factors import Factors
-from goalspace.run import Run, locked
+from goalspace.run import Run
 
 _KEPT = 12  # states before, to which undo goes back at once
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from goalspace import _report_text
+from goalspace._record import STAGES
 from goalspace._report_view import View, correlate
 from goalspace.errors import GoalspaceError
-from goalspace.run import STAGES, Run
+from goalspace.run import Run
 
 if TYPE_CHECKING:
     from goalspace.corpus import Corpus

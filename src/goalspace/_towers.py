@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ ALPHAS = (0.1, 0.3, 1.0)
 # a larger share of the plain vector recalls more, and blurs the factors: docs/decisions/0003-links.md
 RESIDUALS = (0.0, 0.3, 1.0, 3.0)
 _FOLDS = 4
+_FLOOR = 1e-3  # of the largest variance: directions with less are noise, which whitening would blow up
 _MOST_JUDGED = 500  # held-out texts of a fold that are scored
 
 
@@ -97,10 +98,44 @@ class Blocks:
 
 
 @dataclass(frozen=True)
+class Space:
+    """φ_c: where properties lie, which is at unit((vector - mean) @ spread).
+
+    Sentence vectors of properties share most of their directions ("at the drawer" and "at the shelf", all that is
+    said about one subject), so that any of them finds all of them. Whitening takes out what they share, weighted by
+    how often each was proposed, and leaves what tells them apart.
+    """
+
+    mean: np.ndarray  # (dim,)
+    spread: np.ndarray  # (dim, dim)
+    whitens: bool = True
+
+    @classmethod
+    def plain(cls, dim: int) -> Self:
+        """The encoder's own space."""
+        return cls(np.zeros(dim, dtype=np.float32), np.eye(dim, dtype=np.float32), False)
+
+    @classmethod
+    def whitened(cls, properties: np.ndarray, counts: np.ndarray) -> Self:
+        """The space in which the properties, `counts` (n_properties,) times each, vary alike in all directions."""
+        weights = counts / counts.sum()
+        mean = weights @ properties
+        centred = (properties - mean).astype(np.float64)
+        values, vectors = np.linalg.eigh((centred * weights[:, None]).T @ centred)
+        strength = 1 / np.sqrt(np.maximum(values, 0) + _FLOOR * values.max())
+        spread = (vectors * (strength / strength.max())) @ vectors.T
+        return cls(mean.astype(np.float32), spread.astype(np.float32))
+
+    def place(self, vectors: np.ndarray, mean: np.ndarray | None = None) -> np.ndarray:
+        """Vectors in the space (n, dim), of length 1; around another `mean` if given."""
+        return _unit((vectors - (self.mean if mean is None else mean)) @ self.spread)
+
+
+@dataclass(frozen=True)
 class Head:
     """A linear map from features into the space of the property vectors, beside a share of the sentence vector.
 
-    A text lies at unit(features @ weights + offset) + residual · unit(sentence - sentence_mean).
+    A text lies at unit(features @ weights + offset) + residual · unit((sentence - sentence_mean) @ spread).
     """
 
     weights: np.ndarray  # (n_features, dim)
@@ -108,25 +143,27 @@ class Head:
     centre: np.ndarray  # (dim,) mean of the targets, taken off the property vectors
     sentence_mean: np.ndarray  # (dim,)
     residual: float
+    space: Space
 
     def place(self, features: np.ndarray, sentences: np.ndarray | None) -> np.ndarray:
         """Vectors of texts (n_texts, dim), of length 1."""
         placed = _unit(features @ self.weights + self.offset)
         if self.residual and sentences is not None:
-            placed = _unit(placed + self.residual * _unit(sentences - self.sentence_mean))
+            placed = _unit(placed + self.residual * self.space.place(sentences, self.sentence_mean))
         return placed
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which blocks the text tower reads, and how strongly it is regularised."""
+    """Which blocks the text tower reads, how strongly it is regularised, and where the properties lie."""
 
     features: tuple[str, ...]
     alpha: float
     residual: float
+    space: Space = field(compare=False)
 
     def __str__(self) -> str:
-        name = "+".join(self.features)
+        name = "+".join(self.features) + (", whitened properties" if self.space.whitens else "")
         return f"{name}, beside the encoder" if self.residual else name
 
 
@@ -161,6 +198,8 @@ class TextTower:
             "centre": self.head.centre,
             "sentence_mean": self.head.sentence_mean,
             "residual": np.array([self.head.residual], dtype=np.float32),
+            "space.mean": self.head.space.mean,
+            "space.spread": self.head.space.spread,
             **{f"mean.{name}": mean for name, mean in self.blocks.means.items()},
             **{f"scale.{name}": scale for name, scale in self.blocks.scales.items()},
         }
@@ -197,6 +236,7 @@ class TextTower:
                 arrays["centre"],
                 arrays["sentence_mean"],
                 float(arrays["residual"][0]),
+                Space(arrays["space.mean"], arrays["space.spread"]),
             ),
         )
 
@@ -216,9 +256,13 @@ def fit_head(
     rows: np.ndarray,
 ) -> Head:
     """Ridge regression from the features of the texts `rows` to the mean vector of their proposals."""
-    weights, offset, centre = _ridge(blocks, choice.features, (choice.alpha,), properties, pairs, rows)[0]
-    mean = sentences.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return Head(weights, offset, centre, mean, choice.residual)
+    placed = choice.space.place(properties)
+    weights, offset, centre = _ridge(blocks, choice.features, (choice.alpha,), placed, pairs, rows)[0]
+    return Head(weights, offset, centre, _mean(sentences), choice.residual, choice.space)
+
+
+def _mean(vectors: np.ndarray) -> np.ndarray:
+    return np.asarray(vectors.mean(axis=0, dtype=np.float64), dtype=np.float32)
 
 
 def _ridge(
@@ -256,6 +300,7 @@ def _mean_target(properties: np.ndarray, pairs: PairTable, rows: np.ndarray) -> 
 
 def choose(
     blocks: Blocks,
+    space: Space,
     sentences: np.ndarray,
     properties: np.ndarray,
     pairs: PairTable,
@@ -275,7 +320,8 @@ def choose(
     """
     names = tuple(blocks.matrices)
     subsets = [subset for size in range(1, len(names) + 1) for subset in combinations(names, size)]
-    plain = _unit(sentences - sentences.mean(axis=0))
+    properties = space.place(properties)
+    plain = space.place(sentences, _mean(sentences))
     measured: dict[Choice, list[dict[str, float]]] = {}
     learned: dict[tuple[str, ...], list[list[np.ndarray]]] = {}
     for subset in subsets:
@@ -288,7 +334,7 @@ def choose(
             candidates = centre(properties, fitted[0][2])
             for alpha, vectors in zip(ALPHAS, placed, strict=True):
                 metrics = judge(vectors @ candidates.T, pairs, fold)
-                measured.setdefault(Choice(subset, alpha, 0.0), []).append(metrics)
+                measured.setdefault(Choice(subset, alpha, 0.0, space), []).append(metrics)
             learned[subset].append(placed)
     means = {choice: mean_of(results) for choice, results in measured.items()}
     best = max(means, key=lambda choice: means[choice]["recall_at_k"])
@@ -302,11 +348,12 @@ def choose(
             results.append(
                 judge(vectors @ centre(properties, _mean_target(properties, pairs, known)).T, pairs, fold)
             )
-        best = Choice(best.features, best.alpha, residual)
+        best = Choice(best.features, best.alpha, residual, space)
         means[best] = mean_of(results)
     table = [
         {
             "features": "+".join(choice.features),
+            "whitened": choice.space.whitens,
             "alpha": choice.alpha,
             "residual": choice.residual,
             "recall_at_k": round(metrics["recall_at_k"], 4),

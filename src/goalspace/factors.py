@@ -225,7 +225,7 @@ def factor(
     llm
         Names and describes the factors; None takes the most central properties.
     seed
-        Of the start and of the map.
+        Of the map and of the groups of factors; the factors themselves do not depend on it.
     cache
         SQLite file in which calls are stored and replayed.
     vectors
@@ -247,10 +247,10 @@ def factor(
     if n_factors is None:
         if progress:
             progress("choosing the number of factors", 0, 1)
-        n_factors, curve = structure.choose_number(links.text_vectors, links.property_vectors, seed=seed)
+        n_factors, curve = structure.choose_number(links.text_vectors, links.property_vectors)
     if progress:
         progress("fitting the factors", 0, 1)
-    found = structure.build(links.text_vectors, links.property_vectors, n_factors, seed=seed)
+    found = structure.build(links.text_vectors, links.property_vectors, n_factors)
     scores = np.asarray(links.text_vectors @ found.directions.T - found.offset, dtype=np.float32)
     dominant = dominant_of(links.text_vectors, found.prototypes, found.centre)
     if progress:

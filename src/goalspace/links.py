@@ -70,7 +70,8 @@ class Links:
             That of the links where it is already loaded.
         """
         vectors = (encoder or get_encoder(self.encoder)).encode(properties)
-        return vectors if self.tower.head is None else towers.centre(vectors, self.tower.head.centre)
+        head = self.tower.head
+        return vectors if head is None else towers.centre(head.space.place(vectors), head.centre)
 
     def scores(self, texts: slice | np.ndarray = slice(None)) -> np.ndarray:
         """Link strengths of some texts with all properties (n, n_properties); all at once may be large."""
@@ -173,7 +174,7 @@ def link(
         )
     if progress:
         progress("choosing what the text tower reads", 0, 1)
-    return _link_heads(corpus, sentences, properties, pairs, name, seed, _least_residual(proposals))
+    return _link_heads(corpus, sentences, properties, pairs, name, seed, _is_offline(proposals))
 
 
 def _link_heads(
@@ -183,21 +184,13 @@ def _link_heads(
     pairs: towers.PairTable,
     encoder: str | Encoder,
     seed: int,
-    least_residual: float,
+    offline: bool,
 ) -> Links:
-    """Choose the text tower on held-out texts, refit it on all, fall back when it does not help."""
+    """Choose the towers on held-out texts, refit them on all, fall back when they do not help."""
     folds = towers.split(pairs.rows, seed)
     untrained = towers.mean_of(towers.judge(sentences[fold] @ properties.T, pairs, fold) for fold in folds)
     blocks = towers.Blocks.fit(corpus.texts, sentences, seed=seed)
-    choice, held_out, table = towers.choose(
-        blocks,
-        sentences,
-        properties,
-        pairs,
-        folds,
-        untrained["recall_at_k"],
-        least_residual=least_residual,
-    )
+    choice, held_out, table = _choose(blocks, sentences, properties, pairs, folds, untrained, offline=offline)
     metrics: dict[str, Any] = {
         **_named("untrained_", untrained),
         "n_heldout": sum(len(fold) for fold in folds),
@@ -216,12 +209,50 @@ def _link_heads(
     tower = towers.TextTower(blocks.only(choice.features), head)
     return Links(
         head.place(blocks.stack(choice.features), sentences),
-        towers.centre(properties, head.centre),
+        towers.centre(head.space.place(properties), head.centre),
         str(choice),
         {**metrics, **held_out, "alpha": choice.alpha, "residual": choice.residual},
         tower,
         encoder,
     )
+
+
+def _choose(
+    blocks: towers.Blocks,
+    sentences: np.ndarray,
+    properties: np.ndarray,
+    pairs: towers.PairTable,
+    folds: Sequence[np.ndarray],
+    untrained: Mapping[str, float],
+    *,
+    offline: bool,
+) -> tuple[towers.Choice, dict[str, float], list[dict[str, Any]]]:
+    """Pick the space of the properties and what the text tower reads.
+
+    Of the spaces the one that needs the smaller residual to beat the untrained encoder, as a residual blurs the
+    factors; else the one with the better recall. Phrases of the texts stay where the encoder puts them.
+    """
+    plain = towers.Space.plain(properties.shape[1])
+    if offline:
+        spaces = [plain]
+    else:
+        counts = np.bincount(np.concatenate(pairs.properties), minlength=len(properties))
+        spaces = [plain, towers.Space.whitened(properties, counts)]
+    tried = [
+        towers.choose(
+            blocks,
+            space,
+            sentences,
+            properties,
+            pairs,
+            folds,
+            untrained["recall_at_k"],
+            least_residual=_OFFLINE_RESIDUAL if offline else 0.0,
+        )
+        for space in spaces
+    ]
+    best = min(tried, key=lambda found: (found[0].residual, -found[1]["recall_at_k"]))
+    return *best[:2], [row for found in tried for row in found[2]]
 
 
 def _link_tuned(
@@ -238,7 +269,7 @@ def _link_tuned(
     """Fine-tune the encoder on all folds but one, and keep the better of its links and those of the heads."""
     from goalspace.training import Pairs, train
 
-    heads = _link_heads(corpus, sentences, properties, pairs, name, seed, _least_residual(proposals))
+    heads = _link_heads(corpus, sentences, properties, pairs, name, seed, _is_offline(proposals))
     held_out = towers.split(pairs.rows, seed)[0]
     known = ~np.isin(proposals.text_index, held_out)
     tuned = train(
@@ -271,8 +302,8 @@ def _link_tuned(
     )
 
 
-def _least_residual(proposals: Proposals) -> float:
-    return _OFFLINE_RESIDUAL if proposals.stats.get("proposer") == OFFLINE else 0.0
+def _is_offline(proposals: Proposals) -> bool:
+    return proposals.stats.get("proposer") == OFFLINE
 
 
 def _few(n_texts: int) -> dict[str, Any]:

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import copy
-import fcntl
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
-from goalspace import __version__, _edits
+from goalspace import _edits
 from goalspace._editing import Bench
 from goalspace._edits import Edits
-from goalspace._files import digest, read_json, write_json
+from goalspace._files import digest
+from goalspace._record import (
+    FILES,
+    FORMAT,
+    STAGES,
+    locked,
+    new_record,
+    read_record,
+    stage_entry,
+    stale_stages,
+    write_record,
+)
 from goalspace.corpus import Corpus
 from goalspace.encoders import Encoder, get_encoder
-from goalspace.errors import GoalspaceError, InputError
+from goalspace.errors import InputError
 from goalspace.factors import Factors, factor
 from goalspace.links import Links, link
 from goalspace.llm import LLM, get_llm
@@ -29,25 +36,7 @@ from goalspace.proposals import Proposals, propose
 
 Progress = Callable[[str, int, int], None]
 
-FORMAT = 1
-STAGES = ("corpus", "propose", "link", "factor")
 FEWEST_TEXTS = 10
-
-_FILES = {
-    "corpus": ("corpus.parquet",),
-    "propose": ("proposals.jsonl",),
-    "link": ("links/vectors.safetensors", "links/links.json"),
-    "factor": ("factors.safetensors", "factors.json"),
-}
-_RECORDED_PACKAGES = (
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "torch",
-    "transformers",
-    "sentence-transformers",
-    "openai",
-)
 
 
 class Run:
@@ -75,22 +64,7 @@ class Run:
             If the folder holds no run, or one of a newer format.
         """
         folder = Path(path)
-        if not (folder / "run.json").is_file():
-            raise InputError(
-                f"{folder} is not a run folder: it has no run.json. Make one with: goalspace discover"
-            )
-        try:
-            record = read_json(folder / "run.json")
-        except ValueError as error:
-            raise InputError(f"{folder / 'run.json'} cannot be read ({error}).") from None
-        if not isinstance(record, dict) or not isinstance(record.get("format"), int):
-            raise InputError(f"{folder / 'run.json'} is not the record of a run.")
-        if record["format"] > FORMAT:
-            raise InputError(
-                f"{folder} was written by goalspace {record.get('goalspace')} in format {record['format']}; "
-                f"this version reads format {FORMAT}. Upgrade goalspace."
-            )
-        return cls(folder, record)
+        return cls(folder, read_record(folder))
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, goal={self.goal!r}, stages={list(self.record['stages'])})"
@@ -149,18 +123,10 @@ class Run:
 
     def stale(self) -> list[str]:
         """Stages whose artefacts no longer follow from those before them, or are missing."""
-        stages = self.record["stages"]
-        found: list[str] = []
-        before: str | None = None
-        for stage in STAGES:
-            entry = stages.get(stage)
-            if entry is None or entry["after"] != before or (found and stage != "corpus"):
-                found.append(stage)
-            before = entry["digest"] if entry else None
-        return found
+        return stale_stages(self.record)
 
     def _artefact(self, stage: str) -> Path:
-        path = self.path / _FILES[stage][0]
+        path = self.path / FILES[stage][0]
         if stage not in self.record["stages"] or not path.is_file():
             raise InputError(
                 f"{self.path} has not finished the stage '{stage}'. Run goalspace discover again."
@@ -305,20 +271,14 @@ def _do(
     named = {name: _name(value) for name, value in arguments.items()}
     mark = digest(stage, FORMAT, named, _recorded_digest(arguments.get("llm")), before, run.goal)
     entry = run.record["stages"].get(stage)
-    done = all((run.path / name).is_file() for name in _FILES[stage])
+    done = all((run.path / name).is_file() for name in FILES[stage])
     if entry and entry["digest"] == mark and entry["after"] == before and done and not again:
         return
     started = time.monotonic()
     work = {"propose": _propose, "link": _link, "factor": _factor}[stage]
     result = work(run, arguments, progress)
-    run.record["stages"][stage] = {
-        "arguments": named,
-        "digest": mark,
-        "after": before,
-        "seconds": round(time.monotonic() - started, 2),
-        "result": result,
-    }
-    _write_record(run)
+    run.record["stages"][stage] = stage_entry(named, mark=mark, after=before, started=started, result=result)
+    write_record(run.path, run.record)
     run.forget()
     if stage == "factor":
         _replay(run, progress)
@@ -393,16 +353,8 @@ def _begin(path: Path, goal: str) -> Run:
     if path.exists() and (not path.is_dir() or any(p.name != "vectors" for p in path.iterdir())):
         raise InputError(f"{path} exists and is no run folder. Choose another with --out.")
     path.mkdir(parents=True, exist_ok=True)
-    record = {
-        "format": FORMAT,
-        "goalspace": __version__,
-        "goal": goal,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": _versions(),
-        "stages": {},
-    }
-    run = Run(path, record)
-    _write_record(run)
+    run = Run(path, new_record(goal))
+    write_record(run.path, run.record)
     return run
 
 
@@ -413,34 +365,12 @@ def _note_corpus(run: Run, corpus: Corpus, arguments: dict[str, Any], started: f
     if entry and entry["digest"] == mark and (run.path / "corpus.parquet").is_file():
         return
     corpus.save(run.path / "corpus.parquet")
-    run.record["stages"]["corpus"] = {
-        "arguments": {**arguments, "text": corpus.text_column, "id": corpus.id_column},
-        "digest": mark,
-        "after": None,
-        "seconds": round(time.monotonic() - started, 2),
-        "result": dict(corpus.stats),
-    }
-    _write_record(run)
+    named = {**arguments, "text": corpus.text_column, "id": corpus.id_column}
+    run.record["stages"]["corpus"] = stage_entry(
+        named, mark=mark, after=None, started=started, result=dict(corpus.stats)
+    )
+    write_record(run.path, run.record)
     run.forget()
-
-
-def _write_record(run: Run) -> None:
-    write_json(run.path / "run.json", run.record)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Let one process at a time write the folder, and sweep up what a killed one left."""
-    with (path / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise GoalspaceError(
-                f"Another process is working in {path}. Wait for it, or choose --out."
-            ) from None
-        for left in path.rglob(".*.tmp"):
-            left.unlink(missing_ok=True)
-        yield
 
 
 def _check_llm(llm: str | LLM | None) -> None:
@@ -475,13 +405,3 @@ def _default_folder(source: Any, goal: str) -> Path:
     stem = Path(source).name.partition(".")[0] if isinstance(source, (str, os.PathLike)) else "texts"
     slug = "-".join(re.findall(r"\w+", f"{stem} {goal}".lower())[:8])
     return Path("runs") / slug[:60].strip("-")
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _RECORDED_PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

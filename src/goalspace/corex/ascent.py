@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 Correlate = Callable[[Array], Array]  # W → W R
 
 # share ε of noise in each stage, as in the reference implementation of the paper
-_STAGES = (*(0.6**k for k in range(1, 7)), 0.0)
+STAGES = (*(0.6**k for k in range(1, 7)), 0.0)
 _START = 0.01  # u_j of the start, likewise
 _CANCELS = 1e-6  # least variance of a start against that of as many independent variables
 _ENOUGH = 0.1  # share of the gain promised by the slope that a step must bring (Armijo)
@@ -40,7 +40,7 @@ class Ascent:
 
 def ascend(W: Array, correlate: Correlate, *, anneal: bool, l1: float, tol: float, max_iter: int) -> Ascent:
     """Climb from the directions W; a stage ends when two iterations running gain less than `tol` nats."""
-    stages = _STAGES if anneal else (0.0,)
+    stages = STAGES if anneal else (0.0,)
     eps = stages[0]
     power = eq.power(np.stack([W, correlate(W)]), eps)
     # a direction in which the variables cancel stays short
@@ -193,7 +193,8 @@ def _climb_sparse(
     """
     V = X[0] / np.sqrt(1 - m.u)[:, None]
     objective = m.tc - l1 * float(np.abs(V).sum())
-    rate = 1.0
+    # a first step that empties all factors would gain too, for the start does not know of the penalty
+    rate = min(1.0, 0.1 * float(np.mean((1 - m.u) * np.abs(V).mean(axis=1))) / l1)
     last: tuple[Array, Array] | None = None
     for _ in range(max_iter):
         slack = (1 - m.u)[:, None]
@@ -208,7 +209,7 @@ def _climb_sparse(
             reach = rate / slack
             trial = V - reach * slope
             trial = np.sign(trial) * np.maximum(np.abs(trial) - reach * l1, 0)
-            new_X = _normalised(trial, correlate)
+            new_X = eq.normalised(trial, correlate(trial))
             new = eq.moments(new_X, 0.0)
             value = new.tc - l1 * float(np.abs(trial).sum())
             gain = value - objective
@@ -222,9 +223,3 @@ def _climb_sparse(
         if gain < tol:
             return X, m, objective, True
     return X, m, objective, False
-
-
-def _normalised(V: Array, correlate: Correlate) -> Array:
-    """(W, W R) for the weights V of factors with noise of variance 1."""
-    X = np.stack([V, correlate(V)])
-    return eq.admit(X / np.sqrt(1 + np.einsum("ji,ji->j", X[0], X[1]))[:, None], 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -16,13 +17,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from goalspace.corex import moments as eq
-from goalspace.corex.ascent import Correlate, ascend
+from goalspace.corex.ascent import Ascent, Correlate, ascend
+from goalspace.corex.sampled import L1, MAX_ITER, ascend_sampled
 from goalspace.errors import InputError
 
 Array = NDArray[np.float64]
 Blocks = ArrayLike | Iterable[ArrayLike] | Callable[[], Iterable[ArrayLike]]
 
 _BLOCK_ROWS = 8192
+_MAX_ITER = 10_000
 # links that spread less than this share of the widest possible are the rounding of float32 vectors
 _FLAT = 1e-7
 
@@ -32,29 +35,37 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     Maximises the analytic, non-synergistic lower bound [1]_ of the total correlation that linear factors
     explain in standardised variables. The data enter only through a root of their correlation matrix, so that
-    `fit_low_rank` handles a matrix of inner products E Cᵀ of any height without forming it.
+    `fit_low_rank` handles a matrix of inner products E Cᵀ of any height without forming it. With
+    ``objective="paper"`` it fits as the code of Instruct-LF [2]_ does, for comparison.
 
     Parameters
     ----------
     n_components
         Number of factors.
+    objective
+        "analytic": the bound from the correlation matrix (equation 4 of `moments`), by quasi-Newton steps.
+        "paper": the same bound from averages over noise that is drawn at every step (equation 6), by Adam,
+        as in [2]_. Slower and worse, and what is learned varies with the seed; the fitted attributes are free
+        of noise all the same. The scores of that code are those of `transform` divided by
+        √(1 - `score_variance_`).
     max_iter
-        Largest number of iterations in each annealing stage.
+        Largest number of iterations in each annealing stage; None is 10,000, and the paper's 1,000.
     tol
         A stage ends when two iterations running gain less than this, in nats. The objective grows with
-        the number of variables: for thousands of them 1e-3 is as good and twice as fast.
+        the number of variables: for thousands of them 1e-3 is as good and twice as fast. With the paper's
+        objective, when its mean over 50 steps changes by less than this share.
     anneal
         Start with much noise mixed into the data and remove it in stages; avoids poor local optima.
     l1
         Weight of the L1 penalty of Instruct-LF [2]_ on the weights of the factors; 0 turns it off. Large
-        values empty whole factors.
+        values empty whole factors. None is 0, and with the paper's objective its 0.9.
     n_init
         Number of random starts, of which the best is kept.
     init
         Directions (n_components, n_features) to start from instead, for example groups of variables as 0 and 1.
         Near a good solution, use it with ``anneal=False``: annealing forgets the start.
     random_state
-        Seed of the starts.
+        Seed of the starts, and of the noise of the paper's objective.
 
     Attributes
     ----------
@@ -79,7 +90,8 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     n_iter_ : int
         Number of iterations in all annealing stages.
     history_ : ndarray (n_iter_,)
-        Objective after every iteration; it falls where a stage removes noise.
+        Objective (the bound less the penalty, in nats) after every iteration; it falls where a stage removes
+        noise.
     n_features_in_ : int
         Number of variables.
 
@@ -87,7 +99,8 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     ----------
     .. [1] G. Ver Steeg, A. Galstyan, "Low complexity Gaussian latent factor models and a blessing of
        dimensionality", arXiv 1706.03353.
-    .. [2] "Instruct-LF", arXiv 2502.15147.
+    .. [2] Z. Xie et al., "Latent Factor Models Meets Instructions: Goal-conditioned Latent Factor Discovery
+       without Task Supervision", arXiv 2502.15147, section 3.3; code at github.com/allenai/instructLF.
 
     Examples
     --------
@@ -104,15 +117,17 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self,
         *,
         n_components: int = 10,
-        max_iter: int = 10_000,
+        objective: str = "analytic",
+        max_iter: int | None = None,
         tol: float = 1e-5,
         anneal: bool = True,
-        l1: float = 0.0,
+        l1: float | None = None,
         n_init: int = 1,
         init: ArrayLike | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.n_components = n_components
+        self.objective = objective
         self.max_iter = max_iter
         self.tol = tol
         self.anneal = anneal
@@ -140,12 +155,13 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             A = (rows - mean).T
             scale, kept = _scale(mean, np.einsum("ir,ir->i", A, A) / n)
             A = A[kept] / (scale[kept, None] * np.sqrt(n))
-            return self._fit(_correlate(A), mean, scale, kept)
+            return self._fit(_Correlations(_correlate(A), lambda: A, n), mean, scale, kept)
         with _one_thread():
             mean, R, _ = eq.covariance(_blocks(rows))
         scale, kept = _scale(mean, np.diagonal(R))
         R = R[np.ix_(kept, kept)] / np.outer(scale[kept], scale[kept])
-        return self._fit(lambda W: W @ R, mean, scale, kept)
+        correlations = _Correlations(lambda W: W @ R, lambda: eq.covariance_root(R, np.zeros(len(R))), n)
+        return self._fit(correlations, mean, scale, kept)
 
     def fit_low_rank(self, text_vectors: Blocks, property_vectors: ArrayLike) -> Self:
         """Fit on the matrix `text_vectors @ property_vectors.T` without forming it.
@@ -179,7 +195,7 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         A = A[kept] / scale[kept, None]
         self._forget_texts()
         self.n_features_in_ = len(C)
-        self._fit(_correlate(A), C @ center, scale, kept)
+        self._fit(_Correlations(_correlate(A), lambda: A, n), C @ center, scale, kept)
         self.text_mean_ = center
         self.text_components_ = (self.components_ / scale) @ C
         return self
@@ -232,6 +248,11 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return int(self.components_.shape[0])
 
     def _check_parameters(self) -> None:
+        if self.objective not in ("analytic", "paper"):
+            raise InputError(
+                "The 'objective' parameter of LinearCorex must be 'analytic' or 'paper'. "
+                f"Got {self.objective!r} instead."
+            )
         whole, real = "an integer of at least 1", "a number of at least 0"
         for name, kind, low, wanted in (
             ("n_components", Integral, 1, whole),
@@ -241,6 +262,8 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             ("l1", Real, 0, real),
         ):
             value: Any = getattr(self, name)
+            if value is None and name in ("max_iter", "l1"):
+                continue
             if isinstance(value, bool) or not isinstance(value, kind) or not low <= float(value) < np.inf:
                 raise InputError(
                     f"The '{name}' parameter of LinearCorex must be {wanted}. Got {value!r} instead."
@@ -268,33 +291,38 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         for name in ("text_mean_", "text_components_", "feature_names_in_"):
             self.__dict__.pop(name, None)
 
-    def _fit(self, correlate: Correlate, mean: Array, scale: Array, kept: NDArray[np.bool_]) -> Self:
+    def _climb(self, correlations: _Correlations, kept: NDArray[np.bool_]) -> Ascent:
+        """The best of the climbs from every start."""
+        rng = check_random_state(self.random_state)
+        paper = self.objective == "paper"
+        max_iter = self.max_iter or (MAX_ITER if paper else _MAX_ITER)
+        l1 = self.l1 if self.l1 is not None else L1 if paper else 0.0
+        options: dict[str, Any] = {"anneal": self.anneal, "l1": l1, "tol": self.tol, "max_iter": max_iter}
+        starts = self._starts((self.n_components, len(kept)), kept, rng)
+        with _one_thread():
+            if paper:
+                A = correlations.root()
+                noise = np.random.default_rng(rng.randint(2**31))
+                climbs = (ascend_sampled(W, A, correlations.n, rng=noise, **options) for W in starts)
+            else:
+                climbs = (ascend(W, correlations.correlate, **options) for W in starts)
+            best = max(climbs, key=lambda climb: climb.objective)
+        if not best.converged:
+            warnings.warn(
+                f"LinearCorex did not converge in {max_iter} iterations: raise max_iter or tol.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return best
+
+    def _fit(self, correlations: _Correlations, mean: Array, scale: Array, kept: NDArray[np.bool_]) -> Self:
         """Climb from every start and store the best, factors ordered by TC and signed."""
-        K, M, n_kept = self.n_components, len(kept), int(kept.sum())
+        K, M = self.n_components, len(kept)
         W, rho, u = np.zeros((K, M)), np.zeros((K, M)), np.zeros(K)
         history: list[float] = []
         self.tc_ = 0.0
-        if n_kept:
-            rng = check_random_state(self.random_state)
-            climbs = (
-                ascend(
-                    start,
-                    correlate,
-                    anneal=self.anneal,
-                    l1=self.l1,
-                    tol=self.tol,
-                    max_iter=self.max_iter,
-                )
-                for start in self._starts((K, M), kept, rng)
-            )
-            with _one_thread():
-                best = max(climbs, key=lambda climb: climb.objective)
-            if not best.converged:
-                warnings.warn(
-                    f"LinearCorex did not converge in {self.max_iter} iterations: raise max_iter or tol.",
-                    ConvergenceWarning,
-                    stacklevel=3,
-                )
+        if kept.any():
+            best = self._climb(correlations, kept)
             W[:, kept], rho[:, kept], u = best.X[0], best.moments.rho, best.moments.u
             self.tc_, history = best.moments.tc, best.history
         tcs = eq.factor_tc(rho, u)
@@ -309,6 +337,15 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.mean_, self.scale_ = mean, scale
         self.history_, self.n_iter_ = np.array(history), len(history)
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class _Correlations:
+    """The correlation matrix R of n rows, as what the climbs ask of it."""
+
+    correlate: Correlate
+    root: Callable[[], Array]  # some A with R = A Aᵀ
+    n: int
 
 
 def _one_thread() -> Any:

@@ -14,23 +14,37 @@ are Y_j = w_j·X + noise of variance 1 - u_j, so that Var Y_j = 1:
 The data enter through R only, so any A with R = A Aᵀ stands for them (pseudo-samples √r·Aᵀ, A of r columns).
 Annealing replaces R by (1 - ε²) R + ε² I: the data with a share ε² of independent noise.
 
-Letters: W (K, M) weights; X = (W, W R) the pair (2, K, M); eps = ε; the others as above.
+The paper, and Instruct-LF (arXiv 2502.15147) with it, writes the factors with noise of variance 1 as
+Z_j = v_j·X + noise, v_j = w_j / √(1 - u_j), Var Z_j = 1 / (1 - u_j), so that (4) becomes
+
+    TC(X; Z) ≥ -½ Σ_i log E[(X_i - μ_i)²] - ½ Σ_j log E[Z_j²],                                    (6)
+
+with Z_j / √E[Z_j²] for Y_j in (1)-(3). Instruct-LF's code takes the averages in (6) over the texts, with noise
+drawn anew at every step, and so does `sampled`; (4) is its limit for many texts.
+
+Letters: W (K, M) weights; X = (W, W R) the pair (2, K, M); eps = ε; V (K, M) the v_j; the others as above.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Real = NDArray[np.floating[Any]]
 
 # least share of noise in a factor: keeps the information of exact duplicates finite, and (3) above rounding
 LEAST_NOISE = 1e-6
 # a standard deviation below this share of the mean is rounding, not variation
 _ROUNDING = 1e-12
+# least 1 - ρ² and least error in (6), whose averages need not obey their bounds
+_LEAST_SAMPLED = 1e-8
+# a direction with less than this share of the variance of the first is left out of `principal`
+_LEAST_SHARE = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +111,49 @@ def gradient(W: Array, m: Moments) -> Array:
     part *= m.gain
     G += part
     return G
+
+
+def normalised(V: Array, VR: Array) -> Array:
+    """X = (W, W R), admitted, for the weights V of factors with noise of variance 1."""
+    X = np.stack([V, VR])
+    return admit(X / np.sqrt(1 + np.einsum("ji,ji->j", V, VR))[:, None], 0.0)
+
+
+def sampled(V: Real, x: Real, noise: Real) -> tuple[float, Real]:
+    """The bound (6) with averages for expectations, in nats, and its gradient (K, M).
+
+    Averages are sums over the rows of x (·, M) and noise (·, K), which hold 1/√n times what n texts have; where
+    noise has more rows than x, those are texts with x = 0.
+    """
+    z = noise.copy()
+    z[: len(x)] += x @ V.T
+    P = z[: len(x)].T @ x  # E[Z_j X_i]
+    Z = z.T @ z  # E[Z_j Z_k]
+    power = np.diag(Z).copy()
+    root = np.sqrt(power)[:, None]
+    rho = P / root
+    rest = 1 - rho * rho
+    inside = rest > _LEAST_SAMPLED
+    gain = 1 / np.where(inside, rest, _LEAST_SAMPLED)
+    B = rho * gain / root
+    spread = 1 + np.einsum("ji,ji->i", rho * rho, gain)  # 1 + S_i
+    C = B / spread  # μ_i = Σ_j C_ji Z_j
+    ZC = Z @ C
+    error = np.einsum("ni,ni->i", x, x) + np.einsum("ji,ji->i", C, ZC - 2 * P)
+    bound = -0.5 * float(np.log(np.maximum(error, _LEAST_SAMPLED)).sum() + np.log(power).sum())
+
+    # the chain rule back through the lines above; each d_ is the derivative of minus the bound
+    weight = np.where(error > _LEAST_SAMPLED, 0.5 / np.maximum(error, _LEAST_SAMPLED), 0)
+    d_C = 2 * weight * (ZC - P)
+    d_B = d_C / spread
+    d_spread = -np.einsum("ji,ji->i", d_B, C)
+    d_rho = d_B / root * np.where(inside, (1 + rho * rho) * gain * gain, gain)
+    d_rho += 2 * d_spread * rho * np.where(inside, gain * gain, gain)
+    d_P = d_rho / root - 2 * weight * C
+    d_Z = (weight * C) @ C.T
+    along = np.einsum("ji,ji->j", d_B, B) + np.einsum("ji,ji->j", d_rho, rho)
+    d_Z[np.diag_indices_from(d_Z)] += (1 - along) / (2 * power)
+    return bound, -((d_P @ x.T) @ x + 2 * d_Z @ P)
 
 
 def newton_step(X: Array, G: Array, m: Moments) -> Array:
@@ -169,6 +226,14 @@ def covariance_root(cov: Array, mean: Array) -> Array:
     floor = max(values[-1] * len(values) * np.finfo(np.float64).eps, _ROUNDING**2 * float(mean @ mean))
     kept = values > floor
     return np.asarray(vectors[:, kept] * np.sqrt(values[kept]))
+
+
+def principal(A: Array) -> Array:
+    """The root (M, r) of A Aᵀ along its principal axes, weakest first: the same one for every root A."""
+    values, vectors = np.linalg.eigh(A.T @ A)
+    root = A @ vectors[:, values > _LEAST_SHARE * values[-1]]
+    largest = root[np.abs(root).argmax(axis=0), np.arange(root.shape[1])]
+    return np.asarray(root * np.where(largest < 0, -1.0, 1.0))
 
 
 def varies(mean: Array, variance: Array) -> NDArray[np.bool_]:

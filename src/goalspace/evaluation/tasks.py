@@ -1,26 +1,30 @@
-"""What encoders are measured on: grouping labelled texts, and similarity of labelled pairs."""
+"""What encoders are measured on: labelled texts, labelled pairs, and what comes next."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from goalspace.errors import InputError
+from goalspace.evaluation import episodes
+from goalspace.evaluation.formats import read_labels, read_lines, read_lists, read_texts
 from goalspace.evaluation.metrics import (
     Estimate,
     auc,
+    decision_tree_probe,
     homogeneity,
     kmeans_groups,
+    logistic_probe,
     purity,
     silhouette,
     spearman,
 )
+from goalspace.evaluation.neighbours import NextAction, Recommendation, TestStates
 
 Setting = Literal["ours", "official"]
 
@@ -29,8 +33,10 @@ _GROUPINGS = {
     "grouping": ("ARI", "NMI", "purity"),
 }
 _SIMILARITIES = {"intention-similarity": ("Spearman", "AUC"), "paraphrase": ("AUC",)}
-NAMES = (*_GROUPINGS, *_SIMILARITIES)
-_TEXT_COLUMNS = ("instruction", "prompt", "text", "question", "query")
+_PROBE, _RECOMMENDATION, _NEXT_ACTION = "categorisation", "recommendation", "next-action"
+NAMES = (*_GROUPINGS, *_SIMILARITIES, _PROBE, _RECOMMENDATION, _NEXT_ACTION)
+_TEXT_COLUMNS = ("instruction", "prompt", "text", "question", "query", "summary")
+
 _N_INIT = (
     1  # starts per k-means run: the paper's (scikit-learn's "auto"), and the seeds vary the start anyway
 )
@@ -86,6 +92,43 @@ class Grouping:
         }
         return {
             metric: Estimate.of([measures[metric](groups) for groups in found]) for metric in self.metrics
+        }
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How well do a decision tree and logistic regression read the labels off single columns, and off all?
+
+    Topic categorisation of Instruct-LF (arXiv 2502.15147, section 4): balanced accuracy in stratified 5-fold
+    cross-validation. A tree splits one column at a time, so that it rewards columns that mean something.
+    """
+
+    name: str
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+    setting: Setting = "ours"
+    seeds: int = 5
+
+    metrics = ("tree", "logistic")
+
+    @property
+    def size(self) -> str:
+        """How much there is of it, for a person."""
+        return f"{len(self.texts):,} texts, {len(set(self.labels)):,} labels"
+
+    @property
+    def how(self) -> str:
+        """The setting in words."""
+        return (
+            f"balanced accuracy, 5-fold cross-validation; tree: mean ± s.e. over {self.seeds} seeds, logistic: "
+            "over the folds"
+        )
+
+    def score(self, vectors: np.ndarray) -> dict[str, Estimate]:
+        """Score (n_texts, dim) vectors; balanced accuracy of the tree and of logistic regression."""
+        return {
+            "tree": decision_tree_probe(vectors, self.labels, seeds=self.seeds),
+            "logistic": logistic_probe(vectors, self.labels),
         }
 
 
@@ -152,17 +195,23 @@ def open_task(
     label: str | None = None,
     setting: str = "ours",
     seeds: int = 5,
-) -> Grouping | Similarity:
+    sample: int | None = None,
+) -> Opened:
     """Read a task from JSON Lines; nothing is downloaded.
 
     Parameters
     ----------
     name
         ``instruction-clustering`` (ICT) or ``grouping``: rows with a text and a label.
+        ``categorisation``: the same, for a decision tree and logistic regression.
         ``intention-similarity`` (IIS) or ``paraphrase``: rows with instruction1, instruction2 and label, 1 for
         the same task and 0 for different ones.
+        ``recommendation``: rows with text, items (a list) and split (train or test; a test row has one item), or
+        the folder of Inspired in Instruct-LF's release (train.jsonl and test.jsonl).
+        ``next-action``: rows with text, action, episode and split (train, or the name of a test group), or
+        expert trajectories of ALFWorld, an episode per row, which are split and turned into states.
     path
-        A JSON Lines file.
+        A JSON Lines file, or the folder.
     text
         The column of the texts [default: instruction, else prompt, text, question or query].
     label
@@ -170,7 +219,9 @@ def open_task(
     setting
         ``ours`` or ``official``.
     seeds
-        Number of k-means runs in our setting.
+        Number of k-means runs in our setting, or of trees.
+    sample
+        Number of training episodes of ALFWorld [default: all].
 
     Raises
     ------
@@ -184,22 +235,30 @@ def open_task(
     if seeds < 1:
         raise InputError(f"The 'seeds' parameter of open_task must be at least 1. Got {seeds} instead.")
     path = Path(path)
-    rows = _read_lines(path)
+    if setting == "official" and name not in (*_GROUPINGS, *_SIMILARITIES):
+        raise InputError(f"The task '{name}' has one setting only: leave 'setting' out.")
+    if name == _RECOMMENDATION:
+        return open_recommendation(path)
+    if name == _NEXT_ACTION:
+        return open_next_action(path, sample=sample)
+    rows = read_lines(path)
     label = label or "label"
     how: Setting = "official" if setting == "official" else "ours"
-    if name in _GROUPINGS:
+    if name in _GROUPINGS or name == _PROBE:
         column = text or next((c for c in _TEXT_COLUMNS if c in rows[0]), _TEXT_COLUMNS[0])
-        texts, labels = _texts(path, rows, column), _labels(path, rows, label)
+        texts, labels = read_texts(path, rows, column), read_labels(path, rows, label)
         if not 2 <= len(set(labels)) < len(labels):
             raise InputError(
                 f"{path}: the column '{label}' has {len(set(labels))} different labels on {len(labels)} rows; "
-                "grouping needs two at least, and fewer than rows. Name another one as label."
+                f"{name} needs two at least, and fewer than rows. Name another one as label."
             )
+        if name == _PROBE:
+            return Probe(name, tuple(texts), labels, how, seeds)
         return Grouping(name, tuple(texts), labels, _GROUPINGS[name], how, seeds)
     if text is not None:
         raise InputError(f"The task '{name}' reads instruction1 and instruction2: leave 'text' out.")
-    sides = [_texts(path, rows, side) for side in ("instruction1", "instruction2")]
-    same = _labels(path, rows, label)
+    sides = [read_texts(path, rows, side) for side in ("instruction1", "instruction2")]
+    same = read_labels(path, rows, label)
     if set(same) != {"0", "1"}:
         raise InputError(
             f"{path}: the column '{label}' must hold 0 and 1, and both of them. "
@@ -209,58 +268,86 @@ def open_task(
     return Similarity(name, pairs, tuple(int(value) for value in same), _SIMILARITIES[name], how)
 
 
+Opened = Grouping | Similarity | Probe | Recommendation | NextAction
+
+
+def open_recommendation(path: Path) -> Recommendation:
+    """Read texts with the items that follow on them; the release of Inspired is a folder of two files.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, or a row lacks a field.
+    """
+    if path.is_dir():  # Inspired, as Instruct-LF's repository has it
+        known, held_out = path / "train.jsonl", path / "test.jsonl"
+        rows, tests = read_lines(known), read_lines(held_out)
+        train, items = read_texts(known, rows, "full_situation"), read_lists(known, rows, "movies")
+        test, wanted = read_texts(held_out, tests, "test_inputs"), read_texts(held_out, tests, "test_outputs")
+    else:
+        rows = read_lines(path)
+        splits = read_texts(path, rows, "split")
+        if set(splits) != {"train", "test"}:
+            raise InputError(f"{path}: the column 'split' must hold train and test, and both of them.")
+        texts, listed = read_texts(path, rows, "text"), read_lists(path, rows, "items")
+        of_train = [i for i, split in enumerate(splits) if split == "train"]
+        of_test = [i for i, split in enumerate(splits) if split == "test"]
+        for i in of_test:
+            if len(listed[i]) != 1:
+                raise InputError(
+                    f"{path}, row {i + 1}: a test row must have one item. Got {len(listed[i])} instead."
+                )
+        train, items = [texts[i] for i in of_train], [listed[i] for i in of_train]
+        test, wanted = [texts[i] for i in of_test], [listed[i][0] for i in of_test]
+    return Recommendation(
+        _RECOMMENDATION,
+        tuple(text.strip() for text in train),
+        tuple(map(tuple, items)),
+        tuple(text.strip() for text in test),
+        tuple(wanted),
+    )
+
+
+def open_next_action(path: Path, *, sample: int | None = None, seed: int = 0) -> NextAction:
+    """Read states with the action taken in each, or ALFWorld's expert trajectories.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or a row lacks a field.
+    """
+    rows = read_lines(path)
+    if "steps" in rows[0]:
+        split = episodes.split_episodes(rows, sample=sample, seed=seed)
+        train, *tests = (episodes.states_of(part) for part in (split.train, split.seen, split.unseen))
+        groups = {name: _test_states(part) for name, part in zip(("seen", "unseen"), tests, strict=True)}
+        return _next_action([state.text for state in train], [state.action for state in train], groups)
+    columns = {name: read_texts(path, rows, name) for name in ("text", "action", "episode", "split")}
+    by_split: dict[str, list[episodes.State]] = {}
+    for text, action, episode, name in zip(*columns.values(), strict=True):
+        by_split.setdefault(name, []).append(episodes.State(text, action, episode, ()))
+    known = by_split.pop("train", [])
+    if not known or not by_split:
+        raise InputError(f"{path}: the column 'split' must hold train and the name of a test group at least.")
+    groups = {name: _test_states(states) for name, states in by_split.items()}
+    return _next_action([state.text for state in known], [state.action for state in known], groups)
+
+
+def _next_action(
+    texts: Sequence[str], actions: Sequence[str], groups: Mapping[str, TestStates]
+) -> NextAction:
+    return NextAction(_NEXT_ACTION, tuple(texts), tuple(actions), groups)
+
+
+def _test_states(states: Sequence[episodes.State]) -> TestStates:
+    return TestStates(
+        tuple(state.text for state in states),
+        tuple(state.action for state in states),
+        tuple(state.episode for state in states),
+    )
+
+
 def _normalise(vectors: np.ndarray) -> np.ndarray:
     from sklearn.preprocessing import normalize
 
     return np.asarray(normalize(vectors))
-
-
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")  # not splitlines: JSON allows U+2028 in strings
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8: convert it, or name a JSON Lines file.") from error
-    rows = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise InputError(
-                f"{path}, line {number}: this is not JSON; write one object per line."
-            ) from error
-        if not isinstance(row, dict):
-            raise InputError(f"{path}, line {number}: write one JSON object per line.")
-        rows.append(row)
-    if not rows:
-        raise InputError(f"{path} is empty: write one JSON object per line.")
-    return rows
-
-
-def _column(path: Path, rows: Sequence[dict[str, Any]], name: str) -> list[Any]:
-    for number, row in enumerate(rows, 1):
-        if name not in row:
-            columns = ", ".join(map(str, row))[:200]
-            raise InputError(f"{path}, row {number} has no '{name}': name another column, of {columns}.")
-    return [row[name] for row in rows]
-
-
-def _texts(path: Path, rows: Sequence[dict[str, Any]], name: str) -> list[str]:
-    values = _column(path, rows, name)
-    for number, value in enumerate(values, 1):
-        if not isinstance(value, str):
-            raise InputError(f"{path}, row {number}: '{name}' must be a string, not {type(value).__name__}.")
-    return values
-
-
-def _labels(path: Path, rows: Sequence[dict[str, Any]], name: str) -> tuple[str, ...]:
-    values = _column(path, rows, name)
-    for number, value in enumerate(values, 1):
-        if not isinstance(value, (str, int)):
-            raise InputError(
-                f"{path}, row {number}: '{name}' must be a string or a whole number, not {type(value).__name__}."
-            )
-    return tuple(str(int(value)) if isinstance(value, bool) else str(value) for value in values)

@@ -1,0 +1,235 @@
+"""What the nearest texts tell: which item comes next, and which action is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from goalspace.evaluation.metrics import Estimate
+
+# Numbers of neighbours among which the recommendation chooses, and the ranks that it reports
+NEIGHBOURS = (1, 5, 20, 60, 180, 360, 720, 1024)
+RANKS = (1, 5, 10, 20, 50)
+_CHOSEN_BY = 20  # the rank whose hits choose the number of neighbours
+_HELD_OUT = 0.2  # of the training texts, the last ones, on which it is chosen
+_CHUNK = 1024  # texts whose similarities with all training texts are in memory at a time
+_EQUAL = 1e-6  # similarities that differ by less are the same
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """Is the item that comes next among those that followed on the nearest texts?
+
+    Hit@k of Instruct-LF (arXiv 2502.15147, section 4): the items of the n nearest training texts, by cosine,
+    are ranked by how often they followed. Equal counts are ranked by popularity in the whole training set,
+    then by first appearance, never by spelling. The n with the most hits among the first 20 on the last 20 %
+    of the training texts is taken, the smallest of equal ones.
+
+    A wanted item that no training text has cannot be hit: ``reachable`` metrics leave such cases out.
+    """
+
+    name: str
+    train: tuple[str, ...]
+    items: tuple[tuple[str, ...], ...]  # of the training texts
+    test: tuple[str, ...]
+    wanted: tuple[str, ...]
+    setting: str = "ours"
+
+    metrics = tuple(f"Hit@{k}" for k in RANKS)
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """The training texts, then the test texts."""
+        return self.train + self.test
+
+    @property
+    def reachable(self) -> np.ndarray:
+        """Which wanted items some training text has, (n_test,) bool."""
+        known = {item for items in self.items for item in items}
+        return np.array([item in known for item in self.wanted])
+
+    @property
+    def size(self) -> str:
+        """How much there is of it, for a person."""
+        n_items = len({item for items in self.items for item in items})
+        return (
+            f"{len(self.train):,} training texts with {n_items:,} items, {len(self.test):,} test texts, "
+            f"{int(self.reachable.sum()):,} of whose items are among them"
+        )
+
+    @property
+    def how(self) -> str:
+        """The setting in words."""
+        return (
+            "items counted over the nearest texts by cosine, ties by popularity; the number of texts is chosen "
+            "on the last 20 % of the training texts; ± s.e. over test texts"
+        )
+
+    def score(self, vectors: np.ndarray) -> dict[str, Estimate]:
+        """Score (n_texts, dim) vectors; Hit@k over all cases, and over the reachable ones."""
+        n_train = len(self.train)
+        train, test = _unit(vectors[:n_train]), _unit(vectors[n_train:])
+        n_near = self._choose(train)
+        ranks = _ranks(train, self.items, test, self.wanted, (n_near,))[n_near]
+        found: dict[str, Estimate] = {}
+        for suffix, kept in (("", np.ones(len(ranks), dtype=bool)), (" reachable", self.reachable)):
+            found |= {f"Hit@{k}{suffix}": Estimate.of(ranks[kept] < k) for k in RANKS if kept.any()}
+        return {**found, "neighbours": Estimate(float(n_near), 0.0)}
+
+    def by_popularity(self) -> dict[str, Estimate]:
+        """What the most frequent items alone would reach, whatever the text."""
+        same = np.zeros((len(self.texts), 1), dtype=np.float32)
+        n_train = len(self.train)
+        ranks = _ranks(same[:n_train], self.items, same[n_train:], self.wanted, (n_train,))[n_train]
+        return {f"Hit@{k}": Estimate.of(ranks < k) for k in RANKS}
+
+    def _choose(self, train: np.ndarray) -> int:
+        first = int(len(train) * (1 - _HELD_OUT))
+        cases = [(row, item) for row in range(first, len(train)) for item in self.items[row]]
+        numbers = tuple(n for n in NEIGHBOURS if n <= first)
+        if not cases or not numbers:
+            return min(NEIGHBOURS[1], len(train))
+        rows, wanted = zip(*cases, strict=True)
+        ranks = _ranks(train[:first], self.items[:first], train[list(rows)], wanted, numbers)
+        return max(numbers, key=lambda n: (int((ranks[n] < _CHOSEN_BY).sum()), -n))
+
+
+@dataclass(frozen=True)
+class NextAction:
+    """Is the action taken in a state that of the nearest known state?
+
+    The text-world task of Instruct-LF (arXiv 2502.15147, section 4): the action of the nearest training
+    text by cosine; of equally near ones, the most frequent. Test texts come in named groups; a group's standard
+    error is that over its episodes, whose states are alike.
+    """
+
+    name: str
+    train: tuple[str, ...]
+    actions: tuple[str, ...]
+    groups: Mapping[str, TestStates]
+    setting: str = "ours"
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """The training texts, then those of the groups."""
+        return self.train + tuple(text for group in self.groups.values() for text in group.texts)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The groups: the share of right actions in each."""
+        return tuple(self.groups)
+
+    @property
+    def size(self) -> str:
+        """How much there is of it, for a person."""
+        tests = ", ".join(
+            f"{len(group.texts):,} {name} of {len(set(group.episodes)):,} episodes"
+            for name, group in self.groups.items()
+        )
+        return f"{len(self.train):,} training states with {len(set(self.actions)):,} actions; test states: {tests}"
+
+    @property
+    def how(self) -> str:
+        """The setting in words."""
+        return "action of the nearest training state by cosine; share of right ones ± s.e. over episodes"
+
+    def score(self, vectors: np.ndarray) -> dict[str, Estimate]:
+        """Score (n_texts, dim) vectors; group → share of right actions."""
+        unit = _unit(vectors)
+        known, codes = np.unique(np.array(self.actions), return_inverse=True)
+        frequency = np.bincount(codes)[codes]
+        train, start = unit[: len(self.train)], len(self.train)
+        found = {}
+        for name, group in self.groups.items():
+            queries = unit[start : start + len(group.texts)]
+            start += len(group.texts)
+            nearest = _nearest(train, queries, frequency)
+            right = known[codes[nearest]] == np.array(group.actions)
+            found[name] = _over_episodes(right, group.episodes)
+        return found
+
+    def by_frequency(self) -> dict[str, Estimate]:
+        """What the most frequent action alone would reach."""
+        known, counts = np.unique(np.array(self.actions), return_counts=True)
+        most = known[counts.argmax()]
+        return {
+            name: _over_episodes(np.array(group.actions) == most, group.episodes)
+            for name, group in self.groups.items()
+        }
+
+
+@dataclass(frozen=True)
+class TestStates:
+    """States of episodes that were held out, with the action taken in each and the episode it comes from."""
+
+    __test__ = False  # no test case of pytest
+
+    texts: tuple[str, ...]
+    actions: tuple[str, ...]
+    episodes: tuple[str, ...]
+
+
+def _ranks(
+    train: np.ndarray,
+    items: Sequence[Sequence[str]],
+    queries: np.ndarray,
+    wanted: Sequence[str],
+    numbers: Sequence[int],
+) -> dict[int, np.ndarray]:
+    """The rank of the wanted item, from 0, per number of neighbours; beyond all items where it is unknown."""
+    names = list(dict.fromkeys(item for own in items for item in own))
+    place = {item: i for i, item in enumerate(names)}
+    owner = np.repeat(np.arange(len(items)), [len(own) for own in items])
+    flat = np.array([place[item] for own in items for item in own], dtype=np.int64)
+    starts = np.searchsorted(owner, np.arange(len(items) + 1))
+    popularity = np.bincount(flat, minlength=len(names))
+    order = np.argsort(-popularity, kind="stable")  # popularity, then first appearance
+    tie = np.empty(len(names))
+    tie[order] = np.arange(len(names)) / max(len(names), 1)
+    ranks = {n: np.full(len(wanted), len(names), dtype=np.int64) for n in numbers}
+    near = _by_similarity(train, queries, max(numbers))
+    for row, item in enumerate(wanted):
+        if item not in place:
+            continue
+        for n in numbers:
+            own = np.concatenate([flat[starts[i] : starts[i + 1]] for i in near[row, :n]])
+            value = np.bincount(own, minlength=len(names)) - tie
+            ranks[n][row] = int((value > value[place[item]]).sum())
+    return ranks
+
+
+def _by_similarity(train: np.ndarray, queries: np.ndarray, n: int) -> np.ndarray:
+    """The n nearest training texts of each query, nearest first (n_queries, n)."""
+    found = []
+    for start in range(0, len(queries), _CHUNK):
+        similarity = queries[start : start + _CHUNK] @ train.T
+        found.append(np.argsort(-similarity, axis=1, kind="stable")[:, :n])
+    return np.concatenate(found)
+
+
+def _nearest(train: np.ndarray, queries: np.ndarray, frequency: np.ndarray) -> np.ndarray:
+    """The nearest training text of each query; of equally near ones, that with the most frequent action."""
+    found = []
+    for start in range(0, len(queries), _CHUNK):
+        similarity = queries[start : start + _CHUNK] @ train.T
+        best = similarity >= similarity.max(axis=1, keepdims=True) - _EQUAL
+        found.append(np.where(best, frequency, -1).argmax(axis=1))
+    return np.concatenate(found)
+
+
+def _over_episodes(right: np.ndarray, episodes: Sequence[str]) -> Estimate:
+    """The share of right answers, and its standard error where an episode's answers go together."""
+    mean = float(right.mean())
+    codes = np.unique(np.array(episodes), return_inverse=True)[1]
+    sums = np.bincount(codes, weights=right - mean)
+    n_episodes = len(sums)
+    spread = float(np.sqrt((sums**2).sum())) / len(right)
+    return Estimate(mean, spread * np.sqrt(n_episodes / (n_episodes - 1)) if n_episodes > 1 else 0.0)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-12))
