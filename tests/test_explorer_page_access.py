@@ -26,7 +26,7 @@ PLACES = (
     "view=map&colour=column:3",
     "view=factors&factor=1",
     "view=factors&order=tree",
-    "view=texts&text=62",
+    "view=texts&text=59",
     "view=texts&query=%7B%22search%22%3A%22router%22%7D",
     "view=compare&compare=0:0:1:means",
 )
