@@ -22,7 +22,7 @@ LAYERS = (
     "explorer _explorer*",
     "reports exports quality judging _report*",
     "run _record",
-    "factors _structure _reading _layout _edits _editing _edit_checks",
+    "factors _structure _reading _layout _edits _editing _edit_checks _consequences",
     "links _towers",
     "proposals _asking _phrases _vocabulary",
     "corpus _spill",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from goalspace.evaluation import Score
-    from goalspace.evaluation.tasks import Grouping, Similarity
+    from goalspace.evaluation.tasks import Opened
 
 # those of goalspace.evaluation.tasks, whose import would slow down --help; a test compares them
 TASKS = ("instruction-clustering", "grouping", "intention-similarity", "paraphrase")
@@ -130,7 +130,7 @@ def _score(
         click.echo(out)
 
 
-def _table(task: Grouping | Similarity, scores: Sequence[Score]) -> Table:
+def _table(task: Opened, scores: Sequence[Score]) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text

@@ -1,79 +1,20 @@
-"""What an edit does to factors: their prototypes, scores, properties, names and evidence follow from it."""
+"""What an edit does to factors: which parts they have then, and whose the properties are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from goalspace import _reading as reading
 from goalspace import _structure as structure
-from goalspace.corpus import Corpus
-from goalspace.encoders import Encoder
+from goalspace._consequences import Bench, Draft, Part, finish
 from goalspace.errors import InputError
 from goalspace.factors import Factors, centres, dominant_of, stack
-from goalspace.links import Links
 
 _FEWEST_PER_PART = 3  # texts
-_BLOCK = 4096  # texts
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What edits need beside the factors.
-
-    Attributes
-    ----------
-    corpus
-        The texts.
-    links
-        As they were fitted; an edit never changes where texts lie.
-    encoder
-        Returns the encoder of the links; called when sentences or a new property must be read.
-    seed
-        Of the hierarchy.
-    """
-
-    corpus: Corpus
-    links: Links
-    encoder: Callable[[], Encoder]
-    seed: int = 0
-
-    @cached_property
-    def covariance(self) -> np.ndarray:
-        """Covariance of the text vectors (dim, dim), summed in blocks."""
-        from goalspace.corex.moments import covariance
-
-        vectors = self.links.text_vectors
-        blocks = (
-            vectors[start : start + _BLOCK].astype(np.float64) for start in range(0, len(vectors), _BLOCK)
-        )
-        return covariance(blocks)[1]
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A factor after an edit: one that stays as it was (`old`), or a new direction in place of others."""
-
-    old: int | None = None
-    prototype: np.ndarray | None = None
-    replaces: tuple[int, ...] = ()
-    name: str | None = None  # None: what its properties say
-    description: str | None = None
-
-
-@dataclass
-class _Draft:
-    """Factors in the middle of an edit: the properties, whose they are, and the parts."""
-
-    vocabulary: list[str]
-    counts: np.ndarray
-    vectors: np.ndarray
-    assignment: np.ndarray
-    parts: list[_Part] = field(default_factory=list)
 
 
 def apply(bench: Bench, factors: Factors, edit: Mapping[str, Any]) -> Factors:
@@ -151,12 +92,12 @@ def _merge(bench: Bench, factors: Factors, edit: Mapping[str, Any]) -> Factors:
     direction = structure.unit(texts).sum(axis=0)
     if np.linalg.norm(direction) < 1e-9:  # factors that lost all their texts in the fit
         direction = sum(_mean_property(bench, factors, draft, k) for k in merged)
-    whole = _Part(prototype=structure.unit(direction[None])[0], replaces=tuple(merged), name=name)
+    whole = Part(prototype=structure.unit(direction[None])[0], replaces=tuple(merged), name=name)
     place = {k: i for i, k in enumerate(k for k in range(factors.dim) if k not in merged[1:])}
-    draft.parts = [whole if k == merged[0] else _Part(k) for k in place]
+    draft.parts = [whole if k == merged[0] else Part(k) for k in place]
     renumber = [place[merged[0]] if k in merged else place[k] for k in range(factors.dim)]
     draft.assignment = _renumbered(draft.assignment, renumber)
-    return _finish(bench, factors, draft)
+    return finish(bench, factors, draft)
 
 
 def _split(bench: Bench, factors: Factors, edit: Mapping[str, Any]) -> Factors:
@@ -177,20 +118,20 @@ def _split(bench: Bench, factors: Factors, edit: Mapping[str, Any]) -> Factors:
     vectors, texts = draft.vectors[own], factors.links.text_vectors[mine]
     groups = structure.group(texts, vectors, into)
     prototypes = structure.calibrate(texts - factors.centre, vectors, groups, groups.argmax(axis=0))
-    loadings = _loadings(structure.covariance_of(texts), prototypes, vectors)[1]
+    loadings = structure.correlate(structure.covariance_of(texts), prototypes, vectors)[1]
     kept = np.unique(loadings.argmax(axis=0)[loadings.max(axis=0) > 0])
     if len(kept) < 2:
         raise InputError(f"“{factors.names[k]}” does not fall into parts: its properties go together.")
-    parts = [_Part(prototype=prototypes[i], replaces=(k,)) for i in kept]
+    parts = [Part(prototype=prototypes[i], replaces=(k,)) for i in kept]
     draft.parts = [
-        *(_Part(i) for i in range(k)),
+        *(Part(i) for i in range(k)),
         *parts,
-        *(_Part(i) for i in range(k + 1, factors.dim)),
+        *(Part(i) for i in range(k + 1, factors.dim)),
     ]
     shift = len(parts) - 1
     draft.assignment = _renumbered(draft.assignment, [i if i <= k else i + shift for i in range(factors.dim)])
     draft.assignment[own] = k + loadings[kept].argmax(axis=0)
-    return _finish(bench, factors, draft)
+    return finish(bench, factors, draft)
 
 
 def _edit_property(bench: Bench, factors: Factors, edit: Mapping[str, Any]) -> Factors:
@@ -213,11 +154,11 @@ def _edit_property(bench: Bench, factors: Factors, edit: Mapping[str, Any]) -> F
         )
     before = {k: _mean_property(bench, factors, draft, k) for k in (source, to) if k is not None and k >= 0}
     draft.assignment[at] = -1 if to is None else to
-    draft.parts = [_Part(k) for k in range(factors.dim)]
+    draft.parts = [Part(k) for k in range(factors.dim)]
     for k, mean in before.items():
         words = _own_words(factors, k)
         moved = factors.prototypes[k] + _mean_property(bench, factors, draft, k) - mean
-        draft.parts[k] = _Part(
+        draft.parts[k] = Part(
             prototype=structure.unit(moved[None].astype(np.float64))[0],
             replaces=(k,),
             name=words.get("name"),
@@ -228,15 +169,15 @@ def _edit_property(bench: Bench, factors: Factors, edit: Mapping[str, Any]) -> F
         del draft.vocabulary[at]
         draft.vectors, draft.counts = draft.vectors[kept], draft.counts[kept]
         draft.assignment = draft.assignment[kept]
-        return _finish(bench, factors, draft, kept=kept)
-    return _finish(bench, factors, draft)
+        return finish(bench, factors, draft, kept=kept)
+    return finish(bench, factors, draft)
 
 
-# ---------------------------------------------------------------- what follows
+# ---------------------------------------------------------------- what they share
 
 
-def _draft(factors: Factors) -> _Draft:
-    return _Draft(
+def _draft(factors: Factors) -> Draft:
+    return Draft(
         list(factors.vocabulary),
         factors.property_counts.copy(),
         factors.links.property_vectors,
@@ -253,7 +194,7 @@ def _renumbered(assignment: np.ndarray, numbers: Sequence[int]) -> np.ndarray:
     return np.asarray(np.array([*numbers, -1], dtype=np.int32)[assignment])
 
 
-def _mean_property(bench: Bench, factors: Factors, draft: _Draft, k: int) -> np.ndarray:
+def _mean_property(bench: Bench, factors: Factors, draft: Draft, k: int) -> np.ndarray:
     """The direction of a factor's properties, each with the sign and strength of its loading before the edit.
 
     What an analyst puts into a factor counts as its weakest own property at least, on the positive side unless it is
@@ -263,9 +204,9 @@ def _mean_property(bench: Bench, factors: Factors, draft: _Draft, k: int) -> np.
     known = own[own < factors.loadings.shape[1]]
     loading = factors.loadings[k, known].astype(np.float64)
     if len(known) < len(own):
-        added = _loadings(bench.covariance, factors.prototypes[k][None], draft.vectors[own[len(known) :]])[1][
-            0
-        ]
+        added = structure.correlate(
+            bench.covariance, factors.prototypes[k][None], draft.vectors[own[len(known) :]]
+        )[1][0]
         loading = np.concatenate([loading, added])
     sign = np.where(loading <= -structure.WEAKEST, -1.0, 1.0)
     weight = sign * np.maximum(np.abs(loading), structure.WEAKEST)
@@ -284,133 +225,3 @@ def _own_words(factors: Factors, k: int) -> dict[str, str]:
     if factors.descriptions[k] != worded.description:
         kept["description"] = factors.descriptions[k]
     return kept
-
-
-def _loadings(
-    covariance: np.ndarray, prototypes: np.ndarray, vectors: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Directions of prototypes whose scores have variance 1, and their correlations with properties."""
-    spread = np.sqrt(np.maximum(np.einsum("kd,de,ke->k", prototypes, covariance, prototypes), 1e-18))
-    directions: np.ndarray = prototypes / spread[:, None]
-    strength = np.sqrt(np.maximum(np.einsum("md,de,me->m", vectors, covariance, vectors), 1e-18))
-    correlations: np.ndarray = np.clip(directions @ covariance @ vectors.T / strength, -1, 1)
-    return directions, correlations
-
-
-def _information(loadings: np.ndarray) -> np.ndarray:
-    """What each factor's scores tell of all properties together, in nats."""
-    return np.asarray(-0.5 * np.log1p(-np.clip(loadings.astype(np.float64) ** 2, 0, 1 - 1e-6)).sum(axis=1))
-
-
-def _finish(bench: Bench, old: Factors, draft: _Draft, *, kept: np.ndarray | None = None) -> Factors:
-    """Compute what follows from the parts of a draft; `kept` are the old properties that are left."""
-    new = [i for i, part in enumerate(draft.parts) if part.old is None]
-    stay = [i for i, part in enumerate(draft.parts) if part.old is not None]
-    source = [part.old for part in draft.parts if part.old is not None]
-    n_factors, n_properties = len(draft.parts), len(draft.vocabulary)
-    columns = np.arange(old.loadings.shape[1]) if kept is None else np.flatnonzero(kept)
-
-    fresh = np.stack([part.prototype for part in draft.parts if part.prototype is not None])
-    directions = np.empty((n_factors, old.directions.shape[1]), dtype=np.float32)
-    prototypes, offset = np.empty_like(directions), np.empty(n_factors, dtype=np.float32)
-    loadings = np.empty((n_factors, n_properties), dtype=np.float32)
-    scores = np.empty((len(old.scores), n_factors), dtype=np.float32)
-    tc = np.empty(n_factors, dtype=old.tc.dtype)
-
-    directions[stay], prototypes[stay], offset[stay] = (
-        old.directions[source],
-        old.prototypes[source],
-        old.offset[source],
-    )
-    scores[:, stay], tc[stay] = old.scores[:, source], old.tc[source]
-    loadings[stay, : len(columns)] = old.loadings[source][:, columns]
-    if len(columns) < n_properties:  # a property was added
-        added = _loadings(
-            bench.covariance, prototypes[stay].astype(np.float64), draft.vectors[len(columns) :]
-        )[1]
-        loadings[stay, len(columns) :] = added
-
-    made, correlations = _loadings(bench.covariance, fresh, draft.vectors)
-    directions[new], prototypes[new], loadings[new] = made, fresh, correlations
-    offset[new] = made @ old.centre
-    scores[:, new] = old.links.text_vectors @ directions[new].T - offset[new]
-    for i in new:
-        # on the scale of the fit, whose own measure needs its noise
-        replaced = list(draft.parts[i].replaces)
-        scale = old.tc[replaced].sum() / max(_information(old.loadings[replaced]).sum(), 1e-9)
-        tc[i] = scale * _information(loadings[[i]])[0]
-
-    hidden = tuple(
-        i
-        for i, part in enumerate(draft.parts)
-        if all(k in old.hidden for k in ((part.old,) if part.old is not None else part.replaces))
-    )
-    dominant = dominant_of(old.links.text_vectors, prototypes, old.centre, hidden)
-    drawn = replace(
-        old,
-        scores=scores,
-        dominant=dominant,
-        vocabulary=tuple(draft.vocabulary),
-        loadings=loadings,
-        assignment=draft.assignment,
-        property_counts=draft.counts,
-        tc=tc,
-        factor_map=centres(old.map, dominant, scores),
-        directions=directions,
-        offset=offset,
-        prototypes=prototypes,
-        links=replace(old.links, property_vectors=draft.vectors),
-        hidden=hidden,
-    )
-    return _reworded(bench, old, drawn, draft.parts)
-
-
-def _reworded(bench: Bench, old: Factors, drawn: Factors, parts: Sequence[_Part]) -> Factors:
-    """Names, poles, evidence and hierarchy of factors after an edit; parts that stay keep theirs."""
-    taken = {old.names[part.old] for part in parts if part.old is not None}
-    names, descriptions, poles = [], [], []
-    for k, part in enumerate(parts):
-        if part.old is not None:
-            names.append(old.names[part.old])
-            descriptions.append(old.descriptions[part.old])
-            poles.append(old.poles[part.old])
-            continue
-        ends = reading.central(drawn.vocabulary, drawn.property_counts, drawn.assignment, drawn.loadings, k)
-        worded = reading.word(drawn.vocabulary, *ends)
-        name, number = part.name or worded.name, 1
-        while name in taken:
-            number += 1
-            name = f"{part.name or worded.name} ({number})"
-        taken.add(name)
-        names.append(name)
-        descriptions.append(part.description if part.description is not None else worded.description)
-        poles.append(worded.poles)
-    new = [k for k, part in enumerate(parts) if part.old is None]
-    collected = reading.collect_evidence(
-        bench.corpus,
-        drawn.assignment,
-        drawn.loadings,
-        drawn.scores,
-        poles,
-        drawn.links.property_vectors,
-        bench.encoder(),
-        new,
-    )
-    shown = dict(zip(new, collected, strict=True))
-    evidence = [shown[k] if part.old is None else old.evidence[part.old] for k, part in enumerate(parts)]
-    hierarchy = stack(drawn.scores, names, bench.seed)
-    return replace(
-        drawn,
-        names=tuple(names),
-        descriptions=tuple(descriptions),
-        poles=tuple(poles),
-        evidence=tuple(evidence),
-        hierarchy=hierarchy,
-        stats={
-            **old.stats,
-            "n_factors": len(names),
-            "n_unassigned": int((drawn.assignment < 0).sum()),
-            "n_layers": len(hierarchy),
-            "n_without_dominant": int((drawn.dominant < 0).sum()),
-        },
-    )

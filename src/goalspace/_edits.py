@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from goalspace._consequences import Bench
 from goalspace._edit_checks import check
-from goalspace._editing import Bench, apply
+from goalspace._editing import apply
 from goalspace._files import atomic_path, digest, read_json, write_atomic, write_json
 from goalspace.errors import InputError
 from goalspace.factors import Factors
@@ -196,6 +197,24 @@ def replay(bench: Bench, fitted: Factors, entries: Sequence[Entry]) -> tuple[Fac
         except InputError as error:
             lost.append(f"Not applied: {entry.said} {error}")
     return factors, tuple(lost)
+
+
+def follow(folder: Path, bench: Bench, fitted: Factors, fit: str) -> None:
+    """Make the edits of a folder's log again, on factors that were found anew, and keep what follows.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    bench
+        The texts and the encoder.
+    fitted
+        The factors before any edit.
+    fit
+        Digest of that fit.
+    """
+    factors, lost = replay(bench, fitted, read_log(folder).done)
+    save(folder, factors, fit, lost)
 
 
 def _found_again(factors: Factors, entry: Entry) -> dict[str, Any]:

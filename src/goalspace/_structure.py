@@ -135,13 +135,7 @@ def build(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int
     live, assignment = _assign(model.loadings_)
     centre = model.text_mean_
     prototypes = calibrate(text_vectors - centre, property_vectors, model.loadings_[live], assignment)
-    covariance = covariance_of(text_vectors)
-    spread = np.sqrt(np.maximum(np.einsum("kd,de,ke->k", prototypes, covariance, prototypes), 1e-18))
-    directions = prototypes / spread[:, None]
-    strength = np.sqrt(
-        np.maximum(np.einsum("md,de,me->m", property_vectors, covariance, property_vectors), 1e-18)
-    )
-    loadings = np.clip(directions @ covariance @ property_vectors.T / strength, -1, 1)
+    directions, loadings = correlate(covariance_of(text_vectors), prototypes, property_vectors)
     kept, assignment = _assign(loadings)
     directions, prototypes = directions[kept], prototypes[kept]
     return Structure(
@@ -170,6 +164,17 @@ def _assign(loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     strength = strength[kept]
     assignment = np.where(strength.max(axis=0) >= WEAKEST, strength.argmax(axis=0), -1)
     return kept, assignment.astype(np.int32)
+
+
+def correlate(
+    covariance: np.ndarray, prototypes: np.ndarray, vectors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Directions of prototypes whose scores have variance 1, and their correlations with properties."""
+    spread = np.sqrt(np.maximum(np.einsum("kd,de,ke->k", prototypes, covariance, prototypes), 1e-18))
+    directions: np.ndarray = prototypes / spread[:, None]
+    strength = np.sqrt(np.maximum(np.einsum("md,de,me->m", vectors, covariance, vectors), 1e-18))
+    correlations: np.ndarray = np.clip(directions @ covariance @ vectors.T / strength, -1, 1)
+    return directions, correlations
 
 
 def covariance_of(vectors: np.ndarray) -> np.ndarray:

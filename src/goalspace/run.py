@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import re
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -12,16 +11,18 @@ from pathlib import Path
 from typing import Any, Self
 
 from goalspace import _edits
-from goalspace._editing import Bench
+from goalspace._consequences import Bench
 from goalspace._edits import Edits
 from goalspace._files import digest
 from goalspace._record import (
     FILES,
     FORMAT,
     STAGES,
+    default_folder,
     locked,
     new_record,
     read_record,
+    source_name,
     stage_entry,
     stale_stages,
     write_record,
@@ -49,6 +50,8 @@ class Run:
     record
         What run.json says.
     """
+
+    kind = "texts"
 
     def __init__(self, path: Path, record: dict[str, Any]) -> None:
         self.path = path
@@ -120,6 +123,10 @@ class Run:
         other.__dict__.pop("edits", None)
         other.__dict__["factors"] = factors
         return other
+
+    def chosen(self, row: int) -> list[dict[str, str]]:
+        """What a selection or a retrieval said of a text, as name and value; of texts nothing does."""
+        return []
 
     def stale(self) -> list[str]:
         """Stages whose artefacts no longer follow from those before them, or are missing."""
@@ -214,13 +221,13 @@ def discover(
     corpus = Corpus.read(source, text=text, id=id)
     if len(corpus) < FEWEST_TEXTS:
         raise InputError(
-            f"{_source_name(source)} holds {len(corpus)} different text{'s' * (len(corpus) != 1)}, too few to find "
+            f"{source_name(source)} holds {len(corpus)} different text{'s' * (len(corpus) != 1)}, too few to find "
             f"factors in: give at least {FEWEST_TEXTS}."
         )
-    path = Path(out) if out is not None else _default_folder(source, goal)
+    path = Path(out) if out is not None else default_folder(source, goal)
     run = _begin(path, goal)
     with locked(path):
-        _note_corpus(run, corpus, {"source": _source_name(source), "text": text, "id": id}, started)
+        _note_corpus(run, corpus, {"source": source_name(source), "text": text, "id": id}, started)
         arguments = {
             "propose": {"llm": llm, "encoder": encoder, "sample": sample, "seed": seed, **(options or {})},
             "link": {"encoder": encoder, "tune": tune, "seed": seed},
@@ -280,20 +287,11 @@ def _do(
     run.record["stages"][stage] = stage_entry(named, mark=mark, after=before, started=started, result=result)
     write_record(run.path, run.record)
     run.forget()
-    if stage == "factor":
-        _replay(run, progress)
-
-
-def _replay(run: Run, progress: Progress | None) -> None:
-    """Make the analyst's edits again, on factors that were found anew."""
-    entries = run.edits.done
-    if not entries:
-        return
-    if progress:
-        progress("making the edits again", 0, 1)
-    factors, lost = _edits.replay(run.bench(), run.fitted, entries)
-    _edits.save(run.path, factors, run.fit, lost)
-    run.forget()
+    if stage == "factor" and run.edits.done:
+        if progress:
+            progress("making the edits again", 0, 1)
+        _edits.follow(run.path, run.bench(), run.fitted, run.fit)
+        run.forget()
 
 
 def _propose(run: Run, arguments: Mapping[str, Any], progress: Progress | None) -> dict[str, Any]:
@@ -395,13 +393,3 @@ def _name(value: Any) -> Any:
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     return str(getattr(value, "name", type(value).__name__))
-
-
-def _source_name(source: Any) -> str:
-    return str(source) if isinstance(source, (str, os.PathLike)) else f"the {type(source).__name__}"
-
-
-def _default_folder(source: Any, goal: str) -> Path:
-    stem = Path(source).name.partition(".")[0] if isinstance(source, (str, os.PathLike)) else "texts"
-    slug = "-".join(re.findall(r"\w+", f"{stem} {goal}".lower())[:8])
-    return Path("runs") / slug[:60].strip("-")
