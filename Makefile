@@ -1,7 +1,7 @@
 # The one command is `make check`; all targets run in the active environment (pip install -e '.[dev]').
 PYTHON ?= python
 
-.PHONY: check format-check lint types test format docs bench bench-quick bench-ieb bench-uses publish
+.PHONY: check format-check lint types test format docs bench bench-quick bench-ieb bench-uses bench-explorer explorer-shots publish
 
 check: format-check lint types test
 
@@ -47,6 +47,15 @@ bench-ieb:
 bench-uses:
 	$(PYTHON) bench/curation.py
 	$(PYTHON) bench/compression.py
+
+# the explorer with 100,000 texts in Chromium
+bench-explorer:
+	$(PYTHON) bench/explorer.py
+
+# a picture of every view of the explorer, on a desktop and a phone, light and dark
+SHOTS ?= bench/.cache/shots
+explorer-shots:
+	$(PYTHON) bench/explorer.py --shots $(SHOTS)
 
 # docs/benchmarks.md and the tables of other pages, from bench/results
 publish:

@@ -124,6 +124,7 @@ def test_the_map_draws_the_texts_under_the_names_of_their_factors(visit, summary
     for factor in summary["factors"][:3]:
         expect(labels.filter(has_text=factor["name"]).first).to_be_visible()
     legend = page.get_by_role("list", name="Legend").get_by_role("button")
+    expect(legend).to_have_count(len(summary["factors"]))
     assert [entry.inner_text().split("\n") for entry in legend.all()] == [
         [factor["name"], str(factor["n_texts"])] for factor in summary["factors"]
     ]
@@ -411,6 +412,7 @@ def test_factors_are_compared_by_a_column_with_their_tests(visit, server, summar
     data = server.get("/api/compare?column=0")
     table = page.get_by_role("table", name="Factors by product")
     names = [factor["name"] for factor in summary["factors"]]
+    expect(table.get_by_role("rowheader")).to_have_count(len(data["tests"]))
     for test in data["tests"]:
         row = table.get_by_role("row").filter(has=page.get_by_role("rowheader", name=names[test["factor"]]))
         cells = row.get_by_role("cell").all_inner_texts()
@@ -444,7 +446,7 @@ def test_two_groups_stand_side_by_side_and_over_time(visit, server, summary):
     expect(rows.first).to_contain_text(summary["factors"][first["factor"]]["name"])
     expect(rows.first).to_contain_text(f"+{first['effect']:.2f}")
     over = page.get_by_role("figure", name="Over time, by month")
-    assert over.get_by_role("img").count() == len(summary["factors"])
+    expect(over.get_by_role("img")).to_have_count(len(summary["factors"]))
 
 
 def test_another_goal_shows_which_factors_agree_and_which_texts_move(visit, server, summary):
@@ -461,7 +463,7 @@ def test_another_goal_shows_which_factors_agree_and_which_texts_move(visit, serv
         assert data["factors"][match["other"]]["name"] in told
         assert f"{abs(match['r']):.2f}" in told
     table = main.get_by_role("table", name="Correlation of factors")
-    assert table.get_by_role("row").count() == 1 + len(summary["factors"])
+    expect(table.get_by_role("rowheader")).to_have_count(len(summary["factors"]))
     moved = main.get_by_role("region", name="Moved").get_by_role("listitem")
     expect(moved).to_have_count(len(data["moved"]))
     moved.first.get_by_role("button").first.click()

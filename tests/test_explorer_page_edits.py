@@ -84,10 +84,11 @@ def test_a_factor_is_renamed_and_the_name_stands_everywhere(visit, server):
     assert "Bills & <b>prices</b>" in json.dumps(last, ensure_ascii=False)
 
 
-def test_factors_are_merged_split_and_hidden(visit):
+def test_factors_are_merged_split_and_hidden(visit, server):
     page = visit("view=factors&factor=0")
     entries = page.get_by_role("region", name="Factors").get_by_role("listitem")
-    n = entries.count()
+    n = len(server.get("/api/summary")["factors"])
+    expect(entries).to_have_count(n)
     dialog = edit(page, "Merge…")
     dialog.get_by_role("checkbox").first.check()
     dialog.get_by_label("Name, if it should have a new one").fill("Both")
