@@ -357,6 +357,15 @@ def test_scores_and_columns_filter_and_sort(visit, run, summary):
     expect(rows_of(page).first.get_by_role("gridcell").last).to_have_text(f"{minutes[0]:g}")
 
 
+@pytest.mark.parametrize(("view", "width"), [("map", 390), ("map", 1440), ("texts", 390)])
+def test_the_strongest_factor_filters_in_any_window(visit, summary, view, width):
+    page = visit(f"view={view}", width=width)
+    factor = summary["factors"][2]
+    page.get_by_role("button", name="Filter", exact=True).click()
+    page.get_by_role("group", name="Strongest factor").get_by_role("checkbox", name=factor["name"]).check()
+    expect(page.get_by_text(counted(factor["n_texts"], summary["n_texts"]))).to_be_visible()
+
+
 def test_why_a_text_scores_is_shown_in_its_own_sentences(visit, server, run):
     page = visit("view=texts&text=5")
     why = server.get("/api/texts/5")
