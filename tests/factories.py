@@ -117,6 +117,11 @@ class FakeRun:
     record: dict[str, Any]
     edits: Edits = field(default_factory=Edits)
     proposals: FakeProposals = field(default_factory=FakeProposals)
+    kind = "texts"
+    derived: tuple[str, ...] = ()
+
+    def chosen(self, row: int) -> list[dict[str, str]]:
+        return []
 
 
 def make_corpus(texts: Sequence[str], metadata: Mapping[str, Sequence[Any]] | None = None) -> FakeCorpus:

@@ -13,6 +13,7 @@ from goalspace._explorer_meaning import Meaning
 from goalspace._explorer_queries import TextTable
 from goalspace._report_agree import about, siblings
 from goalspace._report_view import PageColumn, View, read_columns, summary
+from goalspace.errors import GoalspaceError
 from goalspace.reports import render_html, summarise
 from goalspace.run import Run
 
@@ -31,9 +32,9 @@ class Session:
     def __init__(self, run: Run, *, edit: bool) -> None:
         self.edit = edit
         self.columns: tuple[PageColumn, ...] = read_columns(run.corpus.metadata)
-        self.others: dict[str, Run] = siblings(run)
+        self.others: dict[str, Run] = siblings(run) if run.kind == "texts" else {}
         self._changing = threading.Lock()
-        self._editor = Editor(run, lambda: self.meaning.encoder())
+        self._editor = Editor(run, lambda: self.meaning.encoder()) if edit else None
         self.run = run
         self.view = self._look()
         # the page opens on the view; what it asks for later is made ready meanwhile
@@ -74,6 +75,8 @@ class Session:
         return self._follow(Editor.redo)
 
     def _follow(self, act: Callable[[Editor], Run]) -> dict[str, Any]:
+        if self._editor is None:
+            raise GoalspaceError("This page only reads. Start it with --edit to change factors.")
         with self._changing:  # one edit at a time; readers keep the view that they began with
             self.run = act(self._editor)
             self.view = self._look()

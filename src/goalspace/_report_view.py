@@ -223,7 +223,7 @@ def summary(
     told, record = view.told, view.run.record
     return {
         "format": 1,
-        "kind": "texts",
+        "kind": view.run.kind,
         **{name: told[name] for name in ("goal", "run", "created", "version", "headline", "citations")},
         "able": dict(able),
         "n_texts": told["totals"]["n_texts"],

@@ -70,7 +70,10 @@ def why(
         "dominant": int(factors.dominant[row]),
         "factors": carrier.factors(n_factors),
         "properties": carrier.properties(n_properties),
-        "selected": [],
+        "selected": [
+            {name: _report_text.line(value, 400) for name, value in item.items()}
+            for item in view.run.chosen(row)
+        ],
         "near": [],
     }
 

@@ -33,7 +33,7 @@ def explore(
     Parameters
     ----------
     run
-        A finished run.
+        A finished run, or labelled instructions (`labelled.LabelledRun`).
     port
         0 takes a free one.
     edit
@@ -47,8 +47,10 @@ def explore(
     Raises
     ------
     InputError
-        If the run is not finished, or the port is taken.
+        If the run is not finished, tasks are to be edited, or the port is taken.
     """
+    if edit and run.kind != "texts":
+        raise InputError(f"{run.path} holds tasks of instructions, which are not edited: leave out --edit.")
     stale = run.stale()
     if stale:
         raise InputError(

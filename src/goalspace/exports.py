@@ -88,7 +88,7 @@ def _factors(run: Run) -> dict[str, Any]:
         "description": list(factors.descriptions),
         "positive_pole": [positive for positive, _ in factors.poles],
         "negative_pole": [negative for _, negative in factors.poles],
-        "tc_nats": factors.tc,
+        "tc_nats" if run.kind == "texts" else "likeness": factors.tc,
         "n_texts_dominated": dominated,
         "n_properties": [len(members) for members in factors.properties],
         "hidden": [k in factors.hidden for k in range(factors.dim)],

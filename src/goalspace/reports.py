@@ -39,6 +39,15 @@ CITATIONS = (
     },
 )
 
+TASK_CITATIONS = (
+    {
+        "what": "instructions by task (Instruction Embedding)",
+        "text": "Li, Shi, Feng, Yuan, Wang, Pan, Wang, Hu, Li: Instruction Embedding: Latent Representations of "
+        "Instructions Towards Task Identification. NeurIPS 2024, Datasets and Benchmarks. arXiv:2409.19680",
+        "url": "https://arxiv.org/abs/2409.19680",
+    },
+)
+
 
 def summarise(run: Run) -> dict[str, Any]:
     """Return everything a report shows as one JSON-able dict.
@@ -57,7 +66,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "settings", "versions", "citations". Texts are cleaned of control characters but not escaped.
     """
     corpus, factors, record = run.corpus, run.factors, run.record
-    columns = _report_tables.read_columns(corpus.metadata)
+    columns = [c for c in _report_tables.read_columns(corpus.metadata) if c.name not in run.derived]
     dominant = np.asarray(factors.dominant)
     n_factors = len(factors.names)
     all_tables = [_report_tables.crosstab(column, dominant, n_factors) for column in columns]
@@ -72,7 +81,9 @@ def summarise(run: Run) -> dict[str, Any]:
         "run": _report_text.line(run.path.name, 80),
         "created": str(record.get("created", "")),
         "version": str(record.get("goalspace", __version__)),
-        "headline": _headline(cards, totals),
+        "headline": _headline(cards, totals)
+        if run.kind == "texts"
+        else _headline_of_tasks(run, cards, totals),
         "totals": totals,
         "stages": _report_stages.stages(record),
         "quality": _report_stages.quality(record),
@@ -88,7 +99,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "settings": _report_stages.settings(record),
         "versions": {str(name): str(value) for name, value in record.get("versions", {}).items()},
         "citations": [
-            *CITATIONS,
+            *(CITATIONS if run.kind == "texts" else TASK_CITATIONS),
             {"what": "the program", "text": f"goalspace, version {__version__}", "url": ""},
         ],
     }
@@ -126,6 +137,18 @@ def _headline(cards: Sequence[dict[str, Any]], totals: dict[str, Any]) -> str:
         else "every text fits a factor"
     )
     return f"{texts}, {factors}. {'The most common' if len(cards) > 1 else 'It'}, {share}; {fit}."
+
+
+def _headline_of_tasks(run: Run, cards: Sequence[dict[str, Any]], totals: dict[str, Any]) -> str:
+    """Of instructions: the first factor is the most frequent task."""
+    n_tasks = run.record["stages"]["label"]["result"]["n_tasks"]
+    rest = totals["n_texts"] - totals["n_described"]
+    without = f"{_report_text.percent(rest / totals['n_texts'])} ask for no task that could be read"
+    return (
+        f"{_report_text.plural(totals['n_texts'], 'instruction')}, {_report_text.plural(n_tasks, 'task')}. The most "
+        f"common, “{cards[0]['name']}”, is asked for by {_report_text.percent(cards[0]['share'])} of them; "
+        f"{without if rest else 'every instruction has a task'}."
+    )
 
 
 def _factors(run: Run, about: Sequence[Column], trend: dict[str, Any] | None) -> list[dict[str, Any]]:

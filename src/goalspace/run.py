@@ -52,6 +52,7 @@ class Run:
     """
 
     kind = "texts"
+    derived: tuple[str, ...] = ()  # metadata columns that only repeat the factors
 
     def __init__(self, path: Path, record: dict[str, Any]) -> None:
         self.path = path

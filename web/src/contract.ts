@@ -25,11 +25,11 @@ export interface Sentence {                     // one piece of evidence, the se
 export interface Factor {
   index: number; name: string; description: string;
   poles: string[];                               // one or two
-  tc: number; share: number; n_texts: number;    // nats; share and number of texts of which it is the dominant factor
+  tc: number; share: number; n_texts: number;    // nats (instructions: mean cosine of its own with their centre); share and number of texts of which it is the dominant factor
   n_properties: number; properties: Property[];  // strongest first, at most 24 (GET /api/factors/{k} gives all)
   evidence: Sentence[];
   related: { factor: number; r: number }[];      // correlation of scores, strongest |r| first, at most 5; r < 0: opposite
-  trend: number[] | null;                        // share per period of Summary.trend.periods
+  trend: (number | null)[] | null;               // share per period of Summary.trend.periods; null where it has no texts
   hidden: boolean;
   x: number; y: number;                          // place of its label, unit square
 }
@@ -47,7 +47,7 @@ export interface Tree { name: string; children: (Tree | number)[] }   // a numbe
 
 export interface Summary {
   format: 1;
-  kind: "texts" | "instructions";                // instructions: factors are tasks; wording differs
+  kind: "texts" | "instructions";                // instructions: factors are tasks, properties their wordings; nothing is edited
   goal: string; run: string; created: string; version: string; headline: string;
   able: Able;
   n_texts: number; n_rows: number; n_shown: number;   // n_shown < n_texts: an inlined sample
@@ -60,7 +60,7 @@ export interface Summary {
   quality: { name: string; value: string; meaning: string }[];
   stages: { name: string; facts: string; seconds: number }[];
   findings: string[];                            // sentences
-  edits: { done: (Edit & { said: string })[]; undone: number; lost: string[] };   // said: the edit as a sentence; undone: how many can be redone; lost: edits that a refit made inapplicable
+  edits: { done: (Edit & { said: string })[]; undone: number; lost: string[] };   // said: the edit as a sentence; undone: how many can be redone; lost: a line for each edit of done that a refit made inapplicable
   citations: { what: string; text: string; url: string }[];
 }
 

@@ -184,8 +184,13 @@ export const textsOfFactor = (factor: number): Query => ({
 });
 
 /** The texts of a property: what says it in other words counts too, where that can be searched. */
-export const textsOfProperty = (name: string): Query =>
-  summary.peek()?.able.meaning ? { search: name, by: "meaning" } : { search: `"${name}"` };
+export const textsOfProperty = (name: string): Query => {
+  // a wording is a verb and a noun, which need not stand side by side
+  const task = summary.peek()?.kind === "instructions";
+  const words = task ? name.replace("|", " ") : name;
+  if (summary.peek()?.able.meaning) return { search: words, by: "meaning" };
+  return { search: task ? words : `"${words}"` };
+};
 
 // ---- edits ----
 

@@ -4,13 +4,13 @@ import type { ExportedFormat } from "./source";
 
 export type Row = Record<string, string | number | boolean | null>;
 
-export const factorRows = ({ factors }: Summary): Row[] =>
+export const factorRows = ({ factors, kind }: Summary): Row[] =>
   factors.map((f) => ({
     factor: f.name,
     description: f.description,
     positive_pole: f.poles[0] ?? null,
     negative_pole: f.poles[1] ?? null,
-    tc_nats: f.tc,
+    [kind === "texts" ? "tc_nats" : "likeness"]: f.tc,
     n_texts_dominated: f.n_texts,
     n_properties: f.n_properties,
     hidden: f.hidden,

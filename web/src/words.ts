@@ -24,6 +24,16 @@ export interface Nouns {
   text: string;
   texts: string;
   Texts: string;
+  property: string;
+  properties: string;
+  Properties: string;
+  strength: string;
+  Strength: string;
+  strengthMeans: string;
+  digits: number; // of the strength
+  shown: string; // what the pages show, by number
+  dominant: string;
+  belongs: string; // what makes a text one of a factor's
 }
 const TEXTS: Nouns = {
   factor: "factor",
@@ -32,6 +42,16 @@ const TEXTS: Nouns = {
   text: "text",
   texts: "texts",
   Texts: "Texts",
+  property: "property",
+  properties: "properties",
+  Properties: "Properties",
+  strength: "strength, nats",
+  Strength: "TC",
+  strengthMeans: "Total correlation: how much its properties tell about each other, in nats",
+  digits: 1,
+  shown: "factors",
+  dominant: "Strongest factor",
+  belongs: "in which it is the strongest",
 };
 const INSTRUCTIONS: Nouns = {
   factor: "task",
@@ -40,6 +60,16 @@ const INSTRUCTIONS: Nouns = {
   text: "instruction",
   texts: "instructions",
   Texts: "Instructions",
+  property: "wording",
+  properties: "wordings",
+  Properties: "Wordings",
+  strength: "likeness",
+  Strength: "Alike",
+  strengthMeans: "How alike its instructions are: the mean cosine with their centre",
+  digits: 2,
+  shown: "tasks shown",
+  dominant: "Task",
+  belongs: "that ask for it",
 };
 export const nounsOf = (summary: Summary) => (summary.kind === "instructions" ? INSTRUCTIONS : TEXTS);
 export const plural = (n: number, one: string, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;

@@ -39,7 +39,7 @@ function ColourBy() {
         value={now.by === "dominant" ? "dominant" : `${now.by}:${now.at}`}
         onChange={(e) => set(e.currentTarget.value)}
       >
-        <option value="dominant">Strongest {nouns.value.factor}</option>
+        <option value="dominant">{nouns.value.dominant}</option>
         {all.columns.length > 0 && (
           <optgroup label="Column">
             {all.columns.map((c, at) => (
@@ -152,7 +152,7 @@ export function MapView() {
                 showLayer.value = e.currentTarget.checked;
               }}
             />{" "}
-            Properties
+            {nouns.value.Properties}
           </label>
           <span class="grow" />
           <FiguresMenu name="map" of=".map-canvas" title={all.goal} />

@@ -105,7 +105,7 @@ function DominantFilter() {
   const shown = [...factors.filter((f) => !f.hidden).map((f) => f.index), -1];
   return (
     <fieldset class="menu-part">
-      <legend>Strongest {nouns.value.factor}</legend>
+      <legend>{nouns.value.dominant}</legend>
       <div class="checks short">
         {shown.map((k) => (
           <label key={k}>

@@ -24,7 +24,7 @@ import { Export } from "../views/Export";
 import { Factors } from "../views/Factors";
 import { Runs } from "../views/Runs";
 import { Texts } from "../views/Texts";
-import { plural } from "../words";
+import { count, plural } from "../words";
 import { Failed, Icon, Loading, Modal } from "./basics";
 
 const SHOWN: Record<View, () => ComponentChildren> = {
@@ -39,14 +39,14 @@ const SHOWN: Record<View, () => ComponentChildren> = {
 };
 
 function places(): { view: View; label: string }[] {
-  const { able, edits, columns, runs } = useSummary();
+  const { able, edits, columns, kind, runs } = useSummary();
   const words = nouns.value;
   const all: { view: View; label: string; there: boolean }[] = [
     { view: "map", label: "Map", there: true },
     { view: "factors", label: words.Factors, there: true },
     { view: "texts", label: words.Texts, there: true },
     { view: "compare", label: "Compare", there: columns.length > 0 },
-    { view: "runs", label: "Runs", there: runs.length > 0 || source.served },
+    { view: "runs", label: "Runs", there: kind === "texts" && (runs.length > 0 || source.served) },
     { view: "edits", label: "Edits", there: able.edit || edits.done.length > 0 },
     { view: "export", label: "Export", there: true },
     { view: "about", label: "About", there: true },
@@ -77,7 +77,9 @@ function Side({ onHelp }: { onHelp: () => void }) {
         </p>
         <p class="quiet size">
           {plural(all.n_texts, nouns.value.text, nouns.value.texts)},{" "}
-          {plural(all.factors.length, nouns.value.factor, nouns.value.factors)}
+          {all.kind === "texts"
+            ? plural(all.factors.length, nouns.value.factor, nouns.value.factors)
+            : `${count(all.factors.length)} ${nouns.value.shown}`}
         </p>
       </div>
       <nav aria-label="Views" ref={nav}>

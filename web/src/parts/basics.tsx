@@ -95,13 +95,20 @@ export const Bar = ({ part, index }: { part: number; index: number }) => (
   </span>
 );
 
-export function Sparkline({ values, index, label }: { values: number[]; index: number; label: string }) {
+interface SparklineProps {
+  values: (number | null)[];
+  index: number;
+  label: string;
+}
+/** A line over periods; one without texts is passed over. */
+export function Sparkline({ values, index, label }: SparklineProps) {
   const [width, height] = [84, 20];
-  const top = Math.max(...values, 1e-9);
+  const known = values.flatMap((value, at) => (value === null ? [] : [{ value, at }]));
+  const top = Math.max(...known.map(({ value }) => value), 1e-9);
   const x = (at: number) => 2 + (at / Math.max(values.length - 1, 1)) * (width - 4);
   const y = (value: number) => height - 2 - (value / top) * (height - 4);
-  const points = values.map((value, at) => `${x(at).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
-  const last = values.length - 1;
+  const points = known.map(({ value, at }) => `${x(at).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
+  const last = known.at(-1);
   return (
     <svg class="sparkline" viewBox={`0 0 ${width} ${height}`} role="img" aria-label={label}>
       <polyline
@@ -111,7 +118,7 @@ export function Sparkline({ values, index, label }: { values: number[]; index: n
         stroke-width="1.5"
         stroke-linejoin="round"
       />
-      <circle cx={x(last)} cy={y(values[last])} r="2" fill={hueName(index)} />
+      {last && <circle cx={x(last.at)} cy={y(last.value)} r="2" fill={hueName(index)} />}
     </svg>
   );
 }
@@ -164,8 +171,11 @@ function fit(panel: HTMLElement) {
   const { left, top } = panel.getBoundingClientRect();
   if (left < 8) panel.classList.add("start");
   const below = innerHeight - top - 8;
-  if (below < Math.min(panel.scrollHeight, 220)) panel.classList.add("up");
-  else panel.style.maxHeight = `${below}px`;
+  const ceiling = document.getElementById("main")?.getBoundingClientRect().top ?? 0;
+  const above = (panel.parentElement?.getBoundingClientRect().top ?? 0) - ceiling - 8;
+  const upwards = below < Math.min(panel.scrollHeight, 220) && above > below;
+  if (upwards) panel.classList.add("up");
+  panel.style.maxHeight = `${upwards ? above : below}px`;
 }
 
 /** A button with a panel below it; Escape and a click elsewhere close it. */

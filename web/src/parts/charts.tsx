@@ -8,7 +8,7 @@ import { useSize } from "./hooks";
 interface Series {
   name: string;
   index: number;
-  values: number[];
+  values: (number | null)[]; // null: nothing is known there
 }
 interface LinesProps {
   series: Series[];
@@ -29,7 +29,7 @@ function fitting(labels: string[], width: number): Set<number> {
 
 export function Lines({ series, labels, height, top, format = percent }: LinesProps) {
   const [box, { width }] = useSize<HTMLDivElement>();
-  const values = series.flatMap((s) => s.values).filter(Number.isFinite);
+  const values = series.flatMap((s) => s.values).filter((value) => value !== null);
   const low = Math.min(0, ...values);
   const high = top ?? Math.max(...values, 1e-6);
   const y = scaleLinear()
@@ -43,12 +43,13 @@ export function Lines({ series, labels, height, top, format = percent }: LinesPr
     .domain([0, Math.max(labels.length - 1, 1)])
     .range([left + 8, right]);
   const shown = fitting(labels, right - left);
-  const path = line<number>()
+  const path = line<number | null>()
     .x((_, at) => x(at))
-    .y((value) => y(value))
-    .defined(Number.isFinite);
+    .y((value) => y(value ?? 0))
+    .defined((value) => value !== null);
+  const told = (value: number | null) => (value === null ? "none" : format(value));
   const said = series
-    .map((s) => `${s.name}: ${s.values.map((value, at) => `${labels[at]} ${format(value)}`).join(", ")}`)
+    .map((s) => `${s.name}: ${s.values.map((value, at) => `${labels[at]} ${told(value)}`).join(", ")}`)
     .join("; ");
   return (
     <div class="chart" ref={box}>
@@ -88,7 +89,7 @@ export function Lines({ series, labels, height, top, format = percent }: LinesPr
               />
               {s.values.map(
                 (value, at) =>
-                  Number.isFinite(value) && (
+                  value !== null && (
                     <circle key={labels[at]} cx={x(at)} cy={y(value)} r="3" fill={hueName(s.index)}>
                       <title>{`${labels[at]}: ${format(value)}`}</title>
                     </circle>

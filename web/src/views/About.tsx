@@ -19,11 +19,11 @@ export function About() {
           <dd>{count(all.n_rows)}</dd>
         </div>
         <div>
-          <dt>different {words.texts}</dt>
+          <dt>{all.kind === "texts" ? `different ${words.texts}` : words.texts}</dt>
           <dd>{count(all.n_texts)}</dd>
         </div>
         <div>
-          <dt>{words.factors}</dt>
+          <dt>{words.shown}</dt>
           <dd>{count(all.factors.length)}</dd>
         </div>
       </dl>

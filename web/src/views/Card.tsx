@@ -67,11 +67,11 @@ function Head({ factor }: { factor: Factor }) {
           <dd>{count(factor.n_texts)}</dd>
         </div>
         <div>
-          <dt title="Total correlation: how much its properties tell about each other">strength, nats</dt>
-          <dd>{factor.tc.toFixed(1)}</dd>
+          <dt title={words.strengthMeans}>{words.strength}</dt>
+          <dd>{factor.tc.toFixed(words.digits)}</dd>
         </div>
         <div>
-          <dt>properties</dt>
+          <dt>{words.properties}</dt>
           <dd>{count(factor.n_properties)}</dd>
         </div>
       </dl>
@@ -91,11 +91,12 @@ function Head({ factor }: { factor: Factor }) {
 function Properties({ factor }: { factor: Factor }) {
   const { able } = useSummary();
   const max = Math.max(...factor.properties.map((p) => Math.abs(p.weight)), 0.01);
+  const words = nouns.value;
   const two = factor.properties.some((p) => p.weight < 0);
   return (
-    <section class="card-part" aria-label="Properties">
+    <section class="card-part" aria-label={words.Properties}>
       <h3>
-        Properties <span class="quiet">{count(factor.n_properties)}</span>
+        {words.Properties} <span class="quiet">{count(factor.n_properties)}</span>
       </h3>
       <ul class={two ? "properties two" : "properties"}>
         {factor.properties.map((property) => (
@@ -213,7 +214,7 @@ export function Card({ index }: { index: number }) {
     <article class="card" aria-label={factor.name}>
       <Head factor={factor} />
       {error && <Failed error={error} />}
-      {!data && !error && <Loading what="Loading all properties and sentences" />}
+      {!data && !error && <Loading what={`Loading all ${nouns.value.properties} and sentences`} />}
       <div class="card-columns">
         <div>
           <section class="card-part" aria-label="Evidence">

@@ -125,7 +125,7 @@ function HeatMap({ data }: { data: Comparison }) {
       note={
         <>
           {by === "shares"
-            ? `Share of a group's ${words.texts} in which the ${words.factor} is the strongest.`
+            ? `For each ${words.factor} the share of a group's ${words.texts} ${words.belongs}.`
             : `Mean standardised score of a group's ${words.texts}.`}{" "}
           {codes && `A cell opens its ${words.texts}.`}
         </>
@@ -246,7 +246,7 @@ function OverTime({ data }: { data: Comparison }) {
   if (!name || !labels || labels.length < 2) return null;
   const valuesOf = (k: number) => (here ? data.shares[k] : all.factors[k].trend) ?? [];
   const shown = all.factors.filter((f) => !f.hidden && valuesOf(f.index).length > 0);
-  const top = Math.max(...shown.flatMap((f) => valuesOf(f.index)), 0.01);
+  const top = Math.max(...shown.flatMap((f) => valuesOf(f.index)).map((share) => share ?? 0), 0.01);
   return (
     <Figure
       title={`Over time, by ${name}`}

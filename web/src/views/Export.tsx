@@ -24,7 +24,7 @@ function Tables() {
   const about: Record<ExportedTable, string> = {
     texts: `One row a ${words.text}: its columns, strongest ${words.factor} and all scores.`,
     factors: `One row a ${words.factor}: name, description, share, strength.`,
-    properties: `One row a property: its ${words.factor} and weight.`,
+    properties: `One row a ${words.property}: its ${words.factor} and weight.`,
     evidence: `One row a sentence that shows a ${words.factor}.`,
   };
   return (
@@ -37,7 +37,7 @@ function Tables() {
           options={[
             { value: "texts", label: words.Texts },
             { value: "factors", label: words.Factors },
-            { value: "properties", label: "Properties" },
+            { value: "properties", label: words.Properties },
             { value: "evidence", label: "Evidence" },
           ]}
           onChange={setWhat}

@@ -5,7 +5,7 @@ import { Bar, Choice, Dot, Empty, Sparkline } from "../parts/basics";
 import { FiguresMenu } from "../parts/Figure";
 import { useRoomy } from "../parts/hooks";
 import { factorAt, factorOrder, nouns, useSummary } from "../state";
-import { count, percent } from "../words";
+import { percent, plural } from "../words";
 import { Card } from "./Card";
 
 function Entry({
@@ -54,7 +54,7 @@ function Entry({
       )}
       <Bar part={factor.share / max} index={factor.index} />
       <span class="number">{percent(factor.share)}</span>
-      <span class="number quiet tc">{factor.tc.toFixed(factor.tc < 10 ? 1 : 0)}</span>
+      <span class="number quiet tc">{factor.tc.toFixed(factor.tc < 10 ? nouns.value.digits : 0)}</span>
     </button>
   );
 }
@@ -71,7 +71,7 @@ function Branch({ tree, max, at }: { tree: Tree; max: number; at: number | null 
       <p class="branch-name">
         <bdi>{tree.name}</bdi>
         <span class="quiet number">
-          {count(inside.length)} {nouns.value.factors}, {percent(share)}
+          {plural(inside.length, nouns.value.factor, nouns.value.factors)}, {percent(share)}
         </span>
       </p>
       <ul>
@@ -137,14 +137,11 @@ export function Factors() {
           <span>Name</span>
           <span>{trend ? `By ${trend.column}` : ""}</span>
           <span />
-          <span class="number" title={`Share of the ${words.texts} in which it is the strongest`}>
+          <span class="number" title={`Share of the ${words.texts} ${words.belongs}`}>
             Share
           </span>
-          <span
-            class="number"
-            title="Total correlation: how much its properties tell about each other, in nats"
-          >
-            TC
+          <span class="number" title={words.strengthMeans}>
+            {words.Strength}
           </span>
         </div>
         {/* biome-ignore lint/a11y/noStaticElementInteractions: arrow keys go between the buttons inside */}

@@ -183,7 +183,7 @@ function Body({ why }: { why: WhyData }) {
           />
         ))}
       </ul>
-      <h3>Strongest properties</h3>
+      <h3>Strongest {nouns.value.properties}</h3>
       {why.properties.length ? (
         <ul class="reasons">
           {why.properties.map((reason, i) => (
@@ -198,7 +198,9 @@ function Body({ why }: { why: WhyData }) {
           ))}
         </ul>
       ) : (
-        <Empty>No property is strong in this {nouns.value.text}.</Empty>
+        <Empty>
+          No {nouns.value.property} is strong in this {nouns.value.text}.
+        </Empty>
       )}
       <Facts why={why} />
       {why.near.length > 0 && (
