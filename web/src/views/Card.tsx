@@ -88,6 +88,10 @@ function Head({ factor }: { factor: Factor }) {
   );
 }
 
+/** A wording, which may go on in the next line after its verb. */
+const breakable = (name: string) =>
+  name.split("|").flatMap((part, at) => (at ? ["|", <wbr key={at} />, part] : [part]));
+
 function Properties({ factor }: { factor: Factor }) {
   const { able } = useSummary();
   const max = Math.max(...factor.properties.map((p) => Math.abs(p.weight)), 0.01);
@@ -108,7 +112,7 @@ function Properties({ factor }: { factor: Factor }) {
               title={`Search for “${property.name}”`}
               onClick={() => openTexts(textsOfProperty(property.name))}
             >
-              {property.name}
+              {breakable(property.name)}
             </button>
             <span class="number quiet">{count(property.n_texts)}</span>
             <SignedBar value={property.weight} max={max} />

@@ -22,10 +22,10 @@ function Tables() {
     });
   const formats: ExportedFormat[] = source.served ? ["csv", "parquet", "json"] : ["csv", "json"];
   const about: Record<ExportedTable, string> = {
-    texts: `One row a ${words.text}: its columns, strongest ${words.factor} and all scores.`,
-    factors: `One row a ${words.factor}: name, description, share, strength.`,
-    properties: `One row a ${words.property}: its ${words.factor} and weight.`,
-    evidence: `One row a sentence that shows a ${words.factor}.`,
+    texts: `One row per ${words.text}: its columns, strongest ${words.factor} and all scores.`,
+    factors: `One row per ${words.factor}: name, description, share, strength.`,
+    properties: `One row per ${words.property}: its ${words.factor} and weight.`,
+    evidence: `One row per sentence that shows a ${words.factor}.`,
   };
   return (
     <section class="export-part" aria-label="Tables">
