@@ -1,7 +1,7 @@
 # The one command is `make check`; all targets run in the active environment (pip install -e '.[dev]').
 PYTHON ?= python
 
-.PHONY: check format-check lint types test format docs web bench bench-quick bench-ieb bench-uses bench-explorer explorer-shots publish
+.PHONY: check format-check lint types test format docs web bench bench-quick bench-paper bench-ieb bench-uses bench-explorer explorer-shots publish
 
 check: format-check lint types test
 
@@ -33,14 +33,16 @@ web:
 bench:
 	$(PYTHON) bench/corex_speed.py
 	$(PYTHON) bench/flow_speed.py
-	$(PYTHON) bench/quality.py
 	$(PYTHON) bench/proposers.py
 
 bench-quick:
 	$(PYTHON) bench/corex_speed.py --quick
 	$(PYTHON) bench/flow_speed.py --quick
-	$(PYTHON) bench/quality.py --quick
 	$(PYTHON) bench/proposers.py --quick
+
+# the papers' experiments beside the peers, under an hour on 2 cores; `make bench-paper QUICK=--quick` in minutes
+bench-paper:
+	$(PYTHON) bench/paper.py $(QUICK)
 
 # the Instruction Embedding Benchmark; the rows of SmolLM2 take half an hour on a core with bfloat16, and their
 # vectors are kept; task-ieb is trained in a quarter of an hour

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ import numpy as np
 from goalspace._files import digest, write_atomic
 from goalspace._vectors import keep_vectors
 from goalspace.corpus import Corpus
+from goalspace.evaluation.episodes import GOAL, split_episodes, states_of
+from goalspace.evaluation.neighbours import NextAction, Recommendation
+from goalspace.evaluation.tasks import open_next_action, open_recommendation
 
 ROOT = Path(__file__).parents[1]
 CACHE = Path(__file__).parent / ".cache"
@@ -110,6 +113,41 @@ def cfpb() -> Dataset:
     rows = read_lines("cfpb/cfpb_product_labelled.jsonl")
     goals = {"product": "find out which financial product the complaint is about"}
     return _dataset("cfpb", rows, text="text", id="complaint_id", labels=("product",), goals=goals)
+
+
+def inspired(sample: int | None = None) -> tuple[Dataset, Recommendation]:
+    """The training dialogues of Inspired, each once, and the task of the next movie; or the first `sample` of them."""
+    task = open_recommendation(DATA / "inspired")
+    if sample is not None:
+        task = replace(task, train=task.train[:sample], items=task.items[:sample])
+    texts = list(dict.fromkeys(task.train))
+    data = Dataset(
+        "inspired",
+        tuple(
+            str(task.train.index(text)) for text in texts
+        ),  # ids of the recorded proposals: first occurrences
+        tuple(texts),
+        {},
+        {"movie": "discover which factors decide what movie should be recommended or discussed next"},
+        {"movie": f"recorded:{DATA / 'proposals/inspired.jsonl'}"},
+    )
+    return data, task
+
+
+def alfworld(n_episodes: int) -> tuple[Dataset, NextAction]:
+    """The states of training episodes of ALFWorld, each once, with what rules say of them, and the next action."""
+    path = DATA / "alfworld/expert_trajectories_train.jsonl"
+    task = open_next_action(path, sample=n_episodes)
+    split = split_episodes(read_lines("alfworld/expert_trajectories_train.jsonl"), sample=n_episodes)
+    facts = {state.text: state.facts for state in states_of(split.train)}
+    ids = tuple(str(i) for i in range(len(facts)))
+    recorded = CACHE / f"alfworld-facts-{n_episodes}.jsonl"
+    lines = [
+        json.dumps({"id": id, "properties": own}) + "\n" for id, own in zip(ids, facts.values(), strict=True)
+    ]
+    write_atomic(recorded, "".join(lines))
+    data = Dataset("alfworld", ids, tuple(facts), {}, {"action": GOAL}, {"action": f"recorded:{recorded}"})
+    return data, task
 
 
 def read_lines(name: str) -> list[dict[str, Any]]:

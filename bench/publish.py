@@ -5,7 +5,7 @@
 A page names the table that it wants in a comment: the result, the beginning of the table's title and, if not all,
 columns or rows; what stands between it and the comment `<!-- end -->` is replaced.
 
-    <!-- table: quality-A | A. | columns: topic; subtopic -->
+    <!-- table: paper-bills | Bills | columns: topic; subtopic -->
     <!-- table: compression | 20 items, models held out by family | columns: mean MAE | rows: ours; random items, line -->
 """
 
@@ -28,8 +28,8 @@ _MARK = re.compile(r"(<!-- table: (?P<wish>.*?) -->\n)(?P<old>.*?)(<!-- end -->)
 
 _HEAD = """# Benchmarks
 
-Written by `python bench/publish.py` from `bench/results/*.json`, which `make bench`, `make bench-ieb` and
-`make bench-uses` write. The data is that of `bench/_data.py`; figures are means ± standard errors over seeds where
+Written by `python bench/publish.py` from `bench/results/*.json`, which `make bench-paper` (the papers' experiments),
+`make bench`, `make bench-ieb` and `make bench-uses` write. The data is that of `bench/_data.py`; figures are means ± standard errors over seeds where
 there are several. In bold: our rows. Seconds depend on what else the machine did.
 """
 
@@ -49,8 +49,8 @@ def render(document: Mapping[str, Any]) -> str:
         lines += (
             ["", "Below target: " + "; ".join(map(_escape, table["missed"])) + "."] if table["missed"] else []
         )
-    for picture in sorted(RESULTS.glob(f"{document['name']}-*.svg")):
-        if not picture.stem.endswith("-quick"):
+    for picture in sorted(RESULTS.glob("*.svg")):
+        if re.fullmatch(rf"{document['name']}(-layers)?", picture.stem):
             lines += ["", f"![{picture.stem}](../bench/results/{picture.name})"]
     return "\n".join(lines) + "\n"
 

@@ -14,6 +14,9 @@ import numpy as np
 import pytest
 
 from conftest import ROOT
+from goalspace._cli_tasks import find_encoder
+from goalspace._vectors import embed
+from goalspace.encoders import get_encoder
 from goalspace.errors import InputError
 from goalspace.exports import export
 from goalspace.run import Run, discover, redo
@@ -139,6 +142,28 @@ def test_opening_a_run_needs_neither_torch_nor_an_llm(finished: Run) -> None:
 def test_loaded_scores_are_those_of_encode(finished: Run) -> None:
     run = Run.open(finished.path)
     np.testing.assert_allclose(run.factors.encode(run.corpus.texts), run.factors.scores, atol=2e-3)
+
+
+def test_the_factors_of_a_run_are_an_encoder(tickets: Path, finished: Run, tmp_path: Path) -> None:
+    """Its texts come out as they were scored, and the verb measures them: run:FOLDER."""
+    found = find_encoder(f"run:{finished.path}")
+    assert get_encoder(found) is found
+    np.testing.assert_allclose(
+        embed(finished.corpus.texts, encoder=found), finished.factors.scores, atol=2e-3
+    )
+    assert found.name == Run.open(finished.path).factors.name
+
+    with tickets.open(encoding="utf-8", newline="") as file:
+        lines = [json.dumps(row) + "\n" for row in csv.DictReader(file)]
+    data, out = tmp_path / "tickets.jsonl", tmp_path / "scores.json"
+    data.write_text("".join(lines), encoding="utf-8")
+    given = ["--task", "categorisation", "--data", data, "--text", "message", "--label", "product"]
+    done = cli("evaluate", *given, "--encoder", f"run:{finished.path}", "-o", out)
+    assert done.returncode == 0, done.stderr
+    (score,) = json.loads(out.read_text("utf-8"))["scores"]
+    assert score["encoder"] == f"run:{finished.path}"
+    chance = 1 / len(set(finished.corpus.metadata["product"]))
+    assert score["values"]["logistic"]["mean"] > 2 * chance
 
 
 def test_another_goal_gives_other_factors(tickets: Path, finished: Run, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from goalspace import _reading as reading
 from goalspace import _structure as structure
 from goalspace.corpus import Corpus
 from goalspace.encoders import Encoder
-from goalspace.factors import Factors, centres, dominant_of, stack
+from goalspace.factors import Factors, centres, stack
 from goalspace.links import Links
 
 _BLOCK = 4096  # texts
@@ -121,7 +121,7 @@ def finish(bench: Bench, old: Factors, draft: Draft, *, kept: np.ndarray | None 
         for i, part in enumerate(draft.parts)
         if all(k in old.hidden for k in ((part.old,) if part.old is not None else part.replaces))
     )
-    dominant = dominant_of(old.links.text_vectors, prototypes, old.centre, hidden)
+    dominant = structure.assign_texts(old.links.text_vectors, prototypes, old.centre, hidden)
     drawn = replace(
         old,
         scores=scores,

@@ -12,7 +12,7 @@ from goalspace import _reading as reading
 from goalspace import _structure as structure
 from goalspace._consequences import Bench, Draft, Part, finish
 from goalspace.errors import InputError
-from goalspace.factors import Factors, centres, dominant_of, stack
+from goalspace.factors import Factors, centres, stack
 
 _FEWEST_PER_PART = 3  # texts
 
@@ -70,7 +70,7 @@ def _hide(factors: Factors, edit: Mapping[str, Any]) -> Factors:
     hidden = {*factors.hidden, edit["factor"]} if edit["hidden"] else {*factors.hidden} - {edit["factor"]}
     if len(hidden) == factors.dim:
         raise InputError("This is the last factor that is shown: show another one first.")
-    dominant = dominant_of(
+    dominant = structure.assign_texts(
         factors.links.text_vectors, factors.prototypes, factors.centre, kept := tuple(sorted(hidden))
     )
     return replace(
@@ -187,7 +187,7 @@ def _draft(factors: Factors) -> Draft:
 
 def _nearest(factors: Factors) -> np.ndarray:
     """The factor of every text, hidden or not."""
-    return dominant_of(factors.links.text_vectors, factors.prototypes, factors.centre)
+    return structure.assign_texts(factors.links.text_vectors, factors.prototypes, factors.centre)
 
 
 def _renumbered(assignment: np.ndarray, numbers: Sequence[int]) -> np.ndarray:

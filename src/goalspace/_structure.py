@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -148,6 +149,16 @@ def build(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int
         loadings[kept].astype(np.float32),
         model.tcs_[live[kept]],
     )
+
+
+def assign_texts(
+    vectors: np.ndarray, prototypes: np.ndarray, centre: np.ndarray, hidden: Sequence[int] = ()
+) -> np.ndarray:
+    """The prototype in whose direction a text lies, -1 where it lies in none's; hidden ones do not count."""
+    strength = (vectors - centre) @ prototypes.T
+    strength[:, list(hidden)] = -np.inf
+    best = strength.argmax(axis=1)
+    return np.where(strength[np.arange(len(best)), best] > 1e-6, best, -1).astype(np.int32)
 
 
 def _assign(loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -198,11 +198,11 @@ class TextTower:
             "centre": self.head.centre,
             "sentence_mean": self.head.sentence_mean,
             "residual": np.array([self.head.residual], dtype=np.float32),
-            "space.mean": self.head.space.mean,
-            "space.spread": self.head.space.spread,
             **{f"mean.{name}": mean for name, mean in self.blocks.means.items()},
             **{f"scale.{name}": scale for name, scale in self.blocks.scales.items()},
         }
+        if self.head.space.whitens:
+            arrays |= {"space.mean": self.head.space.mean, "space.spread": self.head.space.spread}
         if self.blocks.lexical is not None:
             arrays |= {
                 "lexical.idf": self.blocks.lexical.idf,
@@ -228,6 +228,11 @@ class TextTower:
             {name: arrays[f"scale.{name}"] for name in names},
             lexical,
         )
+        space = (  # runs of before there were others have none: plain
+            Space(arrays["space.mean"], arrays["space.spread"])
+            if "space.spread" in arrays
+            else Space.plain(len(arrays["offset"]))
+        )
         return cls(
             blocks,
             Head(
@@ -236,7 +241,7 @@ class TextTower:
                 arrays["centre"],
                 arrays["sentence_mean"],
                 float(arrays["residual"][0]),
-                Space(arrays["space.mean"], arrays["space.spread"]),
+                space,
             ),
         )
 

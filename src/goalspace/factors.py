@@ -12,7 +12,7 @@ import numpy as np
 
 from goalspace import _reading as reading
 from goalspace import _structure as structure
-from goalspace._files import atomic_path, read_json, write_json
+from goalspace._files import atomic_path, digest, read_json, write_json
 from goalspace._layout import lay_out
 from goalspace._reading import Evidence
 from goalspace._vectors import keep_vectors
@@ -120,6 +120,11 @@ class Factors:
     stats: Mapping[str, Any] = field(default_factory=dict)
     hidden: tuple[int, ...] = ()
 
+    @cached_property
+    def name(self) -> str:
+        """Which factors these are, by what places texts: their name as an encoder."""
+        return f"factors:{digest(self.directions, self.offset)[:16]}"
+
     @property
     def dim(self) -> int:
         """Number of factors: the dimension of `encode`."""
@@ -146,7 +151,8 @@ class Factors:
 
     def assign(self, texts: Sequence[str]) -> np.ndarray:
         """The dominant factor of texts, seen or new (n_texts,) int32, -1 where none describes the text."""
-        return dominant_of(self.links.encode(texts), self.prototypes, self.centre, self.hidden)
+        vectors = self.links.encode(texts)
+        return structure.assign_texts(vectors, self.prototypes, self.centre, self.hidden)
 
     def _score(self, vectors: np.ndarray) -> np.ndarray:
         return np.asarray(vectors @ self.directions.T - self.offset, dtype=np.float32)
@@ -252,7 +258,7 @@ def factor(
         progress("fitting the factors", 0, 1)
     found = structure.build(links.text_vectors, links.property_vectors, n_factors)
     scores = np.asarray(links.text_vectors @ found.directions.T - found.offset, dtype=np.float32)
-    dominant = dominant_of(links.text_vectors, found.prototypes, found.centre)
+    dominant = structure.assign_texts(links.text_vectors, found.prototypes, found.centre)
     if progress:
         progress("drawing the map and collecting evidence", 0, 1)
     counts = proposals.n_texts_with()
@@ -298,16 +304,6 @@ def factor(
             "n_without_dominant": int((dominant < 0).sum()),
         },
     )
-
-
-def dominant_of(
-    vectors: np.ndarray, prototypes: np.ndarray, centre: np.ndarray, hidden: Sequence[int] = ()
-) -> np.ndarray:
-    """The prototype in whose direction a text lies, -1 where it lies in none's; hidden ones do not count."""
-    strength = (vectors - centre) @ prototypes.T
-    strength[:, list(hidden)] = -np.inf
-    best = strength.argmax(axis=1)
-    return np.where(strength[np.arange(len(best)), best] > 1e-6, best, -1).astype(np.int32)
 
 
 def centres(positions: np.ndarray, dominant: np.ndarray, scores: np.ndarray) -> np.ndarray:

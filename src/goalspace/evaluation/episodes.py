@@ -12,11 +12,14 @@ import numpy as np
 from goalspace.errors import InputError
 
 GOAL = "discover which facts about the state decide the next action"
-STATE_CHARACTERS = (
-    700  # of the newest part of the trajectory: with the goal about 256 tokens, what MiniLM reads
-)
+# The newest part of a text that is kept: about 256 tokens, which is what the built-in encoder reads of a text. It
+# would cut the end off, as the papers' code did, and the end says what comes next. Lists of numbered objects have
+# more tokens than talk, and the goal stands before them.
+STATE_CHARACTERS = 700
+DIALOGUE_CHARACTERS = 1000
 
 _NUMBER = re.compile(r"\s+\d+\b")
+_FIELDS = ("id", "scene", "room", "goal", "init_obs", "steps")
 _HELD_OUT_SCENES = 9  # one in so many of a room's scenes is unseen
 _HELD_OUT_TRIALS = 10  # one in so many trials of the other scenes is held out
 
@@ -70,15 +73,10 @@ def split_episodes(
     Raises
     ------
     InputError
-        If an episode lacks a field.
+        If an episode lacks a field, or there are too few of them to hold any out.
     """
     for number, episode in enumerate(episodes, 1):
-        if missing := [
-            name for name in ("id", "scene", "room", "goal", "init_obs", "steps") if name not in episode
-        ]:
-            raise InputError(
-                f"Episode {number} has no '{missing[0]}': episodes need id, scene, room, goal, init_obs and steps."
-            )
+        _check(number, episode)
     rng = np.random.default_rng(seed)
     rooms: dict[str, set[str]] = {}
     for episode in episodes:
@@ -96,7 +94,25 @@ def split_episodes(
     train, seen = known[n_seen:], known[:n_seen]
     if sample is not None:
         train, seen, unseen = train[:sample], seen[: max(1, sample // 5)], unseen[: max(1, sample // 5)]
+    if not (train and seen and unseen):
+        raise InputError(
+            f"{len(episodes)} episodes are too few to hold scenes and trials out: "
+            "give a room with two scenes, and ten episodes or more in the scenes that are left."
+        )
     return Split(tuple(train), tuple(seen), tuple(unseen))
+
+
+def _check(number: int, episode: Mapping[str, Any]) -> None:
+    """Refuse what is no trajectory."""
+    if missing := [name for name in _FIELDS if name not in episode]:
+        raise InputError(f"Episode {number} has no '{missing[0]}': episodes need {', '.join(_FIELDS)}.")
+    steps = episode["steps"]
+    if not isinstance(steps, list) or not steps or not all(_is_step(step) for step in steps):
+        raise InputError(f"Episode {number}: 'steps' must be a list of [action, observation], one at least.")
+
+
+def _is_step(step: Any) -> bool:
+    return isinstance(step, list) and len(step) == 2 and all(isinstance(part, str) for part in step)
 
 
 def states_of(episodes: Sequence[Mapping[str, Any]]) -> list[State]:
@@ -109,10 +125,11 @@ def _states(episode: Mapping[str, Any]) -> Iterator[State]:
     lines = [str(episode["init_obs"])]
     watched = _Watched(goal)
     for action, observation in episode["steps"]:
-        text = f"Goal: {goal}\n{_newest(lines)}"
+        recent = newest("\n".join(lines), STATE_CHARACTERS)
+        text = f"Goal: {goal}\n{recent}"
         yield State(text, without_numbers(action), str(episode["id"]), tuple(watched.facts()))
-        lines += [f"> {action}", str(observation)]
-        watched.see(str(action), str(observation))
+        lines += [f"> {action}", observation]
+        watched.see(action, observation)
 
 
 def without_numbers(action: str) -> str:
@@ -120,9 +137,10 @@ def without_numbers(action: str) -> str:
     return _NUMBER.sub("", action)
 
 
-def _newest(lines: Sequence[str]) -> str:
-    text = "\n".join(lines)
-    return text if len(text) <= STATE_CHARACTERS else text[-STATE_CHARACTERS:].split(None, 1)[-1]
+def newest(text: str, characters: int) -> str:
+    """The end of a text, of at most so many characters, in whole words."""
+    text = text.strip()
+    return text if len(text) <= characters else text[-characters:].split(None, 1)[-1]
 
 
 # ---------------------------------------------------------------- facts
@@ -134,6 +152,8 @@ _TASKS = (
     ("look", re.compile(r"\b(?:look|examine)\b")),
     ("put two", re.compile(r"\b(?:two)\b")),
 )
+_LAMP = "desklamp"
+_LOOKED_AT = re.compile(r"\b(?:at|examine)(?: an?| some| the)? ([a-z]+)")
 _STATIONS = {"heat": "microwave", "cool": "fridge", "clean": "sinkbasin"}
 _THING = re.compile(r"\b(?:an?|some|the|two)\s+(?:(?:hot|cool|cold|clean)\s+)?([a-z]+)")
 _SEEN = re.compile(r"\ban? ([a-z]+) \d+")
@@ -146,9 +166,10 @@ class _Watched:
     def __init__(self, goal: str) -> None:
         words = goal.lower()
         self.task = next((name for name, pattern in _TASKS if pattern.search(words)), "put")
-        found = _THING.search(words)
+        looks = self.task == "look"
+        found = (_LOOKED_AT if looks else _THING).search(words)
         self.target = found[1] if found else "object"
-        self.place = re.findall(r"[a-z]+", words)[-1] if self.task != "look" else "desklamp"
+        self.place = _LAMP if looks else re.findall(r"[a-z]+", f"somewhere {words}")[-1]
         self.at = "middle of the room"
         self.held: str | None = None
         self.ready = self.task not in _STATIONS
@@ -157,7 +178,6 @@ class _Watched:
         self.here: tuple[str, ...] = ()
         self.closed = False
         self.known: dict[str, str] = {}  # object → where it was seen
-        self.visits = 0
 
     def see(self, action: str, observation: str) -> None:
         """Take in an action and what followed on it."""
@@ -168,7 +188,7 @@ class _Watched:
         if failed:
             return
         if verb == "go":
-            self.at, self.visits = first, self.visits + 1
+            self.at = first
             self.closed = "is closed" in observation
         elif verb in ("open", "close"):
             self.closed = verb == "close"
@@ -205,7 +225,8 @@ class _Watched:
                 where = "at the" if self.at == station else "must go to the"
                 yield f"holding what must be {self.task}ed, {where} {station}"
             else:
-                where = "at its destination" if self.at == self.place else "must be brought"
+                there = self.place in (self.at, *self.here)  # a lamp stands on something
+                where = "at its destination" if there else "must be brought"
                 yield f"holding the ready {self.target}, {where}"
                 yield f"must bring it to the {self.place}"
         elif self.target in self.here:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +18,7 @@ RANKS = (1, 5, 10, 20, 50)
 _CHOSEN_BY = 20  # the rank whose hits choose the number of neighbours
 _HELD_OUT = 0.2  # of the training texts, the last ones, on which it is chosen
 _CHUNK = 1024  # texts whose similarities with all training texts are in memory at a time
+_NEVER = np.iinfo(np.int64).max  # the rank of an item that no training text has
 _EQUAL = 1e-6  # similarities that differ by less are the same
 
 
@@ -37,6 +40,7 @@ class Recommendation:
     test: tuple[str, ...]
     wanted: tuple[str, ...]
     setting: str = "ours"
+    rows: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)  # the training texts, to fit a run on
 
     metrics = tuple(f"Hit@{k}" for k in RANKS)
 
@@ -74,17 +78,20 @@ class Recommendation:
         train, test = _unit(vectors[:n_train]), _unit(vectors[n_train:])
         n_near = self._choose(train)
         ranks = _ranks(train, self.items, test, self.wanted, (n_near,))[n_near]
-        found: dict[str, Estimate] = {}
-        for suffix, kept in (("", np.ones(len(ranks), dtype=bool)), (" reachable", self.reachable)):
-            found |= {f"Hit@{k}{suffix}": Estimate.of(ranks[kept] < k) for k in RANKS if kept.any()}
-        return {**found, "neighbours": Estimate(float(n_near), 0.0)}
+        return {**self._hits(ranks), "neighbours": Estimate(float(n_near), 0.0)}
 
     def by_popularity(self) -> dict[str, Estimate]:
         """What the most frequent items alone would reach, whatever the text."""
         same = np.zeros((len(self.texts), 1), dtype=np.float32)
         n_train = len(self.train)
-        ranks = _ranks(same[:n_train], self.items, same[n_train:], self.wanted, (n_train,))[n_train]
-        return {f"Hit@{k}": Estimate.of(ranks < k) for k in RANKS}
+        return self._hits(
+            _ranks(same[:n_train], self.items, same[n_train:], self.wanted, (n_train,))[n_train]
+        )
+
+    def _hits(self, ranks: np.ndarray) -> dict[str, Estimate]:
+        kept = ranks[self.reachable]
+        found = {f"Hit@{k}": Estimate.of(ranks < k) for k in RANKS}
+        return found | ({f"Hit@{k} reachable": Estimate.of(kept < k) for k in RANKS} if len(kept) else {})
 
     def _choose(self, train: np.ndarray) -> int:
         first = int(len(train) * (1 - _HELD_OUT))
@@ -111,6 +118,9 @@ class NextAction:
     actions: tuple[str, ...]
     groups: Mapping[str, TestStates]
     setting: str = "ours"
+    rows: tuple[Mapping[str, Any], ...] = field(
+        default=(), repr=False
+    )  # the training states, to fit a run on
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
@@ -153,8 +163,7 @@ class NextAction:
 
     def by_frequency(self) -> dict[str, Estimate]:
         """What the most frequent action alone would reach."""
-        known, counts = np.unique(np.array(self.actions), return_counts=True)
-        most = known[counts.argmax()]
+        most = Counter(self.actions).most_common(1)[0][0]  # of equally frequent ones the first
         return {
             name: _over_episodes(np.array(group.actions) == most, group.episodes)
             for name, group in self.groups.items()
@@ -179,7 +188,7 @@ def _ranks(
     wanted: Sequence[str],
     numbers: Sequence[int],
 ) -> dict[int, np.ndarray]:
-    """The rank of the wanted item, from 0, per number of neighbours; beyond all items where it is unknown."""
+    """The rank of the wanted item, from 0, per number of neighbours; `_NEVER` where it is unknown."""
     names = list(dict.fromkeys(item for own in items for item in own))
     place = {item: i for i, item in enumerate(names)}
     owner = np.repeat(np.arange(len(items)), [len(own) for own in items])
@@ -189,7 +198,7 @@ def _ranks(
     order = np.argsort(-popularity, kind="stable")  # popularity, then first appearance
     tie = np.empty(len(names))
     tie[order] = np.arange(len(names)) / max(len(names), 1)
-    ranks = {n: np.full(len(wanted), len(names), dtype=np.int64) for n in numbers}
+    ranks = {n: np.full(len(wanted), _NEVER, dtype=np.int64) for n in numbers}
     near = _by_similarity(train, queries, max(numbers))
     for row, item in enumerate(wanted):
         if item not in place:

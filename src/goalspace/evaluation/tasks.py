@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from goalspace.errors import InputError
-from goalspace.evaluation import episodes
+from goalspace.evaluation.episodes import DIALOGUE_CHARACTERS, State, newest, split_episodes, states_of
 from goalspace.evaluation.formats import read_labels, read_lines, read_lists, read_texts
 from goalspace.evaluation.metrics import (
     Estimate,
@@ -34,6 +34,11 @@ _GROUPINGS = {
 }
 _SIMILARITIES = {"intention-similarity": ("Spearman", "AUC"), "paraphrase": ("AUC",)}
 _PROBE, _RECOMMENDATION, _NEXT_ACTION = "categorisation", "recommendation", "next-action"
+_COLUMNS = {  # of tasks whose columns have fixed names
+    **dict.fromkeys(_SIMILARITIES, "instruction1, instruction2 and label"),
+    _RECOMMENDATION: "text, items and split",
+    _NEXT_ACTION: "text, action, episode and split",
+}
 NAMES = (*_GROUPINGS, *_SIMILARITIES, _PROBE, _RECOMMENDATION, _NEXT_ACTION)
 _TEXT_COLUMNS = ("instruction", "prompt", "text", "question", "query", "summary")
 
@@ -207,36 +212,31 @@ def open_task(
         ``intention-similarity`` (IIS) or ``paraphrase``: rows with instruction1, instruction2 and label, 1 for
         the same task and 0 for different ones.
         ``recommendation``: rows with text, items (a list) and split (train or test; a test row has one item), or
-        the folder of Inspired in Instruct-LF's release (train.jsonl and test.jsonl).
+        the folder of Inspired in Instruct-LF's release (train.jsonl and test.jsonl). Of a long text the newest
+        part is kept.
         ``next-action``: rows with text, action, episode and split (train, or the name of a test group), or
         expert trajectories of ALFWorld, an episode per row, which are split and turned into states.
     path
         A JSON Lines file, or the folder.
     text
-        The column of the texts [default: instruction, else prompt, text, question or query].
+        The column of the texts [default: instruction, else prompt, text, question, query or summary].
     label
-        The column of the labels [default: label].
+        The column of the labels [default: label]. The last two tasks have columns of fixed names.
     setting
         ``ours`` or ``official``.
     seeds
         Number of k-means runs in our setting, or of trees.
     sample
-        Number of training episodes of ALFWorld [default: all].
+        Number of training episodes of ALFWorld, and a fifth as many of either held-out kind [default: all].
 
     Raises
     ------
     InputError
-        If the name or setting is unknown, the file cannot be read, lacks a column, or holds too few labels.
+        If the name or setting is unknown, an option is not for this task, the file cannot be read, lacks a
+        column, or holds too few labels.
     """
-    if name not in NAMES:
-        raise InputError(f"There is no task '{name}': write one of {', '.join(NAMES)}.")
-    if setting not in ("ours", "official"):
-        raise InputError(f"There is no setting '{setting}': write ours or official.")
-    if seeds < 1:
-        raise InputError(f"The 'seeds' parameter of open_task must be at least 1. Got {seeds} instead.")
+    _check(name, text=text, label=label, setting=setting, seeds=seeds, sample=sample)
     path = Path(path)
-    if setting == "official" and name not in (*_GROUPINGS, *_SIMILARITIES):
-        raise InputError(f"The task '{name}' has one setting only: leave 'setting' out.")
     if name == _RECOMMENDATION:
         return open_recommendation(path)
     if name == _NEXT_ACTION:
@@ -255,8 +255,6 @@ def open_task(
         if name == _PROBE:
             return Probe(name, tuple(texts), labels, how, seeds)
         return Grouping(name, tuple(texts), labels, _GROUPINGS[name], how, seeds)
-    if text is not None:
-        raise InputError(f"The task '{name}' reads instruction1 and instruction2: leave 'text' out.")
     sides = [read_texts(path, rows, side) for side in ("instruction1", "instruction2")]
     same = read_labels(path, rows, label)
     if set(same) != {"0", "1"}:
@@ -268,11 +266,35 @@ def open_task(
     return Similarity(name, pairs, tuple(int(value) for value in same), _SIMILARITIES[name], how)
 
 
+def _check(
+    name: str, *, text: str | None, label: str | None, setting: str, seeds: int, sample: int | None
+) -> None:
+    """Refuse names that nothing has, and options that the task does not read."""
+    if name not in NAMES:
+        raise InputError(f"There is no task '{name}': write one of {', '.join(NAMES)}.")
+    if setting not in ("ours", "official"):
+        raise InputError(f"There is no setting '{setting}': write ours or official.")
+    for option, value in (("seeds", seeds), ("sample", sample)):
+        if value is not None and value < 1:
+            raise InputError(
+                f"The '{option}' parameter of open_task must be at least 1. Got {value} instead."
+            )
+    if setting == "official" and name not in (*_GROUPINGS, *_SIMILARITIES):
+        raise InputError(f"The task '{name}' has one setting only: leave 'setting' out.")
+    if sample is not None and name != _NEXT_ACTION:
+        raise InputError(f"The 'sample' parameter is for the task {_NEXT_ACTION}: leave it out of '{name}'.")
+    for option, column in (("text", text), ("label", label)):
+        if column is not None and name in _COLUMNS and not (option == "label" and name in _SIMILARITIES):
+            raise InputError(f"The task '{name}' reads {_COLUMNS[name]}: leave '{option}' out.")
+
+
 Opened = Grouping | Similarity | Probe | Recommendation | NextAction
 
 
 def open_recommendation(path: Path) -> Recommendation:
     """Read texts with the items that follow on them; the release of Inspired is a folder of two files.
+
+    Of a text that is longer than what the encoder reads, the newest part is kept.
 
     Raises
     ------
@@ -284,6 +306,7 @@ def open_recommendation(path: Path) -> Recommendation:
         rows, tests = read_lines(known), read_lines(held_out)
         train, items = read_texts(known, rows, "full_situation"), read_lists(known, rows, "movies")
         test, wanted = read_texts(held_out, tests, "test_inputs"), read_texts(held_out, tests, "test_outputs")
+        ids = _ids(rows, "idx")
     else:
         rows = read_lines(path)
         splits = read_texts(path, rows, "split")
@@ -299,13 +322,21 @@ def open_recommendation(path: Path) -> Recommendation:
                 )
         train, items = [texts[i] for i in of_train], [listed[i] for i in of_train]
         test, wanted = [texts[i] for i in of_test], [listed[i][0] for i in of_test]
+        ids = _ids([rows[i] for i in of_train], "id")
+    train, test = ([newest(text, DIALOGUE_CHARACTERS) for text in side] for side in (train, test))
     return Recommendation(
         _RECOMMENDATION,
-        tuple(text.strip() for text in train),
+        tuple(train),
         tuple(map(tuple, items)),
-        tuple(text.strip() for text in test),
+        tuple(test),
         tuple(wanted),
+        rows=tuple({"id": id, "text": text} for id, text in zip(ids, train, strict=True)),
     )
+
+
+def _ids(rows: Sequence[Mapping[str, Any]], column: str) -> list[str]:
+    """The ids of rows, by which recorded proposals name them; their numbers if they have none."""
+    return [str(row.get(column, number)) for number, row in enumerate(rows)]
 
 
 def open_next_action(path: Path, *, sample: int | None = None, seed: int = 0) -> NextAction:
@@ -318,28 +349,50 @@ def open_next_action(path: Path, *, sample: int | None = None, seed: int = 0) ->
     """
     rows = read_lines(path)
     if "steps" in rows[0]:
-        split = episodes.split_episodes(rows, sample=sample, seed=seed)
-        train, *tests = (episodes.states_of(part) for part in (split.train, split.seen, split.unseen))
-        groups = {name: _test_states(part) for name, part in zip(("seen", "unseen"), tests, strict=True)}
-        return _next_action([state.text for state in train], [state.action for state in train], groups)
+        return _open_episodes(path, rows, sample, seed)
+    if sample is not None:
+        raise InputError(f"{path} holds states, not episodes to split: leave 'sample' out.")
     columns = {name: read_texts(path, rows, name) for name in ("text", "action", "episode", "split")}
-    by_split: dict[str, list[episodes.State]] = {}
+    by_split: dict[str, list[State]] = {}
     for text, action, episode, name in zip(*columns.values(), strict=True):
-        by_split.setdefault(name, []).append(episodes.State(text, action, episode, ()))
-    known = by_split.pop("train", [])
-    if not known or not by_split:
+        by_split.setdefault(name, []).append(State(text, action, episode, ()))
+    train = by_split.pop("train", [])
+    if not train or not by_split:
         raise InputError(f"{path}: the column 'split' must hold train and the name of a test group at least.")
-    groups = {name: _test_states(states) for name, states in by_split.items()}
-    return _next_action([state.text for state in known], [state.action for state in known], groups)
+    ids = _ids([row for row in rows if row["split"] == "train"], "id")
+    return _next_action(train, by_split, [_row(id, state) for id, state in zip(ids, train, strict=True)])
+
+
+def _open_episodes(
+    path: Path, rows: Sequence[Mapping[str, Any]], sample: int | None, seed: int
+) -> NextAction:
+    try:
+        split = split_episodes(rows, sample=sample, seed=seed)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    train = states_of(split.train)
+    groups = {"seen": states_of(split.seen), "unseen": states_of(split.unseen)}
+    fit = [{**_row(str(i), state), "facts": list(state.facts)} for i, state in enumerate(train)]
+    return _next_action(train, groups, fit)
+
+
+def _row(id: str, state: State) -> dict[str, Any]:
+    return {"id": id, "text": state.text, "action": state.action, "episode": state.episode}
 
 
 def _next_action(
-    texts: Sequence[str], actions: Sequence[str], groups: Mapping[str, TestStates]
+    train: Sequence[State], groups: Mapping[str, Sequence[State]], rows: Sequence[Mapping[str, Any]]
 ) -> NextAction:
-    return NextAction(_NEXT_ACTION, tuple(texts), tuple(actions), groups)
+    return NextAction(
+        _NEXT_ACTION,
+        tuple(state.text for state in train),
+        tuple(state.action for state in train),
+        {name: _test_states(states) for name, states in groups.items()},
+        rows=tuple(rows),
+    )
 
 
-def _test_states(states: Sequence[episodes.State]) -> TestStates:
+def _test_states(states: Sequence[State]) -> TestStates:
     return TestStates(
         tuple(state.text for state in states),
         tuple(state.action for state in states),
