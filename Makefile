@@ -1,7 +1,7 @@
 # The one command is `make check`; all targets run in the active environment (pip install -e '.[dev]').
 PYTHON ?= python
 
-.PHONY: check format-check lint types test format docs bench bench-quick bench-paper bench-ieb bench-uses publish
+.PHONY: check format-check lint types test format docs web bench bench-quick bench-paper bench-ieb bench-uses bench-explorer explorer-shots publish
 
 check: format-check lint types test
 
@@ -24,6 +24,10 @@ format:
 
 docs:
 	$(PYTHON) docs/make_cli.py
+
+# the explorer's page, whose bundle is committed; also what its browser tests need of npm
+web:
+	cd web && npm ci --no-audit --no-fund && npm run check && npm run build
 
 # the peers that are not installed are left out of the tables
 bench:
@@ -49,6 +53,15 @@ bench-ieb:
 bench-uses:
 	$(PYTHON) bench/curation.py
 	$(PYTHON) bench/compression.py
+
+# the explorer with 100,000 texts in Chromium
+bench-explorer:
+	$(PYTHON) bench/explorer.py
+
+# a picture of every view of the explorer, on a desktop and a phone, light and dark
+SHOTS ?= bench/.cache/shots
+explorer-shots:
+	$(PYTHON) bench/explorer.py --shots $(SHOTS)
 
 # docs/benchmarks.md and the tables of other pages, from bench/results
 publish:

@@ -16,3 +16,11 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"the shared data are not at {path}; set GOALSPACE_DATA to run this test")
     return path
+
+
+@pytest.fixture(scope="session")
+def explorer_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the two runs that the tests of the explorer's pages look at."""
+    from explorer_page import make_runs
+
+    return make_runs(tmp_path_factory.mktemp("explorer-page"))

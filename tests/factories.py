@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from goalspace._edits import Edits
+
 TOPICS = (
     (
         "Late delivery",
@@ -66,6 +68,21 @@ class FakeLayer:
 
 
 @dataclass(frozen=True)
+class FakeLinks:
+    text_vectors: np.ndarray
+    property_vectors: np.ndarray
+
+
+@dataclass(frozen=True)
+class FakeProposals:
+    properties: tuple[str, ...] = ()
+    text_index: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+    property_index: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+    quotes: tuple[str | None, ...] = ()
+    analyses: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class FakeFactors:
     names: tuple[str, ...]
     descriptions: tuple[str, ...]
@@ -82,6 +99,13 @@ class FakeFactors:
     evidence: tuple[tuple[FakeEvidence, ...], ...]
     map: np.ndarray
     factor_map: np.ndarray
+    property_counts: np.ndarray
+    links: FakeLinks
+    hidden: tuple[int, ...] = ()
+
+    @property
+    def dim(self) -> int:
+        return len(self.names)
 
 
 @dataclass(frozen=True)
@@ -91,6 +115,13 @@ class FakeRun:
     corpus: FakeCorpus
     factors: FakeFactors
     record: dict[str, Any]
+    edits: Edits = field(default_factory=Edits)
+    proposals: FakeProposals = field(default_factory=FakeProposals)
+    kind = "texts"
+    derived: tuple[str, ...] = ()
+
+    def chosen(self, row: int) -> list[dict[str, str]]:
+        return []
 
 
 def make_corpus(texts: Sequence[str], metadata: Mapping[str, Sequence[Any]] | None = None) -> FakeCorpus:
@@ -166,6 +197,11 @@ def make_factors(
         evidence=tuple(evidence),
         map=places.astype(np.float32).clip(0, 1),
         factor_map=factor_map.astype(np.float32),
+        property_counts=np.array([m.n_texts for group in members for m in group], dtype=np.int64),
+        links=FakeLinks(
+            rng.normal(size=(n, 8)).astype(np.float32),
+            rng.normal(size=(len(vocabulary), 8)).astype(np.float32),
+        ),
     )
 
 

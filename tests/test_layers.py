@@ -19,10 +19,10 @@ SRC = Path(goalspace.__file__).parent
 # From top to bottom; a folder counts as one, and a file with an underscore belongs to the layer that it serves.
 LAYERS = (
     "cli _cli_* _console",
-    "explorer _explorer*",
+    "explorer _explorer* labelled _task_factors _chosen",
     "reports exports quality judging _report*",
     "run _record",
-    "factors _structure _reading _layout",
+    "factors _structure _reading _layout _edits _editing _edit_checks _consequences",
     "links _towers",
     "proposals _asking _phrases _vocabulary",
     "corpus _spill",
@@ -44,6 +44,9 @@ HEAVY = {
     "pandas",
     "polars",
     "pyarrow",
+    "duckdb",
+    "starlette",
+    "uvicorn",
 }
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 import factories
-from goalspace import _report_charts, _report_stages, _report_tables, _report_text, reports
+from goalspace import _report_inline, _report_stages, _report_tables, _report_text, reports
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -79,6 +79,14 @@ def shaped_run(path: Path, shape: str) -> Any:
     return factories.make_run(path, corpus, factories.make_factors(corpus, dominant, names))
 
 
+def inlined(page: str) -> dict[str, Any]:
+    """The data in a page."""
+    found = re.search(r'<script type="application/json" id="goalspace-data">(.*?)</script>', page, re.DOTALL)
+    assert found
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
 SHAPES = ("hostile", "one factor", "nothing dominant", "sixty factors")
 
 
@@ -87,10 +95,11 @@ SHAPES = ("hostile", "one factor", "nothing dominant", "sixty factors")
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_summary_is_json_and_every_renderer_takes_it_back_from_json(tmp_path, shape):
-    summary = reports.summarise(shaped_run(tmp_path, shape))
+    run = shaped_run(tmp_path, shape)
+    summary = reports.summarise(run)
     again = json.loads(json.dumps(summary, allow_nan=False))
     assert again == summary
-    assert reports.render_html(again) == reports.render_html(summary)
+    assert reports.render_html(run, again) == reports.render_html(run)
     assert reports.render_markdown(again) == reports.render_markdown(summary)
     assert printed(again, 80) == printed(summary, 80)
 
@@ -117,22 +126,31 @@ def test_evidence_shows_a_shared_sentence_once_and_counts_the_rest(tmp_path):
     assert [(e["sentence"], e["n_same"]) for e in card["evidence"]] == [("The same letter.", 8)]
 
 
-def test_map_holds_every_text_or_says_that_it_was_sampled(run, tmp_path):
-    points = reports.summarise(run)["map"]
-    assert not points["sampled"]
-    assert points["factor"] == run.factors.dominant.tolist()
-    assert "drawn at random" not in reports.render_html(reports.summarise(run))
-    n = reports.MAX_POINTS + 1000
+def test_the_page_holds_every_text_or_says_that_it_holds_a_sample(run, tmp_path):
+    data = inlined(reports.render_html(run))
+    assert data["summary"]["n_shown"] == data["summary"]["n_texts"] == len(data["texts"]) == len(run.corpus)
+    assert [text["text"] for text in data["texts"]] == list(run.corpus.texts)
+    n = _report_inline.MOST_TEXTS + 1000
     corpus = factories.make_corpus([f"Text {i}." for i in range(n)])
-    many = reports.summarise(
-        factories.make_run(tmp_path, corpus, factories.make_factors(corpus, np.arange(n) % 3, "ABC"))
-    )
-    assert many["map"]["sampled"]
-    assert {len(many["map"][key]) for key in ("x", "y", "factor", "text", "text_id", "strength")} == {
-        reports.MAX_POINTS
-    }
-    assert len(set(many["map"]["text_id"])) == reports.MAX_POINTS
-    assert "5,000 of 6,000 texts, drawn at random" in reports.render_html(many)
+    factors = factories.make_factors(corpus, np.arange(n) % 3, "ABC")
+    many = inlined(reports.render_html(factories.make_run(tmp_path, corpus, factors)))
+    assert many["summary"]["n_texts"] == n
+    assert many["summary"]["n_shown"] == len(many["texts"]) == _report_inline.MOST_TEXTS
+    rows = [text["row"] for text in many["texts"]]
+    assert rows == sorted(set(rows))
+    assert {item["row"] for factor in many["summary"]["factors"] for item in factor["evidence"]} <= set(rows)
+    assert len(base64.b64decode(many["map"])) == 14 * len(rows)
+    assert len(base64.b64decode(many["scores"])) == 2 * 3 * len(rows)
+
+
+def test_long_texts_leave_room_for_fewer_and_are_cut(tmp_path):
+    longest = _report_inline.LONGEST
+    corpus = factories.make_corpus([f"{i} " + "word " * longest for i in range(2000)])
+    factors = factories.make_factors(corpus, np.arange(2000) % 2, "AB")
+    data = inlined(reports.render_html(factories.make_run(tmp_path, corpus, factors)))
+    assert data["summary"]["cut"] == longest
+    assert len(data["texts"]) == _report_inline.MOST_CHARACTERS // longest
+    assert all(text["cut"] and len(text["text"]) == longest for text in data["texts"])
 
 
 def test_hierarchy_is_a_tree_that_keeps_factors_outside_every_group(run):
@@ -217,9 +235,6 @@ def test_trend_leaves_a_gap_where_a_month_has_no_texts():
     assert trend is not None
     assert trend["periods"] == ["2024-01", "2024-02", "2024-03"]
     assert trend["shares"] == [[0.5, None, 1.0], [0.5, None, 0.0]]
-    line = _report_charts.sparkline(trend["shares"][0])
-    assert line is not None
-    assert len(line["paths"]) == 2
 
 
 def test_at_most_six_tables_the_most_telling_first(run):
@@ -233,7 +248,6 @@ def test_at_most_six_tables_the_most_telling_first(run):
     assert len(summary["crosstabs"]) == 6
     assert summary["crosstabs"][0]["column"] == "topic"
     assert {finding["column"] for finding in summary["findings"]} == {"topic"}
-    assert "The 6 of 9 columns" in reports.render_html(summary)
 
 
 def test_findings_allow_for_the_number_of_cells_compared():
@@ -429,15 +443,18 @@ def test_report_is_the_same_bytes_each_time(run):
 
 
 def test_html_holds_no_hostile_markup_and_no_address_to_load(tmp_path):
-    page = reports.render_html(reports.summarise(hostile_run(tmp_path)))
+    page = reports.render_html(hostile_run(tmp_path))
     assert len(re.findall(r"<script\b", page)) == 2
     assert len(re.findall(r"</script", page)) == 2
-    assert "<!--" not in page
-    assert "<img" not in page
+    data = page[page.index('id="goalspace-data">') :]
+    data = data[: data.index("</script")]
+    assert "<" not in data
+    assert ">" not in data.removeprefix('id="goalspace-data">')
     assert not re.search(
-        r"<(?:link|iframe|object|embed|base)\b|\bsrc\s*=\s*[\"']?http|@import|url\(", page.replace("&lt;", "")
+        r"<(?:iframe|object|embed|base)\b|\bsrc\s*=\s*[\"']?http", page[: page.index("<style>")]
     )
-    assert not re.search(r"<[a-z][^<>]*\s(?:style|on\w+)=", page)  # the policy would block them
+    assert "default-src 'none'" in page
+    assert "unsafe" not in page[: page.index("<style>")]
 
 
 # ---------------------------------------------------------------- HTML, in a browser
@@ -465,7 +482,14 @@ def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: troubles.append(f"console: {message.text}"))
+        page.on(
+            "console",
+            lambda message: (
+                None  # the software renderer of a machine without a graphics card
+                if "GL Driver Message" in message.text
+                else troubles.append(f"console: {message.text}")
+            ),
+        )
         page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
         page.on("dialog", lambda dialog: troubles.append(f"dialog: {dialog.message}"))
         page.on(
@@ -483,101 +507,22 @@ def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
 
 def test_hostile_texts_are_shown_and_not_run(visit, tmp_path):
     page = visit(hostile_run(tmp_path))
-    page.wait_for_selector("html.scripted", state="attached")
-    assert page.evaluate("window.owned") is None
-    assert page.locator("h1").inner_text() == HOSTILE[0]
-    names = page.locator(".card h3").all_inner_texts()
-    assert names[:4] == [_report_text.line(name, 160) for name in HOSTILE[:4]]
-    assert page.locator("img, iframe, object").count() == 0
-    box = page.locator("#map-box")
-    box.focus()
-    for key in ("ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "ArrowRight"):
-        page.keyboard.press(key)
-    assert page.locator(".tip").is_visible()
-    assert page.evaluate("window.owned") is None
-    assert page.locator(".tip script, .tip img").count() == 0
+    page.get_by_text(HOSTILE[0]).first.wait_for()
+    for view in range(1, 8):
+        page.keyboard.press(str(view))
+        page.wait_for_timeout(50)
+        assert page.evaluate("window.owned") is None
+    assert page.locator("iframe, object, #app script").count() == 0
 
 
 @pytest.mark.parametrize("width", [390, 1400])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_page_never_scrolls_sideways(visit, tmp_path, shape, width):
     page = visit(shaped_run(tmp_path, shape), width=width)
-    for details in page.locator("details").all():
-        details.evaluate("node => { node.open = true; }")
+    page.locator("#app *").first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    outside = page.evaluate(
-        "width => [...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll') && "
-        "e.getBoundingClientRect().right > width + 1).map(e => e.tagName)",
-        width,
-    )
-    assert outside == []
 
 
-def test_map_labels_do_not_overlap(visit, tmp_path):
-    page = visit(shaped_run(tmp_path, "sixty factors"))
-    boxes = [label.bounding_box() for label in page.locator(".map .label").all()]
-    frame = page.locator("#map-box").bounding_box()
-    assert len(boxes) > 30
-    for i, a in enumerate(boxes):
-        assert a["x"] >= frame["x"]
-        assert a["x"] + a["width"] <= frame["x"] + frame["width"]
-        for b in boxes[:i]:
-            apart = (
-                a["x"] >= b["x"] + b["width"] or b["x"] >= a["x"] + a["width"]
-                or a["y"] >= b["y"] + b["height"] or b["y"] >= a["y"] + a["height"]
-            )  # fmt: skip
-            assert apart
-
-
-def test_the_map_reads_a_text_by_pointer_and_by_keyboard(visit, run):
-    page = visit(run)
-    box = page.locator("#map-box")
-    box.scroll_into_view_if_needed()
-    frame = box.bounding_box()
-    points = reports.summarise(run)["map"]
-    label_free = points["y"].index(max(points["y"]))
-    x = frame["x"] + 1 + points["x"][label_free] / 1000 * (frame["width"] - 2)
-    y = frame["y"] + 1 + points["y"][label_free] / 1000 * (frame["height"] - 2)
-    page.mouse.move(x, y)
-    assert points["text"][label_free] in page.locator(".tip").inner_text()
-    page.mouse.move(5, 5)
-    assert not page.locator(".tip").is_visible()
-    box.focus()
-    page.keyboard.press("ArrowRight")
-    first = page.locator(".tip").inner_text()
-    page.keyboard.press("ArrowRight")
-    assert page.locator(".tip").inner_text() != first
-    assert page.locator("#map [aria-live]").inner_text()
-    page.keyboard.press("Enter")
-    assert re.search(r"#(factor-\d|undescribed)$", page.url)
-
-
-def test_the_legend_picks_a_factor_out(visit, run):
-    page = visit(run)
-    button = page.locator(".legend button").nth(1)
-    button.click()
-    assert button.get_attribute("aria-pressed") == "true"
-    assert page.locator(".dots path.on").get_attribute("data-factor") == "1"
-    button.click()
-    assert page.locator(".dots.dim").count() == 0
-
-
-def test_the_page_works_without_scripts(visit, run):
+def test_without_scripts_the_page_says_where_else_to_look(visit, run):
     page = visit(run, java_script_enabled=False)
-    assert page.locator(".card h3").first.is_visible()
-    assert page.locator(".dots path").count() == 5
-    assert not page.locator("#map .js").is_visible()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_headings_are_in_order_and_ids_are_unique(visit, run, scheme):
-    page = visit(run, color_scheme=scheme)
-    levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4,h5')].map(h => Number(h.tagName[1]))")
-    assert levels[0] == 1
-    assert all(b - a <= 1 for a, b in pairwise(levels))
-    ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
-    assert len(ids) == len(set(ids))
-    targets = page.evaluate("[...document.querySelectorAll('a[href^=\"#\"]')].map(a => a.hash.slice(1))")
-    assert set(targets) <= set(ids)
-    light = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(251, 250, 247)"
-    assert light == (scheme == "light")
+    assert "report.md" in page.locator("body").inner_text()

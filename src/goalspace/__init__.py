@@ -29,6 +29,7 @@ _HOMES = {
     "discover": "run",
     "embed": "_vectors",
     "evaluate": "evaluation",
+    "explore": "explorer",
     "export": "exports",
     "factor": "factors",
     "get_encoder": "encoders",

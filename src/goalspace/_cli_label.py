@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,11 @@ def label(file: Path, field: str | None, with_input: bool, out: Path | None) -> 
     from goalspace._report_uses import render_terminal, write_page
     from goalspace.curation.tasklabels import label_tasks, taxonomy
     from goalspace.encoders import get_encoder
+    from goalspace.grammar import OTHER
     from goalspace.instructions import Instructions
+    from goalspace.labelled import save_instructions
 
+    started = time.monotonic()
     encoder = get_encoder("minilm")
     with show_progress() as progress:
         progress("reading", 0, 1)
@@ -44,11 +48,16 @@ def label(file: Path, field: str | None, with_input: bool, out: Path | None) -> 
         page = label_page(file.name, data.texts, labels, groups, n_empty=data.n_empty)
         folder = out or Path("runs") / f"label-{_stem(file)}"
         written = _write_tables(folder, data, labels, groups)
+        n_tasks = len(labels.counts.keys() - {OTHER})
+        written.append(save_instructions(folder, data, n_tasks=n_tasks, seconds=time.monotonic() - started))
         report = write_page(folder, page)
     console = Console()
     console.print(tasks_table(labels))
     console.print()
     console.print(render_terminal(page, [*written, report]))
+    console.print(
+        f"To look through them in a browser: goalspace explore {folder}", markup=False, soft_wrap=True
+    )
 
 
 def _write_tables(

@@ -11,6 +11,8 @@ from goalspace._console import show_progress
 from goalspace.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from goalspace.instructions import Instructions
 
 # those of goalspace.curation.selection, whose import would slow down --help; a test compares them
@@ -62,13 +64,16 @@ def select(
     out: Path | None,
 ) -> None:
     """Keep N rows of FILE that stand for all: selected.* in FILE's own format, and a page on what they cover."""
+    import numpy as np
     from rich.console import Console
 
+    from goalspace._chosen import SELECTION
     from goalspace._report_select import selection_page
     from goalspace._report_uses import render_terminal, write_page
     from goalspace._vectors import embed
     from goalspace.curation import selection as curation
     from goalspace.curation.tasklabels import label_tasks
+    from goalspace.exports import write_table
     from goalspace.instructions import Instructions
 
     with show_progress() as progress:
@@ -107,9 +112,22 @@ def select(
         )
         folder = out or Path("runs") / f"select-{_stem(file)}"
         chosen = folder / f"selected{file.name.removeprefix(_stem(file))}"
-        data.write(selection.rows.tolist(), chosen)
+        rows = selection.rows.tolist()
+        data.write(rows, chosen)
+        stands_for = np.bincount(selection.groups, minlength=len(rows))
+        tables = write_table(folder / SELECTION, _table(data, rows, stands_for.tolist()))
         report = write_page(folder, page)
-    Console().print(render_terminal(page, [chosen, report]))
+    Console().print(render_terminal(page, [chosen, *tables, report]))
+
+
+def _table(data: Instructions, rows: Sequence[int], stands_for: Sequence[int]) -> dict[str, Sequence[Any]]:
+    """The chosen rows in the order of choice, by id, with the number of rows that are nearest to each."""
+    return {
+        "id": [data.ids[row] for row in rows],
+        "rank": range(1, len(rows) + 1),
+        "stands_for": stands_for,
+        "instruction": [data.texts[row] for row in rows],
+    }
 
 
 def _way(method: str, *, by_task: bool) -> str:

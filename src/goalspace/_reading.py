@@ -63,33 +63,46 @@ def read(
     llm: LLM | None,
 ) -> Readings:
     """Name the factors and collect their evidence; the language model, where there is one, words the names."""
-    words = np.array([name.count(" ") + 1 for name in proposals.properties])
-    ranked = [_central(found, counts, words, k) for k in range(len(found.tc))]
-    poles: list[tuple[str, str | None]] = []
-    for positive, negative in ranked:
-        label = proposals.properties[positive[0]] if positive else ""
-        poles.append((label, proposals.properties[negative[0]] if len(negative) > 1 else None))
-    evidence = _collect_evidence(corpus, found, scores, poles, property_vectors, encoder)
-    names = _unique([_offline_name([proposals.properties[i] for i in ids]) for ids, _ in ranked])
-    descriptions = [
-        _offline_description(
-            [proposals.properties[i] for i in positive], [proposals.properties[i] for i in negative]
-        )
-        for positive, negative in ranked
-    ]
+    factors = range(len(found.tc))
+    ranked = [central(proposals.properties, counts, found.assignment, found.loadings, k) for k in factors]
+    worded = [word(proposals.properties, *ends) for ends in ranked]
+    poles = [item.poles for item in worded]
+    evidence = collect_evidence(
+        corpus, found.assignment, found.loadings, scores, poles, property_vectors, encoder, factors
+    )
+    names, descriptions = unique([item.name for item in worded]), [item.description for item in worded]
     if llm is not None:
         names, descriptions = _ask_names(llm, goal, corpus, proposals, ranked, evidence, names, descriptions)
     return Readings(tuple(names), tuple(descriptions), tuple(poles), tuple(evidence))
 
 
-def _central(found: Structure, counts: np.ndarray, words: np.ndarray, k: int) -> tuple[list[int], list[int]]:
+@dataclass(frozen=True)
+class Wording:
+    """What the properties of a factor say of it, without a language model."""
+
+    name: str
+    description: str
+    poles: tuple[str, str | None]
+
+
+def word(vocabulary: Sequence[str], positive: Sequence[int], negative: Sequence[int]) -> Wording:
+    """Name and describe a factor by its most central properties."""
+    along, against = [vocabulary[i] for i in positive], [vocabulary[i] for i in negative]
+    poles = (along[0] if along else "", against[0] if len(against) > 1 else None)
+    return Wording(_offline_name(along), _offline_description(along, against), poles)
+
+
+def central(
+    vocabulary: Sequence[str], counts: np.ndarray, assignment: np.ndarray, loadings: np.ndarray, k: int
+) -> tuple[list[int], list[int]]:
     """Properties of factor k at its positive and its negative end, most central first.
 
     Central is what correlates with the factor, was proposed for many texts, and says more than one word does.
     """
-    own = np.flatnonzero(found.assignment == k)
-    loading = found.loadings[k, own]
-    weight = loading**2 * np.log2(2 + counts[own]) * np.where(words[own] > 1, 1.5, 1.0)
+    own = np.flatnonzero(assignment == k)
+    loading = loadings[k, own]
+    several = np.array([" " in vocabulary[int(i)] for i in own], dtype=np.bool_)
+    weight = loading**2 * np.log2(2 + counts[own]) * np.where(several, 1.5, 1.0)
     order = np.argsort(-weight, kind="stable")
     positive = [int(own[i]) for i in order if loading[i] > 0]
     negative = [int(own[i]) for i in order if loading[i] <= 0]
@@ -122,7 +135,7 @@ def _listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _unique(names: Sequence[str]) -> list[str]:
+def unique(names: Sequence[str]) -> list[str]:
     """Number the repetitions of a name."""
     seen: dict[str, int] = {}
     unique = []
@@ -149,18 +162,19 @@ def sentences(text: str) -> list[tuple[int, int]]:
     return spans or [(0, min(len(text), _LONGEST_SENTENCE))]
 
 
-def _collect_evidence(
+def collect_evidence(
     corpus: Corpus,
-    found: Structure,
+    assignment: np.ndarray,
+    loadings: np.ndarray,
     scores: np.ndarray,
     poles: Sequence[tuple[str, str | None]],
     property_vectors: np.ndarray,
     encoder: Encoder,
+    factors: Sequence[int],
 ) -> list[tuple[Evidence, ...]]:
-    """For the texts with the highest scores, the sentence closest to what the factor's properties say."""
-    n_factors = len(found.tc)
+    """For the texts with the highest scores on some factors, the sentence closest to what the properties say."""
     chosen: list[tuple[int, int, int]] = []  # factor, pole, text
-    for k in range(n_factors):
+    for k in factors:
         order = np.argsort(-scores[:, k], kind="stable")
         best = [i for i in order[:_TEXTS_PER_POLE] if scores[i, k] > 0]
         chosen += [(k, 1, int(i)) for i in best]
@@ -175,14 +189,14 @@ def _collect_evidence(
     for position, (i, _) in enumerate(flat):
         first.setdefault(i, position)
     # the mean property of each factor, at either end
-    own = np.where(found.assignment == np.arange(n_factors)[:, None], found.loadings, 0)
+    own = np.where(assignment == np.arange(len(loadings))[:, None], loadings, 0)
     meaning = {1: np.maximum(own, 0) @ property_vectors, -1: np.maximum(-own, 0) @ property_vectors}
-    collected: list[list[Evidence]] = [[] for _ in range(n_factors)]
+    collected: dict[int, list[Evidence]] = {k: [] for k in factors}
     for k, pole, i in chosen:
         strengths = vectors[first[i] : first[i] + len(spans[i])] @ meaning[pole][k]
         start, end = spans[i][int(strengths.argmax())]
         collected[k].append(Evidence(corpus.ids[i], float(scores[i, k]), start, end, pole))
-    return [tuple(items) for items in collected]
+    return [tuple(items) for items in collected.values()]
 
 
 def _ask_names(
@@ -220,4 +234,4 @@ def _ask_names(
             names[k] = " ".join(name.split())
         if isinstance(description, str) and description.strip():
             descriptions[k] = " ".join(description.split())[:300]
-    return _unique(names), descriptions
+    return unique(names), descriptions

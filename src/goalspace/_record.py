@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -116,6 +118,18 @@ def locked(folder: Path) -> Iterator[None]:
         for left in folder.rglob(".*.tmp"):
             left.unlink(missing_ok=True)
         yield
+
+
+def source_name(source: Any) -> str:
+    """What run.json and messages call the source of the texts."""
+    return str(source) if isinstance(source, (str, os.PathLike)) else f"the {type(source).__name__}"
+
+
+def default_folder(source: Any, goal: str) -> Path:
+    """The folder of a run for which none was named."""
+    stem = Path(source).name.partition(".")[0] if isinstance(source, (str, os.PathLike)) else "texts"
+    slug = "-".join(re.findall(r"\w+", f"{stem} {goal}".lower())[:8])
+    return Path("runs") / slug[:60].strip("-")
 
 
 def _versions() -> dict[str, str]:

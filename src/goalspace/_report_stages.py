@@ -10,7 +10,14 @@ from typing import Any
 
 from goalspace._report_text import join, line, percent, plural
 
-_TITLES = {"corpus": "Texts", "propose": "Properties", "link": "Links", "factor": "Factors"}
+_TITLES = {
+    "corpus": "Texts",
+    "propose": "Properties",
+    "link": "Links",
+    "factor": "Factors",
+    "label": "Labels",
+    "arrange": "Map",
+}
 _RECIPES = {
     "untrained": "the {encoder} encoder as it is",
     "full": "the {encoder} encoder itself trained further",
@@ -33,7 +40,14 @@ _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
 
 def stages(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return one entry per finished stage: "stage", "title", "line" (what it did), "seconds"."""
-    tell = {"corpus": _corpus, "propose": _propose, "link": _link, "factor": _factor}
+    tell = {
+        "corpus": _corpus,
+        "propose": _propose,
+        "link": _link,
+        "factor": _factor,
+        "label": _label,
+        "arrange": _arrange,
+    }
     return [
         {
             "stage": name,
@@ -67,7 +81,7 @@ def _propose(result: Mapping[str, Any]) -> str:
             f"{plural(result.get('n_properties', 0), 'property', 'properties')}, "
             f"proposed {plural(result.get('n_pairs', 0), 'time')}",
             f"{percent(coverage)} of the texts have at least one" if coverage is not None else "",
-            f"{plural(quotes, 'quote')} kept, {dropped:,} dropped because the text does not contain them"
+            f"{plural(quotes or 0, 'quote')} kept, {dropped:,} dropped because the text does not contain them"
             if quotes or dropped
             else "",
             f"{plural(cut, 'long text')} cut" if cut else "",
@@ -122,6 +136,25 @@ def _factor(result: Mapping[str, Any]) -> str:
             f"{plural(unassigned, 'property', 'properties')} in no factor" if unassigned else "",
             f"{plural(layers, 'layer')} of groups above them" if layers else "",
         ]
+    )
+
+
+def _label(result: Mapping[str, Any]) -> str:
+    without, empty = result.get("n_without", 0), result.get("n_empty", 0)
+    return join(
+        [
+            f"{plural(result.get('n_texts', 0), 'instruction')} read, {plural(result.get('n_tasks', 0), 'task')}",
+            f"{plural(without, 'instruction')} without one" if without else "",
+            f"{plural(empty, 'row')} without an instruction left out" if empty else "",
+        ]
+    )
+
+
+def _arrange(result: Mapping[str, Any]) -> str:
+    n_factors = result.get("n_factors", 0)
+    return (
+        f"{plural(n_factors, 'task')} shown, rarer ones by group, and laid out by the vectors of the encoder "
+        f"{result.get('encoder', '')}"
     )
 
 

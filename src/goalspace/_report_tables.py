@@ -55,16 +55,17 @@ class Column:
 
 def read_columns(metadata: Mapping[str, Sequence[Any]]) -> list[Column]:
     """Return the columns that divide the texts into 2 to 20 groups, or into periods, in file order."""
-    columns = (_read_column(str(name), metadata[name]) for name in metadata)
+    columns = (read_column(str(name), metadata[name]) for name in metadata)
     return [column for column in columns if column is not None]
 
 
-def _read_column(name: str, values: Sequence[Any]) -> Column | None:
+def read_column(name: str, values: Sequence[Any]) -> Column | None:
+    """Return a column's groups or periods, None where it has too few or too many."""
     known: dict[str, int] = {}
     codes = np.full(len(values), -1, dtype=np.int32)
     dated = True
     for row, value in enumerate(values):
-        text = _as_text(value)
+        text = as_text(value)
         if text is None:
             continue
         if text not in known:
@@ -86,7 +87,7 @@ def _read_column(name: str, values: Sequence[Any]) -> Column | None:
     return Column(line(name, 60), None, tuple(line(texts[i], 60) for i in order), place[codes])
 
 
-def _as_text(value: Any) -> str | None:
+def as_text(value: Any) -> str | None:
     """Return a scalar metadata value as text; None when it is missing, empty, or a structure."""
     if value is None or isinstance(value, (list, tuple, dict, set, np.ndarray)):
         return None
@@ -253,6 +254,7 @@ def findings(tables: Iterable[dict[str, Any]], *, n_compared: int, limit: int = 
             "share": cell["share"],
             "overall": row["share"],
             "n": cell["n"],
+            "of": table["values"][j]["n"],
             "residual": cell["residual"],
         }
         for table in tables

@@ -29,10 +29,10 @@ def render(summary: dict[str, Any], *, path: str | Path | None = None) -> Render
         Text(),
         _factors(summary),
     ]
-    hidden = len(summary["factors"]) - MAX_ROWS
-    if hidden > 0:
+    more = len(_shown_factors(summary)) - MAX_ROWS
+    if more > 0:
         parts.append(
-            Padding(Text(f"and {_report_text.plural(hidden, 'more factor')}, in the report"), (0, 0, 0, 4))
+            Padding(Text(f"and {_report_text.plural(more, 'more factor')}, in the report"), (0, 0, 0, 4))
         )
     parts += [Text(), *(Text(sentence, style="dim") for sentence in summary["quality"]["sentences"][:1])]
     if path is not None:
@@ -57,7 +57,7 @@ def _factors(summary: dict[str, Any]) -> Table:
     table.add_column("texts", no_wrap=True)
     table.add_column("strongest properties", overflow="fold")
     top = max([factor["share"] for factor in summary["factors"]] + [summary["undescribed"]["share"], 1e-9])
-    for factor in summary["factors"][:MAX_ROWS]:
+    for factor in _shown_factors(summary)[:MAX_ROWS]:
         properties = ", ".join(_signed(item) for item in _varied(factor["properties"], _SHOWN))
         table.add_row(
             str(factor["index"] + 1),
@@ -70,6 +70,11 @@ def _factors(summary: dict[str, Any]) -> Table:
             "", Text("no dominant factor"), share_bar(summary["undescribed"]["share"], top, "dim"), ""
         )
     return table
+
+
+def _shown_factors(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """All factors but those that an analyst put aside."""
+    return [factor for factor in summary["factors"] if not factor["hidden"]]
 
 
 def _varied(items: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:

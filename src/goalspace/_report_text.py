@@ -63,6 +63,17 @@ def excerpt(text: str, start: int, end: int, *, around: int = 240, limit: int = 
     }
 
 
+def utf16_spans(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans in characters as spans in the UTF-16 units that a browser counts."""
+    if text.isascii():
+        return list(spans)
+
+    def unit(position: int) -> int:
+        return len(text[:position].encode("utf-16-le", "surrogatepass")) // 2
+
+    return [(unit(start), unit(end)) for start, end in spans]
+
+
 def _before(text: str, position: int) -> int:
     """Return a place to cut at or shortly before `position`: a space, else never inside a character."""
     space = text.rfind(" ", max(0, position - 24), position + 1)

@@ -144,7 +144,7 @@ def write_page(folder: Path, page: Page) -> Path:
 
 def render_html(page: Page) -> str:
     """Return the page as one HTML file that asks the network for nothing and runs no script."""
-    style = _report_web.source("report.css") + _report_web.source("use.css")
+    style = _report_web.source("use.css")
     policy = (
         f"default-src 'none'; style-src '{_report_web.source_hash(style)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from goalspace import _report_charts, _report_tables, _report_text
+from goalspace import _report_tables, _report_text
+from goalspace.errors import GoalspaceError
+
+NOT_BUILT = (
+    "The page is not built in this copy of goalspace. Build it with: cd web && npm ci && npm run build"
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -28,15 +34,10 @@ def environment(*, html: bool) -> Environment:
         "percent": _report_text.percent,
         "number": _report_text.number,
         "seconds": _report_text.seconds,
-        "colour": _report_charts.colour,
         "md": _report_text.markdown,
     }
     made.globals |= {
         "plural": _report_text.plural,
-        "curve": _report_charts.curve,
-        "sparkline": _report_charts.sparkline,
-        "map_paths": _report_charts.map_paths,
-        "dot_size": _report_charts.dot_size,
         "clear": _report_tables.CLEAR,
         "enough": _report_tables.ENOUGH,
     }
@@ -49,6 +50,25 @@ def source(name: str) -> str:
     return file.read_text(encoding="utf-8").replace("\r\n", "\n")
 
 
+def built(name: str) -> str:
+    """Return one of the built sources of the explorer's page.
+
+    Raises
+    ------
+    GoalspaceError
+        If this copy of goalspace is a checkout whose page was not built.
+    """
+    try:
+        return source(f"explorer/{name}")
+    except FileNotFoundError:
+        raise GoalspaceError(NOT_BUILT) from None
+
+
 def source_hash(source: str) -> str:
     """Return the Content-Security-Policy source expression of an inline style or script."""
     return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+
+
+def fill(template: str, **slots: str) -> str:
+    """Put texts into the {{slots}} of a page, in one pass: what is put in is not read again."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda slot: slots[slot[1]], template)

@@ -47,6 +47,23 @@ class DiskColumns(Mapping[str, list[Any]]):
     def __len__(self) -> int:
         return len(self._stored)
 
+    def row(self, position: int) -> dict[str, Any]:
+        """Return the values of one row; reads one row group."""
+        from pyarrow import parquet
+
+        if not self._stored:
+            return {}
+        with parquet.ParquetFile(self._path) as file:
+            for group in range(file.num_row_groups):
+                n_rows = file.metadata.row_group(group).num_rows
+                if position < n_rows:
+                    table = file.read_row_group(group, columns=list(self._stored.values()))
+                    return {
+                        name: table.column(stored)[position].as_py() for name, stored in self._stored.items()
+                    }
+                position -= n_rows
+        raise IndexError(position)
+
     def types(self) -> list[Any]:
         """Return the Arrow type of every column."""
         from pyarrow import parquet

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -85,10 +86,7 @@ def fit(
 
     from goalspace.corex.linear import LinearCorex
 
-    # correlations of links are inner products of these rows
-    values, vectors = np.linalg.eigh(_covariance(text_vectors))
-    rows = _unit(property_vectors @ (vectors * np.sqrt(np.maximum(values, 0))))
-    start = _group(rows, min(n_factors, len(np.unique(rows.round(6), axis=0))))
+    start = group(text_vectors, property_vectors, n_factors)
     model = LinearCorex(
         n_components=len(start), anneal=False, max_iter=max_iter, tol=1e-2, init=start, random_state=0
     )
@@ -98,12 +96,24 @@ def fit(
         return model.fit_low_rank(text_vectors, property_vectors)
 
 
-def _group(rows: np.ndarray, n_groups: int) -> np.ndarray:
-    """Group unit vectors by Ward's method (1963): the membership (n_groups, n_rows) as 0 and 1.
+def group(text_vectors: np.ndarray, property_vectors: np.ndarray, n_groups: int) -> np.ndarray:
+    """Group properties whose links go together, by Ward's method (1963).
 
     Random starts of k-means end in groups that agree at an adjusted Rand index of 0.6 between seeds, however many
     starts are tried (docs/decisions/0012).
+
+    Returns
+    -------
+    The membership (n_groups, n_properties) as 0 and 1; fewer groups than asked for where fewer properties differ.
     """
+    # correlations of links are inner products of these rows
+    values, vectors = np.linalg.eigh(covariance_of(text_vectors))
+    rows = unit(property_vectors @ (vectors * np.sqrt(np.maximum(values, 0))))
+    return _ward(rows, min(n_groups, len(np.unique(rows.round(6), axis=0))))
+
+
+def _ward(rows: np.ndarray, n_groups: int) -> np.ndarray:
+    """Group unit vectors: the tree of the first rows, the others in the nearest group."""
     from scipy.cluster.hierarchy import fcluster, linkage
 
     if n_groups < 2 or len(rows) < 2:
@@ -112,7 +122,7 @@ def _group(rows: np.ndarray, n_groups: int) -> np.ndarray:
     groups = fcluster(linkage(first, "ward"), n_groups, "maxclust") - 1
     if len(rows) > len(first):
         centres = (groups == np.arange(groups.max() + 1)[:, None]) @ first
-        groups = np.concatenate([groups, (rows[_TREE:] @ _unit(centres).T).argmax(axis=1)])
+        groups = np.concatenate([groups, (rows[_TREE:] @ unit(centres).T).argmax(axis=1)])
     return np.asarray(groups == np.arange(groups.max() + 1)[:, None], dtype=np.float64)
 
 
@@ -125,14 +135,8 @@ def build(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int
     model = fit(text_vectors, property_vectors, n_factors)
     live, assignment = _assign(model.loadings_)
     centre = model.text_mean_
-    prototypes = _prototypes(text_vectors - centre, property_vectors, model.loadings_[live], assignment)
-    covariance = _covariance(text_vectors)
-    spread = np.sqrt(np.maximum(np.einsum("kd,de,ke->k", prototypes, covariance, prototypes), 1e-18))
-    directions = prototypes / spread[:, None]
-    strength = np.sqrt(
-        np.maximum(np.einsum("md,de,me->m", property_vectors, covariance, property_vectors), 1e-18)
-    )
-    loadings = np.clip(directions @ covariance @ property_vectors.T / strength, -1, 1)
+    prototypes = calibrate(text_vectors - centre, property_vectors, model.loadings_[live], assignment)
+    directions, loadings = correlate(covariance_of(text_vectors), prototypes, property_vectors)
     kept, assignment = _assign(loadings)
     directions, prototypes = directions[kept], prototypes[kept]
     return Structure(
@@ -147,9 +151,12 @@ def build(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int
     )
 
 
-def assign_texts(vectors: np.ndarray, prototypes: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """The prototype in whose direction a text lies, -1 where it lies in none's."""
+def assign_texts(
+    vectors: np.ndarray, prototypes: np.ndarray, centre: np.ndarray, hidden: Sequence[int] = ()
+) -> np.ndarray:
+    """The prototype in whose direction a text lies, -1 where it lies in none's; hidden ones do not count."""
     strength = (vectors - centre) @ prototypes.T
+    strength[:, list(hidden)] = -np.inf
     best = strength.argmax(axis=1)
     return np.where(strength[np.arange(len(best)), best] > 1e-6, best, -1).astype(np.int32)
 
@@ -170,11 +177,22 @@ def _assign(loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return kept, assignment.astype(np.int32)
 
 
-def _covariance(vectors: np.ndarray) -> np.ndarray:
+def correlate(
+    covariance: np.ndarray, prototypes: np.ndarray, vectors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Directions of prototypes whose scores have variance 1, and their correlations with properties."""
+    spread = np.sqrt(np.maximum(np.einsum("kd,de,ke->k", prototypes, covariance, prototypes), 1e-18))
+    directions: np.ndarray = prototypes / spread[:, None]
+    strength = np.sqrt(np.maximum(np.einsum("md,de,me->m", vectors, covariance, vectors), 1e-18))
+    correlations: np.ndarray = np.clip(directions @ covariance @ vectors.T / strength, -1, 1)
+    return directions, correlations
+
+
+def covariance_of(vectors: np.ndarray) -> np.ndarray:
     return np.atleast_2d(np.cov(vectors.T.astype(np.float64), bias=True))
 
 
-def _prototypes(
+def calibrate(
     centred: np.ndarray, property_vectors: np.ndarray, loadings: np.ndarray, assignment: np.ndarray
 ) -> np.ndarray:
     """Calibrate factors against each other: the mean direction of the texts that belong to each.
@@ -185,18 +203,18 @@ def _prototypes(
     """
     n_factors = len(loadings)
     weights = np.where(assignment == np.arange(n_factors)[:, None], loadings, 0)
-    prototypes = _unit(weights @ property_vectors)
-    texts = _unit(centred)
+    prototypes = unit(weights @ property_vectors)
+    texts = unit(centred)
     for _ in range(_LLOYD if n_factors > 1 else 0):  # all texts belong to a single factor
         nearest = (texts @ prototypes.T).argmax(axis=1)
         sums = np.zeros_like(prototypes)
         np.add.at(sums, nearest, texts)
-        moved = np.where(np.linalg.norm(sums, axis=1, keepdims=True) > 1e-9, _unit(sums), prototypes)
+        moved = np.where(np.linalg.norm(sums, axis=1, keepdims=True) > 1e-9, unit(sums), prototypes)
         if np.allclose(moved, prototypes, atol=1e-6):
             break
         prototypes = moved
     return np.asarray(prototypes)
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def unit(vectors: np.ndarray) -> np.ndarray:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))

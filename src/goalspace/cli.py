@@ -13,6 +13,7 @@ from goalspace._cli_compress import compress
 from goalspace._cli_correlate import correlate
 from goalspace._cli_embed import embed
 from goalspace._cli_evaluate import evaluate
+from goalspace._cli_explore import explore
 from goalspace._cli_label import label
 from goalspace._cli_retrieve import retrieve
 from goalspace._cli_select import select
@@ -105,6 +106,7 @@ def discover(source: Path, goal: str, text: str | None, id_column: str | None, *
         progress("writing the report", 0, 1)
         page, summary = _write_report(run)
     _show(summary, page)
+    _say_lost(run)
     _say_proposer(run)
 
 
@@ -140,7 +142,7 @@ def link(run: Path, **given: Any) -> None:
 @_LLM
 @_SEED
 def factor(run: Path, **given: Any) -> None:
-    """Find the factors of RUN again, for example with another number of them."""
+    """Find the factors of RUN again, for example with another number; edits in RUN/edits.jsonl are made again."""
     given = given_of(given)
     if "factors" in given:
         given["n_factors"] = given.pop("factors")
@@ -179,6 +181,7 @@ def _redo(path: Path, stage: str, changes: dict[str, Any]) -> None:
     with show_progress() as progress:
         stale = redo(run, stage, changes, progress=progress)
     click.echo(f"{path}: the stage '{stage}' is done.")
+    _say_lost(run)
     if stale:
         click.echo(f"Now stale: {', '.join(stale)}, report. Redo with: goalspace {stale[0]} {path}")
     else:
@@ -201,6 +204,12 @@ def _show(summary: dict[str, Any], page: Path) -> None:
     Console().print(render_terminal(summary, path=page))
 
 
+def _say_lost(run: Run) -> None:
+    """A line for each edit that the factors as they are now do not take."""
+    for line in run.edits.lost:
+        click.echo(line)
+
+
 def _say_proposer(run: Run) -> None:
     """One line on which proposer ran, and what another would add."""
     from goalspace.proposals import OFFLINE
@@ -215,6 +224,7 @@ def _say_proposer(run: Run) -> None:
         click.echo(f"Properties were proposed by {proposer}.")
 
 
+main.add_command(explore)
 main.add_command(compress)
 main.add_command(embed)
 main.add_command(evaluate)

@@ -67,6 +67,12 @@ class Corpus:
         metadata = ", ".join(self.metadata) or "none"
         return f"Corpus({len(self)} texts, {int(self.counts.sum())} rows, metadata: {metadata})"
 
+    def metadata_of(self, row: int) -> dict[str, Any]:
+        """The metadata of one text, without reading whole columns where they are on disk."""
+        if isinstance(self.metadata, DiskColumns):
+            return self.metadata.row(row)
+        return {name: self.metadata[name][row] for name in self.metadata}
+
     @cached_property
     def digest(self) -> str:
         """The sha256 of ids and texts, in order (hex)."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,21 +40,18 @@ def export(run: Run, folder: str | os.PathLike[str]) -> list[Path]:
     if target.exists() and not target.is_dir():
         raise InputError(f"{target} is a file. Name a folder with --out.")
     written = []
-    for name, columns in (
-        ("scores", _scores(run)),
-        ("properties", _properties(run)),
-        ("factors", _factors(run)),
-        ("evidence", _evidence(run)),
-    ):
-        written += write_table(target / name, columns)
+    for name, columns in TABLES.items():
+        written += write_table(target / name, columns(run))
     return written
 
 
-def _scores(run: Run) -> dict[str, Any]:
+def scores(run: Run, wanted: Sequence[int] | np.ndarray | None = None) -> dict[str, Any]:
+    """The table of scores, of all texts or of those at some positions."""
     corpus, factors = run.corpus, run.factors
     rows: list[int] = []
     ids: list[str] = []
-    for row, text_id in enumerate(corpus.ids):
+    for row in range(len(corpus)) if wanted is None else map(int, wanted):
+        text_id = corpus.ids[row]
         own = [text_id, *corpus.duplicates.get(text_id, ())]
         ids += own
         rows += [row] * len(own)
@@ -69,13 +69,14 @@ def _properties(run: Run) -> dict[str, Any]:
     factors = run.factors
     names = np.array([*factors.names, ""], dtype=object)
     nearest = np.abs(factors.loadings).argmax(axis=0)
+    forms = dict(zip(run.proposals.properties, run.proposals.surface_forms, strict=True))
     own = np.where(factors.assignment >= 0, factors.assignment, nearest)
     return {
         "property": list(factors.vocabulary),
         "factor": names[factors.assignment].tolist(),
         "loading": factors.loadings[own, np.arange(len(own))],
         "n_texts": factors.property_counts,
-        "surface_forms": ["; ".join(forms) for forms in run.proposals.surface_forms],
+        "surface_forms": ["; ".join(forms.get(name, (name,))) for name in factors.vocabulary],
     }
 
 
@@ -87,9 +88,10 @@ def _factors(run: Run) -> dict[str, Any]:
         "description": list(factors.descriptions),
         "positive_pole": [positive for positive, _ in factors.poles],
         "negative_pole": [negative for _, negative in factors.poles],
-        "tc_nats": factors.tc,
+        "tc_nats" if run.kind == "texts" else "likeness": factors.tc,
         "n_texts_dominated": dominated,
         "n_properties": [len(members) for members in factors.properties],
+        "hidden": [k in factors.hidden for k in range(factors.dim)],
     }
 
 
@@ -109,6 +111,14 @@ def _evidence(run: Run) -> dict[str, Any]:
     }
 
 
+TABLES: dict[str, Callable[[Run], dict[str, Any]]] = {
+    "scores": scores,
+    "properties": _properties,
+    "factors": _factors,
+    "evidence": _evidence,
+}
+
+
 def _free(name: str, columns: dict[str, Any]) -> str:
     """A column name that is not taken."""
     while name in columns:
@@ -118,15 +128,43 @@ def _free(name: str, columns: dict[str, Any]) -> str:
 
 def write_table(stem: Path, columns: dict[str, Any]) -> list[Path]:
     """Write columns as STEM.parquet and STEM.csv, atomically; the CSV starts no formula in a spreadsheet."""
+    paths = [stem.with_suffix(".parquet"), stem.with_suffix(".csv")]
+    write_parquet(paths[0], columns)
+    write_csv(paths[1], columns)
+    return paths
+
+
+def write_parquet(path: Path, columns: dict[str, Any]) -> None:
+    """Write columns as Parquet, atomically."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    table = pa.table(columns)
-    paths = [stem.with_suffix(".parquet"), stem.with_suffix(".csv")]
-    with atomic_path(paths[0]) as temporary:
-        parquet.write_table(table, temporary)
-    write_csv(paths[1], columns)
-    return paths
+    with atomic_path(path) as temporary:
+        parquet.write_table(pa.table(columns), temporary)
+
+
+def write_json_rows(path: Path, columns: dict[str, Any]) -> None:
+    """Write columns as a JSON array with an object per row, atomically; what is not finite is null."""
+    import pyarrow as pa
+
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace") as file:
+        before = "[\n"
+        for batch in pa.table(columns).to_batches(max_chunksize=1024):
+            for row in batch.to_pylist():
+                file.write(before + json.dumps(_plain(row), ensure_ascii=False, allow_nan=False))
+                before = ",\n"
+        file.write("[]\n" if before == "[\n" else "\n]\n")
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (str, int, bool)) else str(value)
 
 
 def write_csv(path: Path, columns: dict[str, Any]) -> None:

@@ -91,6 +91,10 @@ class Factors:
     directions, offset, prototypes, centre
         What places new texts: scores are directions @ v - offset for a text vector v of the links, the dominant
         factor has the prototype with the largest cosine to v - centre.
+    links
+        Places new texts; its property vectors are those of `vocabulary`.
+    hidden
+        Factors that an analyst put aside: they keep their scores, but are no text's dominant factor.
     """
 
     names: tuple[str, ...]
@@ -114,6 +118,7 @@ class Factors:
     centre: np.ndarray
     links: Links = field(compare=False, repr=False)
     stats: Mapping[str, Any] = field(default_factory=dict)
+    hidden: tuple[int, ...] = ()
 
     @cached_property
     def name(self) -> str:
@@ -146,7 +151,8 @@ class Factors:
 
     def assign(self, texts: Sequence[str]) -> np.ndarray:
         """The dominant factor of texts, seen or new (n_texts,) int32, -1 where none describes the text."""
-        return structure.assign_texts(self.links.encode(texts), self.prototypes, self.centre)
+        vectors = self.links.encode(texts)
+        return structure.assign_texts(vectors, self.prototypes, self.centre, self.hidden)
 
     def _score(self, vectors: np.ndarray) -> np.ndarray:
         return np.asarray(vectors @ self.directions.T - self.offset, dtype=np.float32)
@@ -170,6 +176,7 @@ class Factors:
                     for layer in self.hierarchy
                 ],
                 "evidence": [[vars(item) for item in items] for items in self.evidence],
+                "hidden": self.hidden,
             },
         )
 
@@ -194,6 +201,7 @@ class Factors:
             evidence=tuple(tuple(Evidence(**item) for item in items) for items in about["evidence"]),
             links=links,
             stats=stats or {},
+            hidden=tuple(about.get("hidden", ())),
         )
 
 
@@ -266,7 +274,7 @@ def factor(
         get_llm(llm, cache=cache) if llm is not None else None,
     )
     positions = lay_out((links.text_vectors - found.centre) @ found.prototypes.T, seed=seed)
-    hierarchy = _stack(scores, readings.names, seed)
+    hierarchy = stack(scores, readings.names, seed)
     return Factors(
         names=readings.names,
         descriptions=readings.descriptions,
@@ -282,7 +290,7 @@ def factor(
         hierarchy=hierarchy,
         evidence=readings.evidence,
         map=positions,
-        factor_map=_centres(positions, dominant, scores),
+        factor_map=centres(positions, dominant, scores),
         directions=found.directions,
         offset=found.offset,
         prototypes=found.prototypes,
@@ -298,7 +306,7 @@ def factor(
     )
 
 
-def _centres(positions: np.ndarray, dominant: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def centres(positions: np.ndarray, dominant: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Where a factor's texts lie on the map: the median of those it dominates, else of its ten best."""
     centres = []
     for k in range(scores.shape[1]):
@@ -309,7 +317,7 @@ def _centres(positions: np.ndarray, dominant: np.ndarray, scores: np.ndarray) ->
     return np.asarray(centres, dtype=np.float32)
 
 
-def _stack(scores: np.ndarray, names: Sequence[str], seed: int) -> tuple[Layer, ...]:
+def stack(scores: np.ndarray, names: Sequence[str], seed: int) -> tuple[Layer, ...]:
     """Layers of groups: Linear CorEx on the scores of the layer below, until few are left."""
     import warnings
 

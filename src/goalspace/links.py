@@ -59,6 +59,20 @@ class Links:
         """Place texts, seen or new, in the space (n_texts, dim) without a language model."""
         return self.tower.place([cleaned(text) for text in texts], get_encoder(self.encoder))
 
+    def encode_properties(self, properties: Sequence[str], *, encoder: Encoder | None = None) -> np.ndarray:
+        """Place properties, those of the vocabulary or others, in the space (n, dim).
+
+        Parameters
+        ----------
+        properties
+            Short phrases.
+        encoder
+            That of the links where it is already loaded.
+        """
+        vectors = (encoder or get_encoder(self.encoder)).encode(properties)
+        head = self.tower.head
+        return vectors if head is None else towers.centre(head.space.place(vectors), head.centre)
+
     def scores(self, texts: slice | np.ndarray = slice(None)) -> np.ndarray:
         """Link strengths of some texts with all properties (n, n_properties); all at once may be large."""
         return np.asarray(self.text_vectors[texts] @ self.property_vectors.T)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from goalspace import __version__, _report_stages, _report_tables, _report_text, _report_web
+from goalspace import __version__, _report_stages, _report_tables, _report_text, _report_view, _report_web
 from goalspace._files import write_atomic
 from goalspace._report_tables import Column
 
@@ -20,10 +20,8 @@ if TYPE_CHECKING:
     from goalspace.factors import Factors
     from goalspace.run import Run
 
-MAX_POINTS = 5_000  # texts on the map; more are sampled, and the report says so
 MAX_PROPERTIES = 24  # properties on a card
 MAX_EVIDENCE = 6  # texts on a card, per pole
-SNIPPET = 160  # characters of a text on the map
 
 CITATIONS = (
     {
@@ -41,6 +39,15 @@ CITATIONS = (
     },
 )
 
+TASK_CITATIONS = (
+    {
+        "what": "instructions by task (Instruction Embedding)",
+        "text": "Li, Shi, Feng, Yuan, Wang, Pan, Wang, Hu, Li: Instruction Embedding: Latent Representations of "
+        "Instructions Towards Task Identification. NeurIPS 2024, Datasets and Benchmarks. arXiv:2409.19680",
+        "url": "https://arxiv.org/abs/2409.19680",
+    },
+)
+
 
 def summarise(run: Run) -> dict[str, Any]:
     """Return everything a report shows as one JSON-able dict.
@@ -55,12 +62,11 @@ def summarise(run: Run) -> dict[str, Any]:
     dict
         Strings, numbers, lists and dicts only. "goal", "headline", "totals", "stages", "quality", "tc_curve",
         "factors" (one dict per factor: name, description, poles, share, properties, evidence, trend),
-        "undescribed" (texts without a dominant factor), "map" (columns of at most 5,000 points), "trend",
-        "crosstabs", "findings", "hierarchy", "settings", "versions", "citations". Texts are cleaned of
-        control characters but not escaped.
+        "undescribed" (texts without a dominant factor), "trend", "crosstabs", "findings", "hierarchy", "edits",
+        "settings", "versions", "citations". Texts are cleaned of control characters but not escaped.
     """
     corpus, factors, record = run.corpus, run.factors, run.record
-    columns = _report_tables.read_columns(corpus.metadata)
+    columns = [c for c in _report_tables.read_columns(corpus.metadata) if c.name not in run.derived]
     dominant = np.asarray(factors.dominant)
     n_factors = len(factors.names)
     all_tables = [_report_tables.crosstab(column, dominant, n_factors) for column in columns]
@@ -75,23 +81,25 @@ def summarise(run: Run) -> dict[str, Any]:
         "run": _report_text.line(run.path.name, 80),
         "created": str(record.get("created", "")),
         "version": str(record.get("goalspace", __version__)),
-        "headline": _headline(cards, totals),
+        "headline": _headline(cards, totals)
+        if run.kind == "texts"
+        else _headline_of_tasks(run, cards, totals),
         "totals": totals,
         "stages": _report_stages.stages(record),
         "quality": _report_stages.quality(record),
         "tc_curve": [[int(k), float(tc)] for k, tc in factors.tc_curve if math.isfinite(tc)],
         "factors": cards,
         "undescribed": _undescribed(run, dominant),
-        "map": _map(run, dominant),
         "trend": trend and {key: value for key, value in trend.items() if key != "shares"},
         "crosstabs": tables,
         "n_columns": len(columns),
         "findings": _report_tables.findings(tables, n_compared=_report_tables.n_cells(all_tables)),
         "hierarchy": _hierarchy(factors),
+        "edits": run.edits.told(),
         "settings": _report_stages.settings(record),
         "versions": {str(name): str(value) for name, value in record.get("versions", {}).items()},
         "citations": [
-            *CITATIONS,
+            *(CITATIONS if run.kind == "texts" else TASK_CITATIONS),
             {"what": "the program", "text": f"goalspace, version {__version__}", "url": ""},
         ],
     }
@@ -107,7 +115,7 @@ def _totals(run: Run, dominant: np.ndarray) -> dict[str, Any]:
         "n_duplicates": int(run.corpus.stats.get("n_duplicates", 0)),
         "n_properties": len(run.factors.vocabulary),
         "n_unassigned": int((assignment < 0).sum()),
-        "n_factors": len(run.factors.names),
+        "n_factors": len(run.factors.names) - len(run.factors.hidden),
         "n_described": n_described,
         "described": n_described / n_texts if n_texts else 0.0,
     }
@@ -129,6 +137,18 @@ def _headline(cards: Sequence[dict[str, Any]], totals: dict[str, Any]) -> str:
         else "every text fits a factor"
     )
     return f"{texts}, {factors}. {'The most common' if len(cards) > 1 else 'It'}, {share}; {fit}."
+
+
+def _headline_of_tasks(run: Run, cards: Sequence[dict[str, Any]], totals: dict[str, Any]) -> str:
+    """Of instructions: the first factor is the most frequent task."""
+    n_tasks = run.record["stages"]["label"]["result"]["n_tasks"]
+    rest = totals["n_texts"] - totals["n_described"]
+    without = f"{_report_text.percent(rest / totals['n_texts'])} ask for no task that could be read"
+    return (
+        f"{_report_text.plural(totals['n_texts'], 'instruction')}, {_report_text.plural(n_tasks, 'task')}. The most "
+        f"common, “{cards[0]['name']}”, is asked for by {_report_text.percent(cards[0]['share'])} of them; "
+        f"{without if rest else 'every instruction has a task'}."
+    )
 
 
 def _factors(run: Run, about: Sequence[Column], trend: dict[str, Any] | None) -> list[dict[str, Any]]:
@@ -158,6 +178,7 @@ def _factors(run: Run, about: Sequence[Column], trend: dict[str, Any] | None) ->
             ],
             "evidence": _evidence(run, i, rows, about),
             "trend": trend["shares"][i] if trend else None,
+            "hidden": i in factors.hidden,
         }
         for i, name in enumerate(factors.names)
     ]
@@ -182,6 +203,7 @@ def _evidence(run: Run, factor: int, rows: dict[str, int], about: Sequence[Colum
             room[pole] -= 1
             kept[key] = {
                 "text_id": _report_text.line(str(item.text_id), 60),
+                "row": row,
                 "score": round(float(item.score), 2),
                 "pole": pole,
                 "n_copies": int(run.corpus.counts[row]),
@@ -208,40 +230,6 @@ def _undescribed(run: Run, dominant: np.ndarray) -> dict[str, Any]:
             for row in weakest
         ],
     }
-
-
-def _map(run: Run, dominant: np.ndarray) -> dict[str, Any]:
-    """Return the points as columns, in thousandths of the map's sides; too many are sampled at random."""
-    n_texts = len(dominant)
-    rows = np.arange(n_texts)
-    if n_texts > MAX_POINTS:
-        rows = np.sort(np.random.default_rng(0).choice(n_texts, MAX_POINTS, replace=False))
-    places, labels = _thousandths(run.factors.map[rows]), _thousandths(run.factors.factor_map)
-    scores = (
-        np.asarray(run.factors.scores)[rows, np.maximum(dominant[rows], 0)]
-        if len(run.factors.names)
-        else rows
-    )
-    strength = [round(float(s), 1) if f >= 0 else None for s, f in zip(scores, dominant[rows], strict=True)]
-    return {
-        "n_texts": n_texts,
-        "sampled": n_texts > MAX_POINTS,
-        "x": places[:, 0].tolist(),
-        "y": places[:, 1].tolist(),
-        "factor": dominant[rows].tolist(),
-        "strength": strength,
-        "text_id": [_report_text.line(str(run.corpus.ids[row]), 40) for row in rows],
-        "text": [_report_text.line(run.corpus.texts[row], SNIPPET) for row in rows],
-        "label_x": labels[:, 0].tolist(),
-        "label_y": labels[:, 1].tolist(),
-    }
-
-
-def _thousandths(places: np.ndarray) -> np.ndarray:
-    """Return places in [0, 1]² as integers from 25 to 975, so that dots at the rim are whole."""
-    finite = np.nan_to_num(np.asarray(places, dtype=np.float64).reshape(-1, 2), nan=0.5)
-    thousandths: np.ndarray = np.rint(25 + 950 * finite.clip(0, 1)).astype(np.int64)
-    return thousandths
 
 
 def _hierarchy(factors: Factors) -> list[dict[str, Any]]:
@@ -277,23 +265,20 @@ def report(run: Run, *, path: str | Path | None = None) -> Path:
     target = Path(path) if path is not None else Path(run.path) / "report.html"
     summary = summarise(run)
     write_atomic(target.with_suffix(".md"), render_markdown(summary))
-    write_atomic(target, render_html(summary))
+    write_atomic(target, render_html(run, summary))
     return target
 
 
-def render_html(summary: dict[str, Any]) -> str:
-    """Return the report as one HTML page that asks the network for nothing and runs no script but its own."""
-    style, script = _report_web.source("report.css"), _report_web.source("report.js")
-    policy = (
-        f"default-src 'none'; style-src '{_report_web.source_hash(style)}'; "
-        f"script-src '{_report_web.source_hash(script)}'; img-src data:; base-uri 'none'; form-action 'none'"
-    )
-    data = {**summary["map"], "names": [factor["name"] for factor in summary["factors"]]}
-    return (
-        _report_web.environment(html=True)
-        .get_template("web/report.html.j2")
-        .render(s=summary, style=style, script=script, policy=policy, data=_inline_json(data))
-    )
+def render_html(run: Run, summary: dict[str, Any] | None = None) -> str:
+    """Return the run as one HTML page that asks the network for nothing and runs no script but its own.
+
+    Of more than 5,000 texts, or 6 million characters, a sample is in it, and the page says so.
+    """
+    from goalspace import _report_inline
+
+    columns = _report_view.read_columns(run.corpus.metadata)
+    view = _report_view.View(run, summary or summarise(run), columns, np.zeros(0, dtype=np.int32))
+    return _report_inline.render(replace(view, rows=_report_inline.sample(view)))
 
 
 def render_markdown(summary: dict[str, Any]) -> str:
@@ -307,9 +292,3 @@ def render_terminal(summary: dict[str, Any], *, path: str | Path | None = None) 
     from goalspace import _report_terminal  # here, because rich is slow to import
 
     return _report_terminal.render(summary, path=path)
-
-
-def _inline_json(value: Any) -> str:
-    """Return JSON in which no text can end or open an HTML element or comment."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

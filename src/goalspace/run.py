@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import copy
 import os
-import re
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from goalspace import _edits
+from goalspace._consequences import Bench
+from goalspace._edits import Edits
 from goalspace._files import digest
 from goalspace._record import (
     FILES,
     FORMAT,
     STAGES,
+    default_folder,
     locked,
     new_record,
     read_record,
+    source_name,
     stage_entry,
     stale_stages,
     write_record,
 )
 from goalspace.corpus import Corpus
-from goalspace.encoders import Encoder
+from goalspace.encoders import Encoder, get_encoder
 from goalspace.errors import InputError
 from goalspace.factors import Factors, factor
 from goalspace.links import Links, link
@@ -45,6 +50,9 @@ class Run:
     record
         What run.json says.
     """
+
+    kind = "texts"
+    derived: tuple[str, ...] = ()  # metadata columns that only repeat the factors
 
     def __init__(self, path: Path, record: dict[str, Any]) -> None:
         self.path = path
@@ -86,9 +94,40 @@ class Run:
         return Links.load(self._artefact("link").parent)
 
     @cached_property
-    def factors(self) -> Factors:
-        """The latent factors."""
+    def fitted(self) -> Factors:
+        """The latent factors before any edit."""
         return Factors.load(self._artefact("factor").parent, self.links, self._result("factor"))
+
+    @cached_property
+    def factors(self) -> Factors:
+        """The latent factors, as the analyst's edits left them."""
+        return _edits.load(self.path, self.fitted, self.links, self.fit)
+
+    @cached_property
+    def edits(self) -> Edits:
+        """The analyst's corrections of the factors."""
+        return _edits.read_log(self.path)
+
+    @property
+    def fit(self) -> str:
+        """Digest of the stage that found the factors."""
+        return str(self.record["stages"].get("factor", {}).get("digest", ""))
+
+    def bench(self, encoder: Callable[[], Encoder] | None = None) -> Bench:
+        """What edits work on; `encoder` returns that of the links where it is loaded already."""
+        seed = int(self.record["stages"]["factor"]["arguments"].get("seed") or 0)
+        return Bench(self.corpus, self.links, encoder or (lambda: get_encoder(self.links.encoder)), seed)
+
+    def edited(self, factors: Factors) -> Self:
+        """This run with other factors, after an edit that its folder holds."""
+        other = copy.copy(self)
+        other.__dict__.pop("edits", None)
+        other.__dict__["factors"] = factors
+        return other
+
+    def chosen(self, row: int) -> list[dict[str, str]]:
+        """What a selection or a retrieval said of a text, as name and value; of texts nothing does."""
+        return []
 
     def stale(self) -> list[str]:
         """Stages whose artefacts no longer follow from those before them, or are missing."""
@@ -108,7 +147,7 @@ class Run:
 
     def forget(self) -> None:
         """Drop artefacts held in memory, after a stage was redone."""
-        for name in ("corpus", "proposals", "links", "factors"):
+        for name in ("corpus", "proposals", "links", "fitted", "factors", "edits"):
             self.__dict__.pop(name, None)
 
 
@@ -183,13 +222,13 @@ def discover(
     corpus = Corpus.read(source, text=text, id=id)
     if len(corpus) < FEWEST_TEXTS:
         raise InputError(
-            f"{_source_name(source)} holds {len(corpus)} different text{'s' * (len(corpus) != 1)}, too few to find "
+            f"{source_name(source)} holds {len(corpus)} different text{'s' * (len(corpus) != 1)}, too few to find "
             f"factors in: give at least {FEWEST_TEXTS}."
         )
-    path = Path(out) if out is not None else _default_folder(source, goal)
+    path = Path(out) if out is not None else default_folder(source, goal)
     run = _begin(path, goal)
     with locked(path):
-        _note_corpus(run, corpus, {"source": _source_name(source), "text": text, "id": id}, started)
+        _note_corpus(run, corpus, {"source": source_name(source), "text": text, "id": id}, started)
         arguments = {
             "propose": {"llm": llm, "encoder": encoder, "sample": sample, "seed": seed, **(options or {})},
             "link": {"encoder": encoder, "tune": tune, "seed": seed},
@@ -249,6 +288,11 @@ def _do(
     run.record["stages"][stage] = stage_entry(named, mark=mark, after=before, started=started, result=result)
     write_record(run.path, run.record)
     run.forget()
+    if stage == "factor" and run.edits.done:
+        if progress:
+            progress("making the edits again", 0, 1)
+        _edits.follow(run.path, run.bench(), run.fitted, run.fit)
+        run.forget()
 
 
 def _propose(run: Run, arguments: Mapping[str, Any], progress: Progress | None) -> dict[str, Any]:
@@ -350,13 +394,3 @@ def _name(value: Any) -> Any:
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     return str(getattr(value, "name", type(value).__name__))
-
-
-def _source_name(source: Any) -> str:
-    return str(source) if isinstance(source, (str, os.PathLike)) else f"the {type(source).__name__}"
-
-
-def _default_folder(source: Any, goal: str) -> Path:
-    stem = Path(source).name.partition(".")[0] if isinstance(source, (str, os.PathLike)) else "texts"
-    slug = "-".join(re.findall(r"\w+", f"{stem} {goal}".lower())[:8])
-    return Path("runs") / slug[:60].strip("-")

@@ -1,0 +1,89 @@
+"""Edits as the page makes them: done, undone and redone, each a line of the log before it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from goalspace import _edits
+from goalspace._editing import apply
+from goalspace._record import locked
+from goalspace.encoders import Encoder
+from goalspace.errors import GoalspaceError
+from goalspace.factors import Factors
+from goalspace.run import Run
+
+_KEPT = 12  # states before, to which undo goes back at once
+
+
+class Editor:
+    """Changes the factors of a run and keeps its folder in step.
+
+    Parameters
+    ----------
+    run
+        A finished run.
+    encoder
+        Returns the encoder of its links.
+    """
+
+    def __init__(self, run: Run, encoder: Callable[[], Encoder]) -> None:
+        self.run = run
+        self._bench = run.bench(encoder)
+        # factors after so many edits; what is not here is made again from the fitted ones
+        self._states: dict[int, Factors] = {0: run.fitted, len(run.edits.done): run.factors}
+
+    def do(self, edit: Any) -> Run:
+        """Make an edit.
+
+        Raises
+        ------
+        InputError
+            If it is none, or cannot be made to these factors.
+        """
+        with locked(self.run.path):
+            self._check_log()
+            entry = _edits.enter(self.run.factors, edit)
+            factors = apply(self._bench, self.run.factors, entry.edit)
+            n_done = len(self.run.edits.done)
+            self._states = {n: state for n, state in self._states.items() if n <= n_done}
+            return self._keep(entry, n_done + 1, factors, self.run.edits.lost)
+
+    def undo(self) -> Run:
+        """Take the last edit back: the factors are those of before, bit for bit."""
+        return self._step("undo", -1, "There is nothing to undo.", bool(self.run.edits.done))
+
+    def redo(self) -> Run:
+        """Make the edit again that was taken back last."""
+        return self._step("redo", +1, "There is nothing to redo.", bool(self.run.edits.undone))
+
+    def _step(self, act: str, by: int, nothing: str, possible: bool) -> Run:
+        if not possible:
+            raise GoalspaceError(nothing)
+        with locked(self.run.path):
+            self._check_log()
+            edits = self.run.edits
+            n_done = len(edits.done) + by
+            entries = [*edits.done, *edits.undone[::-1]][:n_done]
+            lost = edits.lost
+            if n_done not in self._states or lost:
+                self._states[n_done], lost = _edits.replay(self._bench, self.run.fitted, entries)
+            return self._keep(act, n_done, self._states[n_done], lost)
+
+    def _keep(self, entry: _edits.Entry | str, n_done: int, factors: Factors, lost: tuple[str, ...]) -> Run:
+        _edits.append(self.run.path, entry)
+        if n_done:
+            _edits.save(self.run.path, factors, self.run.fit, lost)
+        else:
+            _edits.forget(self.run.path)
+        self._states[n_done] = factors
+        for n in sorted(self._states)[1:-_KEPT]:
+            del self._states[n]
+        self.run = self.run.edited(factors)
+        return self.run
+
+    def _check_log(self) -> None:
+        """Refuse to write over what another process did since the page was opened."""
+        now = Run.open(self.run.path)
+        if now.edits != self.run.edits or now.fit != self.run.fit:
+            raise GoalspaceError("The run was changed elsewhere. Start goalspace explore again.")

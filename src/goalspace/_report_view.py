@@ -1,0 +1,345 @@
+"""What the explorer's pages and report.html show of a run: its summary, its map and its columns."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from goalspace import _report_stages, _report_tables, _report_text
+from goalspace._columns import named_like_ids, snake
+
+if TYPE_CHECKING:
+    from goalspace.factors import Factors
+    from goalspace.run import Run
+
+RELATED = 5  # factors shown beside a factor
+_SAYING = 10  # properties that stand for an end of a factor
+_TIME_NAME = re.compile(r"(^|_)(date|time|timestamp|datetime|day|created|updated|posted|received)(_|$)")
+_SECONDS = (1e8, 4.2e9)  # from 1973 to 2103
+_STRONGEST = 10  # texts between which a property is placed
+_PLACING = 5_000  # texts that are looked at to place properties
+
+
+@dataclass(frozen=True)
+class PageColumn:
+    """A metadata column by which texts can be coloured, filtered and compared.
+
+    Attributes
+    ----------
+    name
+        As it is shown.
+    kind
+        "category", "number" or "time".
+    labels
+        What the codes mean; empty for numbers.
+    values
+        (n_texts,) int16 codes, -1 missing; or float32, NaN missing.
+    source
+        The name of the column in the corpus.
+    """
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    values: np.ndarray
+    source: str
+
+    def told(self, row: int) -> str | None:
+        """The value of a text in words; None where it is missing."""
+        value = self.values[row]
+        if self.kind == "number":
+            return None if math.isnan(value) else f"{value:.7g}" if abs(value) < 1e7 else f"{value:,.0f}"
+        return self.labels[value] if value >= 0 else None
+
+    def about(self) -> dict[str, Any]:
+        """The column as `Column` of web/src/contract.ts."""
+        known = self.values[np.isfinite(self.values)] if self.kind == "number" else self.values[:0]
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "values": list(self.labels),
+            "low": float(known.min()) if len(known) else None,
+            "high": float(known.max()) if len(known) else None,
+        }
+
+
+def read_columns(metadata: Mapping[str, Sequence[Any]]) -> tuple[PageColumn, ...]:
+    """Columns of groups or periods (see `_report_tables`), and columns of numbers that are no ids."""
+    found = []
+    identifiers = set(named_like_ids(str(name) for name in metadata))
+    for name in metadata:
+        values = metadata[name]
+        groups = _report_tables.read_column(str(name), _dated(str(name), values))
+        if groups is not None:
+            kind = "category" if groups.unit is None else "time"
+            codes = groups.codes.astype(np.int16)
+            found.append(PageColumn(groups.name, kind, groups.labels, codes, str(name)))
+        elif str(name) not in identifiers:
+            numbers = _numbers(values)
+            if numbers is not None:
+                shown = _report_text.line(str(name), 60)
+                found.append(PageColumn(shown, "number", (), numbers, str(name)))
+    return tuple(found)
+
+
+def _dated(name: str, values: Sequence[Any]) -> Sequence[Any]:
+    """The values, as dates where the column is named so and holds the milliseconds or seconds since 1970."""
+    numbers = [value for value in values if value is not None and value == value]
+    if not numbers or not _TIME_NAME.search(snake(name)):
+        return values
+    if not all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in numbers):
+        return values
+    scale = 1000.0 if min(numbers) > _SECONDS[1] else 1.0
+    if not all(_SECONDS[0] <= value / scale <= _SECONDS[1] for value in numbers):
+        return values
+    return [
+        datetime.fromtimestamp(value / scale, UTC).date().isoformat()
+        if value is not None and value == value
+        else None
+        for value in values
+    ]
+
+
+def _numbers(values: Sequence[Any]) -> np.ndarray | None:
+    """The values as float32, NaN where missing; None when one is no number or they do not differ."""
+    numbers = np.full(len(values), np.nan, dtype=np.float32)
+    for row, value in enumerate(values):
+        text = _report_tables.as_text(value)
+        if text is None:
+            continue
+        try:
+            number = float(text)
+        except ValueError:
+            return None
+        if abs(number) < 3e38:
+            numbers[row] = number
+    known = numbers[np.isfinite(numbers)]
+    return numbers if len(known) and known.min() < known.max() else None
+
+
+@dataclass(frozen=True)
+class View:
+    """A run as the pages show it; `rows` are the texts on the map, all of them unless they are a sample.
+
+    `told` is the run's `reports.summarise`.
+    """
+
+    run: Run
+    told: dict[str, Any]
+    columns: tuple[PageColumn, ...]
+    rows: np.ndarray
+
+    @property
+    def factors(self) -> Factors:
+        """The factors, edits included."""
+        return self.run.factors
+
+    @cached_property
+    def row_of(self) -> dict[str, int]:
+        """Position of every text by its id."""
+        return {text_id: row for row, text_id in enumerate(self.run.corpus.ids)}
+
+    @cached_property
+    def place(self) -> dict[str, int]:
+        """Position of every property by its name."""
+        return {name: i for i, name in enumerate(self.factors.vocabulary)}
+
+    @cached_property
+    def _by_text(self) -> tuple[np.ndarray, np.ndarray]:
+        order = np.argsort(self.run.proposals.text_index, kind="stable")
+        return order, self.run.proposals.text_index[order]
+
+    def pairs_of(self, row: int) -> np.ndarray:
+        """Positions of the proposals of a text."""
+        order, texts = self._by_text
+        return order[slice(*np.searchsorted(texts, (row, row + 1)))]
+
+    @cached_property
+    def ends(self) -> list[tuple[tuple[list[str], np.ndarray], tuple[list[str], np.ndarray]]]:
+        """What the negative and the positive end of each factor say: strongest properties, and their direction."""
+        factors = self.factors
+        found = []
+        for k in range(factors.dim):
+            own = np.where(factors.assignment == k, factors.loadings[k], 0)
+            ends = []
+            for pole in (np.maximum(-own, 0), np.maximum(own, 0)):
+                said = [
+                    factors.vocabulary[i] for i in np.argsort(-pole, kind="stable")[:_SAYING] if pole[i] > 0
+                ]
+                ends.append((said, pole @ factors.links.property_vectors))
+            found.append((ends[0], ends[1]))
+        return found
+
+    @cached_property
+    def correlations(self) -> np.ndarray:
+        """Correlation of the factors' scores (n_factors, n_factors)."""
+        return correlate(self.factors.scores, self.factors.scores)
+
+    @cached_property
+    def unit_scores(self) -> np.ndarray:
+        """The scores of every text, scaled to length 1 (n_texts, n_factors)."""
+        scores = self.factors.scores
+        return np.asarray(scores / np.maximum(np.linalg.norm(scores, axis=1, keepdims=True), 1e-12))
+
+    @cached_property
+    def property_places(self) -> np.ndarray:
+        """Where each property lies on the map: between the texts that it is linked to most (n_properties, 2)."""
+        links = self.factors.links
+        n_texts = len(links.text_vectors)
+        rows = np.arange(n_texts)
+        if n_texts > _PLACING:
+            rows = np.sort(np.random.default_rng(0).choice(n_texts, _PLACING, replace=False))
+        texts, places = links.text_vectors[rows], self.factors.map[rows]
+        count = min(_STRONGEST, len(rows))
+        found = []
+        for start in range(0, len(links.property_vectors), 512):
+            strengths = links.property_vectors[start : start + 512] @ texts.T
+            best = np.argpartition(-strengths, count - 1, axis=1)[:, :count]
+            found.append(np.median(places[best], axis=1))
+        return np.concatenate(found).astype(np.float32) if found else np.zeros((0, 2), dtype=np.float32)
+
+
+def correlate(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Correlation of the columns of two matrices with the same rows (n_left, n_right); 0 where one is constant."""
+
+    def standard(matrix: np.ndarray) -> np.ndarray:
+        centred = matrix - matrix.mean(axis=0, dtype=np.float64)
+        return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=0), 1e-12))
+
+    return np.asarray(np.clip(standard(left).T @ standard(right), -1, 1))
+
+
+def summary(
+    view: View, *, able: Mapping[str, bool], runs: Sequence[Mapping[str, Any]] = (), cut: int = 0
+) -> dict[str, Any]:
+    """The run as `Summary` of web/src/contract.ts."""
+    told, record = view.told, view.run.record
+    return {
+        "format": 1,
+        "kind": view.run.kind,
+        **{name: told[name] for name in ("goal", "run", "created", "version", "headline", "citations")},
+        "able": dict(able),
+        "n_texts": told["totals"]["n_texts"],
+        "n_rows": told["totals"]["n_rows"],
+        "n_shown": len(view.rows),
+        "cut": cut,
+        "factors": [factor(view, k) for k in range(len(told["factors"]))],
+        "hierarchy": [_branch(node) for node in told["hierarchy"]],
+        "columns": [column.about() for column in view.columns],
+        "trend": told["trend"] and {name: told["trend"][name] for name in ("column", "periods")},
+        "runs": list(runs),
+        "quality": _quality(record),
+        "stages": [
+            {"name": stage["title"], "facts": stage["line"], "seconds": stage["seconds"] or 0.0}
+            for stage in told["stages"]
+        ],
+        "findings": [_finding(told, finding) for finding in told["findings"]],
+        "edits": told["edits"],
+    }
+
+
+def factor(view: View, k: int, *, all_properties: bool = False) -> dict[str, Any]:
+    """A factor as `Factor` of web/src/contract.ts, with its strongest properties or all of them."""
+    card, factors = view.told["factors"][k], view.factors
+    properties = card["properties"]
+    if all_properties:
+        properties = [
+            {
+                "name": _report_text.line(m.name, 160),
+                "weight": round(float(m.weight), 3),
+                "n_texts": int(m.n_texts),
+            }
+            for m in factors.properties[k]
+        ]
+    strength = view.correlations[k]
+    others = [int(j) for j in np.argsort(-np.abs(strength), kind="stable") if j != k][:RELATED]
+    same = (
+        "index", "name", "description", "poles", "tc", "share", "n_texts", "n_properties", "trend", "hidden",
+    )  # fmt: skip
+    shown = ("row", "score", "pole", "before", "sentence", "after", "n_same", "n_copies")
+    x, y = _unit_square(factors.factor_map[k])
+    return {
+        **{name: card[name] for name in same},
+        "properties": properties,
+        "evidence": [
+            {"id": item["text_id"], **{name: item[name] for name in shown}} for item in card["evidence"]
+        ],
+        "related": [{"factor": j, "r": round(float(strength[j]), 3)} for j in others],
+        "x": x,
+        "y": y,
+    }
+
+
+def _branch(node: Mapping[str, Any]) -> Any:
+    if "factor" in node:
+        return node["factor"]
+    return {"name": node["name"], "children": [_branch(child) for child in node["children"]]}
+
+
+def _quality(record: Mapping[str, Any]) -> list[dict[str, str]]:
+    told = _report_stages.quality(record)
+    pairs = zip(told["measures"], told["sentences"], strict=False)
+    return [
+        {"name": measure["name"], "value": _report_text.percent(measure["value"]), "meaning": sentence}
+        for measure, sentence in pairs
+    ]
+
+
+def _finding(told: Mapping[str, Any], finding: Mapping[str, Any]) -> str:
+    name = told["factors"][finding["factor"]]["name"]
+    return (
+        f"“{name}” is {finding['share'] / finding['overall']:.1f} times as common where {finding['column']} is "
+        f"{finding['value']}: {100 * finding['share']:.1f}% of those {_report_text.plural(finding['of'], 'text')} "
+        f"against {100 * finding['overall']:.1f}% of all."
+    )
+
+
+def _unit_square(place: np.ndarray) -> tuple[float, float]:
+    x, y = np.nan_to_num(place, nan=0.5).clip(0, 1)
+    return round(float(x), 4), round(float(y), 4)
+
+
+def map_bytes(view: View) -> bytes:
+    """Places, dominant factors and rows of the texts shown, as GET /api/map of web/src/contract.ts says."""
+    factors, rows = view.factors, view.rows
+    places = np.nan_to_num(factors.map[rows], nan=0.5)
+    return b"".join(
+        np.ascontiguousarray(values, dtype=kind).tobytes()
+        for values, kind in (
+            (places[:, 0], "<f4"),
+            (places[:, 1], "<f4"),
+            (factors.dominant[rows], "<i2"),
+            (rows, "<i4"),
+        )
+    )
+
+
+def score_bytes(view: View, k: int) -> bytes:
+    """The standardised scores of the texts shown on one factor, float32."""
+    return np.ascontiguousarray(view.factors.scores[view.rows, k], dtype="<f4").tobytes()
+
+
+def column_bytes(view: View, position: int) -> bytes:
+    """One column of the texts shown: int16 codes, or float32."""
+    column = view.columns[position]
+    kind = "<f4" if column.kind == "number" else "<i2"
+    return np.ascontiguousarray(column.values[view.rows], dtype=kind).tobytes()
+
+
+def layer(view: View) -> dict[str, Any]:
+    """The properties on the map, as `Layer` of web/src/contract.ts."""
+    factors, places = view.factors, np.round(view.property_places.astype(np.float64), 4)
+    return {
+        "names": [_report_text.line(name, 160) for name in factors.vocabulary],
+        "factor": factors.assignment.tolist(),
+        "n_texts": factors.property_counts.tolist(),
+        "x": places[:, 0].tolist(),
+        "y": places[:, 1].tolist(),
+    }

@@ -1,0 +1,212 @@
+"""Correcting a run in the explorer's page: every edit, undo and redo, and what is left of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from explorer_page import chromium, go, visitor
+from explorer_server import ExplorerServer
+
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def server(explorer_runs: Path, browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("edited") / "why"
+    shutil.copytree(explorer_runs / "why", folder)
+    with ExplorerServer(folder, "--edit") as running:
+        running.log = folder / "edits.jsonl"
+        yield running
+
+
+@pytest.fixture
+def visit(browser: Any, server: ExplorerServer) -> Iterator[Callable[..., Any]]:
+    """Open the page at a view, by its part of the address; afterwards all edits are taken back."""
+    with visitor(browser) as visit:
+        yield lambda where="view=factors", **options: visit(f"{server.url}#{where}", **options)
+    while server.get("/api/summary")["edits"]["done"]:
+        server.post("/api/undo", {})
+
+
+def edit(page: Any, what: str) -> Any:
+    """Choose an edit of the factor whose card is open; returns its dialog."""
+    page.get_by_role("button", name="Edit", exact=True).click()
+    page.get_by_role("button", name=what, exact=True).click()
+    return page.get_by_role("dialog")
+
+
+def names(page: Any) -> list[str]:
+    """The names of the factors in the list."""
+    return [factor["name"] for factor in factors(page)]
+
+
+def factors(page: Any) -> Any:
+    """The factors as the server has them, once the page said that the last edit is done."""
+    return page.evaluate(
+        """async () => {
+            const token = new URLSearchParams(location.search).get("token");
+            const answer = await fetch("/api/summary", {headers: {"X-Goalspace-Token": token}});
+            return (await answer.json()).factors;
+        }"""
+    )
+
+
+def said(page: Any, what: str) -> None:
+    expect(page.get_by_role("status").filter(has_text=what).last).to_be_visible()
+
+
+def test_a_factor_is_renamed_and_the_name_stands_everywhere(visit, server):
+    page = visit("view=factors&factor=1")
+    dialog = edit(page, "Rename…")
+    dialog.get_by_label("Name").fill("Bills & <b>prices</b>")
+    dialog.get_by_label("Description").fill("What it costs.")
+    dialog.get_by_role("button", name="Rename", exact=True).click()
+    said(page, "Renamed.")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("heading", name="Bills & <b>prices</b>", exact=True)).to_be_visible()
+    expect(page.get_by_role("main").get_by_text("What it costs.")).to_be_visible()
+    go(page, "Map")
+    legend = page.get_by_role("list", name="Legend")
+    expect(legend.get_by_role("button", name="Bills & <b>prices</b>")).to_be_visible()
+    last = json.loads(server.log.read_text(encoding="utf-8").splitlines()[-1])
+    assert "Bills & <b>prices</b>" in json.dumps(last, ensure_ascii=False)
+
+
+def test_factors_are_merged_split_and_hidden(visit, server):
+    page = visit("view=factors&factor=0")
+    entries = page.get_by_role("region", name="Factors").get_by_role("listitem")
+    n = len(server.get("/api/summary")["factors"])
+    expect(entries).to_have_count(n)
+    dialog = edit(page, "Merge…")
+    dialog.get_by_role("checkbox").first.check()
+    dialog.get_by_label("Name, if it should have a new one").fill("Both")
+    dialog.get_by_role("button", name="Merge", exact=True).click()
+    said(page, "Merged.")
+    expect(entries).to_have_count(n - 1)
+    expect(page.get_by_role("region", name="Factors").get_by_role("button", name="Both")).to_be_visible()
+
+    page.get_by_role("region", name="Factors").get_by_role("button", name="Both").click()
+    dialog = edit(page, "Split…")
+    dialog.get_by_label("Into how many").fill("2")
+    dialog.get_by_role("button", name="Split", exact=True).click()
+    said(page, "Split.")
+    expect(entries).to_have_count(n)
+
+    hidden = page.get_by_role("article").get_by_role("heading", level=2).inner_text()
+    page.get_by_role("button", name="Edit", exact=True).click()
+    page.get_by_role("button", name="Hide", exact=True).click()
+    said(page, "Hidden.")
+    expect(
+        page.get_by_role("region", name="Factors").get_by_role("button", name=hidden).get_by_text("hidden")
+    ).to_be_visible()
+    go(page, "Map")
+    legend = page.get_by_role("list", name="Legend")
+    expect(legend.get_by_role("button").first).to_be_visible()
+    expect(legend.get_by_role("button", name=hidden, exact=False)).to_have_count(0)
+
+
+def test_a_property_is_moved_removed_and_added(visit):
+    page = visit("view=factors&factor=0")
+    card = page.get_by_role("article").get_by_role("region", name="Properties")
+    wanted = card.get_by_role("listitem").first.get_by_role("button").first.inner_text()
+    card.get_by_role("button", name=f"Edit {wanted}", exact=True).click()
+    page.get_by_role("button", name="Move…").click()
+    other = names(page)[1]
+    page.get_by_role("dialog").get_by_label("To").select_option(other)
+    page.get_by_role("dialog").get_by_role("button", name="Move", exact=True).click()
+    said(page, "Moved.")
+    expect(card.get_by_role("button", name=wanted, exact=True)).to_have_count(0)
+
+    removed = card.get_by_role("listitem").first.get_by_role("button").first.inner_text()
+    card.get_by_role("button", name=f"Edit {removed}", exact=True).click()
+    page.get_by_role("button", name="Remove", exact=True).click()
+    said(page, "Removed.")
+    expect(card.get_by_role("button", name=removed, exact=True)).to_have_count(0)
+
+    dialog = edit(page, "Add a property…")
+    dialog.get_by_label("The property, in your words").fill("waiting weeks for an answer")
+    dialog.get_by_role("button", name="Add", exact=True).click()
+    said(page, "Added.")
+    expect(card.get_by_role("button", name="waiting weeks for an answer", exact=True)).to_be_visible()
+    page.get_by_role("region", name="Factors").get_by_role("button", name=other).click()
+    expect(card.get_by_role("button", name=wanted, exact=True)).to_be_visible()
+
+
+def test_edits_are_listed_undone_and_done_again(visit, server):
+    page = visit("view=factors&factor=0")
+    before = names(page)
+    for name in ("First name", "Second name"):
+        dialog = edit(page, "Rename…")
+        dialog.get_by_label("Name").fill(name)
+        dialog.get_by_role("button", name="Rename", exact=True).click()
+        expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+    main = go(page, "Edits")
+    listed = main.get_by_role("list", name="Edits").get_by_role("listitem")
+    expect(listed).to_have_count(2)
+    expect(listed.last).to_contain_text("Second name")
+    page.keyboard.press("Control+z")
+    expect(listed).to_have_count(1)
+    main.get_by_role("button", name="Undo").click()
+    expect(main.get_by_text("Nothing is edited yet.")).to_be_visible()
+    assert names(page) == before
+    expect(main.get_by_text("2 edits are undone")).to_be_visible()
+    main.get_by_role("button", name="Redo").click()
+    expect(listed).to_have_count(1)
+    page.keyboard.press("Control+Shift+z")
+    expect(listed).to_have_count(2)
+    assert names(page)[0] == "Second name"
+    lines = [json.loads(line) for line in server.log.read_text(encoding="utf-8").splitlines()]
+    assert len(lines) >= 6  # undo and redo are lines too: nothing that was done is forgotten
+
+
+def test_an_edit_that_is_refused_says_why(browser, server):
+    with visitor(browser) as visit:
+        page = visit(f"{server.url}#view=factors&factor=0", expected=("400",))
+        properties = page.get_by_role("article").get_by_role("region", name="Properties")
+        there = properties.get_by_role("listitem").first.get_by_role("button").first.inner_text()
+        dialog = edit(page, "Add a property…")
+        field = dialog.get_by_label("The property, in your words")
+        field.fill(" ")
+        expect(dialog.get_by_role("button", name="Add", exact=True)).to_be_disabled()
+        field.fill(there)
+        dialog.get_by_role("button", name="Add", exact=True).click()
+        expect(dialog.get_by_role("alert")).to_contain_text(f"There already is a property “{there}”")
+        dialog.get_by_role("button", name="Cancel").click()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+    assert server.get("/api/summary")["edits"]["done"] == []
+
+
+def test_the_report_and_a_reader_see_the_edits(visit, server, browser, tmp_path):
+    page = visit("view=factors&factor=0")
+    dialog = edit(page, "Rename…")
+    dialog.get_by_label("Name").fill("Told to everyone")
+    dialog.get_by_role("button", name="Rename", exact=True).click()
+    said(page, "Renamed.")
+    go(page, "Export")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save the report").click()
+    path = tmp_path / "sent.html"
+    download.value.save_as(path)
+    with visitor(browser) as read:
+        report = read(path.as_uri())
+        go(report, "Edits")
+        listed = report.get_by_role("list", name="Edits").get_by_role("listitem")
+        expect(listed).to_have_count(1)
+        expect(listed).to_contain_text("Told to everyone")
+        expect(report.get_by_role("button", name="Undo")).to_have_count(0)
+    with ExplorerServer(server.log.parent) as reader, visitor(browser) as read:
+        page = read(f"{reader.url}#view=factors&factor=0")
+        expect(page.get_by_role("heading", name="Told to everyone", exact=True)).to_be_visible()
+        expect(page.get_by_role("button", name="Edit", exact=True)).to_have_count(0)

@@ -1,0 +1,85 @@
+// Colours: 20 hues for factors and categories, a sequential and a diverging scale, each for light and dark.
+import { computed, effect, signal } from "@preact/signals";
+
+export type Theme = "auto" | "light" | "dark";
+
+// The hues of the report: apart for common kinds of colour blindness, at 3:1 against the paper.
+const LIGHT =
+  "386cb9 b6800d 970c02 05a28e 0d5c5a 3b38b4 a5540a 3c7c5f 0695da b02f8b 54a055 5c3a8d 940441 9b3a2d 0d6a77 94783e 085faa 458b7e 1184c1 a71065";
+const DARK =
+  "7ba5e3 f8b333 d35b4b 16dfc5 0a9a96 6e7ae2 ec8535 5db98e 80cbff e379be 96d495 9076be d05778 cf7a6c 04a7bb d3ac5d 4398f0 67c6b5 5abdfc db679b";
+// Low, middle, high; the middle of the diverging scale is the colour of "nothing to see".
+const SCALES = {
+  light: {
+    sequential: ["bccfe2", "6f9fc8", "2b6c9e", "123b63"],
+    diverging: ["2b6cb0", "9dbfe0", "d9d6cf", "f0b483", "c05a12"],
+    none: "a5a299",
+  },
+  dark: {
+    sequential: ["3a4756", "37658c", "5f9fd0", "cfe6fb"],
+    diverging: ["5b9fe3", "3f6690", "3d4148", "8f5b35", "f0914a"],
+    none: "6a7079",
+  },
+};
+
+export type Rgb = [number, number, number];
+const rgb = (hex: string): Rgb => [0, 2, 4].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)) as Rgb;
+export const css = ([r, g, b]: Rgb) => `rgb(${Math.round(r)} ${Math.round(g)} ${Math.round(b)})`;
+
+const stored = () => {
+  try {
+    const theme = localStorage.getItem("goalspace-theme");
+    return theme === "light" || theme === "dark" ? theme : "auto";
+  } catch {
+    return "auto"; // storage is closed to some pages from file://
+  }
+};
+export const theme = signal<Theme>(stored());
+const system = matchMedia("(prefers-color-scheme: dark)");
+const systemDark = signal(system.matches);
+system.addEventListener("change", () => {
+  systemDark.value = system.matches;
+});
+export const dark = computed(() => theme.value === "dark" || (theme.value === "auto" && systemDark.value));
+
+const hues = computed(() => (dark.value ? DARK : LIGHT).split(" ").map(rgb));
+const scales = computed(() => {
+  const { sequential, diverging, none } = SCALES[dark.value ? "dark" : "light"];
+  return { sequential: sequential.map(rgb), diverging: diverging.map(rgb), none: rgb(none) };
+});
+
+effect(() => {
+  const root = document.documentElement;
+  root.dataset.theme = dark.value ? "dark" : "light";
+  hues.value.forEach((hue, at) => {
+    root.style.setProperty(`--c${at}`, css(hue));
+  });
+  root.style.setProperty("--none", css(scales.value.none));
+  try {
+    localStorage.setItem("goalspace-theme", theme.value);
+  } catch {
+    // the choice then lasts as long as the page
+  }
+});
+
+export const hueOf = (index: number): Rgb => (index < 0 ? scales.value.none : hues.value[index % 20]);
+export const hueName = (index: number) => (index < 0 ? "var(--none)" : `var(--c${index % 20})`);
+
+function between(stops: Rgb[], at: number): Rgb {
+  const place = Math.min(Math.max(at, 0), 1) * (stops.length - 1);
+  const low = Math.min(Math.floor(place), stops.length - 2);
+  const part = place - low;
+  return stops[low].map((value, channel) => value + part * (stops[low + 1][channel] - value)) as Rgb;
+}
+/** at: 0 … 1 */
+export const sequential = (at: number) =>
+  Number.isNaN(at) ? scales.value.none : between(scales.value.sequential, at);
+/** at: -1 … 1 */
+export const diverging = (at: number) =>
+  Number.isNaN(at) ? scales.value.none : between(scales.value.diverging, (at + 1) / 2);
+/** Black or white, whichever reads better on the colour. */
+export const inkOn = ([r, g, b]: Rgb) => {
+  const linear = (v: number) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
+  const luminance = 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  return luminance > 0.179 ? "#000" : "#fff";
+};

@@ -1,0 +1,62 @@
+// A chart with a title, and what one can take away of it: a PNG or an SVG.
+import type { ComponentChildren } from "preact";
+import { useId } from "preact/hooks";
+import { asPng, asSvg } from "../picture";
+import { notice, sentence } from "../state";
+import { Menu } from "./basics";
+import { save } from "./save";
+
+export function FiguresMenu({ name, of, title }: { name: string; of: string; title: string }) {
+  const take = async (kind: "svg" | "png") => {
+    const element = document.querySelector<HTMLElement>(of);
+    if (!element) return;
+    try {
+      const blob = kind === "svg" ? asSvg(element, title) : await asPng(element, title);
+      save(blob, `${name}.${kind}`);
+    } catch (error) {
+      notice.value = sentence(error);
+    }
+  };
+  return (
+    <Menu label="Save picture" class="small">
+      {(close) => (
+        <div class="menu-list">
+          {(["png", "svg"] as const).map((kind) => (
+            <button
+              key={kind}
+              type="button"
+              onClick={() => {
+                close();
+                take(kind);
+              }}
+            >
+              {kind.toUpperCase()}
+            </button>
+          ))}
+        </div>
+      )}
+    </Menu>
+  );
+}
+
+interface Props {
+  title: string;
+  name: string;
+  note?: ComponentChildren;
+  children: ComponentChildren;
+}
+export function Figure({ title, name, note, children }: Props) {
+  const id = `figure-${useId()}`;
+  return (
+    <figure class="figure" aria-labelledby={`${id}-title`}>
+      <figcaption>
+        <h3 id={`${id}-title`}>{title}</h3>
+        <FiguresMenu name={name} of={`#${CSS.escape(id)}`} title={title} />
+      </figcaption>
+      {note && <p class="hint">{note}</p>}
+      <div class="figure-body" id={id} tabIndex={0} role="region" aria-label={title}>
+        {children}
+      </div>
+    </figure>
+  );
+}

@@ -1,0 +1,97 @@
+// A table whose cells are coloured by a number; the number stands in the cell, so that colour is never alone.
+import type { ComponentChildren } from "preact";
+import { css, dark, diverging, inkOn, sequential } from "../colour";
+
+export interface HeatRow {
+  key: string | number;
+  head: ComponentChildren;
+  /** -1 … 1, what the colour says. */
+  shades: number[];
+  texts: string[];
+  titles: string[];
+  after?: ComponentChildren[];
+  strong?: number[];
+}
+interface Props {
+  label: string;
+  corner: string;
+  columns: ComponentChildren[];
+  after?: ComponentChildren[];
+  rows: HeatRow[];
+  /** Shades run over 0 … 1 only. */
+  plain?: boolean;
+  onCell?: (row: number, column: number) => void;
+}
+
+export function Heat({ label, corner, columns, after = [], rows, plain = false, onCell }: Props) {
+  dark.value;
+  return (
+    <table class="heat" aria-label={label}>
+      <thead>
+        <tr>
+          <th scope="col" class="heat-corner">
+            {corner}
+          </th>
+          {columns.map((column, at) => (
+            <th scope="col" key={at}>
+              {column}
+            </th>
+          ))}
+          {after.map((column, at) => (
+            <th scope="col" key={`after ${at}`} class="heat-after">
+              {column}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map((row, r) => (
+          <tr key={row.key}>
+            <th scope="row">{row.head}</th>
+            {row.texts.map((text, c) => {
+              const shade = plain ? sequential(row.shades[c]) : diverging(row.shades[c]);
+              const look = { background: css(shade), color: inkOn(shade) };
+              return (
+                <td
+                  key={c}
+                  style={look}
+                  title={row.titles[c]}
+                  class={row.strong?.includes(c) ? "strong" : ""}
+                >
+                  {onCell ? (
+                    <button type="button" onClick={() => onCell(r, c)}>
+                      {text}
+                    </button>
+                  ) : (
+                    text
+                  )}
+                </td>
+              );
+            })}
+            {row.after?.map((cell, at) => (
+              <td key={`after ${at}`} class="heat-after number">
+                {cell}
+              </td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+export function HeatScale({ low, high, plain = false }: { low: string; high: string; plain?: boolean }) {
+  dark.value;
+  const steps = Array.from({ length: 15 }, (_, i) => (plain ? sequential(i / 14) : diverging(i / 7 - 1)));
+  return (
+    <p class="heat-scale">
+      <span>{low}</span>
+      <span class="scale-steps" aria-hidden="true">
+        {steps.map((step, at) => (
+          <span key={at} style={{ background: css(step) }} />
+        ))}
+      </span>
+      <span>{high}</span>
+    </p>
+  );
+}

@@ -1,0 +1,272 @@
+// What stands around every view: the places to go, the theme, help, notices, shortcuts.
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { type Theme, theme } from "../colour";
+import { MapView } from "../map/MapView";
+import {
+  factorAt,
+  failure,
+  notice,
+  nouns,
+  redo,
+  rowAt,
+  source,
+  summary,
+  undo,
+  useSummary,
+  type View,
+  view,
+} from "../state";
+import { About } from "../views/About";
+import { Compare } from "../views/Compare";
+import { Edits } from "../views/Edits";
+import { Export } from "../views/Export";
+import { Factors } from "../views/Factors";
+import { Runs } from "../views/Runs";
+import { Texts } from "../views/Texts";
+import { count, plural } from "../words";
+import { Failed, Icon, Loading, Modal } from "./basics";
+
+const SHOWN: Record<View, () => ComponentChildren> = {
+  map: () => <MapView />,
+  factors: () => <Factors />,
+  texts: () => <Texts />,
+  compare: () => <Compare />,
+  runs: () => <Runs />,
+  edits: () => <Edits />,
+  export: () => <Export />,
+  about: () => <About />,
+};
+
+function places(): { view: View; label: string }[] {
+  const { able, edits, columns, kind, runs } = useSummary();
+  const words = nouns.value;
+  const all: { view: View; label: string; there: boolean }[] = [
+    { view: "map", label: "Map", there: true },
+    { view: "factors", label: words.Factors, there: true },
+    { view: "texts", label: words.Texts, there: true },
+    { view: "compare", label: "Compare", there: columns.length > 0 },
+    { view: "runs", label: "Runs", there: kind === "texts" && (runs.length > 0 || source.served) },
+    { view: "edits", label: "Edits", there: able.edit || edits.done.length > 0 },
+    { view: "export", label: "Export", there: true },
+    { view: "about", label: "About", there: true },
+  ];
+  return all.filter((place) => place.there);
+}
+
+const THEMES: Record<Theme, { next: Theme; icon: string; label: string }> = {
+  auto: { next: "light", icon: "auto", label: "Theme: as the system" },
+  light: { next: "dark", icon: "sun", label: "Theme: light" },
+  dark: { next: "auto", icon: "moon", label: "Theme: dark" },
+};
+
+function Side({ onHelp }: { onHelp: () => void }) {
+  const all = useSummary();
+  const shade = THEMES[theme.value];
+  const { able, edits } = all;
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => {
+    nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [view.value]);
+  return (
+    <header class="side">
+      <div class="side-head">
+        <p class="brand">goalspace</p>
+        <p class="goal" dir="auto" title={all.goal}>
+          {all.goal}
+        </p>
+        <p class="quiet size">
+          {plural(all.n_texts, nouns.value.text, nouns.value.texts)},{" "}
+          {all.kind === "texts"
+            ? plural(all.factors.length, nouns.value.factor, nouns.value.factors)
+            : `${count(all.factors.length)} ${nouns.value.shown}`}
+        </p>
+      </div>
+      <nav aria-label="Views" ref={nav}>
+        <ul>
+          {places().map(({ view: to, label }, at) => (
+            <li key={to}>
+              <button
+                type="button"
+                data-key={at + 1}
+                aria-current={view.value === to ? "page" : undefined}
+                onClick={() => {
+                  view.value = to;
+                }}
+              >
+                <Icon name={to} />
+                <span>{label}</span>
+              </button>
+            </li>
+          ))}
+        </ul>
+      </nav>
+      <div class="side-tools">
+        {able.edit && (
+          <>
+            <button
+              type="button"
+              class="icon-button"
+              aria-label="Undo"
+              title="Undo (Ctrl+Z)"
+              disabled={!edits.done.length}
+              onClick={undo}
+            >
+              <Icon name="undo" />
+            </button>
+            <button
+              type="button"
+              class="icon-button"
+              aria-label="Redo"
+              title="Redo (Ctrl+Shift+Z)"
+              disabled={!edits.undone}
+              onClick={redo}
+            >
+              <Icon name="redo" />
+            </button>
+          </>
+        )}
+        <button
+          type="button"
+          class="icon-button"
+          aria-label={shade.label}
+          title={shade.label}
+          onClick={() => {
+            theme.value = shade.next;
+          }}
+        >
+          <Icon name={shade.icon} />
+        </button>
+        <button
+          type="button"
+          class="icon-button"
+          aria-label="Keyboard shortcuts"
+          title="Keyboard shortcuts (?)"
+          onClick={onHelp}
+        >
+          <Icon name="help" />
+        </button>
+      </div>
+    </header>
+  );
+}
+
+function Help({ onClose }: { onClose: () => void }) {
+  const keys: [string, string][] = [
+    ["1 … 8", "go to a view"],
+    ["/", `search the ${nouns.value.texts}`],
+    ["↑ ↓ or j k", "go through a list"],
+    ["Enter", `open the ${nouns.value.text}`],
+    ["Esc", "close what is open"],
+    ["arrows, + −, 0", "on the map: move, zoom, show all"],
+    ["L, or Shift and drag", "on the map: draw an outline"],
+    ["Ctrl Z, Ctrl Shift Z", "undo and redo an edit"],
+    ["t", "light, dark, as the system"],
+    ["?", "this list"],
+  ];
+  return (
+    <Modal title="Keyboard shortcuts" onClose={onClose}>
+      <dl class="keys">
+        {keys.map(([key, does]) => (
+          <div key={key}>
+            <dt>
+              <kbd>{key}</kbd>
+            </dt>
+            <dd>{does}</dd>
+          </div>
+        ))}
+      </dl>
+    </Modal>
+  );
+}
+
+function useShortcuts(onHelp: () => void) {
+  useEffect(() => {
+    const onKeyDown = (event: KeyboardEvent) => {
+      const target = event.target as HTMLElement;
+      const typing = target.matches("input:not([type=checkbox]):not([type=radio]), textarea, select");
+      if (document.querySelector("dialog[open]") || !summary.peek()) return;
+      if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && !typing) {
+        event.preventDefault();
+        (event.shiftKey ? redo : undo)();
+        return;
+      }
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === "Escape") {
+        if (typing) target.blur();
+        else if (rowAt.peek() !== null) rowAt.value = null;
+        else if (view.peek() === "factors") factorAt.value = null;
+        return;
+      }
+      if (typing) return;
+      const place = /^[1-8]$/.test(event.key) ? places()[Number(event.key) - 1] : undefined;
+      if (place) view.value = place.view;
+      else if (event.key === "?") onHelp();
+      else if (event.key === "t") theme.value = THEMES[theme.peek()].next;
+      else if (event.key === "/") {
+        if (view.peek() !== "map") view.value = "texts";
+        rowAt.value = null;
+        requestAnimationFrame(() => document.getElementById("search")?.focus());
+      } else return;
+      event.preventDefault();
+    };
+    addEventListener("keydown", onKeyDown);
+    return () => removeEventListener("keydown", onKeyDown);
+  }, []);
+}
+
+function Notice() {
+  useEffect(() => {
+    if (!notice.value) return;
+    const wait = setTimeout(() => {
+      notice.value = null;
+    }, 6000);
+    return () => clearTimeout(wait);
+  }, [notice.value]);
+  return (
+    <div class="notice" role="status" data-on={notice.value !== null}>
+      {notice.value}
+    </div>
+  );
+}
+
+export function App() {
+  const [help, setHelp] = useState(false);
+  useShortcuts(() => setHelp(true));
+  useEffect(() => {
+    if (summary.value) document.title = `${summary.value.goal} · goalspace`;
+  }, [summary.value]);
+  if (failure.value)
+    return (
+      <main class="lonely">
+        <h1>goalspace</h1>
+        <Failed error={failure.value} again={() => location.reload()} />
+      </main>
+    );
+  if (!summary.value)
+    return (
+      <main class="lonely">
+        <h1>goalspace</h1>
+        <Loading what="Opening the run" />
+      </main>
+    );
+  const label = places().find((place) => place.view === view.value)?.label;
+  return (
+    <>
+      <button type="button" class="skip" onClick={() => document.getElementById("main")?.focus()}>
+        Skip to the view
+      </button>
+      <div class="app">
+        <Side onHelp={() => setHelp(true)} />
+        <main id="main" tabIndex={-1} data-view={view.value}>
+          <h1 class="sr">
+            {summary.value.goal}: {label}
+          </h1>
+          {label ? SHOWN[view.value]() : <p class="state">This run has nothing to show here.</p>}
+        </main>
+      </div>
+      <Notice />
+      {help && <Help onClose={() => setHelp(false)} />}
+    </>
+  );
+}

@@ -1,0 +1,178 @@
+// A part of the page as an SVG of its own: backgrounds, lines, words and canvases where they stand now.
+const NS = "http://www.w3.org/2000/svg";
+
+/** A computed colour as viewers of SVG know it: a plain colour and an opacity. */
+function paint(colour: string): { fill: string; "fill-opacity": number } | null {
+  const mixed = /^color\(srgb ([\d.]+) ([\d.]+) ([\d.]+)(?: \/ ([\d.]+))?\)$/.exec(colour);
+  const plain = /^rgba?\((\d+), (\d+), (\d+)(?:, ([\d.]+))?\)$/.exec(colour);
+  const [, r, g, b, alpha] = mixed ?? plain ?? [];
+  if (r === undefined || Number(alpha) === 0) return null;
+  const channels = [r, g, b].map((v) => Math.round(Number(v) * (mixed ? 255 : 1)));
+  return { fill: `rgb(${channels.join(",")})`, "fill-opacity": Number(alpha ?? 1) };
+}
+
+function add(parent: Element, name: string, attributes: Record<string, string | number>) {
+  const element = document.createElementNS(NS, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
+  parent.append(element);
+  return element;
+}
+
+function drawBox(out: Element, element: Element, style: CSSStyleDeclaration, x: number, y: number) {
+  const rect = element.getBoundingClientRect();
+  const box = { x: rect.left - x, y: rect.top - y, width: rect.width, height: rect.height };
+  const radius = Math.min(Number.parseFloat(style.borderTopLeftRadius) || 0, rect.width / 2, rect.height / 2);
+  const round = style.borderTopLeftRadius.endsWith("%") ? rect.width / 2 : radius;
+  const ground = paint(style.backgroundColor);
+  if (ground) add(out, "rect", { ...box, rx: round, ...ground });
+  const border = Number.parseFloat(style.borderBottomWidth);
+  const line = style.borderBottomStyle === "none" ? null : paint(style.borderBottomColor);
+  if (border > 0 && line)
+    add(out, "rect", { ...box, y: box.y + box.height - border, height: border, ...line });
+}
+
+/** The lines of a text node as they are broken now. */
+function linesOf(node: Text): { text: string; rect: DOMRect }[] {
+  const range = document.createRange();
+  const lines: { text: string; rect: DOMRect }[] = [];
+  for (const word of node.data.matchAll(/\S+\s*/g)) {
+    range.setStart(node, word.index);
+    range.setEnd(node, word.index + word[0].trimEnd().length);
+    const [rect] = range.getClientRects();
+    if (!rect?.width) continue;
+    const last = lines.at(-1);
+    if (last && Math.abs(last.rect.top - rect.top) < 2) last.text += word[0];
+    else lines.push({ text: word[0], rect });
+  }
+  return lines;
+}
+
+function drawText(out: Element, node: Text, style: CSSStyleDeclaration, x: number, y: number) {
+  const size = Number.parseFloat(style.fontSize);
+  for (const { text, rect } of linesOf(node)) {
+    const element = add(out, "text", {
+      x: rect.left - x,
+      y: rect.top - y + rect.height / 2 + size * 0.35,
+      fill: style.color,
+      "font-size": size,
+      "font-family": style.fontFamily,
+      "font-weight": style.fontWeight,
+    });
+    element.textContent = text.trimEnd();
+  }
+}
+
+const SHOWN = [
+  "fill",
+  "stroke",
+  "stroke-width",
+  "opacity",
+  "font-size",
+  "font-family",
+  "font-weight",
+  "text-anchor",
+  "stroke-dasharray",
+];
+
+function drawSvg(out: Element, svg: SVGElement, x: number, y: number) {
+  const rect = svg.getBoundingClientRect();
+  const copy = svg.cloneNode(true) as SVGElement;
+  const [from, to] = [[...svg.querySelectorAll("*")], [...copy.querySelectorAll("*")]];
+  from.forEach((element, at) => {
+    const style = getComputedStyle(element);
+    for (const name of SHOWN) to[at].setAttribute(name, style.getPropertyValue(name));
+    to[at].removeAttribute("class");
+    to[at].removeAttribute("style");
+  });
+  for (const [key, value] of Object.entries({
+    x: rect.left - x,
+    y: rect.top - y,
+    width: rect.width,
+    height: rect.height,
+  }))
+    copy.setAttribute(key, String(value));
+  out.append(copy);
+}
+
+function walk(out: Element, node: Node, x: number, y: number) {
+  if (node instanceof Text) {
+    const parent = node.parentElement;
+    if (parent && node.data.trim()) drawText(out, node, getComputedStyle(parent), x, y);
+    return;
+  }
+  if (!(node instanceof Element)) return;
+  const style = getComputedStyle(node);
+  if (
+    style.visibility === "hidden" ||
+    style.display === "none" ||
+    node.matches(".sr, .map-tools, .tip, .menu, .choice")
+  )
+    return;
+  if (node instanceof HTMLCanvasElement) {
+    const rect = node.getBoundingClientRect();
+    const box = { x: rect.left - x, y: rect.top - y, width: rect.width, height: rect.height };
+    add(out, "image", { ...box, href: node.toDataURL("image/png") });
+    return;
+  }
+  if (node instanceof SVGSVGElement) return drawSvg(out, node, x, y);
+  drawBox(out, node, style, x, y);
+  for (const child of node.childNodes) walk(out, child, x, y);
+}
+
+/** How far the drawn things reach: a table may be narrower than its box. */
+function reach(svg: SVGSVGElement, width: number): number {
+  const ends = [...svg.children].slice(1).map((child) => {
+    const number = (name: string) => Number(child.getAttribute(name) ?? 0);
+    const words = child.tagName === "text" ? (child.textContent ?? "").length * number("font-size") * 0.6 : 0;
+    return number("x") + (words || number("width"));
+  });
+  return Math.min(width, Math.max(...ends, 120));
+}
+
+function drawn(element: HTMLElement, title: string) {
+  // a WebGL canvas can be read only in the frame it was drawn in
+  element.dispatchEvent(new CustomEvent("drawnow"));
+  const { left, top } = element.getBoundingClientRect();
+  const [margin, head] = [16, title ? 34 : 0];
+  const svg = document.createElementNS(NS, "svg");
+  const body = getComputedStyle(document.body);
+  const paper = add(svg, "rect", { fill: body.backgroundColor });
+  for (const child of element.childNodes)
+    walk(svg, child, left - element.scrollLeft - margin, top - element.scrollTop - margin - head);
+  const width = Math.ceil(reach(svg, element.scrollWidth + margin)) + margin;
+  const height = element.scrollHeight + 2 * margin + head;
+  if (title) {
+    const look = { "font-size": 15, "font-weight": 600, "font-family": body.fontFamily, fill: body.color };
+    add(svg, "text", { x: margin, y: margin + 14, ...look }).textContent = title;
+  }
+  for (const sheet of [svg, paper]) {
+    sheet.setAttribute("width", String(width));
+    sheet.setAttribute("height", String(height));
+  }
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  return { text: new XMLSerializer().serializeToString(svg), width, height };
+}
+
+export const asSvg = (element: HTMLElement, title: string) =>
+  new Blob([drawn(element, title).text], { type: "image/svg+xml" });
+
+export async function asPng(element: HTMLElement, title: string): Promise<Blob> {
+  const { text, width, height } = drawn(element, title);
+  const image = new Image();
+  const address = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
+  try {
+    image.src = address;
+    await image.decode();
+    const canvas = document.createElement("canvas");
+    canvas.width = 2 * width;
+    canvas.height = 2 * height;
+    const ctx = canvas.getContext("2d");
+    if (!ctx) throw new Error("This browser cannot draw pictures.");
+    ctx.drawImage(image, 0, 0, canvas.width, canvas.height);
+    const blob = await new Promise<Blob | null>((done) => canvas.toBlob(done, "image/png"));
+    if (!blob) throw new Error("The picture is too large for this browser; take the SVG.");
+    return blob;
+  } finally {
+    URL.revokeObjectURL(address);
+  }
+}

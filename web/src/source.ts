@@ -1,0 +1,41 @@
+// Where answers come from: a server, or the data inside the page. Both answer the questions of contract.ts.
+import type { Agreement, Comparison, Edit, Factor, Hits, Layer, Query, Summary, Why } from "./contract";
+
+export interface Positions {
+  x: Float32Array;
+  y: Float32Array;
+  dominant: Int16Array;
+  row: Int32Array;
+}
+
+export type ExportedTable = "texts" | "factors" | "properties" | "evidence";
+export type ExportedFormat = "csv" | "parquet" | "json";
+
+export interface Source {
+  readonly served: boolean;
+  summary(): Promise<Summary>;
+  map(): Promise<Positions>;
+  scores(factor: number): Promise<Float32Array>;
+  column(position: number): Promise<Int16Array | Float32Array>;
+  layer(): Promise<Layer>;
+  factor(factor: number): Promise<Factor>;
+  texts(query: Query, signal?: AbortSignal): Promise<Hits>;
+  why(row: number): Promise<Why>;
+  compare(column: number, pair?: [number, number]): Promise<Comparison>;
+  agreement(run: string): Promise<Agreement>;
+  edit(edit: Edit): Promise<Summary>;
+  undo(): Promise<Summary>;
+  redo(): Promise<Summary>;
+  table(what: ExportedTable, format: ExportedFormat, query?: Query): Promise<Blob>;
+  report(): Promise<Blob>;
+}
+
+export function readPositions(bytes: ArrayBuffer, n: number): Positions {
+  const rows = new Uint8Array(bytes, 10 * n, 4 * n).slice(); // 10 n need not be a multiple of 4
+  return {
+    x: new Float32Array(bytes, 0, n),
+    y: new Float32Array(bytes, 4 * n, n),
+    dominant: new Int16Array(bytes, 8 * n, n),
+    row: new Int32Array(rows.buffer),
+  };
+}

@@ -1,0 +1,359 @@
+// What the page shows now, as signals, and its form in the address, so that a link restores the view.
+import { batch, computed, effect, signal } from "@preact/signals";
+import type { Edit, Hit, Layer, Query, Summary } from "./contract";
+import type { Positions, Source } from "./source";
+import { type Nouns, nounsOf } from "./words";
+
+export const VIEWS = ["map", "factors", "texts", "compare", "runs", "edits", "export", "about"] as const;
+export type View = (typeof VIEWS)[number];
+export type Colour = { by: "dominant" } | { by: "column"; at: number } | { by: "score"; at: number };
+
+export const view = signal<View>("map");
+export const factorAt = signal<number | null>(null);
+export const rowAt = signal<number | null>(null);
+export const colour = signal<Colour>({ by: "dominant" });
+export const showLayer = signal(false);
+export const showLabels = signal(true);
+export const query = signal<Query>({});
+/** The drawn outline, x0 y0 x1 y1 … in the map's unit square; its rows stand in query.rows. */
+export const lasso = signal<number[] | null>(null);
+export const compareAt = signal<{
+  column: number;
+  a: number | null;
+  b: number | null;
+  by: "shares" | "means";
+}>({
+  column: 0,
+  a: null,
+  b: null,
+  by: "shares",
+});
+export const runAt = signal<string | null>(null);
+export const factorOrder = signal<"ranked" | "tree">("ranked");
+
+export const summary = signal<Summary | null>(null);
+export const positions = signal<Positions | null>(null);
+export const failure = signal<string | null>(null);
+export const notice = signal<string | null>(null);
+/** Counts edits: what was fetched before is stale. */
+export const version = signal(0);
+
+export let source: Source;
+export const useSummary = (): Summary => summary.value as Summary;
+export const nouns = computed<Nouns>(() => nounsOf(summary.value as Summary));
+
+export const sentence = (error: unknown) =>
+  error instanceof Error && error.message ? error.message : "Something went wrong in this page.";
+
+// ---- fetched once and kept until an edit ----
+
+const kept = new Map<string, Promise<unknown>>();
+export function once<T>(key: string, ask: () => Promise<T>): Promise<T> {
+  const found = kept.get(key) as Promise<T> | undefined;
+  if (found) return found;
+  const asked = ask().catch((error) => {
+    kept.delete(key);
+    throw error;
+  });
+  kept.set(key, asked);
+  return asked;
+}
+export const scoresOf = (factor: number) => once(`scores ${factor}`, () => source.scores(factor));
+export const columnOf = (at: number) => once(`column ${at}`, () => source.column(at));
+export const layerOf = (): Promise<Layer> => once("layer", () => source.layer());
+/** One text as a short hit, for tips. */
+export const shortOf = (row: number): Promise<Hit | undefined> =>
+  once(`hit ${row}`, async () => (await source.texts({ rows: [row], limit: 1 })).hits[0]);
+
+// ---- the list of texts found ----
+
+const PAGE = 60;
+export interface Found {
+  status: "loading" | "ready" | "failed";
+  error: string;
+  total: number;
+  rows: number[];
+  hits: Map<number, Hit>; // by position in the list
+}
+const NOTHING: Found = { status: "loading", error: "", total: 0, rows: [], hits: new Map() };
+export const found = signal<Found>(NOTHING);
+let asking: AbortController | null = null;
+const pagesAsked = new Set<number>();
+
+export async function look() {
+  asking?.abort();
+  const controller = new AbortController();
+  asking = controller;
+  pagesAsked.clear();
+  pagesAsked.add(0);
+  found.value = { ...found.peek(), status: "loading", error: "" };
+  try {
+    const first = await source.texts({ ...query.peek(), offset: 0, limit: PAGE }, controller.signal);
+    if (controller.signal.aborted) return;
+    const hits = new Map(first.hits.map((hit, at) => [at, hit]));
+    found.value = { status: "ready", error: "", total: first.total, rows: first.rows, hits };
+  } catch (error) {
+    if (controller.signal.aborted) return;
+    found.value = { ...NOTHING, status: "failed", error: sentence(error) };
+  }
+}
+
+export async function lookFurther(from: number, to: number) {
+  const controller = asking;
+  if (!controller || found.peek().status !== "ready") return;
+  for (let page = Math.floor(from / PAGE); page <= Math.floor(to / PAGE); page++) {
+    if (pagesAsked.has(page) || page * PAGE >= found.peek().total) continue;
+    pagesAsked.add(page);
+    const asked = { ...query.peek(), offset: page * PAGE, limit: PAGE };
+    source.texts(asked, controller.signal).then(
+      (more) => {
+        if (controller.signal.aborted) return;
+        const hits = new Map(found.peek().hits);
+        more.hits.forEach((hit, at) => {
+          hits.set(page * PAGE + at, hit);
+        });
+        found.value = { ...found.peek(), hits };
+      },
+      () => pagesAsked.delete(page),
+    );
+  }
+}
+
+export const isFiltered = computed(() => {
+  const { search, rows, factors, dominant, columns } = query.value;
+  return Boolean(search?.trim() || rows || factors?.length || dominant?.length || columns?.length);
+});
+export const change = (part: Partial<Query>) => {
+  query.value = { ...query.peek(), ...part };
+};
+export const clearFilters = () =>
+  batch(() => {
+    lasso.value = null;
+    query.value = {};
+  });
+export function toggleDominant(factor: number) {
+  const now = query.peek().dominant ?? [];
+  const next = now.includes(factor) ? now.filter((k) => k !== factor) : [...now, factor];
+  change({ dominant: next.length ? next : undefined });
+}
+export function toggleValue(column: number, code: number) {
+  const all = query.peek().columns ?? [];
+  const now = all.find((c) => c.column === column)?.values ?? [];
+  const next = now.includes(code) ? now.filter((c) => c !== code) : [...now, code];
+  const others = all.filter((c) => c.column !== column);
+  const columns = next.length ? [...others, { column, values: next }] : others;
+  change({ columns: columns.length ? columns : undefined });
+}
+
+export function inOutline(outline: number[], x: number, y: number): boolean {
+  let inside = false;
+  for (let i = 0, j = outline.length - 2; i < outline.length; j = i, i += 2) {
+    const [xi, yi, xj, yj] = [outline[i], outline[i + 1], outline[j], outline[j + 1]];
+    if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) inside = !inside;
+  }
+  return inside;
+}
+export function select(outline: number[] | null) {
+  const at = positions.peek();
+  batch(() => {
+    lasso.value = outline;
+    if (!outline || !at) return change({ rows: undefined });
+    const rows: number[] = [];
+    for (let i = 0; i < at.x.length; i++) if (inOutline(outline, at.x[i], at.y[i])) rows.push(at.row[i]);
+    change({ rows });
+  });
+}
+
+// ---- going somewhere ----
+
+export const openFactor = (factor: number) =>
+  batch(() => {
+    factorAt.value = factor;
+    view.value = "factors";
+  });
+export const openTexts = (part: Query) =>
+  batch(() => {
+    lasso.value = null;
+    query.value = part;
+    rowAt.value = null;
+    view.value = "texts";
+  });
+export const textsOfFactor = (factor: number): Query => ({
+  dominant: [factor],
+  sort: { by: "factor", at: factor, down: true },
+});
+
+/** The texts of a property: what says it in other words counts too, where that can be searched. */
+export const textsOfProperty = (name: string): Query => {
+  // a wording is a verb and a noun, which need not stand side by side
+  const task = summary.peek()?.kind === "instructions";
+  const words = task ? name.replace("|", " ") : name;
+  if (summary.peek()?.able.meaning) return { search: words, by: "meaning" };
+  return { search: task ? words : `"${words}"` };
+};
+
+// ---- edits ----
+
+async function take(asked: Promise<Summary>, said: string) {
+  const next = await asked;
+  kept.clear();
+  const places = await source.map();
+  batch(() => {
+    summary.value = next;
+    positions.value = places;
+    version.value += 1;
+    notice.value = said;
+    if (factorAt.value !== null && factorAt.value >= next.factors.length) factorAt.value = null;
+    if (colour.value.by === "score" && colour.value.at >= next.factors.length)
+      colour.value = { by: "dominant" };
+    const known = (k: number) => k < next.factors.length;
+    const { dominant, factors } = query.value;
+    query.value = {
+      ...query.value,
+      dominant: dominant?.filter(known),
+      factors: factors?.filter((f) => known(f.factor)),
+    };
+  });
+}
+export const doEdit = (edit: Edit, said: string) => take(source.edit(edit), said);
+const redoable = () => (summary.peek()?.able.edit ? summary.peek()?.edits : undefined);
+export async function undo() {
+  if (!redoable()?.done.length) return;
+  await take(source.undo(), "Undone.").catch((error) => {
+    notice.value = sentence(error);
+  });
+}
+export async function redo() {
+  if (!redoable()?.undone) return;
+  await take(source.redo(), "Done again.").catch((error) => {
+    notice.value = sentence(error);
+  });
+}
+
+// ---- the address ----
+
+const isNumber = (v: unknown): v is number => typeof v === "number" && Number.isFinite(v);
+const numbers = (v: unknown) => (Array.isArray(v) ? v.filter(isNumber) : undefined);
+const orNull = (v: unknown) => (isNumber(v) ? v : null);
+const objects = (v: unknown) =>
+  Array.isArray(v) ? v.filter((o): o is Record<string, unknown> => typeof o === "object" && o !== null) : [];
+
+/** A query out of an address: whatever is not of the right shape is left out. */
+export function readQuery(value: unknown, all: Summary): Query {
+  if (typeof value !== "object" || value === null) return {};
+  const from = value as Record<string, unknown>;
+  const result: Query = {};
+  if (typeof from.search === "string") result.search = from.search;
+  if (from.by === "words" || from.by === "meaning") result.by = from.by;
+  const dominant = numbers(from.dominant)?.filter((k) => k >= -1 && k < all.factors.length);
+  if (dominant?.length) result.dominant = dominant;
+  const factors = objects(from.factors)
+    .filter((f) => isNumber(f.factor) && f.factor in all.factors)
+    .map((f) => ({ factor: f.factor as number, low: orNull(f.low), high: orNull(f.high) }));
+  if (factors.length) result.factors = factors;
+  const columns = objects(from.columns)
+    .filter((c) => isNumber(c.column) && c.column in all.columns)
+    .map((c) => {
+      const values = numbers(c.values);
+      const column = c.column as number;
+      return values ? { column, values } : { column, low: orNull(c.low), high: orNull(c.high) };
+    });
+  if (columns.length) result.columns = columns;
+  const [sort] = objects([from.sort]);
+  const kinds = ["relevance", "id", "length", "factor", "column"] as const;
+  const by = kinds.find((kind) => kind === sort?.by);
+  if (by) result.sort = { by, down: sort.down === true, ...(isNumber(sort.at) ? { at: sort.at } : {}) };
+  return result;
+}
+
+export const address = computed(() => {
+  const parts = new URLSearchParams();
+  parts.set("view", view.value);
+  if (factorAt.value !== null) parts.set("factor", String(factorAt.value));
+  if (rowAt.value !== null) parts.set("text", String(rowAt.value));
+  const shade = colour.value;
+  if (shade.by !== "dominant") parts.set("colour", `${shade.by}:${shade.at}`);
+  if (showLayer.value) parts.set("properties", "1");
+  if (!showLabels.value) parts.set("labels", "0");
+  if (factorOrder.value === "tree") parts.set("order", "tree");
+  const { rows: _, ...asked } = query.value;
+  if (Object.keys(asked).length) parts.set("query", JSON.stringify(asked));
+  if (lasso.value) parts.set("lasso", lasso.value.map((v) => Math.round(v * 1000)).join("."));
+  if (view.value === "compare") {
+    const { column, a, b, by } = compareAt.value;
+    parts.set("compare", [column, a ?? "", b ?? "", by].join(":"));
+  }
+  if (runAt.value) parts.set("run", runAt.value);
+  return parts.toString();
+});
+
+export function restore(hash: string) {
+  const all = summary.peek();
+  if (!all) return;
+  const parts = new URLSearchParams(hash.replace(/^#/, ""));
+  const index = (text: string | null | undefined, below: number) => {
+    const value = Number(text);
+    return text && Number.isInteger(value) && value >= 0 && value < below ? value : null;
+  };
+  batch(() => {
+    view.value = VIEWS.find((v) => v === parts.get("view")) ?? "map";
+    factorAt.value = index(parts.get("factor"), all.factors.length);
+    rowAt.value = index(parts.get("text"), 1e9);
+    const [by, at] = (parts.get("colour") ?? "").split(":");
+    const place = index(at, by === "column" ? all.columns.length : all.factors.length);
+    colour.value =
+      (by === "column" || by === "score") && place !== null ? { by, at: place } : { by: "dominant" };
+    showLayer.value = parts.get("properties") === "1";
+    showLabels.value = parts.get("labels") !== "0";
+    factorOrder.value = parts.get("order") === "tree" ? "tree" : "ranked";
+    let asked: unknown = null;
+    try {
+      asked = JSON.parse(parts.get("query") ?? "{}");
+    } catch {
+      notice.value = "The link's filters could not be read and were left out.";
+    }
+    query.value = readQuery(asked, all);
+    const outline = (parts.get("lasso") ?? "").split(".").map(Number);
+    if (outline.length >= 6 && outline.every(Number.isFinite)) select(outline.map((v) => v / 1000));
+    else lasso.value = null;
+    const [column, a, b, how] = (parts.get("compare") ?? "").split(":");
+    compareAt.value = {
+      column: index(column, all.columns.length) ?? 0,
+      a: index(a, 1e6),
+      b: index(b, 1e6),
+      by: how === "means" ? "means" : "shares",
+    };
+    runAt.value = all.runs.find((run) => run.name === parts.get("run"))?.name ?? null;
+  });
+}
+
+export async function start(from: Source) {
+  source = from;
+  try {
+    const [head, places] = await Promise.all([source.summary(), source.map()]);
+    positions.value = places;
+    summary.value = head;
+  } catch (error) {
+    failure.value = sentence(error);
+    return;
+  }
+  restore(location.hash);
+  addEventListener("popstate", () => {
+    if (location.hash.slice(1) !== address.peek()) restore(location.hash);
+  });
+  let shown: View = view.peek();
+  effect(() => {
+    const hash = `#${address.value}`;
+    if (hash === location.hash) return;
+    const moved = shown !== view.peek();
+    shown = view.peek();
+    // a new view is a step back can undo; a moved slider is not
+    if (moved) history.pushState(null, "", hash);
+    else history.replaceState(null, "", hash);
+  });
+  effect(() => {
+    query.value;
+    version.value;
+    look();
+  });
+}

@@ -1,0 +1,72 @@
+// The tests of a comparison of two groups, for pages without a server.
+
+/** ln Γ(x), Lanczos' approximation with g = 7 (Press et al., Numerical Recipes, 6.1). */
+function lnGamma(x: number): number {
+  const c = [
+    0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059,
+    12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7,
+  ];
+  const t = x + 6.5;
+  const sum = c.slice(1).reduce((total, value, at) => total + value / (x + at), c[0]);
+  return 0.5 * Math.log(2 * Math.PI) + (x - 0.5) * Math.log(t) - t + Math.log(sum);
+}
+
+/** The regularised incomplete beta function I_x(a, b) by its continued fraction (Numerical Recipes, 6.4). */
+function incompleteBeta(x: number, a: number, b: number): number {
+  if (x <= 0) return 0;
+  if (x >= 1) return 1;
+  if (x > (a + 1) / (a + b + 2)) return 1 - incompleteBeta(1 - x, b, a);
+  const front =
+    Math.exp(a * Math.log(x) + b * Math.log(1 - x) + lnGamma(a + b) - lnGamma(a) - lnGamma(b)) / a;
+  const away = (v: number) => (Math.abs(v) < 1e-300 ? 1e-300 : v);
+  let c = 1;
+  let d = 1 / away(1 - ((a + b) * x) / (a + 1));
+  let fraction = d;
+  for (let m = 1; m < 300; m++) {
+    const even = (m * (b - m) * x) / ((a + 2 * m - 1) * (a + 2 * m));
+    const odd = (-(a + m) * (a + b + m) * x) / ((a + 2 * m) * (a + 2 * m + 1));
+    d = 1 / away(1 + even * d);
+    c = away(1 + even / c);
+    fraction *= d * c;
+    d = 1 / away(1 + odd * d);
+    c = away(1 + odd / c);
+    const step = d * c;
+    fraction *= step;
+    if (Math.abs(step - 1) < 1e-12) break;
+  }
+  return front * fraction;
+}
+
+/** Two-sided p of Student's t. */
+export const tTest = (t: number, df: number) => incompleteBeta(df / (df + t * t), df / 2, 0.5);
+
+/** Corrected p-values (Benjamini & Hochberg 1995). */
+export function corrected(p: number[]): number[] {
+  const order = p.map((_, at) => at).sort((i, j) => p[j] - p[i]);
+  const q = new Array<number>(p.length);
+  let least = 1;
+  order.forEach((at, position) => {
+    least = Math.min(least, (p[at] * p.length) / (p.length - position));
+    q[at] = least;
+  });
+  return q;
+}
+
+export function momentsOf(values: number[]) {
+  const n = values.length;
+  const mean = values.reduce((a, b) => a + b, 0) / Math.max(n, 1);
+  const variance = values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / Math.max(n - 1, 1);
+  return { n, mean, variance };
+}
+
+/** Cohen's d of a against b with its 95 % interval (Hedges & Olkin 1985), and the p of Welch's t-test. */
+export function difference(a: number[], b: number[]) {
+  const [one, two] = [momentsOf(a), momentsOf(b)];
+  const pooled = ((one.n - 1) * one.variance + (two.n - 1) * two.variance) / Math.max(one.n + two.n - 2, 1);
+  const effect = pooled > 0 ? (one.mean - two.mean) / Math.sqrt(pooled) : 0;
+  const spread = Math.sqrt((one.n + two.n) / (one.n * two.n) + effect ** 2 / (2 * (one.n + two.n)));
+  const [va, vb] = [one.variance / one.n, two.variance / two.n];
+  const df = (va + vb) ** 2 / (va ** 2 / Math.max(one.n - 1, 1) + vb ** 2 / Math.max(two.n - 1, 1));
+  const p = va + vb > 0 ? tTest((one.mean - two.mean) / Math.sqrt(va + vb), df) : 1;
+  return { effect, low: effect - 1.96 * spread, high: effect + 1.96 * spread, p };
+}

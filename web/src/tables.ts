@@ -1,0 +1,41 @@
+// The exported tables of pages without a server, with the columns that the server writes.
+import type { Summary } from "./contract";
+import type { ExportedFormat } from "./source";
+
+export type Row = Record<string, string | number | boolean | null>;
+
+export const factorRows = ({ factors, kind }: Summary): Row[] =>
+  factors.map((f) => ({
+    factor: f.name,
+    description: f.description,
+    positive_pole: f.poles[0] ?? null,
+    negative_pole: f.poles[1] ?? null,
+    [kind === "texts" ? "tc_nats" : "likeness"]: f.tc,
+    n_texts_dominated: f.n_texts,
+    n_properties: f.n_properties,
+    hidden: f.hidden,
+  }));
+
+export const propertyRows = ({ factors }: Summary): Row[] =>
+  factors.flatMap((f) =>
+    f.properties.map((p) => ({ property: p.name, factor: f.name, loading: p.weight, n_texts: p.n_texts })),
+  );
+
+export const evidenceRows = ({ factors }: Summary): Row[] =>
+  factors.flatMap((f) =>
+    f.evidence.map((e) => ({ factor: f.name, id: e.id, pole: e.pole, score: e.score, sentence: e.sentence })),
+  );
+
+function cell(value: Row[string]): string {
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  const text = value ?? "";
+  const harmless = /^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text; // else a spreadsheet runs it
+  return `"${harmless.replaceAll('"', '""')}"`;
+}
+
+export function tableFile(rows: Row[], format: ExportedFormat): Blob {
+  if (format === "json") return new Blob([JSON.stringify(rows, null, 1)], { type: "application/json" });
+  const names = Object.keys(rows[0] ?? {});
+  const lines = [names.map(cell), ...rows.map((row) => names.map((name) => cell(row[name])))];
+  return new Blob([lines.map((line) => `${line.join(",")}\r\n`).join("")], { type: "text/csv" });
+}

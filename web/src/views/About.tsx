@@ -1,0 +1,102 @@
+// What the run is: its goal, what was found, how well it can be trusted, how it was made.
+import { nouns, useSummary } from "../state";
+import { count, seconds } from "../words";
+
+export function About() {
+  const all = useSummary();
+  const words = nouns.value;
+  return (
+    <div class="page about">
+      <h2 class="title" dir="auto">
+        {all.goal}
+      </h2>
+      <p class="lede" dir="auto">
+        {all.headline}
+      </p>
+      <dl class="totals">
+        <div>
+          <dt>rows read</dt>
+          <dd>{count(all.n_rows)}</dd>
+        </div>
+        <div>
+          <dt>{all.kind === "texts" ? `different ${words.texts}` : words.texts}</dt>
+          <dd>{count(all.n_texts)}</dd>
+        </div>
+        <div>
+          <dt>{words.shown}</dt>
+          <dd>{count(all.factors.length)}</dd>
+        </div>
+      </dl>
+      {all.findings.length > 0 && (
+        <section aria-label="Findings">
+          <h2>What stands out</h2>
+          <ul class="told">
+            {all.findings.map((line) => (
+              <li key={line} dir="auto">
+                {line}
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
+      {all.quality.length > 0 && (
+        <section aria-label="Quality">
+          <h2>How far to trust it</h2>
+          <dl class="quality">
+            {all.quality.map(({ name, value, meaning }) => (
+              <div key={name}>
+                <dt>
+                  {name} <b class="number">{value}</b>
+                </dt>
+                <dd>{meaning}</dd>
+              </div>
+            ))}
+          </dl>
+        </section>
+      )}
+      <section aria-label="Stages">
+        <h2>How it was made</h2>
+        <table class="plain stages">
+          <thead>
+            <tr>
+              <th scope="col">Stage</th>
+              <th scope="col">What it did</th>
+              <th scope="col" class="number">
+                Time
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {all.stages.map((stage) => (
+              <tr key={stage.name}>
+                <th scope="row">{stage.name}</th>
+                <td dir="auto">{stage.facts}</td>
+                <td class="number">{seconds(stage.seconds)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+        <p class="hint">
+          Run <bdi>{all.run}</bdi>, {all.created.slice(0, 16).replace("T", " ")}, goalspace {all.version}.
+        </p>
+      </section>
+      {all.citations.length > 0 && (
+        <section aria-label="Citations">
+          <h2>To cite</h2>
+          <ul class="told">
+            {all.citations.map((c) => (
+              <li key={c.what}>
+                <span class="quiet">{c.what}:</span> {c.text}{" "}
+                {/^https:\/\//.test(c.url) && (
+                  <a href={c.url} rel="noreferrer" target="_blank">
+                    {c.url.replace("https://", "")}
+                  </a>
+                )}
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
+    </div>
+  );
+}

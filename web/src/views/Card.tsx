@@ -1,0 +1,246 @@
+// The card of one factor: what it is, its properties, the sentences that show it, and its neighbours.
+import type { Factor, Sentence } from "../contract";
+import { Dot, Empty, FactorLink, Failed, Icon, Loading, SignedBar } from "../parts/basics";
+import { Lines } from "../parts/charts";
+import { Figure } from "../parts/Figure";
+import { useFetched } from "../parts/hooks";
+import {
+  colour,
+  factorAt,
+  nouns,
+  openTexts,
+  query,
+  rowAt,
+  source,
+  textsOfFactor,
+  textsOfProperty,
+  useSummary,
+  version,
+  view,
+} from "../state";
+import { count, percent, plural, signed } from "../words";
+import { FactorActions, PropertyActions } from "./Editing";
+
+function Head({ factor }: { factor: Factor }) {
+  const { able } = useSummary();
+  const words = nouns.value;
+  const onMap = () => {
+    query.value = {};
+    colour.value = { by: "score", at: factor.index };
+    rowAt.value = null;
+    view.value = "map";
+  };
+  return (
+    <header class="card-head">
+      <button
+        type="button"
+        class="icon-button back"
+        aria-label={`Back to the ${words.factors}`}
+        onClick={() => {
+          factorAt.value = null;
+        }}
+      >
+        <Icon name="close" />
+      </button>
+      <h2 dir="auto">
+        <Dot index={factor.index} />
+        {factor.name}
+      </h2>
+      {factor.description && (
+        <p class="lede" dir="auto">
+          {factor.description}
+        </p>
+      )}
+      {factor.poles.length > 1 && (
+        <p class="poles">
+          <span class="tag plus">+</span> <bdi>{factor.poles[0]}</bdi>
+          <span class="tag minus">−</span> <bdi>{factor.poles[1]}</bdi>
+        </p>
+      )}
+      <dl class="totals">
+        <div>
+          <dt>share of {words.texts}</dt>
+          <dd>{percent(factor.share)}</dd>
+        </div>
+        <div>
+          <dt>{words.texts}</dt>
+          <dd>{count(factor.n_texts)}</dd>
+        </div>
+        <div>
+          <dt title={words.strengthMeans}>{words.strength}</dt>
+          <dd>{factor.tc.toFixed(words.digits)}</dd>
+        </div>
+        <div>
+          <dt>{words.properties}</dt>
+          <dd>{count(factor.n_properties)}</dd>
+        </div>
+      </dl>
+      <div class="actions">
+        <button type="button" class="button" onClick={() => openTexts(textsOfFactor(factor.index))}>
+          Show its {words.texts}
+        </button>
+        <button type="button" class="button" onClick={onMap}>
+          Show on the map
+        </button>
+        {able.edit && <FactorActions factor={factor} />}
+      </div>
+    </header>
+  );
+}
+
+/** A wording, which may go on in the next line after its verb. */
+const breakable = (name: string) =>
+  name.split("|").flatMap((part, at) => (at ? ["|", <wbr key={at} />, part] : [part]));
+
+function Properties({ factor }: { factor: Factor }) {
+  const { able } = useSummary();
+  const max = Math.max(...factor.properties.map((p) => Math.abs(p.weight)), 0.01);
+  const words = nouns.value;
+  const two = factor.properties.some((p) => p.weight < 0);
+  return (
+    <section class="card-part" aria-label={words.Properties}>
+      <h3>
+        {words.Properties} <span class="quiet">{count(factor.n_properties)}</span>
+      </h3>
+      <ul class={two ? "properties two" : "properties"}>
+        {factor.properties.map((property) => (
+          <li key={property.name}>
+            <button
+              type="button"
+              class="property-name"
+              dir="auto"
+              title={`Search for “${property.name}”`}
+              onClick={() => openTexts(textsOfProperty(property.name))}
+            >
+              {breakable(property.name)}
+            </button>
+            <span class="number quiet">{count(property.n_texts)}</span>
+            <SignedBar value={property.weight} max={max} />
+            {able.edit && <PropertyActions property={property.name} factor={factor.index} />}
+          </li>
+        ))}
+      </ul>
+      {factor.properties.length < factor.n_properties && (
+        <p class="hint">
+          The {factor.properties.length} strongest of {count(factor.n_properties)}.
+        </p>
+      )}
+    </section>
+  );
+}
+
+function Evidence({ sentences }: { sentences: Sentence[] }) {
+  return (
+    <ol class="evidence">
+      {sentences.map((s) => (
+        <li key={`${s.row} ${s.sentence}`}>
+          <blockquote dir="auto">
+            <span class="quiet">{s.before}</span>
+            <mark>{s.sentence}</mark>
+            <span class="quiet">{s.after}</span>
+          </blockquote>
+          <p class="under">
+            <button
+              type="button"
+              class="link"
+              onClick={() => {
+                rowAt.value = s.row;
+                view.value = "texts";
+              }}
+            >
+              <bdi>{s.id}</bdi>
+            </button>
+            <span class="number">{signed(s.score, 1)}</span>
+            {s.n_copies > 1 && <span>{plural(s.n_copies, "copy", "copies")}</span>}
+            {s.n_same > 0 && <span>{count(s.n_same)} more say the same</span>}
+          </p>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function Related({ factor }: { factor: Factor }) {
+  const words = nouns.value;
+  const alike = factor.related.filter((other) => other.r >= 0);
+  const opposite = factor.related.filter((other) => other.r < 0);
+  const list = (title: string, of: Factor["related"]) =>
+    of.length > 0 && (
+      <div>
+        <h4>{title}</h4>
+        <ul class="related">
+          {of.map(({ factor: k, r }) => (
+            <li key={k}>
+              <FactorLink index={k} />
+              <span class="number quiet" title="Correlation of the scores">
+                {signed(r)}
+              </span>
+            </li>
+          ))}
+        </ul>
+      </div>
+    );
+  if (!factor.related.length) return null;
+  return (
+    <section class="card-part" aria-label="Neighbours">
+      <h3>Goes with, goes against</h3>
+      <div class="pair">
+        {list(`Related ${words.factors}`, alike)}
+        {list(`Opposite ${words.factors}`, opposite)}
+      </div>
+    </section>
+  );
+}
+
+function Over({ factor }: { factor: Factor }) {
+  const { trend } = useSummary();
+  if (!trend || !factor.trend) return null;
+  return (
+    <Figure title={`Share by ${trend.column}`} name={`factor-${factor.index + 1}-over-time`}>
+      <Lines
+        series={[{ name: factor.name, index: factor.index, values: factor.trend }]}
+        labels={trend.periods}
+        height={150}
+      />
+    </Figure>
+  );
+}
+
+export function Card({ index }: { index: number }) {
+  const { factors } = useSummary();
+  const known = factors[index];
+  const { data, error } = useFetched(() => source.factor(index), [index, version.value]);
+  if (!known) return <Empty>There is no such {nouns.value.factor}.</Empty>;
+  const factor = data ?? known;
+  const positive = factor.evidence.filter((s) => s.pole > 0);
+  const negative = factor.evidence.filter((s) => s.pole < 0);
+  return (
+    <article class="card" aria-label={factor.name}>
+      <Head factor={factor} />
+      {error && <Failed error={error} />}
+      {!data && !error && <Loading what={`Loading all ${nouns.value.properties} and sentences`} />}
+      <div class="card-columns">
+        <div>
+          <section class="card-part" aria-label="Evidence">
+            <h3>In the {nouns.value.texts}' own words</h3>
+            {positive.length ? <Evidence sentences={positive} /> : <Empty>No sentence stands out.</Empty>}
+            {negative.length > 0 && (
+              <>
+                <h4>
+                  The other pole{factor.poles[1] ? ": " : ""}
+                  <bdi>{factor.poles[1]}</bdi>
+                </h4>
+                <Evidence sentences={negative} />
+              </>
+            )}
+          </section>
+          <Over factor={factor} />
+        </div>
+        <div>
+          <Properties factor={factor} />
+          <Related factor={factor} />
+        </div>
+      </div>
+    </article>
+  );
+}

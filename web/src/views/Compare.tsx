@@ -1,0 +1,309 @@
+// Factors against a column: where they are more frequent or stronger, tested; two groups side by side; over time.
+import { useState } from "preact/hooks";
+import type { Comparison, Query } from "../contract";
+import { Choice, Empty, FactorLink, Failed, Loading } from "../parts/basics";
+import { Effect, Lines } from "../parts/charts";
+import { Figure } from "../parts/Figure";
+import { Heat, HeatScale } from "../parts/Heat";
+import { useFetched } from "../parts/hooks";
+import { compareAt, nouns, once, openTexts, source, useSummary, version } from "../state";
+import { count, percent, pValue, signed } from "../words";
+
+const set = (part: Partial<typeof compareAt.value>) => {
+  compareAt.value = { ...compareAt.peek(), ...part };
+};
+
+function Bar({ groups }: { groups: Comparison["groups"] }) {
+  const { columns } = useSummary();
+  const { column, by, a, b } = compareAt.value;
+  const code = (text: string) => (text === "" ? null : Number(text));
+  const group = (
+    label: string,
+    value: number | null,
+    onChange: (value: number | null) => void,
+    other: number | null,
+  ) => (
+    <label class="field">
+      <span>{label}</span>
+      <select value={value ?? ""} onChange={(e) => onChange(code(e.currentTarget.value))}>
+        <option value="">none</option>
+        {groups.map((g, at) => (
+          <option key={g.name} value={at} disabled={at === other}>
+            {g.name}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+  return (
+    <div class="bar-line flush">
+      <label class="field">
+        <span>Column</span>
+        <select
+          value={column}
+          onChange={(e) => set({ column: Number(e.currentTarget.value), a: null, b: null })}
+        >
+          {columns.map((c, at) => (
+            <option key={c.name} value={at}>
+              {c.name}
+            </option>
+          ))}
+        </select>
+      </label>
+      <Choice
+        label="Numbers"
+        value={by}
+        options={[
+          { value: "shares", label: `Share of ${nouns.value.texts}` },
+          { value: "means", label: "Mean score" },
+        ]}
+        onChange={(value) => set({ by: value })}
+      />
+      {group("Group A", a, (value) => set({ a: value }), b)}
+      {group("Group B", b, (value) => set({ b: value }), a)}
+    </div>
+  );
+}
+
+function Told({ data }: { data: Comparison }) {
+  const found = data.tests.filter((t) => t.q < 0.05).sort((x, y) => y.effect - x.effect);
+  if (!found.length)
+    return <p class="lede">No difference between the groups is beyond chance (corrected p below 0.05).</p>;
+  return (
+    <ul class="told">
+      {found.slice(0, 4).map((t) => (
+        <li key={t.factor} dir="auto">
+          {t.sentence}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** The texts of a factor in a group, as a query. */
+function cellQuery(data: Comparison, factor: number, group: number, codes: boolean): Query | null {
+  if (!codes) return null;
+  return { dominant: [factor], columns: [{ column: data.column, values: [group] }] };
+}
+
+function HeatMap({ data }: { data: Comparison }) {
+  const all = useSummary();
+  const [order, setOrder] = useState<"effect" | "rank">("effect");
+  const { by } = compareAt.value;
+  const words = nouns.value;
+  const column = all.columns[data.column];
+  const total = data.groups.reduce((sum, g) => sum + g.n, 0) || 1;
+  const values = by === "shares" ? data.shares : data.means;
+  const overall = values.map((row) => row.reduce((sum, v, g) => sum + v * data.groups[g].n, 0) / total);
+  const spread = Math.max(...values.flatMap((row, k) => row.map((v) => Math.abs(v - overall[k]))), 1e-9);
+  const tests = new Map(data.tests.map((t) => [t.factor, t]));
+  const shown = all.factors.filter((f) => !f.hidden && values[f.index]).map((f) => f.index);
+  if (order === "effect") shown.sort((i, j) => (tests.get(j)?.effect ?? 0) - (tests.get(i)?.effect ?? 0));
+  const format = by === "shares" ? percent : (v: number) => signed(v, 1);
+  const codes = column.kind !== "number" && column.values.length === data.groups.length;
+  const rows = shown.map((k) => {
+    const test = tests.get(k);
+    return {
+      key: k,
+      head: <FactorLink index={k} />,
+      shades: values[k].map((v) => (v - overall[k]) / spread),
+      texts: values[k].map(format),
+      titles: values[k].map(
+        (v, g) => `${all.factors[k].name}, ${data.groups[g].name}: ${format(v)}, all: ${format(overall[k])}`,
+      ),
+      after: [
+        format(overall[k]),
+        <span title={test?.sentence}>{test?.effect.toFixed(2)}</span>,
+        <span class={test && test.q < 0.05 ? "sure" : "quiet"}>{test ? pValue(test.q) : ""}</span>,
+      ],
+    };
+  });
+  return (
+    <Figure
+      title={`${words.Factors} by ${column.name}`}
+      name={`compare-${column.name}`}
+      note={
+        <>
+          {by === "shares"
+            ? `For each ${words.factor} the share of a group's ${words.texts} ${words.belongs}.`
+            : `Mean standardised score of a group's ${words.texts}.`}{" "}
+          {codes && `A cell opens its ${words.texts}.`}
+        </>
+      }
+    >
+      <div class="figure-tools">
+        <Choice
+          label="Order"
+          value={order}
+          options={[
+            { value: "effect", label: "Largest difference first" },
+            { value: "rank", label: "As ranked" },
+          ]}
+          onChange={setOrder}
+        />
+        <HeatScale low="less than over all" high="more" />
+      </div>
+      <Heat
+        label={`${words.Factors} by ${column.name}`}
+        corner={words.Factors}
+        columns={data.groups.map((g) => (
+          <>
+            <bdi>{g.name}</bdi>
+            <span class="quiet group-size">{count(g.n)}</span>
+          </>
+        ))}
+        after={[
+          "all",
+          <span title="Size of the difference over all groups">{data.tests[0]?.measure ?? "effect"}</span>,
+          <span title="Corrected over the factors (Benjamini–Hochberg)">corrected p</span>,
+        ]}
+        rows={rows}
+        onCell={
+          codes
+            ? (r, c) => {
+                const asked = cellQuery(data, shown[r], c, codes);
+                if (asked) openTexts(asked);
+              }
+            : undefined
+        }
+      />
+    </Figure>
+  );
+}
+
+function Pair({ data }: { data: Comparison }) {
+  const all = useSummary();
+  const { pair } = data;
+  if (!pair) return null;
+  const [a, b] = [data.groups[pair.a], data.groups[pair.b]];
+  const tests = pair.tests.filter((t) => !all.factors[t.factor]?.hidden).sort((x, y) => y.effect - x.effect);
+  const span = Math.max(...tests.flatMap((t) => [Math.abs(t.low), Math.abs(t.high)]), 0.5);
+  return (
+    <Figure
+      title={`${a.name} against ${b.name}`}
+      name={`compare-${a.name}-${b.name}`}
+      note={`Difference of the mean scores in standard deviations (Cohen's d) with its 95% interval; right of the line: stronger in ${a.name}.`}
+    >
+      <table class="plain pair-table">
+        <thead>
+          <tr>
+            <th scope="col">{nouns.value.Factors}</th>
+            <th scope="col" class="number roomy">
+              <bdi>{a.name}</bdi>
+            </th>
+            <th scope="col" class="number roomy">
+              <bdi>{b.name}</bdi>
+            </th>
+            <th scope="col" class="ends">
+              <span>
+                ← <bdi>{b.name}</bdi>
+              </span>
+              <span>
+                <bdi>{a.name}</bdi> →
+              </span>
+            </th>
+            <th scope="col" class="number">
+              d
+            </th>
+            <th scope="col" class="number roomy">
+              95% interval
+            </th>
+            <th scope="col" class="number roomy">
+              corrected p
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {tests.map((t) => (
+            <tr key={t.factor} class={t.q < 0.05 ? "" : "faint"}>
+              <th scope="row">
+                <FactorLink index={t.factor} />
+              </th>
+              <td class="number roomy">{percent(data.shares[t.factor][pair.a])}</td>
+              <td class="number roomy">{percent(data.shares[t.factor][pair.b])}</td>
+              <td>
+                <Effect row={t} span={span} />
+              </td>
+              <td class="number">{signed(t.effect)}</td>
+              <td class="number roomy">
+                {signed(t.low)} to {signed(t.high)}
+              </td>
+              <td class={t.q < 0.05 ? "number sure roomy" : "number roomy"}>{pValue(t.q)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Figure>
+  );
+}
+
+function OverTime({ data }: { data: Comparison }) {
+  const all = useSummary();
+  const column = all.columns[data.column];
+  const here = column.kind === "time";
+  const name = here ? column.name : all.trend?.column;
+  const labels = here ? data.groups.map((g) => g.name) : all.trend?.periods;
+  if (!name || !labels || labels.length < 2) return null;
+  const valuesOf = (k: number) => (here ? data.shares[k] : all.factors[k].trend) ?? [];
+  const shown = all.factors.filter((f) => !f.hidden && valuesOf(f.index).length > 0);
+  const top = Math.max(...shown.flatMap((f) => valuesOf(f.index)).map((share) => share ?? 0), 0.01);
+  return (
+    <Figure
+      title={`Over time, by ${name}`}
+      name={`over-${name}`}
+      note={`Share of a period's ${nouns.value.texts}; all on one scale.`}
+    >
+      <div class="multiples">
+        {shown.map((f) => (
+          <div key={f.index}>
+            <p>
+              <FactorLink index={f.index} />
+            </p>
+            <Lines
+              series={[{ name: f.name, index: f.index, values: valuesOf(f.index) }]}
+              labels={labels}
+              height={112}
+              top={top}
+            />
+          </div>
+        ))}
+      </div>
+    </Figure>
+  );
+}
+
+export function Compare() {
+  const { columns } = useSummary();
+  const { column, a, b } = compareAt.value;
+  const both = a !== null && b !== null && a !== b;
+  const whole = useFetched(
+    () => once(`compare ${column}`, () => source.compare(column)),
+    [column, version.value],
+  );
+  const two = useFetched(
+    async () => (both ? source.compare(column, [a, b]) : null),
+    [column, both ? a : -1, both ? b : -1, version.value],
+  );
+  if (!columns.length) return <Empty>The {nouns.value.texts} have no columns to compare by.</Empty>;
+  const data = whole.data?.column === column ? whole.data : null;
+  const pair = two.data?.column === column ? two.data : null;
+  const error = whole.error || two.error;
+  return (
+    <div class="page">
+      <h2 class="title">Compare</h2>
+      <Bar groups={data?.groups ?? []} />
+      {error && <Failed error={error} />}
+      {!data && !error && <Loading what="Comparing" />}
+      {data && data.groups.length < 2 && (
+        <Empty>“{columns[column].name}” has fewer than two groups: there is nothing to compare.</Empty>
+      )}
+      {data && data.groups.length >= 2 && (
+        <>
+          {both && pair ? <Pair data={pair} /> : <Told data={data} />}
+          <HeatMap data={data} />
+          <OverTime data={data} />
+        </>
+      )}
+    </div>
+  );
+}

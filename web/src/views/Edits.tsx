@@ -1,0 +1,67 @@
+// What was corrected by hand, in order, and how to take it back.
+import { Icon } from "../parts/basics";
+import { nouns, redo, undo, useSummary, view } from "../state";
+import { plural } from "../words";
+
+export function Edits() {
+  const { able, edits } = useSummary();
+  const words = nouns.value;
+  return (
+    <div class="page">
+      <h2 class="title">Edits</h2>
+      <p class="lede">
+        {able.edit
+          ? `Rename, merge, split or hide a ${words.factor} on its card; move, add or remove properties there too. Every edit is a line in edits.jsonl beside the run, and a later fit replays them.`
+          : "What was corrected by hand in this run."}
+      </p>
+      {able.edit && (
+        <div class="actions spaced">
+          <button type="button" class="button" disabled={!edits.done.length} onClick={undo}>
+            <Icon name="undo" /> Undo
+          </button>
+          <button type="button" class="button" disabled={!edits.undone} onClick={redo}>
+            <Icon name="redo" /> Redo
+          </button>
+          <button
+            type="button"
+            class="button"
+            onClick={() => {
+              view.value = "factors";
+            }}
+          >
+            Go to the {words.factors}
+          </button>
+        </div>
+      )}
+      {edits.done.length ? (
+        <ol class="edit-list" aria-label="Edits">
+          {edits.done.map((edit, at) => (
+            <li key={at}>
+              <span class="number quiet">{at + 1}</span>
+              <span class="tag">{edit.do}</span>
+              <span dir="auto">{edit.said}</span>
+            </li>
+          ))}
+        </ol>
+      ) : (
+        <p class="state">Nothing is edited yet.</p>
+      )}
+      {edits.undone > 0 && (
+        <p class="hint">{plural(edits.undone, "edit is", "edits are")} undone and can be done again.</p>
+      )}
+      {edits.lost.length > 0 && (
+        <>
+          <h3>No longer fitting</h3>
+          <p class="hint">The run was fitted anew; these edits had nothing left to change.</p>
+          <ul class="told">
+            {edits.lost.map((line) => (
+              <li key={line} dir="auto">
+                {line}
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,182 @@
+// Taking the result away: tables, the report as one file, a link to this very view; charts are saved where they stand.
+import { useState } from "preact/hooks";
+import { Choice, useAction } from "../parts/basics";
+import { save } from "../parts/save";
+import type { ExportedFormat, ExportedTable } from "../source";
+import { address, found, isFiltered, notice, nouns, query, source, useSummary, view } from "../state";
+import { count } from "../words";
+
+function Tables() {
+  const { run } = useSummary();
+  const words = nouns.value;
+  const [what, setWhat] = useState<ExportedTable>("texts");
+  const [format, setFormat] = useState<ExportedFormat>("csv");
+  const [only, setOnly] = useState(true);
+  const { busy, error, run: act } = useAction();
+  const filtered = isFiltered.value && what === "texts";
+  const take = () =>
+    act(async () => {
+      const { offset: _, limit: __, ...asked } = query.peek();
+      const blob = await source.table(what, format, filtered && only ? asked : undefined);
+      save(blob, `${run}-${what}.${format}`);
+    });
+  const formats: ExportedFormat[] = source.served ? ["csv", "parquet", "json"] : ["csv", "json"];
+  const about: Record<ExportedTable, string> = {
+    texts: `One row per ${words.text}: its columns, strongest ${words.factor} and all scores.`,
+    factors: `One row per ${words.factor}: name, description, share, strength.`,
+    properties: `One row per ${words.property}: its ${words.factor} and weight.`,
+    evidence: `One row per sentence that shows a ${words.factor}.`,
+  };
+  return (
+    <section class="export-part" aria-label="Tables">
+      <h2>A table</h2>
+      <div class="export-line">
+        <Choice
+          label="What"
+          value={what}
+          options={[
+            { value: "texts", label: words.Texts },
+            { value: "factors", label: words.Factors },
+            { value: "properties", label: words.Properties },
+            { value: "evidence", label: "Evidence" },
+          ]}
+          onChange={setWhat}
+        />
+        <Choice
+          label="Format"
+          value={format}
+          options={formats.map((value) => ({
+            value,
+            label: value === "parquet" ? "Parquet" : value.toUpperCase(),
+          }))}
+          onChange={setFormat}
+        />
+        <button type="button" class="button primary" disabled={busy} onClick={take}>
+          {busy ? "Writing…" : "Save the table"}
+        </button>
+      </div>
+      <p class="hint">{about[what]}</p>
+      {filtered && (
+        <label class="check">
+          <input type="checkbox" checked={only} onChange={(e) => setOnly(e.currentTarget.checked)} /> only the{" "}
+          {count(found.value.total)} {words.texts} that the filters leave
+        </label>
+      )}
+      {error && (
+        <p class="error" role="alert">
+          {error}
+        </p>
+      )}
+    </section>
+  );
+}
+
+function Report() {
+  const { run } = useSummary();
+  const { busy, error, run: act } = useAction();
+  if (!source.served)
+    return (
+      <section class="export-part" aria-label="Report">
+        <h2>The report</h2>
+        <p>This page is the report: one file with its data, which can be sent on as it is.</p>
+      </section>
+    );
+  return (
+    <section class="export-part" aria-label="Report">
+      <h2>The report</h2>
+      <p>
+        This page with its data as one file. It needs no server and no network, so it can be sent to a
+        colleague.
+      </p>
+      <div class="export-line">
+        <button
+          type="button"
+          class="button primary"
+          disabled={busy}
+          onClick={() => act(async () => save(await source.report(), `${run}-report.html`))}
+        >
+          {busy ? "Writing…" : "Save the report"}
+        </button>
+      </div>
+      {error && (
+        <p class="error" role="alert">
+          {error}
+        </p>
+      )}
+    </section>
+  );
+}
+
+function Link() {
+  const here = `${location.href.split("#")[0]}#${address.value}`;
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(here);
+      notice.value = "The link is copied.";
+    } catch {
+      document.querySelector<HTMLInputElement>("#view-link")?.select();
+      notice.value = "The browser does not let the page copy; the link is selected.";
+    }
+  };
+  return (
+    <section class="export-part" aria-label="Link">
+      <h2>A link to the view</h2>
+      <p>
+        The address holds colours, filters, outline and what is open; opening it restores them.{" "}
+        {source.served && "It works on this machine while the server runs."}
+      </p>
+      <div class="export-line">
+        <input
+          id="view-link"
+          class="grow"
+          readOnly
+          aria-label="Link"
+          value={here}
+          onFocus={(e) => e.currentTarget.select()}
+        />
+        <button type="button" class="button" onClick={copy}>
+          Copy
+        </button>
+      </div>
+    </section>
+  );
+}
+
+function Charts() {
+  const { columns, runs } = useSummary();
+  const go = (to: typeof view.value, label: string) => (
+    <button
+      type="button"
+      class="button"
+      onClick={() => {
+        view.value = to;
+      }}
+    >
+      {label}
+    </button>
+  );
+  return (
+    <section class="export-part" aria-label="Pictures">
+      <h2>A picture</h2>
+      <p>Every chart has “Save picture” at its upper right: PNG or SVG, in the colours that are shown.</p>
+      <div class="export-line">
+        {go("map", "Map")}
+        {go("factors", `Trend of a ${nouns.value.factor}`)}
+        {columns.length > 0 && go("compare", "Comparisons")}
+        {runs.length > 0 && go("runs", "Agreement of runs")}
+      </div>
+    </section>
+  );
+}
+
+export function Export() {
+  return (
+    <div class="page">
+      <h2 class="title">Export</h2>
+      <Tables />
+      <Report />
+      <Charts />
+      <Link />
+    </div>
+  );
+}

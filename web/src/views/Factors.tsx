@@ -1,0 +1,182 @@
+// The factors: a ranked list or the hierarchy on the left, the card of one on the right.
+import { useRef } from "preact/hooks";
+import type { Factor, Tree } from "../contract";
+import { Bar, Choice, Dot, Empty, Sparkline } from "../parts/basics";
+import { FiguresMenu } from "../parts/Figure";
+import { useRoomy } from "../parts/hooks";
+import { factorAt, factorOrder, nouns, useSummary } from "../state";
+import { percent, plural } from "../words";
+import { Card } from "./Card";
+
+function Entry({
+  factor,
+  rank,
+  max,
+  at,
+  nested = false,
+}: {
+  factor: Factor;
+  rank: number;
+  max: number;
+  at: number | null;
+  nested?: boolean;
+}) {
+  const all = useSummary();
+  const on = at === factor.index;
+  const other = factor.poles.length > 1 ? factor.poles[1] : null;
+  return (
+    <button
+      type="button"
+      class={`factor-entry${on ? " on" : ""}${nested ? " nested" : ""}${factor.hidden ? " hidden-factor" : ""}`}
+      aria-current={on ? "true" : undefined}
+      data-factor={factor.index}
+      onClick={() => {
+        factorAt.value = factor.index;
+      }}
+    >
+      <span class="number quiet rank">{rank}</span>
+      <span class="entry-name">
+        <Dot index={factor.index} />
+        <span>
+          <bdi>{factor.name}</bdi>
+          {other && (
+            <span class="pole quiet">
+              against <bdi>{other}</bdi>
+            </span>
+          )}
+          {factor.hidden && <span class="tag">hidden</span>}
+        </span>
+      </span>
+      {factor.trend && all.trend ? (
+        <Sparkline values={factor.trend} index={factor.index} label={`Share by ${all.trend.column}`} />
+      ) : (
+        <span />
+      )}
+      <Bar part={factor.share / max} index={factor.index} />
+      <span class="number">{percent(factor.share)}</span>
+      <span class="number quiet tc">{factor.tc.toFixed(factor.tc < 10 ? nouns.value.digits : 0)}</span>
+    </button>
+  );
+}
+
+const under = (tree: Tree): number[] =>
+  tree.children.flatMap((child) => (typeof child === "number" ? [child] : under(child)));
+
+function Branch({ tree, max, at }: { tree: Tree; max: number; at: number | null }) {
+  const { factors } = useSummary();
+  const inside = under(tree);
+  const share = inside.reduce((sum, k) => sum + (factors[k]?.share ?? 0), 0);
+  return (
+    <li class="branch">
+      <p class="branch-name">
+        <bdi>{tree.name}</bdi>
+        <span class="quiet number">
+          {plural(inside.length, nouns.value.factor, nouns.value.factors)}, {percent(share)}
+        </span>
+      </p>
+      <ul>
+        {tree.children.map((child) =>
+          typeof child === "number" ? (
+            factors[child] && (
+              <li key={child}>
+                <Entry factor={factors[child]} rank={child + 1} max={max} at={at} nested />
+              </li>
+            )
+          ) : (
+            <Branch key={child.name} tree={child} max={max} at={at} />
+          ),
+        )}
+      </ul>
+    </li>
+  );
+}
+
+export function Factors() {
+  const { factors, hierarchy, trend } = useSummary();
+  const list = useRef<HTMLDivElement>(null);
+  const max = Math.max(...factors.map((f) => f.share), 1e-9);
+  const words = nouns.value;
+  const tree = factorOrder.value === "tree" && hierarchy.length > 0;
+  const placed = new Set(hierarchy.flatMap(under));
+  const alone = factors.filter((f) => !placed.has(f.index));
+  const roomy = useRoomy();
+  const at = factorAt.value ?? (roomy && factors.length ? 0 : null);
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
+    if (!step || event.ctrlKey || event.metaKey) return;
+    const entries = [...(list.current?.querySelectorAll<HTMLElement>(".factor-entry") ?? [])];
+    const next = entries[entries.indexOf(document.activeElement as HTMLElement) + step];
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+    next.click();
+  };
+  return (
+    <div class={at === null ? "split factors-view" : "split factors-view open"}>
+      <section class="split-list" aria-label={words.Factors}>
+        <div class="bar-line">
+          <h2 class="title">{words.Factors}</h2>
+          <span class="grow" />
+          {hierarchy.length > 0 && (
+            <Choice
+              label="Order"
+              value={factorOrder.value}
+              options={[
+                { value: "ranked", label: "Ranked" },
+                { value: "tree", label: "Hierarchy" },
+              ]}
+              onChange={(value) => {
+                factorOrder.value = value;
+              }}
+            />
+          )}
+          {factors.length > 0 && <FiguresMenu name="factors" of=".factor-list" title={words.Factors} />}
+        </div>
+        <div class="factor-head quiet" aria-hidden="true">
+          <span class="number">#</span>
+          <span>Name</span>
+          <span>{trend ? `By ${trend.column}` : ""}</span>
+          <span />
+          <span class="number" title={`Share of the ${words.texts} ${words.belongs}`}>
+            Share
+          </span>
+          <span class="number" title={words.strengthMeans}>
+            {words.Strength}
+          </span>
+        </div>
+        {/* biome-ignore lint/a11y/noStaticElementInteractions: arrow keys go between the buttons inside */}
+        <div class="factor-list" ref={list} onKeyDown={onKeyDown}>
+          {!factors.length ? (
+            <Empty>The run has no {words.factors}.</Empty>
+          ) : tree ? (
+            <ul class="tree">
+              {hierarchy.map((branch) => (
+                <Branch key={branch.name} tree={branch} max={max} at={at} />
+              ))}
+              {alone.map((f) => (
+                <li key={f.index}>
+                  <Entry factor={f} rank={f.index + 1} max={max} at={at} />
+                </li>
+              ))}
+            </ul>
+          ) : (
+            <ol>
+              {factors.map((f) => (
+                <li key={f.index}>
+                  <Entry factor={f} rank={f.index + 1} max={max} at={at} />
+                </li>
+              ))}
+            </ol>
+          )}
+        </div>
+      </section>
+      <section class="split-main" aria-label="Card">
+        {at === null ? (
+          <Empty>Choose a {words.factor} to see what it is made of.</Empty>
+        ) : (
+          <Card key={at} index={at} />
+        )}
+      </section>
+    </div>
+  );
+}

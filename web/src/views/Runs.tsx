@@ -1,0 +1,262 @@
+// Two runs over the same texts side by side: which factors agree, which texts move.
+import { useState } from "preact/hooks";
+import type { Agreement } from "../contract";
+import { Choice, Empty, FactorLink, Failed, Loading } from "../parts/basics";
+import { Figure } from "../parts/Figure";
+import { Heat, HeatScale } from "../parts/Heat";
+import { useFetched } from "../parts/hooks";
+import { nouns, rowAt, runAt, source, useSummary, version, view } from "../state";
+import { count, percent, plural, signed } from "../words";
+
+const agreeing = (ari: number) =>
+  ari > 0.8
+    ? "nearly the same groups"
+    : ari > 0.5
+      ? "mostly the same groups"
+      : ari > 0.2
+        ? "partly the same groups"
+        : "other groups";
+
+function Head({ data }: { data: Agreement }) {
+  const all = useSummary();
+  const words = nouns.value;
+  return (
+    <>
+      <div class="pair goals">
+        <div>
+          <h3>This run: {all.run}</h3>
+          <p class="goal-line" dir="auto">
+            {all.goal}
+          </p>
+          <p class="quiet">{plural(all.factors.length, words.factor, words.factors)}</p>
+        </div>
+        <div>
+          <h3>
+            The other run: <bdi>{data.run.name}</bdi>
+          </h3>
+          <p class="goal-line" dir="auto">
+            {data.run.goal}
+          </p>
+          <p class="quiet">{plural(data.run.n_factors, words.factor, words.factors)}</p>
+        </div>
+      </div>
+      <dl class="totals">
+        <div>
+          <dt>{words.texts} in both</dt>
+          <dd>{count(data.n_common)}</dd>
+        </div>
+        <div>
+          <dt title="Adjusted Rand index of the strongest factors: 1 the same groups, 0 as by chance">
+            {agreeing(data.ari)} (ARI)
+          </dt>
+          <dd>{data.ari.toFixed(2)}</dd>
+        </div>
+        <div>
+          <dt>matching pairs of {words.factors}</dt>
+          <dd>{count(data.matches.length)}</dd>
+        </div>
+        <div>
+          <dt>{words.texts} that move</dt>
+          <dd>
+            {count(data.n_moved)}{" "}
+            <span class="quiet">{percent(data.n_moved / Math.max(data.n_common, 1))}</span>
+          </dd>
+        </div>
+      </dl>
+    </>
+  );
+}
+
+function Matches({ data }: { data: Agreement }) {
+  const all = useSummary();
+  const here = new Set(data.matches.map((m) => m.factor));
+  const there = new Set(data.matches.map((m) => m.other));
+  const alone = all.factors.filter((f) => !here.has(f.index) && !f.hidden);
+  const others = data.factors.filter((_, j) => !there.has(j));
+  return (
+    <Figure
+      title="Which factors agree"
+      name="matches"
+      note="Best pairs, one to one, by the correlation of their scores over the common texts."
+    >
+      {data.matches.length === 0 && <Empty>No pair of {nouns.value.factors} agrees.</Empty>}
+      <table class="plain">
+        <thead>
+          <tr>
+            <th scope="col">This run</th>
+            <th scope="col">The other run</th>
+            <th scope="col" class="number">
+              r
+            </th>
+            <th scope="col" class="number roomy">
+              {nouns.value.texts} in both
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {data.matches.map((m) => (
+            <tr key={m.factor}>
+              <th scope="row">
+                <FactorLink index={m.factor} />
+              </th>
+              <td>
+                <bdi>{data.factors[m.other].name}</bdi>
+              </td>
+              <td class="number">{signed(m.r)}</td>
+              <td class="number roomy">{count(data.overlap[m.factor][m.other])}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {alone.length > 0 && (
+        <p class="hint">
+          Only in this run: <bdi>{alone.map((f) => f.name).join("; ")}</bdi>.
+        </p>
+      )}
+      {others.length > 0 && (
+        <p class="hint">
+          Only in the other: <bdi>{others.map((f) => f.name).join("; ")}</bdi>.
+        </p>
+      )}
+    </Figure>
+  );
+}
+
+function Matrix({ data }: { data: Agreement }) {
+  const all = useSummary();
+  const [by, setBy] = useState<"r" | "overlap">("r");
+  const most = Math.max(...data.overlap.flat(), 1);
+  // the other run's factors in the order of their matches, so that agreement stands on the diagonal
+  const matched = new Map(data.matches.map((m) => [m.factor, m.other]));
+  const first = all.factors.flatMap((f) => matched.get(f.index) ?? []);
+  const order = [...first, ...data.factors.map((_, j) => j).filter((j) => !first.includes(j))];
+  const factors = all.factors.filter((f) => data.r[f.index]);
+  return (
+    <Figure title="Every pair" name="agreement" note="Outlined: the best pairs.">
+      <div class="figure-tools">
+        <Choice
+          label="Numbers"
+          value={by}
+          options={[
+            { value: "r", label: "Correlation" },
+            { value: "overlap", label: `Number of ${nouns.value.texts}` },
+          ]}
+          onChange={setBy}
+        />
+        {by === "r" ? <HeatScale low="−1" high="+1" /> : <HeatScale low="0" high={count(most)} plain />}
+      </div>
+      <Heat
+        label={by === "r" ? "Correlation of factors" : "Texts in common"}
+        corner="This run ↓, the other →"
+        columns={order.map((j) => <bdi>{data.factors[j].name}</bdi>)}
+        plain={by === "overlap"}
+        rows={factors.map((f) => ({
+          key: f.index,
+          head: <FactorLink index={f.index} />,
+          shades: order.map((j) => (by === "r" ? data.r[f.index][j] : data.overlap[f.index][j] / most)),
+          texts: order.map((j) =>
+            by === "r" ? signed(data.r[f.index][j], 1) : count(data.overlap[f.index][j]),
+          ),
+          titles: order.map(
+            (j) =>
+              `${f.name}, ${data.factors[j].name}: r ${signed(data.r[f.index][j])}, ${count(data.overlap[f.index][j])} texts`,
+          ),
+          strong: order.flatMap((j, at) => (matched.get(f.index) === j ? [at] : [])),
+        }))}
+      />
+    </Figure>
+  );
+}
+
+function Moved({ data }: { data: Agreement }) {
+  const words = nouns.value;
+  if (!data.moved.length)
+    return (
+      <Empty>
+        No {words.text} moves: all stand where their {words.factor}'s match is.
+      </Empty>
+    );
+  return (
+    <section aria-label="Moved">
+      <h3>Which {words.texts} move</h3>
+      <p class="hint">
+        They stand in another {words.factor} than the match of theirs.{" "}
+        {data.n_moved > data.moved.length &&
+          `${count(data.moved.length)} of ${count(data.n_moved)} are listed.`}
+      </p>
+      <ul class="moved">
+        {data.moved.map((m) => (
+          <li key={m.row}>
+            <button
+              type="button"
+              class="snippet"
+              dir="auto"
+              onClick={() => {
+                rowAt.value = m.row;
+                view.value = "texts";
+              }}
+            >
+              {m.text}
+            </button>
+            <p class="under">
+              <FactorLink index={m.from} /> <span aria-hidden="true">→</span>
+              <span class="sr">moves to</span> <bdi>{data.factors[m.to]?.name ?? `no ${words.factor}`}</bdi>
+            </p>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+export function Runs() {
+  const { runs } = useSummary();
+  const name = runAt.value ?? runs[0]?.name;
+  const asked = useFetched(async () => (name ? source.agreement(name) : null), [name, version.value]);
+  if (!runs.length)
+    return (
+      <div class="page">
+        <h2 class="title">Two runs side by side</h2>
+        <Empty>
+          There is no other run over these {nouns.value.texts} beside this one. Ask another goal of the same
+          file, with <code>goalspace discover FILE --goal "…" --out FOLDER</code>, the folder next to this
+          run's, and open this page again.
+        </Empty>
+      </div>
+    );
+  const data = asked.data?.run.name === name ? asked.data : null;
+  return (
+    <div class="page">
+      <h2 class="title">Two runs side by side</h2>
+      <div class="bar-line flush">
+        <label class="field">
+          <span>The other run</span>
+          <select
+            value={name}
+            onChange={(e) => {
+              runAt.value = e.currentTarget.value;
+            }}
+          >
+            {runs.map((run) => (
+              <option key={run.name} value={run.name}>
+                {run.name}: {run.goal}
+              </option>
+            ))}
+          </select>
+        </label>
+      </div>
+      {asked.error ? (
+        <Failed error={asked.error} />
+      ) : data ? (
+        <>
+          <Head data={data} />
+          <Matches data={data} />
+          <Matrix data={data} />
+          <Moved data={data} />
+        </>
+      ) : (
+        <Loading what="Setting the runs side by side" />
+      )}
+    </div>
+  );
+}
