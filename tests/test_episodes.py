@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from goalspace._cli_evaluate import evaluate as verb
+from goalspace.cli import main
 from goalspace.errors import InputError
 from goalspace.evaluation.episodes import (
     STATE_CHARACTERS,
@@ -265,7 +265,7 @@ def test_states_and_facts_are_written_for_a_run(tmp_path):
     data, texts = tmp_path / "episodes.jsonl", tmp_path / "states.jsonl"
     data.write_text("".join(json.dumps(each) + "\n" for each in episodes), encoding="utf-8")
     command = ["--task", "next-action", "--data", str(data), "--sample", "10", "--texts", str(texts)]
-    result = CliRunner().invoke(verb, command)
+    result = CliRunner().invoke(main, ["evaluate", *command])
     assert result.exit_code == 0, result.output
     assert f"recorded:{texts}#facts" in result.output
 
