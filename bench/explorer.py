@@ -13,6 +13,7 @@ import argparse
 import gzip
 import http.client
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -305,6 +306,7 @@ def measure(n: int, quick: bool) -> None:
     """Measure, print, write."""
     with log.status(f"inventing a run of {n:,} texts"):
         run = invented_run(CACHE / f"explorer-{n}", n)
+    load = round(os.getloadavg()[0], 1)  # what else the machine does: frames and first visits feel it
     with served(run) as server, chromium() as browser:
         tables = [measure_paint(browser, server)]
         log.log("first paint")
@@ -314,7 +316,7 @@ def measure(n: int, quick: bool) -> None:
         server.ask("/api/compare?column=0")
         server.ask("/api/export/texts.csv")
         tables.append(measure_sizes(server))
-        settings = {"n_texts": n, "browser": browser.version}
+        settings = {"n_texts": n, "browser": browser.version, "load_before": load}
     tables.insert(3, measure_edits(run))
     for table in tables:
         table.title += f": {n:,} texts" if table.title != "Sizes" else ""

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from explorer_page import chromium, visitor
 from explorer_server import ExplorerServer
 from goalspace.cli import main
 from goalspace.errors import InputError
@@ -373,3 +374,44 @@ def test_choices_are_of_instructions_only(made, tmp_path, option):
 def test_a_folder_without_the_choice_says_how_to_make_it(made, tmp_path, option, verb):
     said = goalspace("explore", made.labels, option, tmp_path, "--no-browser", code=2)
     assert f"Make one with: goalspace {verb}" in said
+
+
+# ---------------------------------------------------------------- the page
+
+
+@pytest.fixture
+def page(server):
+    with chromium() as browser, visitor(browser) as visit:
+        yield lambda where: visit(f"{server.url}#{where}")
+
+
+def test_the_page_speaks_of_tasks_and_instructions(page):
+    expect = pytest.importorskip("playwright.sync_api").expect
+    shown = page("view=factors&factor=0")
+    places = shown.get_by_role("navigation").get_by_role("button")
+    assert [name.partition("\n")[0] for name in places.all_inner_texts()] == [
+        *("Map", "Tasks", "Instructions", "Compare", "Export", "About")
+    ]
+    card = shown.get_by_role("article", name="write|poem")
+    expect(card.get_by_text("likeness")).to_be_visible()
+    expect(card.get_by_role("region", name="Wordings")).to_contain_text("compose|poem")
+    expect(card).to_contain_text("Write a poem about the sea.")
+
+
+def test_the_map_is_coloured_and_filtered_by_the_selection(page):
+    expect = pytest.importorskip("playwright.sync_api").expect
+    shown = page("view=map&colour=column:0")
+    legend = shown.get_by_role("button", name=re.compile("^selected"))
+    expect(legend).to_contain_text("5")
+    legend.click()
+    expect(shown.get_by_text(f"5 of {len(ASKED)} instructions")).to_be_visible()
+
+
+def test_an_instruction_says_whether_it_was_chosen(page, made):
+    expect = pytest.importorskip("playwright.sync_api").expect
+    chosen = pq.read_table(made.selected / "selection.parquet").to_pydict()["id"]
+    shown = page(f"view=texts&text={chosen[0].removeprefix('k')}")
+    why = shown.get_by_role("region", name=f"Why: instruction {chosen[0]}")
+    expect(why.get_by_role("heading", name="What was chosen")).to_be_visible()
+    expect(why).to_contain_text("number 1 of 5, stands for")
+    expect(why).to_contain_text("Demonstration")

@@ -12,6 +12,7 @@ import pytest
 
 from explorer_page import chromium, go, visitor
 from explorer_server import ExplorerServer
+from goalspace.run import Run, redo
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
@@ -210,3 +211,20 @@ def test_the_report_and_a_reader_see_the_edits(visit, server, browser, tmp_path)
         page = read(f"{reader.url}#view=factors&factor=0")
         expect(page.get_by_role("heading", name="Told to everyone", exact=True)).to_be_visible()
         expect(page.get_by_role("button", name="Edit", exact=True)).to_have_count(0)
+
+
+def test_edits_that_a_refit_lost_are_told(browser, explorer_runs, tmp_path):
+    folder = shutil.copytree(explorer_runs / "where", tmp_path / "where")
+    said = "“a name that nobody has” renamed to “devices”."
+    entry = {
+        "edit": {"do": "rename", "factor": 2, "name": "devices"},
+        "said": said,
+        "of": {"2": {"name": "a name that nobody has", "properties": ["no such property"]}},
+        "when": "2026-01-01T00:00:00+00:00",
+    }
+    (folder / "edits.jsonl").write_text(json.dumps(entry) + "\n", encoding="utf-8")
+    redo(Run.open(folder), "factor", {})
+    with ExplorerServer(folder) as running, visitor(browser) as visit:
+        main = visit(f"{running.url}#view=edits").get_by_role("main")
+        expect(main.get_by_role("heading", name="No longer fitting")).to_be_visible()
+        expect(main.get_by_role("list").last).to_contain_text(f"Not applied: {said}")

@@ -294,12 +294,13 @@ def test_label_draws_a_page_and_prints_a_table(labelled):
     assert "rows without an instruction" in printed
 
 
-def test_label_of_text_lines_writes_tables_only(tmp_path):
+def test_label_of_text_lines_writes_no_labelled_lines(tmp_path):
     (tmp_path / "a.txt").write_text("Sort the list.\nSum 2 and 3.\n")
     result = CliRunner().invoke(main, ["label", str(tmp_path / "a.txt"), "-o", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("labels.csv", "labels.parquet", "report.html", "report.md", "figure-1.svg", "figure-2.svg")
+        *("labels.csv", "labels.parquet", "report.html", "report.md", "figure-1.svg", "figure-2.svg"),
+        *("instructions.parquet", "label.json"),
     }
 
 

@@ -123,7 +123,9 @@ async def _texts(session: Session, request: Request) -> Response:
 
 def _hits(session: Session, query: Mapping[str, Any]) -> Response:
     view = session.view
-    return json_answer(hits(view, find(view, session.table, query, session.meaning.similarity), query))
+    answer = json_answer(hits(view, find(view, session.table, query, session.meaning.similarity), query))
+    session.meaning.begin()
+    return answer
 
 
 def _text(session: Session, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""The encoder of a run, loaded while the page opens: likeness to words of the analyst, sentences that carry a factor."""
+"""The encoder of a run, loaded once the page is open: likeness to words of the analyst, sentences that carry a factor."""
 
 from __future__ import annotations
 
@@ -30,13 +30,20 @@ class Meaning:
         self._failed: GoalspaceError | None = None
         self._encoder: Encoder | None = None
         self._lock = threading.Lock()
+        self._begun = False
         self._kept: OrderedDict[int, tuple[list[tuple[int, int]], np.ndarray]] = OrderedDict()
         try:
             self._encoder = get_encoder(links.encoder)
         except GoalspaceError as error:
             self._failed = error
             self._ready.set()
-            return
+
+    def begin(self) -> None:
+        """Load the encoder in the background, once; before the page is there it would only be in its way."""
+        with self._lock:
+            if self._begun or self._failed is not None:
+                return
+            self._begun = True
         threading.Thread(target=self._load, daemon=True).start()
 
     def _load(self) -> None:
@@ -70,6 +77,7 @@ class Meaning:
         GoalspaceError
             If it cannot be loaded.
         """
+        self.begin()
         self._ready.wait()
         if self._failed is not None:
             raise self._failed

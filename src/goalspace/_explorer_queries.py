@@ -23,6 +23,7 @@ MOST_ALIKE = 1_000  # texts that a search by meaning finds
 _ALIKE = 0.5  # of the best text's likeness, what a text that is found has
 _LONGEST_SEARCH = 1_000  # characters
 _CHUNK = 10_000  # texts
+_AS_READ = "row"  # the order of the corpus
 _MEMORY = "1GB"  # of duckdb, which goes on disk beyond
 
 Similarity = Callable[[str], np.ndarray]
@@ -151,7 +152,10 @@ def find(view: View, table: TextTable, query: Mapping[str, Any], similarity: Sim
         conditions.append(f"contains(folded, $word{i})")
         values[f"word{i}"] = word
     order, by_relevance = _order(view, query.get("sort"))
-    rows = table.rows(view, " AND ".join(conditions) or "true", order, values)
+    if conditions or order != _AS_READ:
+        rows = table.rows(view, " AND ".join(conditions) or "true", order, values)
+    else:  # the list that the page opens with does not wait for the table
+        rows = np.arange(len(view.run.corpus), dtype=np.int32)
     if by == "words" or not search.strip():
         return Found(rows, tuple(words))
     likeness = similarity(search)[rows]
@@ -206,12 +210,12 @@ def _conditions(view: View, query: Mapping[str, Any]) -> tuple[list[str], dict[s
 def _order(view: View, sort: Any) -> tuple[str, bool]:
     """The order as SQL, and whether it is by relevance, which SQL does not know."""
     if sort is None:
-        return "row", True
+        return _AS_READ, True
     if not isinstance(sort, Mapping):
         raise InputError("'sort' must be an object.")
     by, down = sort.get("by"), " DESC" if sort.get("down") is True else ""
     if by == "relevance":
-        return "row", True
+        return _AS_READ, True
     if by in ("id", "length"):
         return f"{by}{down}, row", False
     if by == "factor":
