@@ -23,7 +23,7 @@ LAYERS = (
     "reports exports quality judging _report*",
     "run _record",
     "factors _structure _reading _layout _edits _editing _edit_checks _consequences",
-    "links _towers",
+    "links _towers _blocks",
     "proposals _asking _phrases _vocabulary",
     "corpus _spill",
     "instructions _responses _rows _formats _bytes _columns _tables",

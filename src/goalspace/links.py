@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from goalspace import _towers as towers
+from goalspace._blocks import Blocks
 from goalspace._files import atomic_path, read_json, write_json
 from goalspace._vectors import keep_vectors
 from goalspace.corpus import Corpus, cleaned
@@ -189,7 +190,7 @@ def _link_heads(
     """Choose the towers on held-out texts, refit them on all, fall back when they do not help."""
     folds = towers.split(pairs.rows, seed)
     untrained = towers.mean_of(towers.judge(sentences[fold] @ properties.T, pairs, fold) for fold in folds)
-    blocks = towers.Blocks.fit(corpus.texts, sentences, seed=seed)
+    blocks = Blocks.fit(corpus.texts, sentences, seed=seed)
     choice, held_out, table = _choose(blocks, sentences, properties, pairs, folds, untrained, offline=offline)
     metrics: dict[str, Any] = {
         **_named("untrained_", untrained),
@@ -218,7 +219,7 @@ def _link_heads(
 
 
 def _choose(
-    blocks: towers.Blocks,
+    blocks: Blocks,
     sentences: np.ndarray,
     properties: np.ndarray,
     pairs: towers.PairTable,
