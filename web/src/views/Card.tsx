@@ -235,10 +235,10 @@ export function Card({ index }: { index: number }) {
             )}
           </section>
           <Over factor={factor} />
+          <Related factor={factor} />
         </div>
         <div>
           <Properties factor={factor} />
-          <Related factor={factor} />
         </div>
       </div>
     </article>
