@@ -510,7 +510,7 @@ print(peak() - before)
 def test_memory_does_not_grow_with_other_columns(extension: str, tmp_path: Path) -> None:
     wide = " ".join(f"word{i}" for i in range(130))  # 1 kB in each of 8 columns that nobody asks for
     names = ["text", *(f"wide{j}" for j in range(8))]
-    paths = [tmp_path / f"{n_rows}.{extension}" for n_rows in (2000, 8000)]
+    paths = [tmp_path / f"{n_rows}.{extension}" for n_rows in (2000, 16_000)]
     for path in paths:
         rows = [[f"text {i}", *(f"{i} {j} {wide}" for j in range(8))] for i in range(int(path.stem))]
         if extension == "parquet":

@@ -235,9 +235,13 @@ def test_properties_are_a_second_layer_that_finds_their_texts(visit, server, sum
     spots = np.column_stack([layer["x"], layer["y"]])
     apart = np.linalg.norm(spots[:, None] - spots[None], axis=2) + 9 * np.eye(len(spots))
     at = int(apart.min(axis=1).argmax())
+    for _ in range(200):  # until the layer has come, and is drawn
+        if (pixels(page) != without).any():
+            break
+        page.wait_for_timeout(50)
+    assert (pixels(page) != without).any()
     page.mouse.move(*place(spots[at]))
     expect(page.get_by_role("tooltip")).to_contain_text(layer["names"][at])
-    assert (pixels(page) != without).any()
     page.mouse.move(*place(spots[at]))
     page.mouse.down()
     page.mouse.up()

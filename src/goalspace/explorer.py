@@ -56,9 +56,9 @@ def explore(
         raise InputError(
             f"{run.path}: first redo the stage '{stale[0]}'. Run: goalspace {stale[0]} {run.path}"
         )
-    session = Session(run, edit=edit)
     token = secrets.token_urlsafe(24)
-    with _listen(port) as listener:
+    with _listen(port) as listener:  # before the session, which starts to read in the background
+        session = Session(run, edit=edit)
         bound = int(listener.getsockname()[1])
         url = f"http://{_HOST}:{bound}/?token={token}"
         server = _server(make_app(session, token=token, port=bound))
