@@ -114,7 +114,7 @@ def recommend_movies(options: Options) -> list[Table]:
     if not options.quick:
         for row in (f"{OURS}, LLM", f"{OURS}, LLM, own number"):
             aim_above_peers(table, row, ("Hit@5", "Hit@20"), rows)
-            table.targets[row]["Hit@20"] = max(0.30, table.targets[row]["Hit@20"])
+            table.targets[row]["Hit@20"] = max(0.30, table.targets[row].get("Hit@20", 0.0))
     return [table]
 
 
@@ -258,7 +258,9 @@ def _partitions(data: Dataset, label: str, options: Options) -> Table:
     for method in rows:
         if method.name not in ("MiniLM", "TF-IDF + SVD 100"):  # a vector's largest number is no group
             add(method.name, method, classes)
-    own = next(int(str(r["groups"])) for r in table.rows if str(r["row"]).endswith("own number"))
+    own = next(
+        int(str(r["groups"]).split("–")[-1]) for r in table.rows if str(r["row"]).endswith("own number")
+    )
     kmeans = next(m for m in rows if m.name.startswith("k-means"))
     add(f"k-means on MiniLM, {own} groups", kmeans, own)
     if not options.quick:

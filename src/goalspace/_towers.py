@@ -17,7 +17,6 @@ ALPHAS = (0.1, 0.3, 1.0)
 # a larger share of the plain vector recalls more, and blurs the factors: docs/decisions/0003-links.md
 RESIDUALS = (0.0, 0.3, 1.0, 3.0)
 _FOLDS = 4
-_FLOOR = 1e-3  # of the largest variance: directions with less are noise, which whitening would blow up
 _MOST_JUDGED = 500  # held-out texts of a fold that are scored
 
 
@@ -57,12 +56,16 @@ class Space:
 
     @classmethod
     def whitened(cls, properties: np.ndarray, counts: np.ndarray) -> Self:
-        """The space in which the properties, `counts` (n_properties,) times each, vary alike in all directions."""
+        """The space in which the properties, `counts` (n_properties,) times each, vary alike in all directions.
+
+        The share dim / n_pairs of the largest variance is added to each: about what sampling so many pairs alone
+        makes of directions without any, which whitening would blow up.
+        """
         weights = counts / counts.sum()
         mean = weights @ properties
         centred = (properties - mean).astype(np.float64)
         values, vectors = np.linalg.eigh((centred * weights[:, None]).T @ centred)
-        strength = 1 / np.sqrt(np.maximum(values, 0) + _FLOOR * values.max())
+        strength = 1 / np.sqrt(np.maximum(values, 0) + len(values) / counts.sum() * values.max())
         spread = (vectors * (strength / strength.max())) @ vectors.T
         return cls(mean.astype(np.float32), spread.astype(np.float32))
 
