@@ -14,7 +14,7 @@ import numpy as np
 from goalspace._files import digest, write_atomic
 from goalspace._vectors import keep_vectors
 from goalspace.corpus import Corpus
-from goalspace.evaluation.episodes import GOAL, split_episodes, states_of
+from goalspace.evaluation.episodes import GOAL
 from goalspace.evaluation.neighbours import NextAction, Recommendation
 from goalspace.evaluation.tasks import open_next_action, open_recommendation
 
@@ -119,14 +119,14 @@ def inspired(sample: int | None = None) -> tuple[Dataset, Recommendation]:
     """The training dialogues of Inspired, each once, and the task of the next movie; or the first `sample` of them."""
     task = open_recommendation(DATA / "inspired")
     if sample is not None:
-        task = replace(task, train=task.train[:sample], items=task.items[:sample])
-    texts = list(dict.fromkeys(task.train))
+        task = replace(task, train=task.train[:sample], items=task.items[:sample], rows=task.rows[:sample])
+    ids: dict[str, str] = {}
+    for row in task.rows:
+        ids.setdefault(row["text"], row["id"])  # recorded proposals are of first occurrences
     data = Dataset(
         "inspired",
-        tuple(
-            str(task.train.index(text)) for text in texts
-        ),  # ids of the recorded proposals: first occurrences
-        tuple(texts),
+        tuple(ids.values()),
+        tuple(ids),
         {},
         {"movie": "discover which factors decide what movie should be recommended or discussed next"},
         {"movie": f"recorded:{DATA / 'proposals/inspired.jsonl'}"},
@@ -136,10 +136,8 @@ def inspired(sample: int | None = None) -> tuple[Dataset, Recommendation]:
 
 def alfworld(n_episodes: int) -> tuple[Dataset, NextAction]:
     """The states of training episodes of ALFWorld, each once, with what rules say of them, and the next action."""
-    path = DATA / "alfworld/expert_trajectories_train.jsonl"
-    task = open_next_action(path, sample=n_episodes)
-    split = split_episodes(read_lines("alfworld/expert_trajectories_train.jsonl"), sample=n_episodes)
-    facts = {state.text: state.facts for state in states_of(split.train)}
+    task = open_next_action(DATA / "alfworld/expert_trajectories_train.jsonl", sample=n_episodes)
+    facts = {row["text"]: row["facts"] for row in task.rows}
     ids = tuple(str(i) for i in range(len(facts)))
     recorded = CACHE / f"alfworld-facts-{n_episodes}.jsonl"
     lines = [

@@ -63,7 +63,7 @@ class Table:
                 if bound is not None and not bound.holds(cell):
                     title, sign = self.title.partition(":")[0], "<" if bound.least else ">"
                     found.append(
-                        f"{title}; {row['row']}, {column}: {_value(cell):.3f} {sign} {bound.value:.3f}"
+                        f"{title}; {row['row']}, {column}: {value_of(cell):.3f} {sign} {bound.value:.3f}"
                     )
         return found
 
@@ -123,7 +123,7 @@ class _Bound(NamedTuple):
 
     def holds(self, cell: Cell) -> bool:
         """Whether a cell has it."""
-        return _value(cell) >= self.value if self.least else _value(cell) <= self.value
+        return value_of(cell) >= self.value if self.least else value_of(cell) <= self.value
 
 
 def save(name: str, tables: Sequence[Table], *, settings: Mapping[str, Any], packages: Sequence[str]) -> Path:
@@ -168,5 +168,6 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _value(cell: Cell) -> float:
+def value_of(cell: Cell) -> float:
+    """Return the number of a cell, of an estimate its mean."""
     return cell.mean if isinstance(cell, Estimate) else float(cell)  # type: ignore[arg-type]

@@ -239,7 +239,7 @@ def _partitions(data: Dataset, label: str, options: Options) -> Table:
         f"offline proposer; k = {classes}; mean ± s.e. of {options.fits} fits; k-means of goalspace's number stands "
         "beside its own; texts in no group count as one group",
     )
-    rows = [m for m in options.rows() if not m.informed and not m.name.endswith(("cosines", "distribution"))]
+    rows = [m for m in options.rows() if m.groups and not m.informed]
 
     def add(name: str, method: Method, k: int) -> None:
         fits, seconds = fit_all(table, method, data, label, k, options.fits)
@@ -256,8 +256,7 @@ def _partitions(data: Dataset, label: str, options: Options) -> Table:
         table.add(name, **cells, seconds=seconds, note=method.note)
 
     for method in rows:
-        if method.name not in ("MiniLM", "TF-IDF + SVD 100"):  # a vector's largest number is no group
-            add(method.name, method, classes)
+        add(method.name, method, classes)
     own = next(
         int(str(r["groups"]).split("–")[-1]) for r in table.rows if str(r["row"]).endswith("own number")
     )

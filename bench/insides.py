@@ -24,10 +24,10 @@ from goalspace.evaluation.metrics import decision_tree_probe
 from goalspace.evaluation.topics import coherence, diversity, intrusion, stability, top_words
 from goalspace.links import Links, link
 from goalspace.proposals import Proposals, propose
+from goalspace.quality import SHARE, refit
 from methods import OURS, fit_all, log, size_of
 
 _REFITS = 5
-_SHARE = 0.9  # of the texts that a refit sees
 
 # ---------------------------------------------------------------- quality without labels
 
@@ -35,10 +35,7 @@ _SHARE = 0.9  # of the texts that a refit sees
 def rate_topics(options: Options) -> list[Table]:
     """Coherence, diversity, intruders and stability of the topics of all methods, of the bills and Inspired."""
     tables = []
-    for data, goal in (
-        (options.load(bills), "topic"),
-        (inspired(300 if options.quick else None)[0], "movie"),
-    ):
+    for data, goal in _data_sets(options):
         table = Table(
             f"Topics without labels: {data.name}, {len(data)} texts",
             ("scores", "NPMI", "diversity", "intruders", "stability", "in none", "note"),
@@ -47,10 +44,8 @@ def rate_topics(options: Options) -> list[Table]:
             f"the groups of texts over {options.fits} seeds (1 where nothing is drawn); k = {options.n_topics}",
         )
         for method in options.rows():
-            if method.name in ("MiniLM", "TF-IDF + SVD 100") or method.name.endswith(
-                ("cosines", "distribution")
-            ):
-                continue  # the largest of their numbers is no group, or another row has the same groups
+            if not method.groups:
+                continue
             fits, _ = fit_all(table, method, data, goal, options.n_topics, options.fits)
             if not fits:
                 continue
@@ -70,30 +65,31 @@ def rate_topics(options: Options) -> list[Table]:
     return [*tables, _stability(options)]
 
 
+def _data_sets(options: Options) -> list[tuple[Dataset, str]]:
+    """Data with recorded proposals, and the name of the goal."""
+    return [(options.load(bills), "topic"), (inspired(300 if options.quick else None)[0], "movie")]
+
+
 def _stability(options: Options) -> Table:
     """Agreement of the property groups between seeds, and between samples of the texts."""
     table = Table(
         "Stability of the property groups",
         ("factors", "seeds", "samples", "unassigned", "note"),
         f"adjusted Rand index over {_REFITS} fits: with other seeds of everything that is drawn, splits of the links "
-        f"included; and of the factors on {_SHARE:.0%} of the texts",
+        f"included; and of the factors on {SHARE:.0%} of the texts",
     )
-    for data, goal in (
-        (options.load(bills), "topic"),
-        (inspired(300 if options.quick else None)[0], "movie"),
-    ):
+    for data, goal in _data_sets(options):
         for source, recorded in (("offline", None), ("LLM", data.recorded[goal])):
             with log.status(f"stability: {data.name}, {source}"):
                 run = _Stages(data, goal, recorded)
-                linked = run.link(seed=0)
+                linked = [run.link(seed=seed) for seed in range(_REFITS)]
                 k = min(options.n_topics, len(run.proposals.properties) // 3)
-                seeds = [run.assignment(run.link(seed=seed), k) for seed in range(_REFITS)]
-                samples = [run.assignment(linked, k, sample=seed) for seed in range(_REFITS)]
+                seeds = [build(own.text_vectors, own.property_vectors, k).assignment for own in linked]
             table.add(
                 f"{data.name}, {source}",
                 factors=k,
                 seeds=stability(seeds),
-                samples=stability(samples),
+                samples=refit(linked[0], k, _REFITS),
                 unassigned=float((seeds[0] < 0).mean()),
             )
             if not options.quick:
@@ -141,14 +137,6 @@ class _Stages:
                 seed=seed,
                 tuned_folder=Path(folder) / "e",
             )
-
-    def assignment(self, links: Links, k: int, *, sample: int | None = None) -> np.ndarray:
-        """The factor of every property, fitted on all texts or on a sample of them."""
-        texts = links.text_vectors
-        if sample is not None:
-            rng = np.random.default_rng(sample)
-            texts = texts[np.sort(rng.choice(len(texts), round(_SHARE * len(texts)), replace=False))]
-        return build(texts, links.property_vectors, k).assignment
 
 
 def leave_out(options: Options) -> list[Table]:
@@ -206,7 +194,7 @@ def _variants(data: Dataset, recorded: str, options: Options) -> Iterator[tuple[
     yield "proposals offline", offline.link(), k, ""
     yield (
         "proposals mixed: LLM and offline",
-        _Stages(data, "topic", _mixed(data, recorded, offline)).link(),
+        _Stages(data, "topic", _mixed(recorded, offline)).link(),
         k,
         "",
     )
@@ -221,7 +209,7 @@ def _scores(links: Links, number: int | None) -> np.ndarray:
     return np.asarray(links.text_vectors @ found.directions.T - found.offset)
 
 
-def _mixed(data: Dataset, recorded: str, offline: _Stages) -> str:
+def _mixed(recorded: str, offline: _Stages) -> str:
     """A file with the LLM's properties and the phrases of the texts together."""
     phrases: dict[str, list[str]] = {}
     corpus, proposals = offline.corpus, offline.proposals

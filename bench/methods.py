@@ -14,7 +14,7 @@ from rich.console import Console
 import llm_peers
 import peers
 from _data import VECTORS, Dataset, embed, read_proposals
-from _tables import Table
+from _tables import Table, value_of
 from goalspace._vectors import keep_vectors
 from goalspace.evaluation.metrics import Estimate
 from peers import Fitted
@@ -55,13 +55,19 @@ class Method:
         """Whether it is goalspace."""
         return self.name.startswith(OURS)
 
+    @property
+    def groups(self) -> bool:
+        """Whether the one topic of a text is a group of the method's own, which no other row has too."""
+        return self.name not in ("MiniLM", "TF-IDF + SVD 100") and not self.name.endswith(
+            ("cosines", "distribution")
+        )
 
-def _peer(model: Callable[..., Fitted], *, seeded: bool = True, **options: Any) -> Fit:
+
+def _peer(model: Callable[..., Fitted], **options: Any) -> Fit:
     """A peer of `peers` that takes texts, vectors and a number of topics."""
 
     def fit(data: Dataset, goal: str, n_topics: int, *, seed: int) -> Fitted:
-        chosen = {"seed": seed, **options} if seeded else options
-        return model(data.texts, embed(data.texts), n_topics, **chosen)
+        return model(data.texts, embed(data.texts), n_topics, seed, **options)
 
     return fit
 
@@ -233,13 +239,11 @@ def _goalspace(*, llm: bool, own_number: bool) -> Fit:
     return fit
 
 
-def ours(*, source: str = "LLM", own_number: bool = True) -> list[Method]:
+def ours(*, source: str = "LLM") -> list[Method]:
     """goalspace offline and with recorded proposals (`source` says of whom)."""
     found = []
     for what, llm in (("offline", False), (source, True)):
         for suffix, own in (("", False), (", own number", True)):
-            if own and not own_number:
-                continue
             note = "recorded proposals" if llm else "phrases of the texts"
             fit = _goalspace(llm=llm, own_number=own)
             found.append(Method(f"{OURS}, {what}{suffix}", fit, note, informed=llm, by_goal=True))
@@ -302,7 +306,7 @@ def aim_above_peers(
     targets = {}
     for column in columns:
         values = [r[column] for r in table.rows if r["row"] in blind and r.get(column) is not None]
-        best = max((v.mean if isinstance(v, Estimate) else float(v) for v in values), default=None)  # type: ignore[arg-type]
+        best = max(map(value_of, values), default=None)
         if best is not None:
             targets[column] = best * (1 + by)
     table.aim(row, **targets)

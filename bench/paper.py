@@ -21,7 +21,7 @@ from rich.console import Console
 import peers
 import publish
 from _ieb_rows import rows as ieb_rows
-from _tables import RESULTS, Table, save
+from _tables import RESULTS, Table, save, value_of
 from experiments import (
     N_INIT,
     Options,
@@ -69,7 +69,7 @@ def draw(table: Table, columns: Sequence[str]) -> str:
         places = np.arange(len(rows))[::-1]
         for i, column in enumerate(columns):
             cells = [row.get(column) for row in rows]
-            means = [cell.mean if isinstance(cell, Estimate) else float(cell or 0.0) for cell in cells]  # type: ignore[arg-type]
+            means = [value_of(cell or 0.0) for cell in cells]
             errors = [cell.se if isinstance(cell, Estimate) else 0.0 for cell in cells]
             axes.barh(places - i * height, means, height, xerr=errors, label=column, error_kw={"lw": 0.8})
         axes.set_yticks(places - 0.4 + height / 2, [str(row["row"]) for row in rows])

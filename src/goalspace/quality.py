@@ -27,6 +27,7 @@ from goalspace.evaluation.topics import (
 
 if TYPE_CHECKING:
     from goalspace.factors import Factors
+    from goalspace.links import Links
     from goalspace.proposals import Proposals
     from goalspace.run import Run
 
@@ -135,7 +136,7 @@ def measure(
         ),
         Measure(
             "stability",
-            _refit(run, seeds, progress),
+            refit(run.links, run.factors.dim, seeds, progress),
             0.0,
             f"Agreement (adjusted Rand) of the property groups when {SHARE:.0%} of the texts, drawn anew, are fitted: 1 for "
             "the same groups. Another seed alone changes nothing.",
@@ -228,14 +229,14 @@ def _of_properties(factors: Factors, proposals: Proposals, rng: np.random.Genera
     )
 
 
-def _refit(run: Run, seeds: int, progress: Progress | None) -> Estimate:
+def refit(links: Links, n_factors: int, seeds: int, progress: Progress | None = None) -> Estimate:
     """Agreement of the groups of properties between fits on samples of the texts."""
-    texts, properties = run.links.text_vectors, run.links.property_vectors
+    texts, properties = links.text_vectors, links.property_vectors
     groupings = []
     for seed in range(seeds):
         if progress:
             progress("fitting again on samples of the texts", seed, seeds)
         rng = np.random.default_rng(seed)
         rows = np.sort(rng.choice(len(texts), size=round(SHARE * len(texts)), replace=False))
-        groupings.append(build(texts[rows], properties, run.factors.dim).assignment)
+        groupings.append(build(texts[rows], properties, n_factors).assignment)
     return stability(groupings)

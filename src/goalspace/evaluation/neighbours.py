@@ -75,7 +75,7 @@ class Recommendation:
     def score(self, vectors: np.ndarray) -> dict[str, Estimate]:
         """Score (n_texts, dim) vectors; Hit@k over all cases, and over the reachable ones."""
         n_train = len(self.train)
-        train, test = _unit(vectors[:n_train]), _unit(vectors[n_train:])
+        train, test = unit(vectors[:n_train]), unit(vectors[n_train:])
         n_near = self._choose(train)
         ranks = _ranks(train, self.items, test, self.wanted, (n_near,))[n_near]
         return {**self._hits(ranks), "neighbours": Estimate(float(n_near), 0.0)}
@@ -148,13 +148,13 @@ class NextAction:
 
     def score(self, vectors: np.ndarray) -> dict[str, Estimate]:
         """Score (n_texts, dim) vectors; group → share of right actions."""
-        unit = _unit(vectors)
+        scaled = unit(vectors)
         known, codes = np.unique(np.array(self.actions), return_inverse=True)
         frequency = np.bincount(codes)[codes]
-        train, start = unit[: len(self.train)], len(self.train)
+        train, start = scaled[: len(self.train)], len(self.train)
         found = {}
         for name, group in self.groups.items():
-            queries = unit[start : start + len(group.texts)]
+            queries = scaled[start : start + len(group.texts)]
             start += len(group.texts)
             nearest = _nearest(train, queries, frequency)
             right = known[codes[nearest]] == np.array(group.actions)
@@ -239,6 +239,8 @@ def _over_episodes(right: np.ndarray, episodes: Sequence[str]) -> Estimate:
     return Estimate(mean, spread * np.sqrt(n_episodes / (n_episodes - 1)) if n_episodes > 1 else 0.0)
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, 1e-12))
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Scale every row of (n, dim) to length 1; a row of zeros stays."""
+    from sklearn.preprocessing import normalize
+
+    return np.asarray(normalize(vectors))

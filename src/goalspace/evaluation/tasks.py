@@ -24,7 +24,7 @@ from goalspace.evaluation.metrics import (
     silhouette,
     spearman,
 )
-from goalspace.evaluation.neighbours import NextAction, Recommendation, TestStates
+from goalspace.evaluation.neighbours import NextAction, Recommendation, TestStates, unit
 
 Setting = Literal["ours", "official"]
 
@@ -84,7 +84,7 @@ class Grouping:
         from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
         official = self.setting == "official"
-        x = vectors if official else _normalise(vectors)
+        x = vectors if official else unit(vectors)
         found = kmeans_groups(
             x, n_clusters=len(set(self.labels)), seeds=1 if official else self.seeds, n_init=_N_INIT
         )
@@ -172,8 +172,8 @@ class Similarity:
     def score(self, vectors: np.ndarray) -> dict[str, Estimate]:
         """Score (n_texts, dim) vectors; metric → value and standard error."""
         row = {text: i for i, text in enumerate(self.texts)}
-        unit = _normalise(vectors)
-        first, second = (unit[[row[pair[side]] for pair in self.pairs]] for side in (0, 1))
+        scaled = unit(vectors)
+        first, second = (scaled[[row[pair[side]] for pair in self.pairs]] for side in (0, 1))
         cosines = np.einsum("ij,ij->i", first, second)
         measures: dict[str, Callable[..., float]] = {"Spearman": spearman, "AUC": auc}
         return {metric: self._estimate(measures[metric], cosines) for metric in self.metrics}
@@ -398,9 +398,3 @@ def _test_states(states: Sequence[State]) -> TestStates:
         tuple(state.action for state in states),
         tuple(state.episode for state in states),
     )
-
-
-def _normalise(vectors: np.ndarray) -> np.ndarray:
-    from sklearn.preprocessing import normalize
-
-    return np.asarray(normalize(vectors))
