@@ -150,15 +150,19 @@ def alfworld(n_episodes: int) -> tuple[Dataset, NextAction]:
 
 def read_lines(name: str) -> list[dict[str, Any]]:
     """Read a JSON-lines file of the shared data."""
-    with (DATA / name).open(encoding="utf-8") as lines:  # not splitlines: a string may hold U+2028
+    return read_objects(DATA / name)
+
+
+def read_objects(path: Path) -> list[dict[str, Any]]:
+    """Read a JSON-lines file."""
+    with path.open(encoding="utf-8") as lines:  # not splitlines: a string may hold U+2028
         return [json.loads(line) for line in lines]
 
 
 def read_proposals(recorded: str, ids: Sequence[str]) -> list[list[str]]:
     """Return the recorded properties of these texts, for the rows that need them without goalspace."""
     path, _, field = recorded.removeprefix("recorded:").partition("#")
-    rows = [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
-    properties = {str(row["id"]): row[field or "properties"] for row in rows}
+    properties = {str(row["id"]): row[field or "properties"] for row in read_objects(Path(path))}
     return [properties[id] for id in ids]
 
 

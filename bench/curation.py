@@ -20,7 +20,7 @@ import click
 import numpy as np
 from rich.console import Console
 
-from _data import DATA, VECTORS, read_lines
+from _data import DATA, VECTORS, read_lines, read_objects
 from _ieb_rows import Row, rows
 from _tables import Table, save
 from goalspace._vectors import keep_vectors
@@ -193,10 +193,7 @@ def contamination_table(quick: bool) -> list[Table]:
 
 
 def _reworded() -> list[dict[str, str]]:
-    import json
-
-    path = Path(__file__).parent / "data" / REWORDED
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return read_objects(Path(__file__).parent / "data" / REWORDED)
 
 
 def _noise(text: str, rng: random.Random) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from _data import CACHE, VECTORS, Dataset, bills, inspired
+from _data import CACHE, VECTORS, Dataset, bills, inspired, read_objects
 from _tables import Table
 from experiments import Options
 from goalspace._files import digest, write_atomic
@@ -225,8 +225,7 @@ def _every_other(recorded: str) -> str:
 
 
 def _read(recorded: str) -> list[dict[str, Any]]:
-    path = Path(recorded.removeprefix("recorded:"))
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return read_objects(Path(recorded.removeprefix("recorded:")))
 
 
 def _write(records: Sequence[dict[str, Any]]) -> str:

@@ -80,7 +80,8 @@ def read_log(folder: Path) -> Edits:
     undone: list[Entry] = []
     if not path.is_file():
         return Edits()
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    # split, not splitlines: a string may hold U+2028
+    for number, line in enumerate(path.read_text(encoding="utf-8").removesuffix("\n").split("\n"), 1):
         try:
             record = json.loads(line)
             if record.get("undo"):

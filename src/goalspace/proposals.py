@@ -15,6 +15,7 @@ import numpy as np
 
 from goalspace._asking import Answer, ask
 from goalspace._files import write_atomic
+from goalspace._formats import text_lines
 from goalspace._phrases import PER_TEXT, propose_phrases
 from goalspace._vectors import keep_vectors
 from goalspace._vocabulary import MERGE, merge_near_duplicates, normalise
@@ -260,7 +261,7 @@ def _read_recorded(spec: str, ids: Sequence[str]) -> list[Answer | None]:
     if not path.is_file():
         raise InputError(f"There is no file {path} with recorded properties.")
     by_id: dict[str, Answer] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(text_lines(path), 1):
         if not line.strip():
             continue
         try:
