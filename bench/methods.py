@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -211,7 +211,7 @@ def fit_goalspace(
 
     Of the last stage only what scores depend on: `factor` also names the factors, collects evidence and draws a map.
     """
-    from goalspace._structure import assign_texts, build, choose_number
+    from goalspace._structure import assign_texts, build, choose_number, span
     from goalspace.corpus import Corpus
     from goalspace.links import link
     from goalspace.proposals import propose
@@ -226,27 +226,46 @@ def fit_goalspace(
     def score(vectors: np.ndarray) -> np.ndarray:
         return np.asarray(vectors @ found.directions.T - found.offset)
 
+    basis = span(found.prototypes)
+
+    def place(vectors: np.ndarray) -> np.ndarray:
+        return np.asarray((vectors - found.centre) @ basis.T)
+
     rows = data.rows_in(corpus)
     dominant = assign_texts(texts, found.prototypes, found.centre)
-    return Fitted(score(texts)[rows], dominant[rows], lambda new, _: score(links.encode(new)))
+    return Fitted(
+        score(texts)[rows],
+        dominant[rows],
+        lambda new, _: score(links.encode(new)),
+        place(texts)[rows],
+        lambda new, _: place(links.encode(new)),
+    )
 
 
-def _goalspace(*, llm: bool, own_number: bool) -> Fit:
+def _goalspace(*, llm: bool, own_number: bool, spanned: bool = True) -> Fit:
     def fit(data: Dataset, goal: str, n_topics: int, *, seed: int) -> Fitted:
         recorded = data.recorded[goal] if llm else None
-        return fit_goalspace(data, goal, None if own_number else n_topics, recorded=recorded, seed=seed)
+        found = fit_goalspace(data, goal, None if own_number else n_topics, recorded=recorded, seed=seed)
+        return found if spanned else replace(found, space=None, place=None)
 
     return fit
 
 
-def ours(*, source: str = "LLM") -> list[Method]:
-    """goalspace offline and with recorded proposals (`source` says of whom)."""
+def ours(*, source: str = "LLM", compared: bool = False) -> list[Method]:
+    """goalspace offline and with recorded proposals (`source` says of whom).
+
+    Where texts are `compared`, that is done in the space that the factors span; one row more does so by the scores.
+    """
     found = []
     for what, llm in (("offline", False), (source, True)):
         for suffix, own in (("", False), (", own number", True)):
             note = "recorded proposals" if llm else "phrases of the texts"
             fit = _goalspace(llm=llm, own_number=own)
             found.append(Method(f"{OURS}, {what}{suffix}", fit, note, informed=llm, by_goal=True))
+    if compared:
+        fit = _goalspace(llm=True, own_number=False, spanned=False)
+        note = "recorded proposals, standardised scores"
+        found.append(Method(f"{OURS}, {source}, by scores", fit, note, informed=True, by_goal=True))
     return found
 
 
@@ -299,13 +318,17 @@ def size_of(fits: Sequence[Fitted]) -> str:
 
 
 def aim_above_peers(
-    table: Table, row: str, columns: Sequence[str], known: Sequence[Method], *, by: float = 0.05
+    table: Table, row: str, columns: Mapping[str, Sequence[str]], known: Sequence[Method], *, by: float = 0.05
 ) -> None:
-    """Ask of a row to be better, by this share, than every row that does not know its proposals."""
+    """Ask of a row to be better, by this share, than every row that does not know its proposals.
+
+    `columns` says which columns of the others each column of the row must beat.
+    """
     blind = {method.name for method in known if not method.informed and not method.ours}
     targets = {}
-    for column in columns:
-        values = [r[column] for r in table.rows if r["row"] in blind and r.get(column) is not None]
+    for column, rivals in columns.items():
+        others = [r for r in table.rows if r["row"] in blind]
+        values = [r[rival] for r in others for rival in rivals if r.get(rival) is not None]
         best = max(map(value_of, values), default=None)
         if best is not None:
             targets[column] = best * (1 + by)

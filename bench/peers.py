@@ -36,11 +36,34 @@ LIBRARIES = ("numpy", "scikit-learn", "scipy", "torch", "transformers", "sentenc
 
 @dataclass(frozen=True)
 class Fitted:
-    """Scores (n_texts, n_topics), the one topic of every text (-1: none), and the scores of new texts."""
+    """What a method makes of the texts.
+
+    Attributes
+    ----------
+    scores
+        (n_texts, n_topics), what probes read.
+    dominant
+        (n_texts,) the one topic of a text, -1 where it has none.
+    encode
+        The scores of new texts.
+    space, place
+        What texts are compared by, of the texts and of new ones, where these are not the scores.
+    """
 
     scores: np.ndarray
     dominant: np.ndarray
     encode: Encode
+    space: np.ndarray | None = None
+    place: Encode | None = None
+
+    @property
+    def known(self) -> np.ndarray:
+        """The texts as they are compared."""
+        return self.scores if self.space is None else self.space
+
+    def new(self, texts: Sequence[str], vectors: np.ndarray) -> np.ndarray:
+        """New texts, with their MiniLM vectors, as they are compared."""
+        return (self.place or self.encode)(texts, vectors)
 
 
 @dataclass(frozen=True)

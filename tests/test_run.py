@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from goalspace._vectors import embed
 from goalspace.encoders import get_encoder
 from goalspace.errors import InputError
 from goalspace.exports import export
+from goalspace.factors import FactorSpace
 from goalspace.run import Run, discover, redo
 from llm_server import CHAT, LLMServer
 
@@ -146,7 +148,7 @@ def test_loaded_scores_are_those_of_encode(finished: Run) -> None:
 
 def test_the_factors_of_a_run_are_an_encoder(tickets: Path, finished: Run, tmp_path: Path) -> None:
     """Its texts come out as they were scored, and the verb measures them: run:FOLDER."""
-    found = find_encoder(f"run:{finished.path}")
+    found = find_encoder(f"run:{finished.path}", named=True)
     assert get_encoder(found) is found
     np.testing.assert_allclose(
         embed(finished.corpus.texts, encoder=found), finished.factors.scores, atol=2e-3
@@ -164,6 +166,24 @@ def test_the_factors_of_a_run_are_an_encoder(tickets: Path, finished: Run, tmp_p
     assert score["encoder"] == f"run:{finished.path}"
     chance = 1 / len(set(finished.corpus.metadata["product"]))
     assert score["values"]["logistic"]["mean"] > 2 * chance
+
+
+def test_texts_are_compared_in_the_space_that_the_factors_span(finished: Run) -> None:
+    """Coordinates there give the inner products of the texts' vectors, as far as these lie in the space."""
+    space = find_encoder(f"run:{finished.path}", named=False)
+    assert isinstance(space, FactorSpace)
+    assert space.name != finished.factors.name
+    texts = finished.corpus.texts[:30]
+    placed = space.encode(texts)
+    assert placed.shape == (30, space.dim)
+    assert 1 < space.dim <= finished.factors.dim
+    vectors = finished.links.text_vectors[:30] - finished.factors.centre
+    onto = np.linalg.lstsq(finished.factors.prototypes.T, vectors.T, rcond=None)[0]
+    shadows = (finished.factors.prototypes.T @ onto).T
+    np.testing.assert_allclose(placed @ placed.T, shadows @ shadows.T, atol=2e-3)
+
+    doubled = replace(finished.factors, prototypes=np.vstack([finished.factors.prototypes] * 2))
+    assert doubled.space.dim == space.dim
 
 
 def test_another_goal_gives_other_factors(tickets: Path, finished: Run, tmp_path: Path) -> None:

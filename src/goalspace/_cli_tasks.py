@@ -33,10 +33,10 @@ def measure_encoders(
     from goalspace._files import write_json
     from goalspace.evaluation import evaluate
     from goalspace.evaluation.neighbours import Recommendation
-    from goalspace.evaluation.tasks import open_task
+    from goalspace.evaluation.tasks import Probe, open_task
 
     task = open_task(name, data, seeds=seeds, **options)
-    found = {encoder: find_encoder(encoder) for encoder in encoders}
+    found = {encoder: find_encoder(encoder, named=isinstance(task, Probe)) for encoder in encoders}
     with show_progress() as progress:
         scores = evaluate(found, [task], progress=progress)
     console = Console()
@@ -54,8 +54,10 @@ def measure_encoders(
         click.echo(out)
 
 
-def find_encoder(spec: str) -> str | Encoder:
-    """What `evaluate` is given for a spec: the factors of a run for run:FOLDER.
+def find_encoder(spec: str, *, named: bool) -> str | Encoder:
+    """What `evaluate` is given for a spec: for run:FOLDER the factors of the run.
+
+    A probe reads the scores of named factors; what compares whole texts does so in the space that they span.
 
     Raises
     ------
@@ -64,7 +66,10 @@ def find_encoder(spec: str) -> str | Encoder:
     """
     from goalspace.run import Run
 
-    return Run.open(spec.removeprefix(_RUN)).factors if spec.startswith(_RUN) else spec
+    if not spec.startswith(_RUN):
+        return spec
+    factors = Run.open(spec.removeprefix(_RUN)).factors
+    return factors if named else factors.space
 
 
 def write_texts(name: str, data: Path, path: Path, **options: Any) -> None:

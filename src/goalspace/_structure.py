@@ -161,6 +161,12 @@ def assign_texts(
     return np.where(strength[np.arange(len(best)), best] > 1e-6, best, -1).astype(np.int32)
 
 
+def span(prototypes: np.ndarray) -> np.ndarray:
+    """An orthonormal basis (rank, dim) of the space that the prototypes span."""
+    _, strengths, basis = np.linalg.svd(prototypes, full_matrices=False)
+    return np.asarray(basis[strengths > 1e-3 * strengths[0]], dtype=np.float32)
+
+
 def _assign(loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The factors that are kept, and which of these each property belongs to, -1 where none.
 

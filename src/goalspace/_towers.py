@@ -13,7 +13,7 @@ from goalspace._blocks import LEXICAL, SENTENCE, SURFACE, Blocks
 from goalspace.encoders import Encoder
 from goalspace.encoders.surface import LexicalFeatures
 
-ALPHAS = (0.1, 0.3, 1.0)
+ALPHAS = (0.001, 0.01, 0.1, 0.3, 1.0)  # many texts need hardly any
 # a larger share of the plain vector recalls more, and blurs the factors: docs/decisions/0003-links.md
 RESIDUALS = (0.0, 0.3, 1.0, 3.0)
 _FOLDS = 4

@@ -154,6 +154,11 @@ class Factors:
         vectors = self.links.encode(texts)
         return structure.assign_texts(vectors, self.prototypes, self.centre, self.hidden)
 
+    @property
+    def space(self) -> FactorSpace:
+        """The space that the factors span, as an encoder: what to compare texts by."""
+        return FactorSpace(self)
+
     def _score(self, vectors: np.ndarray) -> np.ndarray:
         return np.asarray(vectors @ self.directions.T - self.offset, dtype=np.float32)
 
@@ -203,6 +208,38 @@ class Factors:
             stats=stats or {},
             hidden=tuple(about.get("hidden", ())),
         )
+
+
+@dataclass(frozen=True)
+class FactorSpace:
+    """The space that factors span, as an encoder: a text's coordinates on orthonormal axes.
+
+    Factors overlap, so that distances between scores count what two of them share twice, and standardised scores
+    make as much of a factor on which texts hardly differ as of any other. Coordinates do neither; they are for
+    comparing texts, have no names, and stand to scores as the orthogonal factor scores of Anderson & Rubin (1956)
+    to scores of oblique factors.
+    """
+
+    factors: Factors = field(repr=False)
+
+    @cached_property
+    def _basis(self) -> np.ndarray:
+        return structure.span(self.factors.prototypes)
+
+    @property
+    def name(self) -> str:
+        """Which factors these are the space of."""
+        return f"{self.factors.name}:space"
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the space: the number of factors, less those that lie among others."""
+        return len(self._basis)
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Place texts, seen or new, without a language model (n_texts, dim) float32."""
+        vectors = self.factors.links.encode(texts) - self.factors.centre
+        return np.asarray(vectors @ self._basis.T, dtype=np.float32)
 
 
 def factor(

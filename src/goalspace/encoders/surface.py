@@ -166,12 +166,10 @@ class LexicalFeatures:
         dim
             Numbers per text; fewer when there are not more than `dim` different texts.
         seed
-            Of the sample and of the randomised decomposition.
+            Of the sample.
         n_fit
             Most texts to learn from; of more a random sample is taken.
         """
-        from sklearn.utils.extmath import randomized_svd
-
         if len(texts) > n_fit:
             rows = np.sort(np.random.default_rng(seed).choice(len(texts), n_fit, replace=False))
             texts = [texts[row] for row in rows]
@@ -179,7 +177,7 @@ class LexicalFeatures:
         n_texts_with = np.bincount(counts.indices, minlength=_BUCKETS)
         idf = (np.log((1 + len(texts)) / (1 + n_texts_with)) + 1).astype(np.float32)
         n_most = max(1, min(dim, len(texts) - 1))
-        _, strengths, components = randomized_svd(_weight(counts, idf), n_most, random_state=seed)
+        strengths, components = _decompose(_weight(counts, idf), n_most)
         # what equal texts leave over is rounding noise, which standardising would blow up
         kept = max(1, int((strengths > 1e-3 * strengths[0]).sum()))
         return cls(idf, components[:kept].astype(np.float32))
@@ -194,6 +192,7 @@ class LexicalFeatures:
 
 
 _BUCKETS = 2**13
+_FEW = 200  # texts that are decomposed whole
 _CHUNK = 4096  # texts whose n-grams are in memory at a time
 
 
@@ -218,3 +217,18 @@ def _weight(counts: csr_matrix, idf: np.ndarray) -> csr_matrix:
 
     counts.data = (1 + np.log(counts.data)) * idf[counts.indices]
     return cast("csr_matrix", normalize(counts, copy=False))
+
+
+def _decompose(matrix: csr_matrix, n_most: int) -> tuple[np.ndarray, np.ndarray]:
+    """The largest singular values and their right vectors, exactly.
+
+    A randomised decomposition leaves so much open that factors of other seeds group half of the properties
+    differently (docs/decisions/0012).
+    """
+    from scipy.sparse.linalg import svds
+
+    if matrix.shape[0] <= _FEW:
+        _, strengths, components = np.linalg.svd(matrix.toarray(), full_matrices=False)
+        return strengths[:n_most], components[:n_most]
+    _, strengths, components = svds(matrix, n_most, v0=np.ones(matrix.shape[0], dtype=np.float32))
+    return strengths[::-1], components[::-1]
