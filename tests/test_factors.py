@@ -10,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from goalspace import _structure as structure
 from goalspace import _towers as towers
-from goalspace._reading import sentences
+from goalspace._reading import central, sentences
 from goalspace.corpus import Corpus
 from goalspace.errors import InputError
 from goalspace.factors import Factors, factor
@@ -202,3 +202,13 @@ def test_a_single_factor_points_where_its_properties_do(seed: int) -> None:
     loading = found.loadings[0]
     assert (np.sign(loading) == np.sign(loading[0]) * signs).all()
     assert np.abs(loading).min() > 0.9
+
+
+def test_a_factor_has_a_second_pole_only_where_it_carries_something() -> None:
+    vocabulary = ["late parcel", "courier", "kind staff", "good advice"]
+    counts, assignment = np.array([5, 4, 3, 2]), np.zeros(4, dtype=np.int32)
+    positive, negative = central(vocabulary, counts, assignment, np.array([[0.9, 0.8, -0.7, -0.6]]), 0)
+    assert positive == [0, 1]
+    assert negative == [2, 3]
+    assert central(vocabulary, counts, assignment, np.array([[0.9, 0.8, -0.4, -0.35]]), 0) == ([0, 1], [])
+    assert central(vocabulary, counts, assignment, np.array([[0.9, 0.8, 0.5, -0.9]]), 0) == ([0, 1, 2], [])

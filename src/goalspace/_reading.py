@@ -18,6 +18,9 @@ from goalspace.llm import LLM, collect, stream
 from goalspace.proposals import Proposals
 
 _TEXTS_PER_POLE = 10
+_OTHER_END = (
+    0.2  # of a factor's squared correlations with its properties, what makes the negative ones a pole
+)
 _LONGEST_SENTENCE = 400  # characters
 _MOST_SENTENCES = 60
 _SHORT_NAME = 16  # characters below which a name gets a second property
@@ -88,7 +91,7 @@ class Wording:
 def word(vocabulary: Sequence[str], positive: Sequence[int], negative: Sequence[int]) -> Wording:
     """Name and describe a factor by its most central properties."""
     along, against = [vocabulary[i] for i in positive], [vocabulary[i] for i in negative]
-    poles = (along[0] if along else "", against[0] if len(against) > 1 else None)
+    poles = (along[0] if along else "", against[0] if against else None)
     return Wording(_offline_name(along), _offline_description(along, against), poles)
 
 
@@ -97,7 +100,8 @@ def central(
 ) -> tuple[list[int], list[int]]:
     """Properties of factor k at its positive and its negative end, most central first.
 
-    Central is what correlates with the factor, was proposed for many texts, and says more than one word does.
+    Central is what correlates with the factor, was proposed for many texts, and says more than one word does. The
+    negative end is empty where it is no pole: a few rare properties that most factors lack mean nothing.
     """
     own = np.flatnonzero(assignment == k)
     loading = loadings[k, own]
@@ -106,7 +110,10 @@ def central(
     order = np.argsort(-weight, kind="stable")
     positive = [int(own[i]) for i in order if loading[i] > 0]
     negative = [int(own[i]) for i in order if loading[i] <= 0]
-    return (positive, negative) if positive else (negative, [])
+    if not positive:
+        return negative, []
+    share = np.square(np.minimum(loading, 0)).sum() / np.square(loading).sum()
+    return positive, negative if len(negative) > 1 and share >= _OTHER_END else []
 
 
 def _offline_name(properties: Sequence[str]) -> str:
@@ -127,7 +134,7 @@ def apart(names: Sequence[str]) -> Iterator[int]:
 
 
 def _offline_description(positive: Sequence[str], negative: Sequence[str]) -> str:
-    end = f", as opposed to {_listed(negative[:2])}" if len(negative) > 1 else ""
+    end = f", as opposed to {_listed(negative[:2])}" if negative else ""
     return f"Texts about {_listed(positive[:4])}{end}."
 
 
@@ -214,9 +221,7 @@ def _ask_names(
     prompts = []
     for (positive, negative), items in zip(ranked, evidence, strict=True):
         shown = [corpus.texts[rows[e.text_id]][e.start : e.end] for e in items if e.pole > 0][:5]
-        opposite = (
-            "\n".join(f"- {proposals.properties[i]}" for i in negative[:5]) if len(negative) > 1 else ""
-        )
+        opposite = "\n".join(f"- {proposals.properties[i]}" for i in negative[:5]) if negative else ""
         prompts.append(
             Template.load("name_factor").fill(
                 goal=goal,
