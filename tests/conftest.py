@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,15 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"the shared data are not at {path}; set GOALSPACE_DATA to run this test")
     return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, for the tests of pages; of a module, as Playwright's loop must not outlive it."""
+    from explorer_page import chromium
+
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -15,17 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explorer_page import ARABIC, HOSTILE, VIEWS, chromium, go, opened, rows_of, search, visitor
+from explorer_page import ARABIC, HOSTILE, VIEWS, go, opened, rows_of, search, visitor
 from explorer_server import ExplorerServer
 from goalspace.run import Run
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

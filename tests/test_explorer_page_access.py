@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
-from explorer_page import VIEWS, chromium, visitor
+from explorer_page import VIEWS, visitor
 from explorer_server import ExplorerServer
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
@@ -29,12 +29,6 @@ PLACES = (
     "view=texts&query=%7B%22search%22%3A%22router%22%7D",
     "view=compare&compare=0:0:1:means",
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -10,17 +10,11 @@ from typing import Any
 
 import pytest
 
-from explorer_page import chromium, go, visitor
+from explorer_page import go, visitor
 from explorer_server import ExplorerServer
 from goalspace.run import Run, redo
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

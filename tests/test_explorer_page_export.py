@@ -13,19 +13,13 @@ from xml.etree import ElementTree
 import pyarrow.parquet as pq
 import pytest
 
-from explorer_page import ARABIC, HOSTILE, chromium, go, opened, rows_of, search, visitor
+from explorer_page import ARABIC, HOSTILE, go, opened, rows_of, search, visitor
 from explorer_server import ExplorerServer
 from goalspace.reports import report
 from goalspace.run import Run
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 TABLES = ("Texts", "Factors", "Properties", "Evidence")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +17,9 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 import factories
+from explorer_page import visitor
 from goalspace import _report_inline, _report_stages, _report_tables, _report_text, reports
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
 HOSTILE = (
     "<script>window.owned = 1</script> & more",
     "</script><script>window.owned = 2</script>",
@@ -460,49 +457,13 @@ def test_html_holds_no_hostile_markup_and_no_address_to_load(tmp_path):
 # ---------------------------------------------------------------- HTML, in a browser
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed (apt-get install chromium)")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Open the report of a run from file://; nothing may fail and nothing may be asked of the network."""
-    contexts, troubles = [], []
-
-    def visit(run: Any, *, width: int = 1400, **options: Any) -> Any:
-        context = browser.new_context(
-            viewport={"width": width, "height": 850}, reduced_motion="reduce", **options
+    with visitor(browser) as visit:
+        yield lambda run, **options: visit(
+            reports.report(run, path=tmp_path / "page.html").as_uri(), **options
         )
-        contexts.append(context)
-        page = context.new_page()
-        page.on(
-            "console",
-            lambda message: (
-                None  # the software renderer of a machine without a graphics card
-                if "GL Driver Message" in message.text
-                else troubles.append(f"console: {message.text}")
-            ),
-        )
-        page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: troubles.append(f"dialog: {dialog.message}"))
-        page.on(
-            "request",
-            lambda request: troubles.append(request.url) if not request.url.startswith("file://") else None,
-        )
-        page.goto(reports.report(run, path=tmp_path / "page.html").as_uri())
-        return page
-
-    yield visit
-    for context in contexts:
-        context.close()
-    assert troubles == []
 
 
 def test_hostile_texts_are_shown_and_not_run(visit, tmp_path):
