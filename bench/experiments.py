@@ -82,7 +82,7 @@ def categorise_bills(options: Options) -> list[Table]:
         ),
         "decision tree on the scores, and on the one topic of a text alone (one-hot), and logistic regression on the "
         f"scores, in unshuffled stratified 5-fold cross-validation; k = {k}; mean ± s.e. of {options.fits} fits with "
-        f"other seeds or of {options.seeds} tree seeds, whichever is larger; one-hot targets: of both readings of peers",
+        f"other seeds or of {options.seeds} tree seeds, whichever is larger; the target of a one-hot column is 5 % above the better reading of peers",
     )
     embed(data.texts)  # kept, so that no row is charged with it
     table.add("chance", **{axis: 1 / len(set(data.labels[axis])) for axis in axes})
@@ -176,7 +176,7 @@ def _by_neighbours(
         fits, seconds = fit_all(table, method, data, goal, n_topics, n_fits)
         if not fits:
             continue
-        scored = [task.score(np.vstack([f.known[known], f.new(new, embed(new))])) for f in fits]
+        scored = [task.score(np.vstack([f.compared[known], f.compare(new, embed(new))])) for f in fits]
         cells: dict[str, Any] = {column: pool([found[column] for found in scored]) for column in columns}
         if "neighbours" in cells:
             cells["neighbours"] = " ".join(str(int(found["neighbours"].mean)) for found in scored)
@@ -221,7 +221,7 @@ def _goals(train: Dataset, test: Dataset, what: str, options: Options) -> Table:
                 total += seconds
             if not fits:
                 break
-            found = fits[0].known if test is train else fits[0].new(test.texts, embed(test.texts))
+            found = fits[0].compared if test is train else fits[0].compare(test.texts, embed(test.texts))
             cells |= _grouping(np.asarray(normalize(found)), test.labels[axis], axis, options)
         else:
             name = f"{OURS}, LLM" if method.name == f"{OURS}, LLM, own number" else method.name

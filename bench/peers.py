@@ -57,11 +57,11 @@ class Fitted:
     place: Encode | None = None
 
     @property
-    def known(self) -> np.ndarray:
+    def compared(self) -> np.ndarray:
         """The texts as they are compared."""
         return self.scores if self.space is None else self.space
 
-    def new(self, texts: Sequence[str], vectors: np.ndarray) -> np.ndarray:
+    def compare(self, texts: Sequence[str], vectors: np.ndarray) -> np.ndarray:
         """New texts, with their MiniLM vectors, as they are compared."""
         return (self.place or self.encode)(texts, vectors)
 

@@ -437,6 +437,15 @@ def test_a_log_changed_by_hand_is_noticed(folder):
             _ = Run.open(folder).edits
 
 
+def test_an_empty_log_holds_no_edit_and_a_line_ends_at_a_line_feed_only(folder):
+    log = folder / "edits.jsonl"
+    log.write_text("")
+    assert Run.open(folder).edits.done == ()
+    edit_run(folder, EDITS[0])
+    log.write_text(log.read_text().replace('"said": "', '"said": "a\u2028b '))
+    assert Run.open(folder).edits.done[0].said.startswith("a\u2028b ")
+
+
 def test_half_written_edits_do_not_count(folder):
     edit_run(folder, EDITS[0])
     (folder / "edited" / "edited.json").unlink()

@@ -316,6 +316,24 @@ def test_lexical_features_of_a_tiny_corpus_are_fewer(n_texts: int, dim: int) -> 
     assert np.isfinite(lexical.transform([*texts, "", "unseen"])).all()
 
 
+@pytest.mark.parametrize("n_texts", [300, 8200])  # decomposed whole, and by its largest values alone
+def test_lexical_features_are_the_exact_decomposition(n_texts: int) -> None:
+    """Columns are orthogonal, as left singular vectors are, and none left out is longer; nothing is drawn."""
+    rng = np.random.default_rng(0)
+    texts = [words(rng, "abcdefgh", 3) for _ in range(n_texts)]
+    lexical = LexicalFeatures.fit(texts, dim=6, seed=0)
+    np.testing.assert_allclose(
+        lexical.components, LexicalFeatures.fit(texts, dim=6, seed=1).components, atol=1e-3
+    )
+    np.testing.assert_allclose(lexical.components @ lexical.components.T, np.eye(6), atol=1e-3)
+    vectors = lexical.transform(texts)
+    lengths = np.linalg.norm(vectors, axis=0)
+    assert (np.diff(lengths) <= 1e-3).all()
+    np.testing.assert_allclose((vectors / lengths).T @ (vectors / lengths), np.eye(6), atol=2e-3)
+    more = LexicalFeatures.fit(texts, dim=12).transform(texts)
+    assert np.linalg.norm(more[:, 6:], axis=0).max() <= lengths.min() + 1e-3
+
+
 @pytest.mark.parametrize("text", ["the same", " "])
 def test_lexical_features_of_equal_texts_are_one_number(text: str) -> None:
     lexical = LexicalFeatures.fit([text] * 30, dim=20)

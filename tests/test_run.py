@@ -19,6 +19,7 @@ from goalspace._cli_tasks import find_encoder
 from goalspace._vectors import embed
 from goalspace.encoders import get_encoder
 from goalspace.errors import InputError
+from goalspace.evaluation import evaluate
 from goalspace.exports import export
 from goalspace.factors import FactorSpace
 from goalspace.run import Run, discover, redo
@@ -148,7 +149,7 @@ def test_loaded_scores_are_those_of_encode(finished: Run) -> None:
 
 def test_the_factors_of_a_run_are_an_encoder(tickets: Path, finished: Run, tmp_path: Path) -> None:
     """Its texts come out as they were scored, and the verb measures them: run:FOLDER."""
-    found = find_encoder(f"run:{finished.path}", named=True)
+    found = find_encoder(f"run:{finished.path}", by_scores=True)
     assert get_encoder(found) is found
     np.testing.assert_allclose(
         embed(finished.corpus.texts, encoder=found), finished.factors.scores, atol=2e-3
@@ -170,7 +171,7 @@ def test_the_factors_of_a_run_are_an_encoder(tickets: Path, finished: Run, tmp_p
 
 def test_texts_are_compared_in_the_space_that_the_factors_span(finished: Run) -> None:
     """Coordinates there give the inner products of the texts' vectors, as far as these lie in the space."""
-    space = find_encoder(f"run:{finished.path}", named=False)
+    space = find_encoder(f"run:{finished.path}", by_scores=False)
     assert isinstance(space, FactorSpace)
     assert space.name != finished.factors.name
     texts = finished.corpus.texts[:30]
@@ -184,6 +185,28 @@ def test_texts_are_compared_in_the_space_that_the_factors_span(finished: Run) ->
 
     doubled = replace(finished.factors, prototypes=np.vstack([finished.factors.prototypes] * 2))
     assert doubled.space.dim == space.dim
+    fewer = replace(finished.factors, hidden=(0,)).space
+    assert fewer.dim == space.dim - 1
+    assert fewer.name != space.name
+
+
+def test_the_verb_compares_texts_in_the_space_of_a_run(tickets: Path, finished: Run, tmp_path: Path) -> None:
+    data, out = tmp_path / "tickets.jsonl", tmp_path / "scores.json"
+    with tickets.open(encoding="utf-8", newline="") as file:
+        data.write_text("".join(json.dumps(row) + "\n" for row in csv.DictReader(file)), encoding="utf-8")
+    given = ["--task", "grouping", "--data", data, "--text", "message", "--label", "product"]
+    done = cli("evaluate", *given, "--encoder", f"run:{finished.path}", "-o", out)
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(out.read_text("utf-8"))["scores"]
+    by_space, by_scores = evaluate(
+        {"space": finished.factors.space, "scores": finished.factors},
+        ["grouping"],
+        data=data,
+        text="message",
+        label="product",
+    )
+    assert found["values"]["NMI"]["mean"] == pytest.approx(by_space.values["NMI"].mean, abs=1e-6)
+    assert by_space.values["NMI"].mean != pytest.approx(by_scores.values["NMI"].mean, abs=1e-6)
 
 
 def test_another_goal_gives_other_factors(tickets: Path, finished: Run, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ _OF_RUNS = ("judge", "against")
     multiple=True,
     metavar="MODEL",
     help="What to measure: minilm, task, a sentence-transformers folder, st:NAME, openai:MODEL, …, or run:FOLDER, the "
-    "factors of a run; may be repeated.",
+    "factors of a run (categorisation: their scores; other tasks: the space that they span); may be repeated.",
 )
 @click.option(
     "--task",

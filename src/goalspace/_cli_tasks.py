@@ -36,7 +36,7 @@ def measure_encoders(
     from goalspace.evaluation.tasks import Probe, open_task
 
     task = open_task(name, data, seeds=seeds, **options)
-    found = {encoder: find_encoder(encoder, named=isinstance(task, Probe)) for encoder in encoders}
+    found = {encoder: find_encoder(encoder, by_scores=isinstance(task, Probe)) for encoder in encoders}
     with show_progress() as progress:
         scores = evaluate(found, [task], progress=progress)
     console = Console()
@@ -54,7 +54,7 @@ def measure_encoders(
         click.echo(out)
 
 
-def find_encoder(spec: str, *, named: bool) -> str | Encoder:
+def find_encoder(spec: str, *, by_scores: bool) -> str | Encoder:
     """What `evaluate` is given for a spec: for run:FOLDER the factors of the run.
 
     A probe reads the scores of named factors; what compares whole texts does so in the space that they span.
@@ -69,7 +69,7 @@ def find_encoder(spec: str, *, named: bool) -> str | Encoder:
     if not spec.startswith(_RUN):
         return spec
     factors = Run.open(spec.removeprefix(_RUN)).factors
-    return factors if named else factors.space
+    return factors if by_scores else factors.space
 
 
 def write_texts(name: str, data: Path, path: Path, **options: Any) -> None:

@@ -81,7 +81,9 @@ def read_log(folder: Path) -> Edits:
     if not path.is_file():
         return Edits()
     # split, not splitlines: a string may hold U+2028
-    for number, line in enumerate(path.read_text(encoding="utf-8").removesuffix("\n").split("\n"), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        if not line.strip():
+            continue
         try:
             record = json.loads(line)
             if record.get("undo"):

@@ -18,9 +18,7 @@ from goalspace.llm import LLM, collect, stream
 from goalspace.proposals import Proposals
 
 _TEXTS_PER_POLE = 10
-_OTHER_END = (
-    0.2  # of a factor's squared correlations with its properties, what makes the negative ones a pole
-)
+_SECOND_POLE = 0.2  # least share of a factor's squared correlations at its negative end
 _LONGEST_SENTENCE = 400  # characters
 _MOST_SENTENCES = 60
 _SHORT_NAME = 16  # characters below which a name gets a second property
@@ -101,7 +99,7 @@ def central(
     """Properties of factor k at its positive and its negative end, most central first.
 
     Central is what correlates with the factor, was proposed for many texts, and says more than one word does. The
-    negative end is empty where it is no pole: a few rare properties that most factors lack mean nothing.
+    negative end is empty unless several properties there carry a fair share of the squared correlations.
     """
     own = np.flatnonzero(assignment == k)
     loading = loadings[k, own]
@@ -113,7 +111,7 @@ def central(
     if not positive:
         return negative, []
     share = np.square(np.minimum(loading, 0)).sum() / np.square(loading).sum()
-    return positive, negative if len(negative) > 1 and share >= _OTHER_END else []
+    return positive, negative if len(negative) > 1 and share >= _SECOND_POLE else []
 
 
 def _offline_name(properties: Sequence[str]) -> str:

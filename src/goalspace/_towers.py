@@ -13,7 +13,7 @@ from goalspace._blocks import LEXICAL, SENTENCE, SURFACE, Blocks
 from goalspace.encoders import Encoder
 from goalspace.encoders.surface import LexicalFeatures
 
-ALPHAS = (0.001, 0.01, 0.1, 0.3, 1.0)  # many texts need hardly any
+ALPHAS = (0.001, 0.01, 0.1, 0.3, 1.0)
 # a larger share of the plain vector recalls more, and blurs the factors: docs/decisions/0003-links.md
 RESIDUALS = (0.0, 0.3, 1.0, 3.0)
 _FOLDS = 4
@@ -285,7 +285,7 @@ def choose(
                 measured.setdefault(Choice(subset, alpha, 0.0, space), []).append(metrics)
             learned[subset].append(placed)
     means = {choice: mean_of(results) for choice, results in measured.items()}
-    best = max(means, key=lambda choice: means[choice]["recall_at_k"])
+    best = max(means, key=lambda choice: (means[choice]["recall_at_k"], choice.alpha))
     for residual in (r for r in RESIDUALS[1:] if r >= least_residual):
         if means[best]["recall_at_k"] > untrained and best.residual >= least_residual:
             break

@@ -94,7 +94,8 @@ class Factors:
     links
         Places new texts; its property vectors are those of `vocabulary`.
     hidden
-        Factors that an analyst put aside: they keep their scores, but are no text's dominant factor.
+        Factors that an analyst put aside: they keep their scores, but are no text's dominant factor, and texts are
+        not compared by them.
     """
 
     names: tuple[str, ...]
@@ -214,26 +215,26 @@ class Factors:
 class FactorSpace:
     """The space that factors span, as an encoder: a text's coordinates on orthonormal axes.
 
-    Factors overlap, so that distances between scores count what two of them share twice, and standardised scores
-    make as much of a factor on which texts hardly differ as of any other. Coordinates do neither; they are for
-    comparing texts, have no names, and stand to scores as the orthogonal factor scores of Anderson & Rubin (1956)
-    to scores of oblique factors.
+    For comparing texts. Factors overlap, so that distances between scores count what two of them share twice, and
+    standardised scores make as much of a factor on which texts hardly differ as of any other. Inner products of
+    coordinates are those of the texts' vectors, projected on the span of the prototypes; hidden factors are left out.
+    The axes have no names.
     """
 
     factors: Factors = field(repr=False)
 
     @cached_property
     def _basis(self) -> np.ndarray:
-        return structure.span(self.factors.prototypes)
+        return structure.span(np.delete(self.factors.prototypes, list(self.factors.hidden), axis=0))
 
     @property
     def name(self) -> str:
         """Which factors these are the space of."""
-        return f"{self.factors.name}:space"
+        return f"{self.factors.name}:space:{digest(list(self.factors.hidden))[:4]}"
 
     @property
     def dim(self) -> int:
-        """Dimension of the space: the number of factors, less those that lie among others."""
+        """Dimension of the space: the number of factors, less those in the span of others."""
         return len(self._basis)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:

@@ -192,7 +192,7 @@ class LexicalFeatures:
 
 
 _BUCKETS = 2**13
-_FEW = 200  # texts that are decomposed whole
+_DENSE = 2048  # texts up to which all their inner products are decomposed
 _CHUNK = 4096  # texts whose n-grams are in memory at a time
 
 
@@ -220,15 +220,23 @@ def _weight(counts: csr_matrix, idf: np.ndarray) -> csr_matrix:
 
 
 def _decompose(matrix: csr_matrix, n_most: int) -> tuple[np.ndarray, np.ndarray]:
-    """The largest singular values and their right vectors, exactly.
+    """The largest singular values and their right vectors, exact and always with the same signs.
 
-    A randomised decomposition leaves so much open that factors of other seeds group half of the properties
+    Where a randomised decomposition ends depends on its seed, and factors of different seeds then group properties
     differently (docs/decisions/0012).
     """
+    from scipy.linalg import eigh
     from scipy.sparse.linalg import svds
 
-    if matrix.shape[0] <= _FEW:
-        _, strengths, components = np.linalg.svd(matrix.toarray(), full_matrices=False)
-        return strengths[:n_most], components[:n_most]
-    _, strengths, components = svds(matrix, n_most, v0=np.ones(matrix.shape[0], dtype=np.float32))
-    return strengths[::-1], components[::-1]
+    n = matrix.shape[0]
+    if n <= _DENSE:
+        gram = (matrix @ matrix.T).toarray().astype(np.float64)
+        values, left = eigh(gram, subset_by_index=(n - n_most, n - 1))
+        strengths = np.sqrt(np.maximum(values, 0))
+        components = (matrix.T @ left).T / np.maximum(strengths, 1e-12)[:, None]
+    else:
+        start = np.ones(min(matrix.shape), dtype=np.float32)
+        _, strengths, components = svds(matrix, n_most, v0=start)
+    strengths, components = strengths[::-1], components[::-1]
+    largest = np.take_along_axis(components, np.abs(components).argmax(axis=1)[:, None], axis=1)
+    return strengths, components * np.where(largest < 0, -1, 1)
