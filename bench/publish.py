@@ -28,20 +28,43 @@ _MARK = re.compile(r"(<!-- table: (?P<wish>.*?) -->\n)(?P<old>.*?)(<!-- end -->)
 
 _HEAD = """# Benchmarks
 
-Written by `python bench/publish.py` from `bench/results/*.json`, which `make bench-paper` (the papers' experiments),
-`make bench`, `make bench-ieb` and `make bench-uses` write. The data is that of `bench/_data.py`; figures are means ± standard errors over seeds where
-there are several. In bold: our rows. Seconds depend on what else the machine did.
+Written by `python bench/publish.py` from `bench/results/*.json`. The data are those of `bench/_data.py`; figures are means ±
+standard errors over seeds where there are several. In bold: our rows. Seconds depend on what else the machine did.
 """
+# result → its heading, in the order of the page, and the command that writes it
+_SECTIONS = {
+    "paper-bills": ("Topics of bills", "make bench-paper"),
+    "paper-inspired": ("Movie recommendation: Inspired", "make bench-paper"),
+    "paper-alfworld": ("Next action: ALFWorld", "make bench-paper"),
+    "paper-goals": ("Three goals, the same texts: syngoalex", "make bench-paper"),
+    "paper-groups": ("Groups of texts: banking77 and CFPB", "make bench-paper"),
+    "paper-topics": ("Topics without labels, and stability", "make bench-paper"),
+    "paper-ablations": ("Ablations", "make bench-paper"),
+    "proposers": ("Proposers without an LLM", "make bench"),
+    "speed-corex": ("Speed of Linear CorEx", "make bench"),
+    "speed-flow": ("Speed of the whole flow", "make bench"),
+    "explorer": ("The explorer with 100,000 texts", "make bench-explorer"),
+    "ieb": ("Instruction embeddings", "make bench-ieb"),
+    "paper-ieb": ("Instruction embeddings, the rows that take seconds", "make bench-paper"),
+    "curation-selection": ("Instruction data: selection", "make bench-uses"),
+    "curation-retrieval": ("Instruction data: retrieval of demonstrations", "make bench-uses"),
+    "compression": ("Instruction data: tiny benchmarks", "make bench-uses"),
+    "curation-correlation": ("Instruction data: how data sets relate", "make bench-uses"),
+    "curation-contamination": ("Instruction data: contamination", "make bench-uses"),
+}
 
 
 def render(document: Mapping[str, Any]) -> str:
     """One result as Markdown: machine and versions, its tables, and the pictures that lie beside it."""
     machine, versions = document["machine"], document["versions"]
     packages = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    heading, command = _SECTIONS[document["name"]]
+    settings = ", ".join(f"{name} {value}" for name, value in document["settings"].items())
     lines = [
-        f"## {document['name']}",
+        f"## {heading}",
         "",
-        f"{document['created'][:10]}, {machine['processor']}, {machine['cores']} cores; {packages}.",
+        f"`{command}`, {document['created'][:10]}, {machine['processor']}, {machine['cores']} cores; {packages}; "
+        f"settings: {_escape(settings)}.",
     ]
     for table in document["tables"]:
         lines += ["", f"### {table['title']}", "", *_rows(table["rows"], table["columns"])]
@@ -110,8 +133,22 @@ def _cell(value: Any) -> str:
     return "" if value is None else _escape(str(value))
 
 
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
 def _escape(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def _page(documents: Mapping[str, Mapping[str, Any]]) -> str:
+    """The page of all results, with a list of its headings."""
+    if homeless := documents.keys() - _SECTIONS.keys():
+        raise LookupError(f"_SECTIONS has no place for {', '.join(sorted(homeless))}.")
+    shown = [name for name in _SECTIONS if name in documents]
+    headings = [_SECTIONS[name][0] for name in shown]
+    contents = [f"- [{heading}](#{_anchor(heading)})" for heading in headings]
+    return "\n".join([_HEAD, *contents, "", *(render(documents[name]) for name in shown)])
 
 
 def main() -> None:
@@ -123,7 +160,7 @@ def main() -> None:
         page: fill(page.read_text(encoding="utf-8"), documents)
         for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
     }
-    pages[PAGE] = "\n".join([_HEAD, *map(render, documents.values())])
+    pages[PAGE] = _page(documents)
     for page, text in pages.items():  # all or none: a table that is missing has raised by now
         write_atomic(page, text)
 
