@@ -20,7 +20,8 @@ from goalspace._structure import build, choose_number
 from goalspace._vectors import keep_vectors
 from goalspace._vocabulary import MERGE
 from goalspace.corpus import Corpus
-from goalspace.evaluation.metrics import decision_tree_probe
+from goalspace.errors import InputError
+from goalspace.evaluation.metrics import Estimate, decision_tree_probe
 from goalspace.evaluation.topics import coherence, diversity, intrusion, stability, top_words
 from goalspace.links import Links, link
 from goalspace.proposals import Proposals, propose
@@ -56,13 +57,21 @@ def rate_topics(options: Options) -> list[Table]:
                 scores=size_of(fits),
                 NPMI=coherence(words, data.texts),
                 diversity=diversity(words),
-                intruders=intrusion(words, keep_vectors("minilm", VECTORS), seeds=options.seeds).accuracy,
+                intruders=_intruders(words, options),
                 stability=stability(groups) if len(groups) > 1 else None,
                 in_none=float((groups[0] < 0).mean()),
                 note=method.note,
             )
         tables.append(table)
     return [*tables, _stability(options)]
+
+
+def _intruders(words: Sequence[Sequence[str]], options: Options) -> Estimate | None:
+    """How often the intruder is found; nothing where a method has too few topics, or all of the same words."""
+    try:
+        return intrusion(words, keep_vectors("minilm", VECTORS), seeds=options.seeds).accuracy
+    except InputError:
+        return None
 
 
 def _data_sets(options: Options) -> list[tuple[Dataset, str]]:
