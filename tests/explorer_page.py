@@ -70,12 +70,19 @@ def chromium() -> Iterator[Any]:
 def visitor(browser: Any) -> Iterator[Callable[..., Any]]:
     """A function that opens an address in a page of its own; at the end no page may have had a complaint.
 
-    A complaint is an error or warning on the console, which a blocked script is too, an exception, a dialog, and
-    a request to anywhere but the address. `expected` are parts of complaints that a test provokes.
+    A complaint is anything on the console, which a blocked script is too, an exception, a dialog, and a request to
+    anywhere but the address and what is `allowed`. `expected` are parts of complaints that a test provokes.
     """
     contexts, troubles = [], []
 
-    def visit(url: str, *, width: int = 1440, expected: tuple[str, ...] = (), **options: Any) -> Any:
+    def visit(
+        url: str,
+        *,
+        width: int = 1440,
+        expected: tuple[str, ...] = (),
+        allowed: tuple[str, ...] = ("blob:", "data:"),
+        **options: Any,
+    ) -> Any:
         height = 844 if width < 500 else 900
         context = browser.new_context(
             viewport={"width": width, "height": height}, reduced_motion="reduce", **options
@@ -89,17 +96,12 @@ def visitor(browser: Any) -> Iterator[Callable[..., Any]]:
             if not any(part in trouble for part in (*expected, "GL Driver Message")):
                 troubles.append(trouble)
 
-        page.on(
-            "console",
-            lambda message: (
-                note(f"console: {message.text}") if message.type in ("error", "warning") else None
-            ),
-        )
+        page.on("console", lambda message: note(f"console: {message.text}"))
         page.on("pageerror", lambda error: note(f"error: {error}"))
         page.on("dialog", lambda dialog: note(f"dialog: {dialog.message}"))
         page.on(
             "request",
-            lambda request: None if request.url.startswith((home, "blob:", "data:")) else note(request.url),
+            lambda request: None if request.url.startswith((home, *allowed)) else note(request.url),
         )
         page.goto(url)
         return page

@@ -204,9 +204,8 @@ def test_recorded_replies_by_field_and_by_id(tmp_path: Path) -> None:
     file.write_text('{"id": "other", "properties": ["x"]}\n')
     with pytest.raises(InputError, match="--id"):
         propose(corpus(), goal="style", llm=f"recorded:{file}")
-    file.write_text(
-        '{"id": "1", "properties": ["in two\u2028lines"]}\n', encoding="utf-8"
-    )  # no line ends there
+    # no line ends within the string
+    file.write_text('{"id": "1", "properties": ["in two\u2028lines"]}\n', encoding="utf-8")
     assert propose(corpus(), goal="style", llm=f"recorded:{file}").properties == ("in two lines",)
     file.write_bytes('{"id": "1", "properties": ["é"]}\n'.encode("latin-1"))
     with pytest.raises(InputError, match="not UTF-8"):

@@ -462,7 +462,7 @@ def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Open the report of a run from file://; nothing may fail and nothing may be asked of the network."""
     with visitor(browser) as visit:
         yield lambda run, **options: visit(
-            reports.report(run, path=tmp_path / "page.html").as_uri(), **options
+            reports.report(run, path=tmp_path / "page.html").as_uri(), allowed=(), **options
         )
 
 
