@@ -15,6 +15,7 @@ from goalspace._consequences import Bench
 from goalspace._edit_checks import check
 from goalspace._editing import apply
 from goalspace._files import atomic_path, digest, read_json, write_atomic, write_json
+from goalspace._formats import text_lines
 from goalspace.errors import InputError
 from goalspace.factors import Factors
 from goalspace.links import Links
@@ -80,8 +81,7 @@ def read_log(folder: Path) -> Edits:
     undone: list[Entry] = []
     if not path.is_file():
         return Edits()
-    # split, not splitlines: a string may hold U+2028
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+    for number, line in enumerate(text_lines(path), 1):
         if not line.strip():
             continue
         try:

@@ -111,7 +111,8 @@ def central(
     if not positive:
         return negative, []
     share = np.square(np.minimum(loading, 0)).sum() / np.square(loading).sum()
-    return positive, negative if len(negative) > 1 and share >= _SECOND_POLE else []
+    is_pole = len(negative) > 1 and share >= _SECOND_POLE
+    return positive, negative if is_pole else []
 
 
 def _offline_name(properties: Sequence[str]) -> str:
@@ -219,7 +220,7 @@ def _ask_names(
     prompts = []
     for (positive, negative), items in zip(ranked, evidence, strict=True):
         shown = [corpus.texts[rows[e.text_id]][e.start : e.end] for e in items if e.pole > 0][:5]
-        opposite = "\n".join(f"- {proposals.properties[i]}" for i in negative[:5]) if negative else ""
+        opposite = "\n".join(f"- {proposals.properties[i]}" for i in negative[:5])
         prompts.append(
             Template.load("name_factor").fill(
                 goal=goal,
