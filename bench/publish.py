@@ -66,16 +66,22 @@ def render(document: Mapping[str, Any]) -> str:
         f"`{command}`, {document['created'][:10]}, {machine['processor']}, {machine['cores']} cores; {packages}; "
         f"settings: {_escape(settings)}.",
     ]
-    for table in document["tables"]:
+    for i, table in enumerate(document["tables"]):
         lines += ["", f"### {table['title']}", "", *_rows(table["rows"], table["columns"])]
         lines += ["", table["caption"]] if table["caption"] else []
         lines += (
             ["", "Below target: " + "; ".join(map(_escape, table["missed"])) + "."] if table["missed"] else []
         )
-    for picture in sorted(RESULTS.glob("*.svg")):
-        if re.fullmatch(rf"{document['name']}(-layers)?", picture.stem):
-            lines += ["", f"![{picture.stem}](../bench/results/{picture.name})"]
+        if i == 0:  # which the picture draws
+            lines += _picture(document["name"], table["title"])
+    lines += _picture(f"{document['name']}-layers", "Layers")
     return "\n".join(lines) + "\n"
+
+
+def _picture(name: str, what: str) -> list[str]:
+    """A picture with its alternative text, where there is one."""
+    path = RESULTS / f"{name}.svg"
+    return ["", f"![{_escape(what)}](../bench/results/{path.name})"] if path.exists() else []
 
 
 def fill(text: str, documents: Mapping[str, Mapping[str, Any]]) -> str:
