@@ -32,7 +32,7 @@ LAYERS = (
     "training",
     "encoders llm corex _vectors",
     "grammar",
-    "_prompts _parallel _files",
+    "_prompts _parallel _files _english",
     "errors",
 )
 HEAVY = {

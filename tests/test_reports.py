@@ -291,6 +291,10 @@ def test_stages_and_quality_are_told_in_sentences(run):
     record["stages"]["propose"]["result"].update(n_quotes=0, n_quotes_dropped=0)
     told = {stage["stage"]: stage["line"] for stage in _report_stages.stages(record)}
     assert "quote" not in told["propose"]
+    assert "English" not in told["link"]
+    trained["share_foreign"] = 0.751
+    told = {stage["stage"]: stage["line"] for stage in _report_stages.stages(record)}
+    assert "; 75% of the texts do not look English" in told["link"]
     record["stages"]["link"]["result"].update(recipe="untrained")
     assert "Training did not improve" in _report_stages.quality(record)["sentences"][-1]
     record["stages"]["link"]["result"] = {"recipe": "untrained", "recall_at_10": None, "auc": float("nan")}

@@ -209,6 +209,10 @@ def test_the_verb_compares_texts_in_the_space_of_a_run(tickets: Path, finished: 
     assert by_space.values["NMI"].mean != pytest.approx(by_scores.values["NMI"].mean, abs=1e-6)
 
 
+def test_a_run_says_how_many_texts_its_encoder_cannot_read(finished: Run) -> None:
+    assert finished.record["stages"]["link"]["result"]["share_foreign"] == 0.0
+
+
 def test_another_goal_gives_other_factors(tickets: Path, finished: Run, tmp_path: Path) -> None:
     other = discover(tickets, goal="which device is it about", out=tmp_path / "other")
     assert other.proposals.properties != finished.proposals.properties

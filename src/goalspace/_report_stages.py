@@ -33,6 +33,7 @@ _REMARKS = {
     "whitened properties": "with what the properties have in common taken out",
     "beside the encoder": "beside the encoder as it is",
 }
+_MANY_FOREIGN = 0.2  # of the texts; lists and headlines in English are told apart less surely
 _SECRET = re.compile(r"(^|_)(api_?key|key|token|secret|password|authorization)$", re.IGNORECASE)
 _LOCAL_PATH = re.compile(r"(\w{2,}:)?((?:/(?!/)|~|[A-Za-z]:[\\/]).*)", re.DOTALL)
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
@@ -103,7 +104,19 @@ def _link(result: Mapping[str, Any]) -> str:
             "in the strongest 2% of the properties {:.2f} (untrained {:.2f})".format(*chosen_by)
             if (chosen_by := _chosen_by(result))
             else "",
+            _foreign(result),
         ]
+    )
+
+
+def _foreign(result: Mapping[str, Any]) -> str:
+    """What is wrong with an encoder that knows English only, if many of the texts do not look it."""
+    share = _finite(result.get("share_foreign"))
+    if share is None or share < _MANY_FOREIGN:
+        return ""
+    return (
+        f"{percent(share)} of the texts do not look English, the one language that the encoder "
+        f"{result.get('encoder')} knows: choose another with --encoder"
     )
 
 

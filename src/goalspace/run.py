@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from goalspace import _edits
+from goalspace import _edits, _english
 from goalspace._consequences import Bench
 from goalspace._edits import Edits
 from goalspace._files import digest
@@ -319,6 +319,8 @@ def _link(run: Run, arguments: Mapping[str, Any], progress: Progress | None) -> 
     )
     links.save(run.path / "links")
     metrics = {name: value for name, value in links.metrics.items() if name != "candidates"}
+    if arguments["encoder"] in _english.ENCODERS:
+        metrics["share_foreign"] = _english.share_foreign(run.corpus.texts)
     return {"recipe": links.recipe, "encoder": _name(arguments["encoder"]), **metrics}
 
 
