@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -104,6 +105,28 @@ def test_nothing_is_told_without_the_token(server, path, token):
 
 def test_a_download_may_carry_the_token_in_its_address(server):
     assert server.ask(f"/api/summary?token={server.token}", headers={"X-Goalspace-Token": None}).status == 200
+
+
+def test_the_browser_is_started_with_an_address_that_works_once(folder, tmp_path, monkeypatch):
+    told = tmp_path / "address"
+    script = tmp_path / "browser.sh"
+    script.write_text(f'#!/bin/sh\necho "$1" > {told}\n', "utf-8")
+    script.chmod(0o700)
+    monkeypatch.setenv("BROWSER", f"{script} %s")
+    starting = ExplorerServer(folder / "why")
+    starting.command.remove("--no-browser")
+    with starting as running:
+        running.ask("/")  # answered once the browser was started
+        door = urlsplit(told.read_text("utf-8").strip())
+        assert door.netloc == running.host
+        assert running.token not in door.path + door.query
+        bare = {"X-Goalspace-Token": None}
+        assert running.ask("/open/", headers=bare).status != 303
+        assert running.ask(f"{door.path}x", headers=bare).status == 403
+        first, second = (running.ask(door.path, headers=bare) for _ in range(2))
+        assert (first.status, first.headers["location"]) == (303, f"/?token={running.token}")
+        assert second.status == 403
+        assert "works once" in second.json()["error"]
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,11 @@ if TYPE_CHECKING:
     from goalspace._report_view import View
 
 
-def make_app(session: Session, *, token: str, port: int) -> ASGIApp:
-    """Return the application that answers for one session, to those who know the token."""
+def make_app(session: Session, *, token: str, port: int, ticket: str = "") -> ASGIApp:
+    """Return the application that answers for one session, to those who know the token.
+
+    /open/TICKET leads to the page with its token, once.
+    """
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.routing import Route
@@ -60,11 +63,27 @@ def make_app(session: Session, *, token: str, port: int) -> ASGIApp:
             route("/api/export/report.html", _report),
             route("/api/export/{name}", _file),
             route("/api/export/{name}", _found_file, "POST"),
+            Route("/open/{ticket}", _door(ticket, token), methods=["GET"]),
             Route("/{path:path}", _page, methods=["GET"]),
         ],
         exception_handlers={GoalspaceError: _wrong, HTTPException: _refused, Exception: _failed},
     )
     return Guard(app, token=token, port=port)
+
+
+def _door(ticket: str, token: str) -> Callable[[Request], Awaitable[Response]]:
+    """Send who shows the ticket on to the page, the first time only."""
+    unused = {ticket} - {""}
+
+    async def answer(request: Request) -> Response:
+        from starlette.responses import RedirectResponse
+
+        if request.path_params["ticket"] not in unused:
+            return error_answer(403, "This address works once: open the one that goalspace printed.")
+        unused.clear()
+        return RedirectResponse(f"/?token={token}", 303)
+
+    return answer
 
 
 # ---------------------------------------------------------------- answers

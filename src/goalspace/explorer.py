@@ -56,16 +56,16 @@ def explore(
         raise InputError(
             f"{run.path}: first redo the stage '{stale[0]}'. Run: goalspace {stale[0]} {run.path}"
         )
-    token = secrets.token_urlsafe(24)
+    token, ticket = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
     with _listen(port) as listener:  # before the session, which starts to read in the background
         session = Session(run, edit=edit)
         bound = int(listener.getsockname()[1])
-        url = f"http://{_HOST}:{bound}/?token={token}"
-        server = _server(make_app(session, token=token, port=bound))
+        server = _server(make_app(session, token=token, port=bound, ticket=ticket))
         if ready is not None:
-            ready(url)
+            ready(f"http://{_HOST}:{bound}/?token={token}")
         if browser:
-            webbrowser.open(url)
+            # every user of the machine sees the arguments of processes: there the token must not stand
+            webbrowser.open(f"http://{_HOST}:{bound}/open/{ticket}")
         try:
             server.run(sockets=[listener])
         except KeyboardInterrupt:  # uvicorn ends cleanly, then hands the signal on
