@@ -214,8 +214,7 @@ def _variants(data: Dataset, recorded: str, options: Options) -> Iterator[tuple[
 def _scores(links: Links, number: int | None) -> np.ndarray:
     if number is None:
         number, _ = choose_number(links.text_vectors, links.property_vectors)
-    found = build(links.text_vectors, links.property_vectors, number)
-    return np.asarray(links.text_vectors @ found.directions.T - found.offset)
+    return build(links.text_vectors, links.property_vectors, number).score(links.text_vectors)
 
 
 def _mixed(recorded: str, offline: _Stages) -> str:

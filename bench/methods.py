@@ -211,7 +211,7 @@ def fit_goalspace(
 
     Of the last stage only what scores depend on: `factor` also names the factors, collects evidence and draws a map.
     """
-    from goalspace._structure import assign_texts, build, choose_number, span
+    from goalspace._structure import build, choose_number
     from goalspace.corpus import Corpus
     from goalspace.links import link
     from goalspace.proposals import propose
@@ -222,23 +222,13 @@ def fit_goalspace(
     links = link(corpus, proposals, encoder=encoder, seed=seed)
     texts, properties = links.text_vectors, links.property_vectors
     found = build(texts, properties, n_topics or choose_number(texts, properties)[0])
-
-    def score(vectors: np.ndarray) -> np.ndarray:
-        return np.asarray(vectors @ found.directions.T - found.offset)
-
-    basis = span(found.prototypes)
-
-    def place(vectors: np.ndarray) -> np.ndarray:
-        return np.asarray((vectors - found.centre) @ basis.T)
-
     rows = data.rows_in(corpus)
-    dominant = assign_texts(texts, found.prototypes, found.centre)
     return Fitted(
-        score(texts)[rows],
-        dominant[rows],
-        lambda new, _: score(links.encode(new)),
-        place(texts)[rows],
-        lambda new, _: place(links.encode(new)),
+        found.score(texts)[rows],
+        found.assign(texts)[rows],
+        lambda new, _: found.score(links.encode(new)),
+        found.place(texts)[rows],
+        lambda new, _: found.place(links.encode(new)),
     )
 
 

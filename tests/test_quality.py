@@ -16,10 +16,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from conftest import ROOT
+from goalspace._explorer_edits import Editor
+from goalspace._structure import WEAKEST, build
 from goalspace.cli import main
+from goalspace.encoders import get_encoder
 from goalspace.errors import InputError, LLMError
+from goalspace.evaluation.topics import stability
 from goalspace.judging import judge
-from goalspace.quality import measure
+from goalspace.quality import _property_lists, draw, measure, refit
 from goalspace.run import Run, discover, redo
 from llm_server import LLMServer, failure, prompt_of, refusal
 
@@ -90,6 +94,44 @@ def test_measures_of_a_run(finished: Path) -> None:
     assignment = Run.open(finished).factors.assignment
     assert found["unassigned"] == (np.mean(assignment < 0), 0.0)
     assert json.loads(json.dumps(found.as_dict()))["n_factors"] == 4
+
+
+def test_edited_factors_are_measured(finished: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(finished, tmp_path / "edited"))
+    before = measure(Run.open(path), seeds=2)
+    weakest = Run.open(path).factors.properties[0][-1].name
+    encoder = get_encoder("minilm")
+    editor = Editor(Run.open(path), lambda: encoder)
+    editor.do({"do": "add", "property": "nobody proposed this", "to": 1})
+    editor.do({"do": "remove", "property": weakest})
+    after = measure(Run.open(path), seeds=2)
+    assert after.n_properties == before.n_properties
+    # of one factor a weak property is missing, of another a new one has no text that it was proposed for
+    value, expected = after["coherence of properties"], before["coherence of properties"]
+    assert value is not None
+    assert expected is not None
+    assert value.mean == pytest.approx(expected.mean, abs=0.05)
+    editor.do({"do": "hide", "factor": 2, "hidden": True})
+    assert measure(Run.open(path), seeds=2).n_factors == before.n_factors - 1
+
+
+def test_stability_is_that_of_fits_on_other_texts(finished: Path) -> None:
+    links = Run.open(finished).links
+    samples = [draw(len(links.text_vectors), seed) for seed in range(3)]
+    assert len({tuple(rows) for rows in samples}) == 3
+    groups = [build(links.text_vectors[rows], links.property_vectors, 4).assignment for rows in samples]
+    assert refit(links, 4, 3) == stability(groups)
+
+
+def test_a_factors_own_strong_properties_are_no_intruders(finished: Path) -> None:
+    factors = Run.open(finished).factors
+    lists = _property_lists(factors)
+    for k, names in enumerate(lists):
+        own = {member.name for member in factors.properties[k] if member.weight > 0}
+        strong = {factors.vocabulary[i] for i in np.flatnonzero(np.abs(factors.loadings[k]) >= WEAKEST)}
+        assert set(names) == own | strong
+        assert set(names[: len(own)]) == own
+    assert any(len(names) > len(factors.properties[k]) for k, names in enumerate(lists))
 
 
 def test_another_seed_gives_the_same_factors(finished: Path, tmp_path: Path) -> None:

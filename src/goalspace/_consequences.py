@@ -109,7 +109,7 @@ def finish(bench: Bench, old: Factors, draft: Draft, *, kept: np.ndarray | None 
     made, correlations = structure.correlate(bench.covariance, fresh, draft.vectors)
     directions[new], prototypes[new], loadings[new] = made, fresh, correlations
     offset[new] = made @ old.centre
-    scores[:, new] = old.links.text_vectors @ directions[new].T - offset[new]
+    scores[:, new] = structure.score_texts(old.links.text_vectors, directions[new], offset[new])
     for i in new:
         # on the scale of the fit, whose own measure needs its noise
         replaced = list(draft.parts[i].replaces)

@@ -44,6 +44,18 @@ class Structure:
     loadings: np.ndarray  # (n_factors, n_properties) float32
     tc: np.ndarray  # (n_factors,) nats
 
+    def score(self, vectors: np.ndarray) -> np.ndarray:
+        """Standardised scores of text vectors (n_texts, n_factors)."""
+        return score_texts(vectors, self.directions, self.offset)
+
+    def assign(self, vectors: np.ndarray) -> np.ndarray:
+        """The factor that describes a text best (n_texts,) int32, -1 where none does."""
+        return assign_texts(vectors, self.prototypes, self.centre)
+
+    def place(self, vectors: np.ndarray) -> np.ndarray:
+        """Coordinates of text vectors in the space that the factors span (n_texts, rank)."""
+        return place_texts(vectors, span(self.prototypes), self.centre)
+
 
 def choose_number(
     text_vectors: np.ndarray, property_vectors: np.ndarray
@@ -151,6 +163,11 @@ def build(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int
     )
 
 
+def score_texts(vectors: np.ndarray, directions: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Standardised scores of text vectors (n_texts, n_factors) float32."""
+    return np.asarray(vectors @ directions.T - offset, dtype=np.float32)
+
+
 def assign_texts(
     vectors: np.ndarray, prototypes: np.ndarray, centre: np.ndarray, hidden: Sequence[int] = ()
 ) -> np.ndarray:
@@ -165,6 +182,11 @@ def span(prototypes: np.ndarray) -> np.ndarray:
     """An orthonormal basis (rank, dim) of the space that the prototypes span."""
     _, strengths, basis = np.linalg.svd(prototypes, full_matrices=False)
     return np.asarray(basis[strengths > 1e-3 * strengths[0]], dtype=np.float32)
+
+
+def place_texts(vectors: np.ndarray, basis: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Coordinates of text vectors on the axes of `span` (n_texts, rank) float32."""
+    return np.asarray((vectors - centre) @ basis.T, dtype=np.float32)
 
 
 def _assign(loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

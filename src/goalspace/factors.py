@@ -148,7 +148,7 @@ class Factors:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Score texts, seen or new, without a language model (n_texts, n_factors) float32."""
-        return self._score(self.links.encode(texts))
+        return structure.score_texts(self.links.encode(texts), self.directions, self.offset)
 
     def assign(self, texts: Sequence[str]) -> np.ndarray:
         """The dominant factor of texts, seen or new (n_texts,) int32, -1 where none describes the text."""
@@ -160,8 +160,10 @@ class Factors:
         """The space that the factors span, as an encoder: what to compare texts by."""
         return FactorSpace(self)
 
-    def _score(self, vectors: np.ndarray) -> np.ndarray:
-        return np.asarray(vectors @ self.directions.T - self.offset, dtype=np.float32)
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """The factors that are not hidden."""
+        return tuple(k for k in range(self.dim) if k not in self.hidden)
 
     def save(self, folder: Path) -> None:
         """Write factors.safetensors and factors.json into `folder`."""
@@ -225,7 +227,7 @@ class FactorSpace:
 
     @cached_property
     def _basis(self) -> np.ndarray:
-        return structure.span(np.delete(self.factors.prototypes, list(self.factors.hidden), axis=0))
+        return structure.span(self.factors.prototypes[list(self.factors.shown)])
 
     @property
     def name(self) -> str:
@@ -239,8 +241,11 @@ class FactorSpace:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Place texts, seen or new, without a language model (n_texts, dim) float32."""
-        vectors = self.factors.links.encode(texts) - self.factors.centre
-        return np.asarray(vectors @ self._basis.T, dtype=np.float32)
+        return self.place(self.factors.links.encode(texts))
+
+    def place(self, vectors: np.ndarray) -> np.ndarray:
+        """Place texts by their vectors of the links (n_texts, dim) float32."""
+        return structure.place_texts(vectors, self._basis, self.factors.centre)
 
 
 def factor(
@@ -295,8 +300,7 @@ def factor(
     if progress:
         progress("fitting the factors", 0, 1)
     found = structure.build(links.text_vectors, links.property_vectors, n_factors)
-    scores = np.asarray(links.text_vectors @ found.directions.T - found.offset, dtype=np.float32)
-    dominant = structure.assign_texts(links.text_vectors, found.prototypes, found.centre)
+    scores, dominant = found.score(links.text_vectors), found.assign(links.text_vectors)
     if progress:
         progress("drawing the map and collecting evidence", 0, 1)
     counts = proposals.n_texts_with()

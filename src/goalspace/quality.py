@@ -148,7 +148,7 @@ def measure(
             "Share of properties that go along with no factor. Below 0.1 is good.",
         ),
     )
-    return Quality(run.goal, len(texts), len(factors.vocabulary), factors.dim, seeds, measures)
+    return Quality(run.goal, len(texts), len(factors.vocabulary), len(factors.shown), seeds, measures)
 
 
 def _of_words(texts: Sequence[str], dominant: np.ndarray, rng: np.random.Generator) -> Iterator[Measure]:
@@ -184,22 +184,18 @@ def _if_enough(compute: Callable[[], Found]) -> Found | None:
         return None
 
 
-def _positive(factors: Factors) -> list[np.ndarray]:
-    """The properties of each factor that go along with it, the strongest first."""
-    groups = []
-    for k, loadings in enumerate(factors.loadings):
-        own = np.flatnonzero((factors.assignment == k) & (loadings > 0))
-        groups.append(own[np.argsort(-loadings[own], kind="stable")])
-    return groups
+def _along(factors: Factors, k: int) -> list[str]:
+    """The properties of a factor that go along with it, the strongest first."""
+    return [member.name for member in factors.properties[k] if member.weight > 0]
 
 
 def _property_lists(factors: Factors) -> list[list[str]]:
     """Behind each factor's own properties those that are strong in it but belong elsewhere: no intruders."""
     lists = []
-    for own, loadings in zip(_positive(factors), factors.loadings, strict=True):
-        strong = np.flatnonzero(np.abs(loadings) >= WEAKEST)
-        rows = [*own, *strong] if len(own) >= TOP_INTRUSION else list(own)
-        lists.append([factors.vocabulary[i] for i in rows])
+    for k in factors.shown:
+        own = _along(factors, k)
+        strong = np.flatnonzero(np.abs(factors.loadings[k]) >= WEAKEST)
+        lists.append([*own, *(factors.vocabulary[i] for i in strong)] if len(own) >= TOP_INTRUSION else own)
     return lists
 
 
@@ -212,7 +208,9 @@ def _of_properties(factors: Factors, proposals: Proposals, rng: np.random.Genera
     )  # the proposer may have read a sample only
     shape = (len(read), len(proposals.properties))
     incidence = csr_matrix((np.ones(len(row)), (row, proposals.property_index)), shape=shape)
-    topics = [own[:TOP].tolist() for own in _positive(factors)]
+    # an analyst may have added properties that nobody proposed, and taken others out
+    column = {name: i for i, name in enumerate(proposals.properties)}
+    topics = [[column[name] for name in _along(factors, k) if name in column][:TOP] for k in factors.shown]
     # each is exchanged for another proposed for about as many texts: the vocabulary is ordered by that
     neighbours = np.argsort(np.arange(shape[1]) + rng.uniform(-0.02, 0.02, shape[1]) * shape[1])
     exchanged = [[int(neighbours[i]) for i in topic] for topic in topics]
@@ -236,7 +234,11 @@ def refit(links: Links, n_factors: int, seeds: int, progress: Progress | None = 
     for seed in range(seeds):
         if progress:
             progress("fitting again on samples of the texts", seed, seeds)
-        rng = np.random.default_rng(seed)
-        rows = np.sort(rng.choice(len(texts), size=round(SHARE * len(texts)), replace=False))
-        groupings.append(build(texts[rows], properties, n_factors).assignment)
+        groupings.append(build(texts[draw(len(texts), seed)], properties, n_factors).assignment)
     return stability(groupings)
+
+
+def draw(n_texts: int, seed: int) -> np.ndarray:
+    """The rows of a sample of nine tenths of the texts, in order."""
+    rng = np.random.default_rng(seed)
+    return np.sort(rng.choice(n_texts, size=round(SHARE * n_texts), replace=False))
