@@ -25,7 +25,8 @@ from goalspace.evaluation.metrics import Estimate, decision_tree_probe
 from goalspace.evaluation.topics import coherence, diversity, intrusion, stability, top_words
 from goalspace.links import Links, link
 from goalspace.proposals import Proposals, propose
-from goalspace.quality import SHARE, refit
+from goalspace.quality import SHARE, measure, refit
+from goalspace.run import discover
 from methods import OURS, fit_all, log, size_of
 
 _REFITS = 5
@@ -63,7 +64,7 @@ def rate_topics(options: Options) -> list[Table]:
                 note=method.note,
             )
         tables.append(table)
-    return [*tables, _stability(options)]
+    return [*tables, _stability(options), _quality(options)]
 
 
 def _intruders(words: Sequence[Sequence[str]], options: Options) -> Estimate | None:
@@ -103,6 +104,31 @@ def _stability(options: Options) -> Table:
             )
             if not options.quick:
                 table.aim(f"{data.name}, {source}", seeds=0.8)
+    return table
+
+
+def _quality(options: Options) -> Table:
+    """What `goalspace evaluate --run` prints of a run."""
+    data, k = options.load(bills), options.n_topics
+    table = Table(
+        f"Measures of a run: {data.name}, recorded proposals, {k} factors",
+        ("value", "chance"),
+        "as `goalspace evaluate --run`; ± s.e. over factors, of stability over the fits",
+    )
+    with log.status("measures of a run"), tempfile.TemporaryDirectory() as folder:
+        encoder = keep_vectors("minilm", VECTORS)
+        run = discover(
+            data.write(),
+            goal=data.goals["topic"],
+            text="text",
+            id="id",
+            llm=data.recorded["topic"],
+            encoder=encoder,
+            n_factors=k,
+            out=Path(folder) / "run",
+        )
+        for found in measure(run, seeds=_REFITS, encoder=encoder).measures:
+            table.add(found.name, value=found.value, chance=found.chance)
     return table
 
 

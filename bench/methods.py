@@ -41,6 +41,10 @@ class Method:
         It knows the recorded proposals: no peer of ours in the targets.
     by_goal
         The goal changes the fit.
+    groups
+        The one topic of a text is a group of the method's own, which no other row has too.
+    ours
+        It is goalspace.
     """
 
     name: str
@@ -49,18 +53,8 @@ class Method:
     seeded: bool = True
     informed: bool = False
     by_goal: bool = False
-
-    @property
-    def ours(self) -> bool:
-        """Whether it is goalspace."""
-        return self.name.startswith(OURS)
-
-    @property
-    def groups(self) -> bool:
-        """Whether the one topic of a text is a group of the method's own, which no other row has too."""
-        return self.name not in ("MiniLM", "TF-IDF + SVD 100") and not self.name.endswith(
-            ("cosines", "distribution")
-        )
+    groups: bool = True
+    ours: bool = False
 
 
 def _peer(model: Callable[..., Fitted], **options: Any) -> Fit:
@@ -94,25 +88,25 @@ def _seeded_keynmf(data: Dataset, goal: str, n_topics: int, *, seed: int) -> Fit
 def baselines() -> list[Method]:
     """Classical methods and the vectors themselves."""
     return [
-        Method("TF-IDF + SVD 100", _tfidf_svd),
+        Method("TF-IDF + SVD 100", _tfidf_svd, groups=False),
         Method("LDA", _peer(peers.lda)),
         Method("NMF", _peer(peers.nmf), seeded=False),
-        Method("MiniLM", _plain, "the vectors themselves", seeded=False),
+        Method("MiniLM", _plain, "the vectors themselves", seeded=False, groups=False),
         Method("k-means on MiniLM, one-hot", _peer(peers.kmeans, one_hot=True)),
-        Method("k-means on MiniLM, cosines", _peer(peers.kmeans)),
+        Method("k-means on MiniLM, cosines", _peer(peers.kmeans), groups=False),
     ]
 
 
 def packages() -> list[Method]:
     """The packages that people use, those that ask an LLM left out."""
-    found = [
-        Method(f"BERTopic at most k, {kind}", _peer(peers.bertopic, scores=kind))
-        for kind in ("distribution", "probabilities")
-    ]
-    found += [
-        Method(f"BERTopic, {kind}", _own_number(peers.bertopic, scores=kind), "own number of topics")
-        for kind in ("distribution", "probabilities")
-    ]
+    found = []
+    for name, wrap, note in (
+        ("BERTopic at most k", _peer, ""),
+        ("BERTopic", _own_number, "own number of topics"),
+    ):
+        for kind in ("distribution", "probabilities"):  # of the same groups
+            fit = wrap(peers.bertopic, scores=kind)
+            found.append(Method(f"{name}, {kind}", fit, note, groups=kind == "probabilities"))
     return [
         *found,
         Method("KeyNMF", _peer(peers.keynmf)),
@@ -251,11 +245,13 @@ def ours(*, source: str = "LLM", compared: bool = False) -> list[Method]:
         for suffix, own in (("", False), (", own number", True)):
             note = "recorded proposals" if llm else "phrases of the texts"
             fit = _goalspace(llm=llm, own_number=own)
-            found.append(Method(f"{OURS}, {what}{suffix}", fit, note, informed=llm, by_goal=True))
+            name = f"{OURS}, {what}{suffix}"
+            found.append(Method(name, fit, note, informed=llm, by_goal=True, ours=True))
     if compared:
         fit = _goalspace(llm=True, own_number=False, spanned=False)
         note = "recorded proposals, standardised scores"
-        found.append(Method(f"{OURS}, {source}, by scores", fit, note, informed=True, by_goal=True))
+        name = f"{OURS}, {source}, by scores"
+        found.append(Method(name, fit, note, informed=True, by_goal=True, ours=True))
     return found
 
 
