@@ -23,7 +23,7 @@ RELATED = 5  # factors shown beside a factor
 _SAYING = 10  # properties that stand for an end of a factor
 _TIME_NAME = re.compile(r"(^|_)(date|time|timestamp|datetime|day|created|updated|posted|received)(_|$)")
 _SECONDS = (1e8, 4.2e9)  # from 1973 to 2103
-_STRONGEST = 10  # texts between which a property is placed
+_STRONGEST = 10  # texts among which a property is placed, of few texts one in 20
 _PLACING = 5_000  # texts that are looked at to place properties
 
 
@@ -190,19 +190,24 @@ class View:
 
     @cached_property
     def property_places(self) -> np.ndarray:
-        """Where each property lies on the map: between the texts that it is linked to most (n_properties, 2)."""
+        """Where each property lies on the map: at the middle one of the texts that it is linked to most.
+
+        (n_properties, 2). The medoid is a text, where the mean or the median of two groups lies between them.
+        """
         links = self.factors.links
         n_texts = len(links.text_vectors)
         rows = np.arange(n_texts)
         if n_texts > _PLACING:
             rows = np.sort(np.random.default_rng(0).choice(n_texts, _PLACING, replace=False))
         texts, places = links.text_vectors[rows], self.factors.map[rows]
-        count = min(_STRONGEST, len(rows))
+        count = min(_STRONGEST, max(1, len(rows) // 20))
         found = []
         for start in range(0, len(links.property_vectors), 512):
             strengths = links.property_vectors[start : start + 512] @ texts.T
             best = np.argpartition(-strengths, count - 1, axis=1)[:, :count]
-            found.append(np.median(places[best], axis=1))
+            near = places[best]
+            apart = np.linalg.norm(near[:, :, None] - near[:, None], axis=3).sum(axis=2)
+            found.append(near[np.arange(len(near)), apart.argmin(axis=1)])
         return np.concatenate(found).astype(np.float32) if found else np.zeros((0, 2), dtype=np.float32)
 
 
