@@ -89,6 +89,16 @@ def read_columns(metadata: Mapping[str, Sequence[Any]]) -> tuple[PageColumn, ...
     return tuple(found)
 
 
+def left_out(metadata: Mapping[str, Sequence[Any]], columns: Sequence[PageColumn]) -> list[tuple[str, str]]:
+    """The columns that the pages do not compare by, and why."""
+    shown = {column.source for column in columns}
+    return [
+        (_report_text.line(str(name), 60), _report_tables.why_not(str(name), metadata[name]))
+        for name in metadata
+        if str(name) not in shown
+    ]
+
+
 def _dated(name: str, values: Sequence[Any]) -> Sequence[Any]:
     """The values, as dates where the column is named so and holds the milliseconds or seconds since 1970."""
     numbers = [value for value in values if value is not None and value == value]
@@ -135,6 +145,7 @@ class View:
     told: dict[str, Any]
     columns: tuple[PageColumn, ...]
     rows: np.ndarray
+    left_out: tuple[tuple[str, str], ...] = ()
 
     @property
     def factors(self) -> Factors:
@@ -239,6 +250,7 @@ def summary(
         "hierarchy": [_branch(node) for node in told["hierarchy"]],
         "columns": [column.about() for column in view.columns],
         "trend": told["trend"] and {name: told["trend"][name] for name in ("column", "periods")},
+        "left_out": [{"name": name, "why": why} for name, why in view.left_out],
         "runs": list(runs),
         "quality": _quality(record),
         "stages": [

@@ -207,6 +207,7 @@ export function inventedData(n: number): Inlined {
         { name: "month", kind: "time", values: months, low: null, high: null },
         { name: "age", kind: "number", values: [], low: 18, high: 78 },
       ],
+      left_out: [{ name: "ticket_id", why: "ids" }],
       trend: { column: "month", periods: months },
       runs: [{ name: "other-goal", goal: "which product is it about", n_factors: 6, created: "2026-11-24" }],
       quality: [

@@ -55,6 +55,7 @@ export interface Summary {
   factors: Factor[];
   hierarchy: Tree[];                             // empty where there is none
   columns: Column[];
+  left_out: { name: string; why: string }[];     // columns that are none of these
   trend: { column: string; periods: string[] } | null;
   runs: Run[];                                   // other runs beside this one over (mostly) the same texts
   quality: { name: string; value: string; meaning: string }[];

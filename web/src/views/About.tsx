@@ -39,6 +39,18 @@ export function About() {
           </ul>
         </section>
       )}
+      {all.left_out.length > 0 && (
+        <section aria-label="Columns left out">
+          <h2>Columns not compared by</h2>
+          <ul class="told">
+            {all.left_out.map(({ name, why }, at) => (
+              <li key={at}>
+                <bdi>{name}</bdi>: <span class="quiet">{why}</span>
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
       {all.quality.length > 0 && (
         <section aria-label="Quality">
           <h2>How far to trust it</h2>
