@@ -240,7 +240,8 @@ def summary(
     return {
         "format": 1,
         "kind": view.run.kind,
-        **{name: told[name] for name in ("goal", "run", "created", "version", "headline", "citations")},
+        **{name: told[name] for name in ("goal", "run", "created", "version", "citations")},
+        "headline": _report_text.quotes_isolated(told["headline"]),
         "able": dict(able),
         "n_texts": told["totals"]["n_texts"],
         "n_rows": told["totals"]["n_rows"],
@@ -249,8 +250,8 @@ def summary(
         "factors": [factor(view, k) for k in range(len(told["factors"]))],
         "hierarchy": [_branch(node) for node in told["hierarchy"]],
         "columns": [column.about() for column in view.columns],
-        "trend": told["trend"] and {name: told["trend"][name] for name in ("column", "periods")},
         "left_out": [{"name": name, "why": why} for name, why in view.left_out],
+        "trend": told["trend"] and {name: told["trend"][name] for name in ("column", "periods")},
         "runs": list(runs),
         "quality": _quality(record),
         "stages": [
@@ -258,7 +259,7 @@ def summary(
             for stage in told["stages"]
         ],
         "findings": [_finding(told, finding) for finding in told["findings"]],
-        "edits": told["edits"],
+        "edits": _edits(told["edits"]),
     }
 
 
@@ -310,12 +311,22 @@ def _quality(record: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _finding(told: Mapping[str, Any], finding: Mapping[str, Any]) -> str:
-    name = told["factors"][finding["factor"]]["name"]
+    isolated = _report_text.isolated
     return (
-        f"“{name}” is {finding['share'] / finding['overall']:.1f} times as common where {finding['column']} is "
-        f"{finding['value']}: {100 * finding['share']:.1f}% of those {_report_text.plural(finding['of'], 'text')} "
-        f"against {100 * finding['overall']:.1f}% of all."
+        f"“{isolated(told['factors'][finding['factor']]['name'])}” is "
+        f"{finding['share'] / finding['overall']:.1f} times as common where {isolated(finding['column'])} is "
+        f"{isolated(finding['value'])}: {100 * finding['share']:.1f}% of those "
+        f"{_report_text.plural(finding['of'], 'text')} against {100 * finding['overall']:.1f}% of all."
     )
+
+
+def _edits(told: Mapping[str, Any]) -> dict[str, Any]:
+    isolated = _report_text.quotes_isolated
+    return {
+        "done": [{**edit, "said": isolated(edit["said"])} for edit in told["done"]],
+        "undone": told["undone"],
+        "lost": [isolated(sentence) for sentence in told["lost"]],
+    }
 
 
 def _unit_square(place: np.ndarray) -> tuple[float, float]:
