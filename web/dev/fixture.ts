@@ -163,11 +163,11 @@ export function inventedData(n: number): Inlined {
   });
   const comparison = (
     column: number,
-    groups: { name: string; n: number }[],
+    groups: { name: string; n: number; range?: [number, number] }[],
     wide: number[][],
   ): Comparison => ({
     column,
-    groups,
+    groups: groups.map((group) => ({ range: null, ...group })),
     shares: wide,
     means: wide.map((r) => r.map((v) => (v - 0.08) * 6)),
     tests: factors.map((f) => ({
@@ -248,7 +248,11 @@ export function inventedData(n: number): Inlined {
       ),
       comparison(
         2,
-        ["18–33", "33–48", "48–63", "63–78"].map((name) => ({ name, n: Math.round(n / 4) })),
+        [18, 33, 48, 63].map((low) => ({
+          name: `${low}–${low + 15}`,
+          n: Math.round(n / 4),
+          range: [low, low + 15],
+        })),
         monthly.map((r) => r.slice(0, 4)),
       ),
     ],
