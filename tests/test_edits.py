@@ -277,7 +277,9 @@ def test_edits_are_kept_undone_and_redone_to_the_bit(server, folder, fitted):
         states.append(Run.open(folder).factors)
         assert [factor["name"] for factor in told["factors"]] == list(states[-1].names)
     assert [edit["do"] for edit in told["edits"]["done"]] == [edit["do"] for edit in EDITS]
-    assert told["edits"]["done"][0]["said"] == f"“{fitted.names[0]}” renamed to “</script><b>first”."
+    assert told["edits"]["done"][0]["said"] == (
+        f"“\u2068{fitted.names[0]}\u2069” renamed to “\u2068</script><b>first\u2069”."
+    )
     for state in states[-2::-1]:
         undone = server.post("/api/undo", {})
         same(Run.open(folder).factors, state)

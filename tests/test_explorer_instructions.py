@@ -121,7 +121,7 @@ def test_the_summary_is_of_instructions(server):
     assert summary["able"] == {"edit": False, "meaning": True, "fullTexts": True, "compareRuns": False}
     assert (summary["n_texts"], summary["n_rows"]) == (len(ASKED), len(ASKED))
     assert summary["goal"] == "which tasks are in asked.jsonl"
-    assert "“write|poem”" in summary["headline"]
+    assert "“\u2068write|poem\u2069”" in summary["headline"]
     assert "Instruction Embedding" in summary["citations"][0]["text"]
     assert [stage["name"] for stage in summary["stages"]] == ["Labels", "Map"]
     assert "1 row without an instruction left out" in summary["stages"][0]["facts"]

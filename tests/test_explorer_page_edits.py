@@ -221,4 +221,6 @@ def test_edits_that_a_refit_lost_are_told(browser, explorer_runs, tmp_path):
     with ExplorerServer(folder) as running, visitor(browser) as visit:
         main = visit(f"{running.url}#view=edits").get_by_role("main")
         expect(main.get_by_role("heading", name="No longer fitting")).to_be_visible()
-        expect(main.get_by_role("list").last).to_contain_text(f"Not applied: {said}")
+        expect(main.get_by_role("list").last).to_contain_text(
+            "Not applied: “\u2068a name that nobody has\u2069” renamed to “\u2068devices\u2069”."
+        )

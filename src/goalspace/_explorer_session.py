@@ -12,7 +12,7 @@ from goalspace._explorer_edits import Editor
 from goalspace._explorer_meaning import Meaning
 from goalspace._explorer_queries import TextTable
 from goalspace._report_agree import about, siblings
-from goalspace._report_view import PageColumn, View, read_columns, summary
+from goalspace._report_view import PageColumn, View, left_out, read_columns, summary
 from goalspace.errors import GoalspaceError
 from goalspace.reports import render_html, summarise
 from goalspace.run import Run
@@ -32,6 +32,7 @@ class Session:
     def __init__(self, run: Run, *, edit: bool) -> None:
         self.edit = edit
         self.columns: tuple[PageColumn, ...] = read_columns(run.corpus.metadata)
+        self.left_out = tuple(left_out(run.corpus.metadata, self.columns))
         self.others: dict[str, Run] = siblings(run) if run.kind == "texts" else {}
         self._changing = threading.Lock()
         self._editor = Editor(run, lambda: self.meaning.encoder()) if edit else None
@@ -44,7 +45,7 @@ class Session:
 
     def _look(self) -> View:
         rows = np.arange(len(self.run.corpus), dtype=np.int32)
-        view = View(self.run, summarise(self.run), self.columns, rows)
+        view = View(self.run, summarise(self.run), self.columns, rows, self.left_out)
         view.correlations  # noqa: B018 - computed before the page asks
         return view
 

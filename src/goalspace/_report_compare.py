@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from goalspace._report_text import number, percent, plural
+from goalspace._report_text import isolated, number, percent, plural
 from goalspace._report_view import PageColumn, View
 from goalspace.errors import InputError
 
-_FEWEST = 2  # texts of a group that is tested
+_FEWEST = 2  # texts of a group that is tested; web/src/statistics.ts says so too
 _QUARTERS = 4  # groups that numbers are cut into
+_DIGITS = 3  # of a cut between numbers, or as many as the cuts need to differ
+_MOST_DIGITS = 9  # that float32 has
+_YEARS = (1000, 2999)
 _CLEAR = 0.05  # corrected p below which a difference is called one
 _LEVEL = 1.959964  # of the normal distribution, for intervals of 95 %
 
@@ -24,7 +27,7 @@ def compare(view: View, position: int, *, a: int | None = None, b: int | None = 
     All groups: one-way analysis of variance per factor (Welch 1951, which asks for no equal variances); the effect
     is epsilon squared, the share of the variance between groups without what chance alone gives (Kelley 1935). Two
     groups: Welch's t test; the effect is Cohen's d with its large-sample interval (Hedges & Olkin 1985). Values of p
-    are corrected over the factors (Benjamini & Hochberg 1995).
+    are corrected over the factors (Benjamini & Hochberg 1995). Hidden factors are neither tested nor counted there.
 
     Parameters
     ----------
@@ -58,28 +61,73 @@ def compare(view: View, position: int, *, a: int | None = None, b: int | None = 
         tests, pair = _all(view, column.name, names, scores, n, means, variances), None
     return {
         "column": position,
-        "groups": [{"name": name, "n": int(count)} for name, count in zip(names, n, strict=True)],
-        "shares": _shares(dominant, codes, n, view.factors.dim),
-        "means": [[round(float(value), 4) for value in row] for row in means.T],
+        "groups": [
+            {"name": name, "n": int(n[g]), "range": _range(column, codes == g, known)}
+            for g, name in enumerate(names)
+        ],
+        "shares": _filled(_shares(dominant, codes, n, view.factors.dim), n, 5),
+        "means": _filled(means.T, n, 4),
         "tests": tests,
         "pair": pair,
     }
 
 
 def groups(column: PageColumn) -> tuple[list[str], np.ndarray]:
-    """Names of the groups and the group of every text, -1 where missing; numbers are cut at their quarters."""
+    """Names of the groups and the group of every text, -1 where missing; numbers are cut at their quarters.
+
+    Of numbers that are mostly one, such as amounts of 0, the quarters are all the same: it is a group beside what is
+    less and what is more.
+    """
     if column.kind != "number":
         return list(column.labels), column.values.astype(np.int64)
     known = np.isfinite(column.values)
-    cuts = np.unique(np.quantile(column.values[known], np.linspace(0, 1, _QUARTERS + 1)))
-    if len(cuts) < 3:  # one value is most of them: it against the rest
-        cuts = np.unique([cuts[0], np.median(column.values[known]), cuts[-1]])
-    codes = np.searchsorted(cuts[1:-1], np.where(known, column.values, 0), side="left")
-    names = [
-        f"up to {number(float(high))}" if i == 0 else f"{number(float(low))} to {number(float(high))}"
-        for i, (low, high) in enumerate(pairwise(cuts))
-    ]
-    return names, np.where(known, codes, -1)
+    numbers = column.values[known]
+    distinct, counts = np.unique(numbers, return_counts=True)
+    most = int(counts.argmax())
+    names, own = (
+        _beside(distinct, most, numbers) if 2 * counts[most] > len(numbers) else _cut(distinct, numbers)
+    )
+    codes = np.full(len(known), -1, dtype=np.int64)
+    codes[known] = own
+    return names, codes
+
+
+def _beside(distinct: np.ndarray, at: int, numbers: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """One value, what is less and what is more, as far as there is any."""
+    near = distinct[max(at - 1, 0) : at + 2]
+    told = _written(near, distinct)[min(at, 1)]
+    names = {-1: f"less than {told}", 0: told, 1: f"more than {told}"}
+    sides, codes = np.unique(np.sign(numbers - distinct[at]), return_inverse=True)
+    return [names[int(side)] for side in sides], codes
+
+
+def _cut(distinct: np.ndarray, numbers: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Groups between values that are there, so that none is empty."""
+    ends = np.unique(np.quantile(numbers, np.arange(1, _QUARTERS) / _QUARTERS, method="lower"))
+    ends = np.append(ends[ends < distinct[-1]], distinct[-1])
+    told = _written(ends, distinct)
+    names = [f"up to {told[0]}", *(f"{low} to {high}" for low, high in pairwise(told))]
+    return names, np.searchsorted(ends, numbers, side="left")
+
+
+def _written(values: np.ndarray, distinct: np.ndarray) -> list[str]:
+    """Some of a column's values in as many digits as they need to differ; years without a comma."""
+    if not np.mod(distinct, 1).any():
+        years = _YEARS[0] <= distinct[0] and distinct[-1] <= _YEARS[1]
+        return [f"{value:.0f}" if years else f"{value:,.0f}" for value in values.tolist()]
+    for digits in range(_DIGITS, _MOST_DIGITS + 1):
+        told = [number(value, digits) for value in values.tolist()]
+        if len(set(told)) == len(told):
+            break
+    return told
+
+
+def _range(column: PageColumn, members: np.ndarray, known: np.ndarray) -> list[float] | None:
+    """The least and the greatest number of a group, for pages that cut no quarters themselves."""
+    if column.kind != "number":
+        return None
+    own = column.values[known][members]
+    return [float(own.min()), float(own.max())]
 
 
 def _moments(scores: np.ndarray, codes: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -92,11 +140,19 @@ def _moments(scores: np.ndarray, codes: np.ndarray, n: np.ndarray) -> tuple[np.n
     return means, variances
 
 
-def _shares(dominant: np.ndarray, codes: np.ndarray, n: np.ndarray, n_factors: int) -> list[list[float]]:
+def _shares(dominant: np.ndarray, codes: np.ndarray, n: np.ndarray, n_factors: int) -> np.ndarray:
     described = dominant >= 0
     flat = dominant[described].astype(np.int64) * len(n) + codes[described]
     table = np.bincount(flat, minlength=n_factors * len(n)).reshape(n_factors, len(n))
-    return [[round(float(value), 5) for value in row] for row in table / np.maximum(n, 1)]
+    return np.asarray(table / np.maximum(n, 1))
+
+
+def _filled(table: np.ndarray, n: np.ndarray, digits: int) -> list[list[float | None]]:
+    """A table of factors by groups as lists, None for a group that has no texts."""
+    return [
+        [round(float(value), digits) if count else None for value, count in zip(row, n, strict=True)]
+        for row in table
+    ]
 
 
 def _all(
@@ -113,18 +169,19 @@ def _all(
         return []
     p = _welch_anova(n[tested], means[tested], variances[tested])
     effect = _epsilon_squared(n[tested], means[tested], variances[tested])
-    q = _corrected(p)
+    q = _corrected(p, view.factors.hidden)
     found = []
-    for k in range(scores.shape[1]):
+    for k in np.flatnonzero(np.isfinite(q)).tolist():
         best = tested[int(means[tested, k].argmax())]
         worst = tested[int(means[tested, k].argmin())]
+        name = f"“{isolated(view.told['factors'][k]['name'])}”"
         if q[k] < _CLEAR:
             said = (
-                f"“{view.told['factors'][k]['name']}” differs by {column}: highest where it is {names[best]}, lowest "
-                f"where it is {names[worst]}. The groups account for {percent(float(effect[k]))} of its variance."
+                f"{name} differs by {isolated(column)}: highest where it is {isolated(names[best])}, lowest where it "
+                f"is {isolated(names[worst])}. The groups account for {percent(float(effect[k]))} of its variance."
             )
         else:
-            said = f"“{view.told['factors'][k]['name']}” does not differ clearly by {column}."
+            said = f"{name} does not differ clearly by {isolated(column)}."
         found.append(
             {
                 "factor": k,
@@ -189,21 +246,21 @@ def _two(
     error = np.sqrt(np.maximum(share_a + share_b, 1e-18))
     freedom = error**4 / np.maximum(share_a**2 / (n_a - 1) + share_b**2 / (n_b - 1), 1e-36)
     p = 2 * t.sf(np.abs(difference / error), np.maximum(freedom, 1))
-    q = _corrected(p)
+    q = _corrected(p, view.factors.hidden)
     pooled = ((n_a - 1) * variances[a] + (n_b - 1) * variances[b]) / (n_a + n_b - 2)
     d = difference / np.sqrt(np.maximum(pooled, 1e-12))
     spread = _LEVEL * np.sqrt((n_a + n_b) / (n_a * n_b) + d**2 / (2 * (n_a + n_b)))
     tests, pairs = [], []
-    for k in range(len(d)):
-        name = view.told["factors"][k]["name"]
+    for k in np.flatnonzero(np.isfinite(q)).tolist():
+        name = f"“{isolated(view.told['factors'][k]['name'])}”"
         if q[k] < _CLEAR:
-            more, less = (a, b) if d[k] > 0 else (b, a)
+            more, less = (isolated(names[group]) for group in ((a, b) if d[k] > 0 else (b, a)))
             said = (
-                f"“{name}” is stronger where {column} is {names[more]} than where it is {names[less]}, by "
+                f"{name} is stronger where {isolated(column)} is {more} than where it is {less}, by "
                 f"{abs(d[k]):.2f} standard deviations."
             )
         else:
-            said = f"“{name}” does not differ clearly between {names[a]} and {names[b]}."
+            said = f"{name} does not differ clearly between {isolated(names[a])} and {isolated(names[b])}."
         numbers = {"factor": k, "effect": round(float(d[k]), 4), "p": float(p[k]), "q": float(q[k])}
         tests.append({**numbers, "measure": "Cohen's d", "sentence": said})
         low, high = float(d[k] - spread[k]), float(d[k] + spread[k])
@@ -211,7 +268,11 @@ def _two(
     return tests, {"a": a, "b": b, "tests": pairs}
 
 
-def _corrected(p: np.ndarray) -> np.ndarray:
+def _corrected(p: np.ndarray, hidden: Sequence[int]) -> np.ndarray:
+    """The p values corrected over the factors that are shown; NaN for those that are hidden."""
     from scipy.stats import false_discovery_control
 
-    return np.asarray(false_discovery_control(np.nan_to_num(p, nan=1.0).clip(0, 1)))
+    shown = np.setdiff1d(np.arange(len(p)), hidden)
+    q = np.full(len(p), np.nan)
+    q[shown] = false_discovery_control(np.nan_to_num(p[shown], nan=1.0).clip(0, 1))
+    return q

@@ -187,7 +187,7 @@ def quality(record: Mapping[str, Any]) -> dict[str, Any]:
     heldout, trained = result.get("n_heldout"), result.get("recipe") != "untrained"
     base_recall = _finite(result.get("untrained_recall_at_10"))
     base_auc = _finite(result.get("untrained_auc"))
-    aside = f"{plural(heldout, 'text')} set aside" if heldout else "texts set aside"
+    aside = f"{plural(heldout, 'text')}, each set aside once" if heldout else "texts set aside"
     measures, sentences = [], []
     if recall is not None:
         measures.append({"name": "recall@10", "value": recall, "untrained": base_recall, "chance": None})

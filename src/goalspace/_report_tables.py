@@ -12,16 +12,25 @@ from typing import Any
 
 import numpy as np
 
+from goalspace._columns import named_like_ids
 from goalspace._report_text import line
 
-MAX_VALUES = 20  # a column with more distinct values is an identifier or a measurement, not a group
+MAX_VALUES = 20  # groups of a column; of more values the most frequent ones, and one group of all others
 MAX_PERIODS = 24
+_FAR = 0.01  # share of the dates at either end that may lie far from all others
+_UNITS = (
+    ("day", 0.0), ("month", 0.0), ("day", _FAR), ("month", _FAR), ("year", 0.0), ("year", _FAR), ("decade", 0.0)
+)  # fmt: skip
+_OFTEN = 5  # texts of a value that is a group where there are more values than groups
+_LEAST = 0.1  # share of the texts that those groups must hold: else it is names, not categories
 MAX_COLUMNS = 6
 CLEAR = 3.0  # |adjusted residual| above which a cell is marked; 1 cell in 370 passes it by chance
 ENOUGH = 5.0  # texts observed or expected in a marked cell
 
 _DATE = re.compile(r"(\d{4})[-/.](\d{1,2})(?:[-/.](\d{1,2}))?(?:[T ].*)?")
+_DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[T ].*)?")  # day first; with slashes it may be either
 _YEAR = re.compile(r"(?:19|20)\d\d(?:\.0)?")
+_STRUCTURES = (list, tuple, dict, set, np.ndarray)
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _NAMED = re.compile(
@@ -40,7 +49,7 @@ class Column:
     name
         The column's name.
     unit
-        "day", "month" or "year" when the groups are periods in order, else None.
+        "day", "month", "year" or "decade" when the groups are periods in order, else None.
     labels
         The groups, in reading order.
     codes
@@ -54,13 +63,16 @@ class Column:
 
 
 def read_columns(metadata: Mapping[str, Sequence[Any]]) -> list[Column]:
-    """Return the columns that divide the texts into 2 to 20 groups, or into periods, in file order."""
+    """Return the columns that divide the texts into groups or into periods, in file order."""
     columns = (read_column(str(name), metadata[name]) for name in metadata)
     return [column for column in columns if column is not None]
 
 
 def read_column(name: str, values: Sequence[Any]) -> Column | None:
-    """Return a column's groups or periods, None where it has too few or too many."""
+    """Return a column's groups or periods, None where it has too few or too many.
+
+    Of more than 20 values that texts share, the most frequent 19 are groups and the others one more, its last.
+    """
     known: dict[str, int] = {}
     codes = np.full(len(values), -1, dtype=np.int32)
     dated = True
@@ -70,7 +82,7 @@ def read_column(name: str, values: Sequence[Any]) -> Column | None:
             continue
         if text not in known:
             dated = dated and _parse_date(text) is not None
-            if len(known) == MAX_VALUES and not dated:
+            if not dated and len(known) >= max(MAX_VALUES, len(values) / 2):
                 return None
             known[text] = len(known)
         codes[row] = known[text]
@@ -80,6 +92,8 @@ def read_column(name: str, values: Sequence[Any]) -> Column | None:
     if dated:
         return _periods(name, texts, codes)
     counts = np.bincount(codes[codes >= 0], minlength=len(texts))
+    if len(texts) > MAX_VALUES:
+        return _most_frequent(name, texts, codes, counts)
     order = sorted(range(len(texts)), key=_reading_order(texts, counts))
     place = np.empty(len(texts) + 1, dtype=np.int32)
     place[order] = np.arange(len(texts))
@@ -87,9 +101,53 @@ def read_column(name: str, values: Sequence[Any]) -> Column | None:
     return Column(line(name, 60), None, tuple(line(texts[i], 60) for i in order), place[codes])
 
 
+def _most_frequent(name: str, texts: Sequence[str], codes: np.ndarray, counts: np.ndarray) -> Column | None:
+    """The most frequent values and all others as the last group; None where the column is no category.
+
+    Free text and ids seldom repeat, names of people and numbers do without being few: what is a category has values
+    that are half as many as its texts at most, and frequent ones that hold a good part of them.
+    """
+    n = int(counts.sum())
+    order = sorted(
+        (i for i in range(len(texts)) if counts[i] >= _OFTEN), key=lambda i: (-int(counts[i]), texts[i])
+    )
+    order = order[: MAX_VALUES - 1]
+    enough = 2 * len(texts) <= n and counts[order].sum() >= _LEAST * n
+    if not enough or named_like_ids([name]) or all(_is_number(text) for text in texts):
+        return None
+    place = np.full(len(texts) + 1, len(order), dtype=np.int32)
+    place[order] = np.arange(len(order))
+    place[-1] = -1
+    others = f"other ({len(texts) - len(order)} values)"
+    return Column(line(name, 60), None, (*(line(texts[i], 60) for i in order), others), place[codes])
+
+
+def why_not(name: str, values: Sequence[Any]) -> str:
+    """Say why a column is neither groups nor periods nor numbers."""
+    if named_like_ids([name]):
+        return "ids"
+    distinct = {text for text in map(as_text, values) if text is not None}
+    if not distinct:
+        return "lists or objects" if any(isinstance(value, _STRUCTURES) for value in values) else "empty"
+    if len(distinct) == 1:
+        return "one value only"
+    if all(_parse_date(text) is not None for text in distinct):
+        return f"dates over more than {10 * MAX_PERIODS} years"
+    return f"{len(distinct):,} different values, too few of them frequent"
+
+
+def _is_number(text: str) -> bool:
+    """Say whether a value is written as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def as_text(value: Any) -> str | None:
     """Return a scalar metadata value as text; None when it is missing, empty, or a structure."""
-    if value is None or isinstance(value, (list, tuple, dict, set, np.ndarray)):
+    if value is None or isinstance(value, _STRUCTURES):
         return None
     if isinstance(value, (float, np.floating)):
         if not math.isfinite(value):
@@ -115,10 +173,12 @@ def _reading_order(texts: Sequence[str], counts: np.ndarray) -> Any:
 def _parse_date(text: str) -> date | None:
     if _YEAR.fullmatch(text):
         return date(int(text[:4]), 1, 1)
-    found = _DATE.fullmatch(text)
-    if not found:
+    if found := _DATE.fullmatch(text):
+        year, month, day = (int(part or 1) for part in found.groups())
+    elif found := _DOTTED.fullmatch(text):
+        day, month, year = (int(part) for part in found.groups())
+    else:
         return None
-    year, month, day = (int(part or 1) for part in found.groups())
     try:
         return date(year, month, day)
     except ValueError:
@@ -126,30 +186,40 @@ def _parse_date(text: str) -> date | None:
 
 
 def _periods(name: str, texts: Sequence[str], codes: np.ndarray) -> Column | None:
-    """Group dates by the finest of day, month and year that gives at most 24 periods; gaps stay in."""
-    dates = [_parse_date(text) for text in texts]
-    days = [d for d in dates if d is not None]
+    """Group dates by the finest of day, month, year and decade that gives at most 24 periods; gaps stay in.
+
+    The few dates that lie far from all others, such as 1900-01-01 for unknown, are one period before and one after.
+    """
+    days = [d for d in map(_parse_date, texts) if d is not None]
+    counts = np.bincount(codes[codes >= 0], minlength=len(texts))
     years_only = all(_YEAR.fullmatch(text) for text in texts)
-    for unit in ("year",) if years_only else ("day", "month", "year"):
+    for unit, far in (("year", 0.0),) if years_only else _UNITS:
         ordinals = np.array([_ordinal(d, unit) for d in days], dtype=np.int64)
-        first, last = int(ordinals.min()), int(ordinals.max())
+        ends = np.quantile(np.repeat(ordinals, counts), [far, 1 - far], method="nearest")
+        first, last = (int(end) for end in ends)
         if 2 <= last - first + 1 <= MAX_PERIODS:
-            labels = tuple(_period_label(ordinal, unit) for ordinal in range(first, last + 1))
-            places = np.append(ordinals - first, -1).astype(np.int32)
-            return Column(line(name, 60), unit, labels, places[codes])
+            before, after = int(ordinals.min() < first), int(ordinals.max() > last)
+            labels = [_period_label(ordinal, unit) for ordinal in range(first, last + 1)]
+            labels = [f"before {labels[0]}"] * before + labels + [f"after {labels[-1]}"] * after
+            places = np.clip(ordinals - first, -before, last - first + after) + before
+            return Column(line(name, 60), unit, tuple(labels), np.append(places, -1).astype(np.int32)[codes])
     return None
 
 
 def _ordinal(day: date, unit: str) -> int:
     if unit == "day":
         return day.toordinal()
-    return day.year if unit == "year" else day.year * 12 + day.month - 1
+    if unit == "month":
+        return day.year * 12 + day.month - 1
+    return day.year if unit == "year" else day.year // 10
 
 
 def _period_label(ordinal: int, unit: str) -> str:
     if unit == "day":
         return date.fromordinal(ordinal).isoformat()
-    return str(ordinal) if unit == "year" else f"{ordinal // 12:04d}-{ordinal % 12 + 1:02d}"
+    if unit == "month":
+        return f"{ordinal // 12:04d}-{ordinal % 12 + 1:02d}"
+    return str(ordinal) if unit == "year" else f"{ordinal}0s"
 
 
 def crosstab(column: Column, dominant: np.ndarray, n_factors: int) -> dict[str, Any]:
@@ -277,10 +347,12 @@ def findings(tables: Iterable[dict[str, Any]], *, n_compared: int, limit: int = 
 def trend(columns: Iterable[Column], dominant: np.ndarray, n_factors: int) -> dict[str, Any] | None:
     """Return the share of texts per factor over the first column of at least three periods, or None.
 
+    A column of decades, which may be dates of birth, is the last choice.
+
     The result has "column", "unit", "periods", "n" (texts per period) and "shares", n_factors lists with a
     share or None (no text in that period) per period.
     """
-    for column in columns:
+    for column in sorted(columns, key=lambda column: column.unit == "decade"):
         if column.unit is None or len(column.labels) < 3:
             continue
         known = column.codes >= 0

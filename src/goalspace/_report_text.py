@@ -10,6 +10,7 @@ from collections.abc import Sequence
 # newline, bidirectional embeddings, overrides and isolates, line and paragraph separators, byte-order marks
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
 _JOINERS = "\u200d\ufe0e\ufe0f"
+_QUOTED = re.compile("“([^“”]*)”")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]|~$@]|:(?=//)|(?<=www)\.|^[#>+=-]|(?<=^\d)[.)]|(?<=^\d\d)[.)])")
 
 
@@ -105,6 +106,16 @@ def markdown(text: object) -> str:
     return escaped.replace("&", "&amp;").replace("<", "&lt;")
 
 
+def isolated(text: str) -> str:
+    """Return a name or value for a sentence of a page: whichever way it is written, it turns round nothing else."""
+    return f"\u2068{text}\u2069"
+
+
+def quotes_isolated(sentence: str) -> str:
+    """Return a sentence for a page, with what stands in quotation marks isolated."""
+    return _QUOTED.sub(lambda found: f"“{isolated(found[1])}”", line(sentence))
+
+
 def percent(share: float | None) -> str:
     """Return a share in [0, 1] in words: '12%', '0.4%', '<0.1%', '>99%', or a dash when there is none."""
     if share is None:
@@ -116,13 +127,13 @@ def percent(share: float | None) -> str:
     return ">99%" if 0.995 <= share < 1 else f"{100 * share:.0f}%"
 
 
-def number(value: float | int | None) -> str:
-    """Return a number with thousands separated, or with three significant digits when it is no integer."""
+def number(value: float | int | None, digits: int = 3) -> str:
+    """Return a number with thousands separated, or with so many significant digits when it is no integer."""
     if value is None:
         return "–"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:,.{digits}g}"
 
 
 def seconds(value: float | None) -> str:

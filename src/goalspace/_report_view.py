@@ -23,7 +23,7 @@ RELATED = 5  # factors shown beside a factor
 _SAYING = 10  # properties that stand for an end of a factor
 _TIME_NAME = re.compile(r"(^|_)(date|time|timestamp|datetime|day|created|updated|posted|received)(_|$)")
 _SECONDS = (1e8, 4.2e9)  # from 1973 to 2103
-_STRONGEST = 10  # texts between which a property is placed
+_STRONGEST = 10  # texts among which a property is placed, of few texts one in 20
 _PLACING = 5_000  # texts that are looked at to place properties
 
 
@@ -89,6 +89,16 @@ def read_columns(metadata: Mapping[str, Sequence[Any]]) -> tuple[PageColumn, ...
     return tuple(found)
 
 
+def left_out(metadata: Mapping[str, Sequence[Any]], columns: Sequence[PageColumn]) -> list[tuple[str, str]]:
+    """The columns that the pages do not compare by, and why."""
+    shown = {column.source for column in columns}
+    return [
+        (_report_text.line(str(name), 60), _report_tables.why_not(str(name), metadata[name]))
+        for name in metadata
+        if str(name) not in shown
+    ]
+
+
 def _dated(name: str, values: Sequence[Any]) -> Sequence[Any]:
     """The values, as dates where the column is named so and holds the milliseconds or seconds since 1970."""
     numbers = [value for value in values if value is not None and value == value]
@@ -135,6 +145,7 @@ class View:
     told: dict[str, Any]
     columns: tuple[PageColumn, ...]
     rows: np.ndarray
+    left_out: tuple[tuple[str, str], ...] = ()
 
     @property
     def factors(self) -> Factors:
@@ -190,19 +201,24 @@ class View:
 
     @cached_property
     def property_places(self) -> np.ndarray:
-        """Where each property lies on the map: between the texts that it is linked to most (n_properties, 2)."""
+        """Where each property lies on the map: at the middle one of the texts that it is linked to most.
+
+        (n_properties, 2). The medoid is a text, where the mean or the median of two groups lies between them.
+        """
         links = self.factors.links
         n_texts = len(links.text_vectors)
         rows = np.arange(n_texts)
         if n_texts > _PLACING:
             rows = np.sort(np.random.default_rng(0).choice(n_texts, _PLACING, replace=False))
         texts, places = links.text_vectors[rows], self.factors.map[rows]
-        count = min(_STRONGEST, len(rows))
+        count = min(_STRONGEST, max(1, len(rows) // 20))
         found = []
         for start in range(0, len(links.property_vectors), 512):
             strengths = links.property_vectors[start : start + 512] @ texts.T
             best = np.argpartition(-strengths, count - 1, axis=1)[:, :count]
-            found.append(np.median(places[best], axis=1))
+            near = places[best]
+            apart = np.linalg.norm(near[:, :, None] - near[:, None], axis=3).sum(axis=2)
+            found.append(near[np.arange(len(near)), apart.argmin(axis=1)])
         return np.concatenate(found).astype(np.float32) if found else np.zeros((0, 2), dtype=np.float32)
 
 
@@ -224,7 +240,8 @@ def summary(
     return {
         "format": 1,
         "kind": view.run.kind,
-        **{name: told[name] for name in ("goal", "run", "created", "version", "headline", "citations")},
+        **{name: told[name] for name in ("goal", "run", "created", "version", "citations")},
+        "headline": _report_text.quotes_isolated(told["headline"]),
         "able": dict(able),
         "n_texts": told["totals"]["n_texts"],
         "n_rows": told["totals"]["n_rows"],
@@ -233,6 +250,7 @@ def summary(
         "factors": [factor(view, k) for k in range(len(told["factors"]))],
         "hierarchy": [_branch(node) for node in told["hierarchy"]],
         "columns": [column.about() for column in view.columns],
+        "left_out": [{"name": name, "why": why} for name, why in view.left_out],
         "trend": told["trend"] and {name: told["trend"][name] for name in ("column", "periods")},
         "runs": list(runs),
         "quality": _quality(record),
@@ -241,7 +259,7 @@ def summary(
             for stage in told["stages"]
         ],
         "findings": [_finding(told, finding) for finding in told["findings"]],
-        "edits": told["edits"],
+        "edits": _edits(told["edits"]),
     }
 
 
@@ -293,12 +311,22 @@ def _quality(record: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _finding(told: Mapping[str, Any], finding: Mapping[str, Any]) -> str:
-    name = told["factors"][finding["factor"]]["name"]
+    isolated = _report_text.isolated
     return (
-        f"“{name}” is {finding['share'] / finding['overall']:.1f} times as common where {finding['column']} is "
-        f"{finding['value']}: {100 * finding['share']:.1f}% of those {_report_text.plural(finding['of'], 'text')} "
-        f"against {100 * finding['overall']:.1f}% of all."
+        f"“{isolated(told['factors'][finding['factor']]['name'])}” is "
+        f"{finding['share'] / finding['overall']:.1f} times as common where {isolated(finding['column'])} is "
+        f"{isolated(finding['value'])}: {100 * finding['share']:.1f}% of those "
+        f"{_report_text.plural(finding['of'], 'text')} against {100 * finding['overall']:.1f}% of all."
     )
+
+
+def _edits(told: Mapping[str, Any]) -> dict[str, Any]:
+    isolated = _report_text.quotes_isolated
+    return {
+        "done": [{**edit, "said": isolated(edit["said"])} for edit in told["done"]],
+        "undone": told["undone"],
+        "lost": [isolated(sentence) for sentence in told["lost"]],
+    }
 
 
 def _unit_square(place: np.ndarray) -> tuple[float, float]:

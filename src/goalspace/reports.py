@@ -277,7 +277,8 @@ def render_html(run: Run, summary: dict[str, Any] | None = None) -> str:
     from goalspace import _report_inline
 
     columns = _report_view.read_columns(run.corpus.metadata)
-    view = _report_view.View(run, summary or summarise(run), columns, np.zeros(0, dtype=np.int32))
+    left_out = tuple(_report_view.left_out(run.corpus.metadata, columns))
+    view = _report_view.View(run, summary or summarise(run), columns, np.zeros(0, dtype=np.int32), left_out)
     return _report_inline.render(replace(view, rows=_report_inline.sample(view)))
 
 

@@ -163,11 +163,11 @@ export function inventedData(n: number): Inlined {
   });
   const comparison = (
     column: number,
-    groups: { name: string; n: number }[],
+    groups: { name: string; n: number; range?: [number, number] }[],
     wide: number[][],
   ): Comparison => ({
     column,
-    groups,
+    groups: groups.map((group) => ({ range: null, ...group })),
     shares: wide,
     means: wide.map((r) => r.map((v) => (v - 0.08) * 6)),
     tests: factors.map((f) => ({
@@ -207,6 +207,7 @@ export function inventedData(n: number): Inlined {
         { name: "month", kind: "time", values: months, low: null, high: null },
         { name: "age", kind: "number", values: [], low: 18, high: 78 },
       ],
+      left_out: [{ name: "ticket_id", why: "ids" }],
       trend: { column: "month", periods: months },
       runs: [{ name: "other-goal", goal: "which product is it about", n_factors: 6, created: "2026-11-24" }],
       quality: [
@@ -247,7 +248,11 @@ export function inventedData(n: number): Inlined {
       ),
       comparison(
         2,
-        ["18–33", "33–48", "48–63", "63–78"].map((name) => ({ name, n: Math.round(n / 4) })),
+        [18, 33, 48, 63].map((low) => ({
+          name: `${low}–${low + 15}`,
+          n: Math.round(n / 4),
+          range: [low, low + 15],
+        })),
         monthly.map((r) => r.slice(0, 4)),
       ),
     ],

@@ -48,13 +48,14 @@ export interface Tree { name: string; children: (Tree | number)[] }   // a numbe
 export interface Summary {
   format: 1;
   kind: "texts" | "instructions";                // instructions: factors are tasks, properties their wordings; nothing is edited
-  goal: string; run: string; created: string; version: string; headline: string;
+  goal: string; run: string; created: string; version: string; headline: string;   // names in sentences, here and below, are isolated (U+2068 … U+2069)
   able: Able;
   n_texts: number; n_rows: number; n_shown: number;   // n_shown < n_texts: an inlined sample
   cut: number;                                   // characters per text where texts are cut
   factors: Factor[];
   hierarchy: Tree[];                             // empty where there is none
   columns: Column[];
+  left_out: { name: string; why: string }[];     // columns that are none of these
   trend: { column: string; periods: string[] } | null;
   runs: Run[];                                   // other runs beside this one over (mostly) the same texts
   quality: { name: string; value: string; meaning: string }[];
@@ -108,10 +109,11 @@ export interface Why {                           // GET /api/texts/{row}
 
 export interface Comparison {                    // GET /api/compare?column=P[&a=CODE&b=CODE]
   column: number;
-  groups: { name: string; n: number }[];
-  shares: number[][];                            // factor × group: share of the group's texts with that dominant factor
-  means: number[][];                             // factor × group: mean standardised score
-  // one test per factor: one-way over all groups, or a against b; p corrected over factors (Benjamini–Hochberg)
+  groups: { name: string; n: number; range: [number, number] | null }[];   // range: of a group of numbers the least and the greatest
+  shares: (number | null)[][];                   // factor × group: share of the group's texts with that dominant factor; null: no texts
+  means: (number | null)[][];                    // factor × group: mean standardised score; null: no texts
+  // one test per factor that is not hidden: one-way over all groups of two texts or more, or a against b; p corrected
+  // over these factors (Benjamini–Hochberg). Names in the sentences are isolated (U+2068 … U+2069)
   tests: { factor: number; effect: number; measure: string; p: number; q: number; sentence: string }[];
   pair: { a: number; b: number; tests: { factor: number; effect: number; low: number; high: number; p: number; q: number }[] } | null;   // Cohen's d with 95 % interval
 }

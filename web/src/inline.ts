@@ -1,8 +1,9 @@
 // The source inside report.html: the same questions, answered from the page's own data.
 import type { Comparison, Hit, Hits, Inlined, Query, Why } from "./contract";
 import { type ExportedTable, readPositions, type Source } from "./source";
-import { corrected, difference } from "./statistics";
+import { corrected, difference, FEWEST } from "./statistics";
 import { evidenceRows, factorRows, propertyRows, type Row, tableFile } from "./tables";
+import { isolated, plural } from "./words";
 
 const bytesOf = (base64: string) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer;
 const plain = (text: string) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
@@ -132,34 +133,27 @@ export function inlinedSource(data: Inlined): Source {
       .map(({ r, j }) => ({ row: texts[j].row, id: texts[j].id, text: texts[j].text.slice(0, 300), r }));
   }
 
-  /** Which texts belong to a group: by code, or for numbers between cuts at their quarters, as the server cuts. */
+  /** The texts of a group here, by code or between its least and its greatest number. */
   function membersOf(column: number, group: number) {
     const values = columns[column];
-    if (summary.columns[column].kind !== "number") return (i: number) => values[i] === group;
-    const sorted = Array.from(values)
-      .filter((v) => !Number.isNaN(v))
-      .sort((a, b) => a - b);
-    const quantile = (part: number) => {
-      const place = part * (sorted.length - 1);
-      const low = Math.floor(place);
-      return sorted[low] + (place - low) * ((sorted[low + 1] ?? sorted[low]) - sorted[low]);
-    };
-    let cuts = [...new Set([0, 0.25, 0.5, 0.75, 1].map(quantile))];
-    if (cuts.length < 3) cuts = [...new Set([cuts[0], quantile(0.5), quantile(1)])];
-    const [low, high] = [
-      group === 0 ? -Infinity : cuts[group],
-      group + 2 >= cuts.length ? Infinity : cuts[group + 1],
-    ];
-    return (i: number) => values[i] > low && values[i] <= high;
+    const { name, range } = data.comparisons[column].groups[group];
+    const members = [...texts.keys()].filter((i) =>
+      range ? values[i] >= range[0] && values[i] <= range[1] : values[i] === group,
+    );
+    if (members.length < FEWEST)
+      throw new Error(
+        `The group ${isolated(name)} has ${plural(members.length, "text")} here: too few to test a difference.`,
+      );
+    return members;
   }
 
   function compare(column: number, pair?: [number, number]): Comparison {
     const whole = data.comparisons[column];
     if (!pair) return whole;
     const [inA, inB] = pair.map((g) => membersOf(column, g));
-    const all = [...texts.keys()];
-    const tests = summary.factors.map(({ index }) => {
-      const of = (member: (i: number) => boolean) => all.filter(member).map((i) => score(index, i));
+    const shown = summary.factors.filter((f) => !f.hidden);
+    const tests = shown.map(({ index }) => {
+      const of = (members: number[]) => members.map((i) => score(index, i));
       return { factor: index, ...difference(of(inA), of(inB)), q: 1 };
     });
     corrected(tests.map((t) => t.p)).forEach((q, i) => {

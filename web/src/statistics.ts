@@ -1,5 +1,8 @@
 // The tests of a comparison of two groups, for pages without a server.
 
+/** Texts of a group that is tested; _report_compare.py says so too. */
+export const FEWEST = 2;
+
 /** ln Γ(x), Lanczos' approximation with g = 7 (Press et al., Numerical Recipes, 6.1). */
 function lnGamma(x: number): number {
   const c = [

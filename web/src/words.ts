@@ -3,7 +3,8 @@ import type { Summary } from "./contract";
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 export const count = (n: number) => whole.format(n);
-export const percent = (share: number) => {
+export const percent = (share: number | null) => {
+  if (share === null) return "–";
   const value = 100 * share;
   if (value > 0 && value < 0.95) return value < 0.1 ? "<0.1%" : `${value.toFixed(1)}%`;
   return `${Math.round(value)}%`;
@@ -13,6 +14,8 @@ export const signed = (value: number, digits = 2) => {
   if (Number(size) === 0) return size;
   return `${value < 0 ? "−" : "+"}${size}`;
 };
+/** A name for a string of several: whichever way it is written, it turns round nothing else. */
+export const isolated = (name: string) => `\u2068${name}\u2069`;
 export const pValue = (p: number) => (p < 0.001 ? "< 0.001" : p.toFixed(3));
 export const seconds = (s: number) =>
   s < 90 ? `${s < 10 ? s.toFixed(1) : Math.round(s)} s` : `${Math.round(s / 60)} min`;

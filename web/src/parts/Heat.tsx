@@ -5,8 +5,8 @@ import { css, dark, diverging, inkOn, sequential } from "../colour";
 export interface HeatRow {
   key: string | number;
   head: ComponentChildren;
-  /** -1 … 1, what the colour says. */
-  shades: number[];
+  /** -1 … 1, what the colour says; null: there is nothing to say, and nothing to open. */
+  shades: (number | null)[];
   texts: string[];
   titles: string[];
   after?: ComponentChildren[];
@@ -49,8 +49,9 @@ export function Heat({ label, corner, columns, after = [], rows, plain = false, 
           <tr key={row.key}>
             <th scope="row">{row.head}</th>
             {row.texts.map((text, c) => {
-              const shade = plain ? sequential(row.shades[c]) : diverging(row.shades[c]);
-              const look = { background: css(shade), color: inkOn(shade) };
+              const value = row.shades[c];
+              const shade = value === null ? null : plain ? sequential(value) : diverging(value);
+              const look = shade ? { background: css(shade), color: inkOn(shade) } : {};
               return (
                 <td
                   key={c}
@@ -58,7 +59,7 @@ export function Heat({ label, corner, columns, after = [], rows, plain = false, 
                   title={row.titles[c]}
                   class={row.strong?.includes(c) ? "strong" : ""}
                 >
-                  {onCell ? (
+                  {onCell && shade ? (
                     <button type="button" onClick={() => onCell(r, c)}>
                       {text}
                     </button>

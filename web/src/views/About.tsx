@@ -10,7 +10,7 @@ export function About() {
       <h2 class="title" dir="auto">
         {all.goal}
       </h2>
-      <p class="lede" dir="auto">
+      <p class="lede" dir="ltr">
         {all.headline}
       </p>
       <dl class="totals">
@@ -32,8 +32,20 @@ export function About() {
           <h2>What stands out</h2>
           <ul class="told">
             {all.findings.map((line) => (
-              <li key={line} dir="auto">
+              <li key={line} dir="ltr">
                 {line}
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
+      {all.left_out.length > 0 && (
+        <section aria-label="Columns left out">
+          <h2>Columns not compared by</h2>
+          <ul class="told">
+            {all.left_out.map(({ name, why }, at) => (
+              <li key={at}>
+                <bdi>{name}</bdi>: <span class="quiet">{why}</span>
               </li>
             ))}
           </ul>
@@ -70,7 +82,7 @@ export function About() {
             {all.stages.map((stage) => (
               <tr key={stage.name}>
                 <th scope="row">{stage.name}</th>
-                <td dir="auto">{stage.facts}</td>
+                <td dir="ltr">{stage.facts}</td>
                 <td class="number">{seconds(stage.seconds)}</td>
               </tr>
             ))}

@@ -7,7 +7,8 @@ import { Figure } from "../parts/Figure";
 import { Heat, HeatScale } from "../parts/Heat";
 import { useFetched } from "../parts/hooks";
 import { compareAt, nouns, once, openTexts, source, useSummary, version } from "../state";
-import { count, percent, pValue, signed } from "../words";
+import { FEWEST } from "../statistics";
+import { count, isolated, percent, pValue, signed } from "../words";
 
 const set = (part: Partial<typeof compareAt.value>) => {
   compareAt.value = { ...compareAt.peek(), ...part };
@@ -28,7 +29,7 @@ function Bar({ groups }: { groups: Comparison["groups"] }) {
       <select value={value ?? ""} onChange={(e) => onChange(code(e.currentTarget.value))}>
         <option value="">none</option>
         {groups.map((g, at) => (
-          <option key={g.name} value={at} disabled={at === other}>
+          <option key={at} value={at} disabled={at === other || g.n < FEWEST}>
             {g.name}
           </option>
         ))}
@@ -44,7 +45,7 @@ function Bar({ groups }: { groups: Comparison["groups"] }) {
           onChange={(e) => set({ column: Number(e.currentTarget.value), a: null, b: null })}
         >
           {columns.map((c, at) => (
-            <option key={c.name} value={at}>
+            <option key={at} value={at}>
               {c.name}
             </option>
           ))}
@@ -66,13 +67,15 @@ function Bar({ groups }: { groups: Comparison["groups"] }) {
 }
 
 function Told({ data }: { data: Comparison }) {
+  if (data.groups.filter((g) => g.n >= FEWEST).length < 2)
+    return <p class="lede">Fewer than two groups have two {nouns.value.texts}: there is nothing to test.</p>;
   const found = data.tests.filter((t) => t.q < 0.05).sort((x, y) => y.effect - x.effect);
   if (!found.length)
     return <p class="lede">No difference between the groups is beyond chance (corrected p below 0.05).</p>;
   return (
     <ul class="told">
       {found.slice(0, 4).map((t) => (
-        <li key={t.factor} dir="auto">
+        <li key={t.factor} dir="ltr">
           {t.sentence}
         </li>
       ))}
@@ -94,22 +97,26 @@ function HeatMap({ data }: { data: Comparison }) {
   const column = all.columns[data.column];
   const total = data.groups.reduce((sum, g) => sum + g.n, 0) || 1;
   const values = by === "shares" ? data.shares : data.means;
-  const overall = values.map((row) => row.reduce((sum, v, g) => sum + v * data.groups[g].n, 0) / total);
-  const spread = Math.max(...values.flatMap((row, k) => row.map((v) => Math.abs(v - overall[k]))), 1e-9);
-  const tests = new Map(data.tests.map((t) => [t.factor, t]));
+  const overall = values.map(
+    (row) => row.reduce<number>((sum, v, g) => sum + (v ?? 0) * data.groups[g].n, 0) / total,
+  );
   const shown = all.factors.filter((f) => !f.hidden && values[f.index]).map((f) => f.index);
+  const away = (v: number | null, k: number) => (v === null ? 0 : v - overall[k]);
+  const spread = Math.max(...shown.flatMap((k) => values[k].map((v) => Math.abs(away(v, k)))), 1e-9);
+  const tests = new Map(data.tests.map((t) => [t.factor, t]));
   if (order === "effect") shown.sort((i, j) => (tests.get(j)?.effect ?? 0) - (tests.get(i)?.effect ?? 0));
-  const format = by === "shares" ? percent : (v: number) => signed(v, 1);
+  const format = by === "shares" ? percent : (v: number | null) => (v === null ? "–" : signed(v, 1));
   const codes = column.kind !== "number" && column.values.length === data.groups.length;
   const rows = shown.map((k) => {
     const test = tests.get(k);
     return {
       key: k,
       head: <FactorLink index={k} />,
-      shades: values[k].map((v) => (v - overall[k]) / spread),
+      shades: values[k].map((v) => (v === null ? null : away(v, k) / spread)),
       texts: values[k].map(format),
       titles: values[k].map(
-        (v, g) => `${all.factors[k].name}, ${data.groups[g].name}: ${format(v)}, all: ${format(overall[k])}`,
+        (v, g) =>
+          `${isolated(all.factors[k].name)}, ${isolated(data.groups[g].name)}: ${format(v)}, all: ${format(overall[k])}`,
       ),
       after: [
         format(overall[k]),
@@ -294,12 +301,9 @@ export function Compare() {
       <Bar groups={data?.groups ?? []} />
       {error && <Failed error={error} />}
       {!data && !error && <Loading what="Comparing" />}
-      {data && data.groups.length < 2 && (
-        <Empty>“{columns[column].name}” has fewer than two groups: there is nothing to compare.</Empty>
-      )}
-      {data && data.groups.length >= 2 && (
+      {data && (
         <>
-          {both && pair ? <Pair data={pair} /> : <Told data={data} />}
+          {both ? pair && <Pair data={pair} /> : <Told data={data} />}
           <HeatMap data={data} />
           <OverTime data={data} />
         </>

@@ -39,7 +39,7 @@ export function Edits() {
             <li key={at}>
               <span class="number quiet">{at + 1}</span>
               <span class="tag">{edit.do}</span>
-              <span dir="auto">{edit.said}</span>
+              <span dir="ltr">{edit.said}</span>
             </li>
           ))}
         </ol>
@@ -55,7 +55,7 @@ export function Edits() {
           <p class="hint">The run was fitted anew; these edits had nothing left to change.</p>
           <ul class="told">
             {edits.lost.map((line) => (
-              <li key={line} dir="auto">
+              <li key={line} dir="ltr">
                 {line}
               </li>
             ))}
