@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         for i, text in enumerate(HOSTILE)
     ]
-    rows.append({**rows[0], "ticket_id": "copy"})
+    rows.append({**rows[0], "ticket_id": "copy", "month": "2020-01"})
     for i, row in enumerate(rows):
         row["minutes"] = "" if i == 3 else str(i * 7 % 23 + i)
     table = root / "tickets.jsonl"
@@ -507,6 +507,7 @@ def test_what_was_found_is_exported_and_formulas_are_harmless(server, run):
     assert rows[0]["text"].startswith("'=HYPERLINK")
     copies = server.ask("/api/export/texts.json", {"rows": [0]}).json()
     assert [row["id"] for row in copies] == [run.corpus.ids[0], "copy"]
+    assert [row["month"] for row in copies] == [run.corpus.metadata["month"][0], "2020-01"]
     assert server.ask("/api/export/texts.json", {"search": "no such word at all"}).json() == []
     assert server.ask("/api/export/texts.json", {"rows": "all"}).status == 400
     few = server.ask("/api/export/evidence.json", {"rows": [0, 1, 2]}).json()
