@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,8 @@ def same(left: Corpus, right: Corpus) -> None:
     assert left.counts.tolist() == right.counts.tolist()
     assert dict(left.duplicates) == dict(right.duplicates)
     assert dict(left.metadata) == dict(right.metadata)
+    assert left.folded == right.folded
+    assert not left.folded or dict(left.folded_metadata) == dict(right.folded_metadata)
     assert dict(left.stats) == dict(right.stats)
     assert (left.text_column, left.id_column) == (right.text_column, right.id_column)
     assert left.digest == right.digest
@@ -227,6 +230,8 @@ def test_duplicates_are_folded_and_empty_texts_dropped() -> None:
         assert corpus.counts.tolist() == [3, 1]
         assert corpus.duplicates == {"a": ("c", "f")}
         assert corpus.metadata["kind"] == [1, 5]
+        assert corpus.folded == ("c", "f")
+        assert corpus.folded_metadata["kind"] == [3, 6]
         assert corpus.stats == {"n_read": 8, "n_texts": 2, "n_duplicates": 2, "n_empty": 4}
     with pytest.raises(ValueError, match="read-only"):
         corpus.counts[0] = 7
@@ -453,6 +458,32 @@ def test_a_corpus_made_by_hand_is_saved(tmp_path: Path) -> None:
     corpus.save(tmp_path / "a.parquet")
     same(Corpus.load(tmp_path / "a.parquet"), corpus)
     assert repr(corpus) == "Corpus(2 texts, 2 rows, metadata: kind)"
+
+
+def test_duplicates_keep_their_metadata(tmp_path: Path) -> None:
+    rows = [{"id": f"r{i}", "text": f"text {i % 1500}", "n": i, "word": f"w{i}"} for i in range(4000)]
+    Corpus.read(rows).save(tmp_path / "a.parquet")
+    corpus = Corpus.load(tmp_path / "a.parquet")
+    assert corpus.metadata["n"] == list(range(1500))
+    assert corpus.metadata_of(1499)["word"] == "w1499"
+    assert corpus.folded == tuple(f"r{i}" for i in range(1500, 4000))
+    assert corpus.folded_metadata["n"] == list(range(1500, 4000))
+    corpus = replace(corpus, metadata={"task": ["x"] * 1500, **corpus.metadata})
+    corpus.save(tmp_path / "b.parquet")  # a column that only the texts have
+    loaded = Corpus.load(tmp_path / "b.parquet")
+    assert loaded.folded_metadata["task"] == [None] * 2500
+    assert loaded.folded_metadata["word"] == [f"w{i}" for i in range(1500, 4000)]
+
+
+def test_a_corpus_of_the_first_format_opens(tmp_path: Path) -> None:
+    rows = [{"text": f"text {i % 2}", "n": i} for i in range(3)]
+    corpus = replace(Corpus.read(rows), folded=(), folded_metadata={})
+    corpus.save(tmp_path / "a.parquet")
+    table = pq.read_table(tmp_path / "a.parquet")
+    header = json.loads(table.schema.metadata[b"goalspace"])
+    old = table.replace_schema_metadata({"goalspace": json.dumps({**header, "format": 1})})
+    pq.write_table(old, tmp_path / "old.parquet")
+    same(Corpus.load(tmp_path / "old.parquet"), corpus)
 
 
 def test_digest_tells_ids_and_texts_apart() -> None:

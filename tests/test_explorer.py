@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         for i, text in enumerate(HOSTILE)
     ]
-    rows.append({**rows[0], "ticket_id": "copy"})
+    rows.append({**rows[0], "ticket_id": "copy", "month": "2020-01"})
     for i, row in enumerate(rows):
         row["minutes"] = "" if i == 3 else str(i * 7 % 23 + i)
     table = root / "tickets.jsonl"
@@ -276,6 +276,13 @@ def test_numbers_that_count_seconds_are_dates():
     assert shown["date"].told(29) is None
     assert shown["amount"].kind == shown["date of birth"].kind == "number"
     assert shown["amount"].told(0) == "1,700,000,000"
+
+
+def test_numbers_keep_their_digits():
+    (paid,) = read_columns({"paid": [1.02 + i for i in range(30)]})
+    assert (paid.about()["low"], paid.told(1)) == (1.02, "2.02")
+    (account,) = read_columns({"account": [16_777_217 + i for i in range(30)]})
+    assert (account.about()["low"], account.told(0)) == (16_777_217, "16,777,217")
 
 
 def test_properties_are_a_layer_of_the_map(server, run):
@@ -530,6 +537,7 @@ def test_what_was_found_is_exported_and_formulas_are_harmless(server, run):
     assert rows[0]["text"].startswith("'=HYPERLINK")
     copies = server.ask("/api/export/texts.json", {"rows": [0]}).json()
     assert [row["id"] for row in copies] == [run.corpus.ids[0], "copy"]
+    assert [row["month"] for row in copies] == [run.corpus.metadata["month"][0], "2020-01"]
     assert server.ask("/api/export/texts.json", {"search": "no such word at all"}).json() == []
     assert server.ask("/api/export/texts.json", {"rows": "all"}).status == 400
     few = server.ask("/api/export/evidence.json", {"rows": [0, 1, 2]}).json()

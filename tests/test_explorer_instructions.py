@@ -396,6 +396,10 @@ def test_the_page_speaks_of_tasks_and_instructions(page):
     expect(card.get_by_text("likeness")).to_be_visible()
     expect(card.get_by_role("region", name="Wordings")).to_contain_text("compose|poem")
     expect(card).to_contain_text("Write a poem about the sea.")
+    shown = page(f"view=texts&text={NONE}&query=%7B%22search%22%3A%22Qwrtz%22%7D")
+    panel = shown.get_by_role("region", name="Why: instruction")
+    expect(panel.locator("header")).to_contain_text("no task")
+    expect(shown.locator(".cell-factor")).to_contain_text("no task")
 
 
 def test_the_map_is_coloured_and_filtered_by_the_selection(page):

@@ -331,6 +331,10 @@ def test_texts_are_found_by_meaning(visit, server):
     first = rows_of(page).first
     expect(first).to_contain_text(hits[0]["id"])
     expect(first).to_contain_text(f"{hits[0]['relevance']:.2f}")
+    go(page, "Texts")
+    match = page.get_by_role("columnheader", name="Match")
+    expect(match).to_have_attribute("aria-sort", "descending")
+    expect(match.get_by_role("button")).to_have_count(0)
 
 
 def test_scores_and_columns_filter_and_sort(visit, run, summary):

@@ -202,7 +202,7 @@ def _conditions(view: View, query: Mapping[str, Any]) -> tuple[list[str], dict[s
             n_labels = len(view.columns[position].labels)
             member(f"c{position}", f"v{i}", _integers(item["values"], "values", -1, n_labels))
         else:
-            conditions.append(f"NOT isnan(c{position}::FLOAT)")
+            conditions.append(f"NOT isnan(c{position}::DOUBLE)")
             between(f"c{position}", f"v{i}", item)
     return conditions, values
 
@@ -214,17 +214,17 @@ def _order(view: View, sort: Any) -> tuple[str, bool]:
     if not isinstance(sort, Mapping):
         raise InputError("'sort' must be an object.")
     by, down = sort.get("by"), " DESC" if sort.get("down") is True else ""
-    if by == "relevance":
-        return _AS_READ, True
-    if by in ("id", "length"):
-        return f"{by}{down}, row", False
+    if by == "id":
+        return f"id{'::BIGINT' if view.has_numbers_as_ids else ''}{down}, row", False
+    if by == "length":
+        return f"length{down}, row", False
     if by == "factor":
         return f"s{integer(sort.get('at'), 'at', 0, view.factors.dim)}{down}, row", False
     if by == "column":
         at = integer(sort.get("at"), "at", 0, len(view.columns))
-        missing = f"isnan(c{at}::FLOAT)" if view.columns[at].kind == "number" else f"c{at} < 0"
+        missing = f"isnan(c{at}::DOUBLE)" if view.columns[at].kind == "number" else f"c{at} < 0"
         return f"{missing}, c{at}{down}, row", False
-    raise InputError("'by' of 'sort' must be relevance, id, length, factor or column.")
+    raise InputError("'by' of 'sort' must be id, length, factor or column.")
 
 
 def hits(view: View, found: Found, query: Mapping[str, Any]) -> dict[str, Any]:
@@ -232,14 +232,25 @@ def hits(view: View, found: Found, query: Mapping[str, Any]) -> dict[str, Any]:
     n_found = len(found.rows)
     start = integer(query.get("offset", 0), "offset", 0, 2**31)
     stop = start + integer(query.get("limit", 50), "limit", 0, MOST_HITS + 1)
+    sought = _sought(view, query)
     return {
         "total": n_found,
-        "hits": [_hit(view, found, position) for position in range(start, min(stop, n_found))],
+        "hits": [_hit(view, found, position, sought) for position in range(start, min(stop, n_found))],
         "rows": [] if start else found.rows[:MOST_ROWS].tolist(),
     }
 
 
-def _hit(view: View, found: Found, position: int) -> dict[str, Any]:
+def _sought(view: View, query: Mapping[str, Any]) -> int | None:
+    """The factor that a query sorts by, else that it first filters by."""
+    sort = query.get("sort")
+    if isinstance(sort, Mapping) and sort.get("by") == "factor":
+        return integer(sort.get("at"), "at", 0, view.factors.dim)
+    for item in _objects(query, "factors"):
+        return integer(item.get("factor"), "factor", 0, view.factors.dim)
+    return None
+
+
+def _hit(view: View, found: Found, position: int, sought: int | None) -> dict[str, Any]:
     row = int(found.rows[position])
     text, marks = excerpt(view.run.corpus.texts[row], found.words)
     dominant = int(view.factors.dominant[row])
@@ -250,6 +261,7 @@ def _hit(view: View, found: Found, position: int) -> dict[str, Any]:
         "marks": marks,
         "dominant": dominant,
         "score": round(float(view.factors.scores[row, dominant]), 3) if dominant >= 0 else None,
+        "sought": round(float(view.factors.scores[row, sought]), 3) if sought is not None else None,
         "relevance": round(float(found.relevance[position]), 4) if found.relevance is not None else None,
         "values": [column.told(row) for column in view.columns],
     }

@@ -64,7 +64,7 @@ def inlined(view: View) -> dict[str, Any]:
         "summary": answers.summary(view, able=able, cut=LONGEST),
         "map": _base64(answers.map_bytes(view)),
         "scores": _base64(np.ascontiguousarray(scores).tobytes()),
-        "columns": [_base64(answers.column_bytes(view, at)) for at in range(len(view.columns))],
+        "columns": [_base64(answers.column_bytes(view, at, number="<f8")) for at in range(len(view.columns))],
         "layer": answers.layer(view),
         "texts": _texts(view),
         "comparisons": [compare(view, at) for at in range(len(view.columns))],

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 RELATED = 5  # factors shown beside a factor
 _SAYING = 10  # properties that stand for an end of a factor
 _TIME_NAME = re.compile(r"(^|_)(date|time|timestamp|datetime|day|created|updated|posted|received)(_|$)")
+_INTEGER = re.compile(r"-?[0-9]{1,15}")
 _SECONDS = (1e8, 4.2e9)  # from 1973 to 2103
 _STRONGEST = 10  # texts among which a property is placed, of few texts one in 20
 _PLACING = 5_000  # texts that are looked at to place properties
@@ -40,7 +41,7 @@ class PageColumn:
     labels
         What the codes mean; empty for numbers.
     values
-        (n_texts,) int16 codes, -1 missing; or float32, NaN missing.
+        (n_texts,) int16 codes, -1 missing; or float64, NaN missing.
     source
         The name of the column in the corpus.
     """
@@ -55,7 +56,7 @@ class PageColumn:
         """The value of a text in words; None where it is missing."""
         value = self.values[row]
         if self.kind == "number":
-            return None if math.isnan(value) else f"{value:.7g}" if abs(value) < 1e7 else f"{value:,.0f}"
+            return None if math.isnan(value) else _number_told(float(value))
         return self.labels[value] if value >= 0 else None
 
     def about(self) -> dict[str, Any]:
@@ -68,6 +69,13 @@ class PageColumn:
             "low": float(known.min()) if len(known) else None,
             "high": float(known.max()) if len(known) else None,
         }
+
+
+def _number_told(value: float) -> str:
+    """A number with all its digits, so that a reader who filters by it finds its text."""
+    if value.is_integer() and 1e7 <= abs(value) < 1e15:
+        return f"{value:,.0f}"
+    return f"{value:.15g}"
 
 
 def read_columns(metadata: Mapping[str, Sequence[Any]]) -> tuple[PageColumn, ...]:
@@ -118,8 +126,8 @@ def _dated(name: str, values: Sequence[Any]) -> Sequence[Any]:
 
 
 def _numbers(values: Sequence[Any]) -> np.ndarray | None:
-    """The values as float32, NaN where missing; None when one is no number or they do not differ."""
-    numbers = np.full(len(values), np.nan, dtype=np.float32)
+    """The values, NaN where missing; None when one is no number or they do not differ."""
+    numbers = np.full(len(values), np.nan, dtype=np.float64)
     for row, value in enumerate(values):
         text = _report_tables.as_text(value)
         if text is None:
@@ -128,7 +136,7 @@ def _numbers(values: Sequence[Any]) -> np.ndarray | None:
             number = float(text)
         except ValueError:
             return None
-        if abs(number) < 3e38:
+        if abs(number) < 3e38:  # what the map's float32 can hold
             numbers[row] = number
     known = numbers[np.isfinite(numbers)]
     return numbers if len(known) and known.min() < known.max() else None
@@ -156,6 +164,11 @@ class View:
     def row_of(self) -> dict[str, int]:
         """Position of every text by its id."""
         return {text_id: row for row, text_id in enumerate(self.run.corpus.ids)}
+
+    @cached_property
+    def has_numbers_as_ids(self) -> bool:
+        """Whether all ids are integers, which are then in the order of numbers."""
+        return all(map(_INTEGER.fullmatch, map(str, self.run.corpus.ids)))
 
     @cached_property
     def place(self) -> dict[str, int]:
@@ -354,10 +367,10 @@ def score_bytes(view: View, k: int) -> bytes:
     return np.ascontiguousarray(view.factors.scores[view.rows, k], dtype="<f4").tobytes()
 
 
-def column_bytes(view: View, position: int) -> bytes:
-    """One column of the texts shown: int16 codes, or float32."""
+def column_bytes(view: View, position: int, *, number: str = "<f4") -> bytes:
+    """One column of the texts shown: int16 codes, or numbers, by default as float32."""
     column = view.columns[position]
-    kind = "<f4" if column.kind == "number" else "<i2"
+    kind = number if column.kind == "number" else "<i2"
     return np.ascontiguousarray(column.values[view.rows], dtype=kind).tobytes()
 
 

@@ -23,10 +23,12 @@ class DiskColumns(Mapping[str, list[Any]]):
         The file; None where there are no columns.
     stored
         Name of a column → its name in the file.
+    groups
+        The row groups of the file that hold the rows; None for all.
     """
 
-    def __init__(self, path: Path | None, stored: Mapping[str, str]) -> None:
-        self._path, self._stored = path, dict(stored)
+    def __init__(self, path: Path | None, stored: Mapping[str, str], groups: range | None = None) -> None:
+        self._path, self._stored, self._groups = path, dict(stored), groups
 
     def __getitem__(self, name: str) -> list[Any]:
         from pyarrow import parquet
@@ -34,7 +36,7 @@ class DiskColumns(Mapping[str, list[Any]]):
         stored = self._stored[name]
         values: list[Any] = []
         with parquet.ParquetFile(self._path) as file:
-            for batch in file.iter_batches(columns=[stored]):
+            for batch in file.iter_batches(columns=[stored], row_groups=list(self._groups_of(file))):
                 values += batch.column(stored).to_pylist()
         return values
 
@@ -54,7 +56,7 @@ class DiskColumns(Mapping[str, list[Any]]):
         if not self._stored:
             return {}
         with parquet.ParquetFile(self._path) as file:
-            for group in range(file.num_row_groups):
+            for group in self._groups_of(file):
                 n_rows = file.metadata.row_group(group).num_rows
                 if position < n_rows:
                     table = file.read_row_group(group, columns=list(self._stored.values()))
@@ -80,8 +82,11 @@ class DiskColumns(Mapping[str, list[Any]]):
         if self._stored:
             names = list(self._stored.values())
             with parquet.ParquetFile(self._path) as file:
-                for group in range(file.num_row_groups):
+                for group in self._groups_of(file):
                     yield file.read_row_group(group, columns=names).select(names).columns
+
+    def _groups_of(self, file: Any) -> range:
+        return range(file.num_row_groups) if self._groups is None else self._groups
 
 
 class Spill:

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,8 @@ from goalspace._spill import GROUP_ROWS, DiskColumns, Spill, spilled
 from goalspace._tables import Table, reading, unique_names
 from goalspace.errors import InputError
 
-FORMAT = 1
+FORMAT = 2
+_FORMATS = (1, FORMAT)  # 1 has no rows of its own for folded duplicates
 _OWN = ("id", "text", "count", "duplicates")  # the corpus' own columns in corpus.parquet, before the metadata
 
 _NUMBER = re.compile(r"[-+]?\d[\d.,]*")
@@ -45,6 +46,10 @@ class Corpus:
     metadata
         Name → values, aligned with `ids`, for every other column of the source; of rows with the
         same text, the first. A column is read from disk when it is asked for, and is not kept.
+    folded
+        The ids of all duplicates, in order of the source; empty if their metadata are not known.
+    folded_metadata
+        Name → values, aligned with `folded`.
     stats
         `n_read` rows = `n_texts` + `n_duplicates` + `n_empty`.
     text_column, id_column
@@ -59,6 +64,8 @@ class Corpus:
     stats: Mapping[str, int] = field(default_factory=dict)
     text_column: str = "text"
     id_column: str | None = None
+    folded: tuple[str, ...] = ()
+    folded_metadata: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -114,9 +121,12 @@ class Corpus:
         texts = text_column(table, text)
         candidates = id_columns(table, id, text=texts)
         fold = _Fold(table, texts, candidates, required=id is not None)
-        with Spill([name for name in table.kinds if name not in (texts, id)]) as spill:
+        others = [name for name in table.kinds if name not in (texts, id)]
+        with Spill(others) as spill, Spill(others) as again:
             for batch in table.batches():
-                spill.add(batch, fold.add(batch))
+                new, repeated = fold.add(batch)
+                spill.add(batch, new)
+                again.add(batch, repeated)
         fold.check()
         id_column, ids = fold.choose_ids()
         first = np.unique(np.frombuffer(fold.owners, dtype=np.int64), return_index=True)[1]
@@ -134,13 +144,15 @@ class Corpus:
             },
             text_column=texts,
             id_column=id_column,
+            folded=tuple(ids[row] for row in _repeats(fold.owners, first)),
+            folded_metadata=again.columns(without=id_column),
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the corpus as one Parquet file, atomically; the same corpus gives the same bytes.
 
         Its columns are `id`, `text`, `count` and `duplicates`, then the metadata under their own names
-        (numbered where a name is taken).
+        (numbered where a name is taken). The duplicates follow the texts, without text and with count 0.
         """
         import pyarrow as pa
         from pyarrow import parquet
@@ -160,19 +172,30 @@ class Corpus:
             zip(names, [*types, *metadata.types()], strict=True),
             metadata={"goalspace": json.dumps(header, ensure_ascii=False)},
         )
-        groups = metadata.groups()
+        n_folded = len(self.folded)
+        texts = [self.ids, self.texts, self.counts, [self.duplicates.get(id_, ()) for id_ in self.ids]]
+        folded = [self.folded, [None] * n_folded, [0] * n_folded, [None] * n_folded]
         with (
             atomic_path(Path(path)) as temporary,
             parquet.ParquetWriter(temporary, schema, compression="zstd") as writer,
         ):
-            for start in range(0, len(self), GROUP_ROWS):
-                rows = slice(start, start + GROUP_ROWS)
-                duplicates = [self.duplicates.get(id_, ()) for id_ in self.ids[rows]]
-                own = zip(
-                    [self.ids[rows], self.texts[rows], self.counts[rows], duplicates], types, strict=True
-                )
-                columns = [pa.array(values, type_) for values, type_ in own]
-                writer.write_table(pa.table([*columns, *next(groups, [])], schema=schema))
+            for piece in _pieces(texts, metadata.groups(), schema):
+                writer.write_table(piece)
+            for piece in _pieces(folded, self._folded_groups(metadata), schema):
+                writer.write_table(piece)
+
+    def _folded_groups(self, metadata: DiskColumns) -> Iterator[list[Any]]:
+        """Yield the metadata of the duplicates, in the columns and types of those of the texts."""
+        import pyarrow as pa
+
+        known = self.folded_metadata
+        stored = known if isinstance(known, DiskColumns) else spilled(known)
+        for group in stored.groups():
+            found = dict(zip(stored, group, strict=True))
+            yield [
+                found[name].cast(type_) if name in found else pa.nulls(len(group[0]), type_)
+                for name, type_ in zip(metadata, metadata.types(), strict=True)
+            ]
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -190,28 +213,36 @@ class Corpus:
         texts: list[str] = []
         counts: list[int] = []
         duplicates: dict[str, tuple[str, ...]] = {}
+        folded: list[str] = []
         with reading(str(path)), parquet.ParquetFile(path) as file:
             header = json.loads((file.schema_arrow.metadata or {}).get(b"goalspace", b"{}"))
-            if header.get("format") != FORMAT:
+            if header.get("format") not in _FORMATS:
                 raise InputError(
                     f"{path} is not a corpus of this version of goalspace; read its source again."
                 )
-            for group in range(file.num_row_groups):
+            n_groups = file.num_row_groups
+            for group in range(n_groups):
                 part = file.read_row_group(group, columns=list(_OWN)).select(_OWN).to_pydict()
+                if part["text"][0] is None:  # a group holds texts or duplicates
+                    folded += part["id"]
+                    continue
                 ids += part["id"]
                 texts += part["text"]
                 counts += part["count"]
                 more = zip(part["id"], part["duplicates"], strict=True)
                 duplicates.update((id_, tuple(others)) for id_, others in more if others)
+        of_texts = -(-len(ids) // GROUP_ROWS)
         return cls(
             ids=tuple(ids),
             texts=tuple(texts),
             counts=_frozen(np.array(counts, dtype=np.int64)),
             duplicates=duplicates,
-            metadata=DiskColumns(path, header["metadata"]),
+            metadata=DiskColumns(path, header["metadata"], range(of_texts)),
             stats=header["stats"],
             text_column=header["text_column"],
             id_column=header["id_column"],
+            folded=tuple(folded),
+            folded_metadata=DiskColumns(path, header["metadata"], range(of_texts, n_groups)),
         )
 
 
@@ -226,10 +257,25 @@ def _frozen(counts: np.ndarray) -> np.ndarray:
     return counts
 
 
+def _pieces(own: Sequence[Any], groups: Iterator[list[Any]], schema: Any) -> Iterator[Any]:
+    """Yield tables of `GROUP_ROWS` rows: the corpus' own columns, then the metadata."""
+    import pyarrow as pa
+
+    for start in range(0, len(own[0]), GROUP_ROWS):
+        rows = slice(start, start + GROUP_ROWS)
+        columns = [pa.array(values[rows], schema.field(at).type) for at, values in enumerate(own)]
+        yield pa.table([*columns, *next(groups, [])], schema=schema)
+
+
+def _repeats(owners: Sequence[int], first: np.ndarray) -> np.ndarray:
+    """Positions of the rows whose text a row before them has."""
+    return np.setdiff1d(np.arange(len(owners)), first, assume_unique=True)
+
+
 def _duplicates(ids: Sequence[str], owners: Sequence[int], first: np.ndarray) -> dict[str, tuple[str, ...]]:
     """Give the ids of the folded rows under the id of the first row with the same text."""
     folded: dict[str, list[str]] = {}
-    for row in np.setdiff1d(np.arange(len(owners)), first, assume_unique=True):
+    for row in _repeats(owners, first):
         folded.setdefault(ids[first[owners[row]]], []).append(ids[row])
     return {id_: tuple(folded[id_]) for id_ in (ids[row] for row in first) if id_ in folded}
 
@@ -257,13 +303,16 @@ class _Fold:
         self._index: dict[str, int] = {}
         self._ids: dict[str, dict[str, int]] = {name: {} for name in id_columns}  # column → id → source row
 
-    def add(self, batch: Any) -> list[bool]:
-        """Take a batch and say which of its rows bring a new text."""
-        kept, present = [], []
+    def add(self, batch: Any) -> tuple[list[bool], list[bool]]:
+        """Take a batch and say which of its rows bring a new text, and which repeat one."""
+        kept: list[bool] = []
+        repeated: list[bool] = []
+        present = []
         for position, value in enumerate(batch.column(self._text).to_pylist()):
             text = cleaned(value) if value else ""
             owner = self._index.setdefault(text, len(self.texts)) if text else -1
             kept.append(owner == len(self.texts))
+            repeated.append(bool(text) and not kept[-1])
             if text:
                 present.append(position)
                 self.owners.append(owner)
@@ -275,7 +324,7 @@ class _Fold:
             if not self._add_ids(column, seen, [(values[i], self.n_read + i) for i in present]):
                 del self._ids[column]  # not unique and complete: no candidate
         self.n_read += len(kept)
-        return kept
+        return kept, repeated
 
     def _add_ids(self, column: str, seen: dict[str, int], values: list[tuple[Any, int]]) -> bool:
         for value, row in values:

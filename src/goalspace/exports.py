@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from goalspace._files import atomic_path
+from goalspace.corpus import Corpus
 from goalspace.errors import InputError
 from goalspace.run import Run
 
@@ -21,7 +22,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters that a spreadshe
 def export(run: Run, folder: str | os.PathLike[str]) -> list[Path]:
     """Write the tables of a run.
 
-    scores: a row per text, folded duplicates included: id, dominant factor, one column per factor, metadata.
+    scores: a row per text, folded duplicates included: id, dominant factor, one column per factor, metadata, of a
+    duplicate its own (missing in a folder of before they were kept).
     properties: a row per property, with its factor and loading. factors: a row per factor. evidence: a row per
     sentence. In CSV, texts that a spreadsheet would take for a formula get a leading apostrophe.
 
@@ -60,9 +62,17 @@ def scores(run: Run, wanted: Sequence[int] | np.ndarray | None = None) -> dict[s
     for k, name in enumerate(factors.names):
         columns[_free(f"score: {name}", columns)] = factors.scores[rows, k]
     for name in corpus.metadata:
-        values = corpus.metadata[name]
-        columns[_free(name, columns)] = [values[row] for row in rows]
+        columns[_free(name, columns)] = _own_values(corpus, name, ids, rows)
     return columns
+
+
+def _own_values(corpus: Corpus, name: str, ids: Sequence[str], rows: Sequence[int]) -> list[Any]:
+    """A column of texts and folded duplicates, each with its own value; `rows` are the texts that they have."""
+    values = corpus.metadata[name]
+    folded = dict(zip(corpus.folded, corpus.folded_metadata.get(name, ()), strict=False))
+    return [
+        values[row] if id == corpus.ids[row] else folded.get(id) for id, row in zip(ids, rows, strict=True)
+    ]
 
 
 def _properties(run: Run) -> dict[str, Any]:

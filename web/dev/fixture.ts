@@ -57,7 +57,7 @@ export function inventedData(n: number): Inlined {
     (v) => Math.max(v, -1),
   );
   const month = Int16Array.from({ length: n }, () => Math.floor(next() * 8));
-  const age = Float32Array.from({ length: n }, () => (next() < 0.1 ? Number.NaN : 18 + 60 * next()));
+  const age = Float64Array.from({ length: n }, () => (next() < 0.1 ? Number.NaN : 18 + 60 * next()));
   const products = [
     "Home router",
     "Mobile app",

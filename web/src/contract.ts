@@ -80,13 +80,14 @@ export interface Query {
   factors?: { factor: number; low: number | null; high: number | null }[];   // of the standardised score
   dominant?: number[];                           // -1: texts without a factor
   columns?: { column: number; values?: number[]; low?: number | null; high?: number | null }[];   // codes, -1 missing; or a range
-  sort?: { by: "relevance" | "id" | "length" | "factor" | "column"; at?: number; down: boolean };
+  sort?: { by: "id" | "length" | "factor" | "column"; at?: number; down: boolean };   // none: as read, or most alike first; ids that are all integers by number, missing values last
   offset?: number; limit?: number;               // limit at most 200
 }
 export interface Hit {
   row: number; id: string; text: string;         // cut to 300 characters around the first match
   marks: [number, number][];                     // what matched, in UTF-16 units of `text`
   dominant: number; score: number | null;        // the score on the dominant factor
+  sought: number | null;                         // the score on the factor that the query sorts by, else first filters by
   relevance: number | null;
   values: (string | null)[];                     // by column
 }
@@ -146,7 +147,7 @@ export interface Inlined {
   summary: Summary;                              // n_shown texts, a sample where n_shown < n_texts
   map: string;                                   // base64 of the bytes of GET /api/map
   scores: string;                                // base64 of int16[n_factors][n_shown]: standardised scores × 100, cut to ±32,000
-  columns: string[];                             // base64 of the bytes of GET /api/columns/{p}, one a column
+  columns: string[];                             // base64 of the bytes of GET /api/columns/{p}, one a column; numbers as float64
   layer: Layer;
   texts: Why[];                                  // in the order of the map; near: [] (found in the page), properties: at most 8
   comparisons: Comparison[];                     // GET /api/compare?column=p of all texts, one a column; pair: null (computed in the page)

@@ -2,15 +2,29 @@
 import type { Comparison, Hit, Hits, Inlined, Query, Why } from "./contract";
 import { type ExportedTable, readPositions, type Source } from "./source";
 import { corrected, difference, FEWEST } from "./statistics";
-import { evidenceRows, factorRows, propertyRows, type Row, tableFile } from "./tables";
+import { evidenceRows, factorRows, free, propertyRows, type Row, tableFile } from "./tables";
 import { isolated, plural } from "./words";
 
 const bytesOf = (base64: string) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer;
-const plain = (text: string) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+
+/** Whether a mark belongs to the letter before it: only such marks are put into an order among each other. */
+const combines = (mark: string) => `\u0345${mark}`.normalize("NFD") !== `\u0345${mark}`;
+/** The text without case and accents, as the server folds it (_explorer_words.py). */
+const plain = (text: string) =>
+  text
+    .toLowerCase()
+    .replaceAll("ß", "ss")
+    .replaceAll("ς", "σ")
+    .normalize("NFKD")
+    .replaceAll("\u0345", "ι")
+    .replace(/\p{M}/gu, (mark) => (combines(mark) ? "" : mark));
+const onOneLine = (text: string) => text.trim().replace(/\s+/g, " ");
 
 /** The words and "quoted phrases" of a search, accents and case aside. */
-export const wordsOf = (search: string) =>
-  [...search.matchAll(/"([^"]+)"?|(\S+)/g)].map((m) => plain(m[1] ?? m[2]).trim()).filter(Boolean);
+export function wordsOf(search: string): string[] {
+  const found = [...search.matchAll(/"([^"]*)"?|(\S+)/g)].map((m) => onOneLine(plain(m[1] || m[2] || "")));
+  return [...new Set(found.filter(Boolean))].slice(0, 20);
+}
 
 /** The text without accents and case, and for each of its units the unit of the text it stands for. */
 function folded(text: string) {
@@ -30,13 +44,13 @@ function folded(text: string) {
 function excerpt(text: string, words: string[]) {
   const { flat, from } = folded(text);
   const spans: [number, number][] = [];
-  for (const word of words)
-    for (
-      let at = flat.indexOf(word);
-      at >= 0 && spans.length < 200;
-      at = flat.indexOf(word, at + word.length)
-    )
-      spans.push([from[at], from[at + word.length]]);
+  for (const word of words) {
+    const pattern = word.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&").replaceAll(" ", "\\s+");
+    for (const match of flat.matchAll(new RegExp(pattern, "g"))) {
+      if (spans.length >= 200) break;
+      spans.push([from[match.index], from[match.index + match[0].length]]);
+    }
+  }
   spans.sort((a, b) => a[0] - b[0]);
   const start = text.length > 300 && spans.length ? Math.max(0, spans[0][0] - 80) : 0;
   const [ahead, end] = [start > 0 ? "…" : "", Math.min(text.length, start + 300)];
@@ -63,7 +77,7 @@ export function inlinedSource(data: Inlined): Source {
   const at = new Map(Array.from(map.row, (row, i) => [row, i]));
   const columns = data.columns.map((column, c) =>
     summary.columns[c].kind === "number"
-      ? new Float32Array(bytesOf(column))
+      ? new Float64Array(bytesOf(column))
       : new Int16Array(bytesOf(column)),
   );
   const flat: string[] = [];
@@ -82,16 +96,30 @@ export function inlinedSource(data: Inlined): Source {
         return false;
     }
     if (!words.length) return true;
-    flat[i] ??= plain(texts[i].text);
+    flat[i] ??= onOneLine(plain(texts[i].text));
     return words.every((word) => flat[i].includes(word));
   };
 
-  const key = (sort: Query["sort"]) => {
-    if (sort?.by === "length") return (i: number) => texts[i].text.length;
-    if (sort?.by === "factor") return (i: number) => score(sort.at ?? 0, i);
-    if (sort?.by === "column") return (i: number) => columns[sort.at ?? 0][i];
-    return null;
+  const numbered = texts.every(({ id }) => /^-?[0-9]{1,15}$/.test(id));
+  /** What texts are sorted by; NaN where it is missing. */
+  const key = (sort: NonNullable<Query["sort"]>): ((i: number) => number | string) => {
+    const at = sort.at ?? 0;
+    if (sort.by === "length") return (i) => texts[i].text.length;
+    if (sort.by === "factor") return (i) => score(at, i);
+    if (sort.by === "id") return (i) => (numbered ? Number(texts[i].id) : texts[i].id);
+    if (summary.columns[at].kind === "number") return (i) => columns[at][i];
+    return (i) => (columns[at][i] < 0 ? Number.NaN : columns[at][i]);
   };
+  /** What is missing comes last in both directions. */
+  function sorted(rows: number[], sort: NonNullable<Query["sort"]>) {
+    const value = key(sort);
+    const turn = sort.down ? -1 : 1;
+    return rows.sort((i, j) => {
+      const [a, b] = [value(i), value(j)];
+      const lost = Number(Number.isNaN(a)) - Number(Number.isNaN(b));
+      return lost || (a < b ? -turn : a > b ? turn : 0);
+    });
+  }
 
   function search(query: Query): Hits {
     const words = wordsOf(query.search ?? "");
@@ -101,17 +129,17 @@ export function inlinedSource(data: Inlined): Source {
     const chosen: number[] = [];
     for (const i of among) if (matches(query, words, i)) chosen.push(i);
     const { sort } = query;
-    const value = key(sort);
-    const turn = sort?.down ? -1 : 1;
-    if (sort?.by === "id")
-      chosen.sort((i, j) => turn * texts[i].id.localeCompare(texts[j].id, "en", { numeric: true }));
-    if (value) chosen.sort((i, j) => turn * (value(i) - value(j)));
+    if (sort) sorted(chosen, sort);
+    const asked = sort?.by === "factor" ? sort.at : query.factors?.[0]?.factor;
     const offset = query.offset ?? 0;
     const hits = chosen.slice(offset, offset + (query.limit ?? 50)).map((i): Hit => {
       const { row, id, text, values } = texts[i];
       const dominant = map.dominant[i];
-      const score_ = dominant >= 0 ? score(dominant, i) : null;
-      return { row, id, ...excerpt(text, words), dominant, score: score_, relevance: null, values };
+      const scored = {
+        score: dominant >= 0 ? score(dominant, i) : null,
+        sought: asked === undefined ? null : score(asked, i),
+      };
+      return { row, id, ...excerpt(text, words), dominant, ...scored, relevance: null, values };
     });
     return { total: chosen.length, hits, rows: offset ? [] : chosen.map((i) => map.row[i]) };
   }
@@ -165,19 +193,21 @@ export function inlinedSource(data: Inlined): Source {
   function rowsOf(what: ExportedTable, query?: Query): Row[] {
     if (what !== "texts")
       return { factors: factorRows, properties: propertyRows, evidence: evidenceRows }[what](summary);
-    return search({ ...query, offset: 0, limit: n }).hits.map(({ row, id, dominant, values }) => {
-      const i = at.get(row) ?? 0;
-      const scores = summary.factors.map((f): [string, number] => [`score: ${f.name}`, score(f.index, i)]);
-      const own = summary.columns.map((column, c): [string, string | null] => [column.name, values[c]]);
-      const named = summary.factors[dominant]?.name ?? null;
-      return {
-        id,
-        text: texts[i].text,
-        dominant: named,
-        ...Object.fromEntries(scores),
-        ...Object.fromEntries(own),
-      };
-    });
+    const names = new Set(texts.flatMap(({ metadata }) => Object.keys(metadata)));
+    return search({ ...query, offset: 0, limit: n }).rows.map((row) => textRow(at.get(row) ?? 0, names));
+  }
+
+  /** A text with all its scores and columns; a column whose name is taken gets another, as on the server. */
+  function textRow(i: number, names: Set<string>): Row {
+    const { id, text, metadata } = texts[i];
+    const row: Row = { id, dominant: summary.factors[map.dominant[i]]?.name ?? null };
+    for (const f of summary.factors) row[free(`score: ${f.name}`, row)] = score(f.index, i);
+    for (const name of names) {
+      const c = summary.columns.findIndex((column) => column.kind === "number" && column.name === name);
+      const number = c < 0 ? Number.NaN : columns[c][i];
+      row[free(name, row)] = Number.isNaN(number) ? (metadata[name] ?? null) : number;
+    }
+    return { id, [free("text", row)]: text, ...row };
   }
 
   return {
@@ -186,7 +216,10 @@ export function inlinedSource(data: Inlined): Source {
     map: async () => map,
     scores: async (factor) =>
       Float32Array.from(scores.subarray(factor * n, (factor + 1) * n), (v) => v / 100),
-    column: async (position) => columns[position],
+    column: async (position) => {
+      const values = columns[position];
+      return values instanceof Float64Array ? Float32Array.from(values) : values;
+    },
     layer: async () => data.layer,
     factor: async (factor) => summary.factors[factor],
     texts: async (query) => search(query),

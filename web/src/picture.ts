@@ -119,28 +119,67 @@ function walk(out: Element, node: Node, x: number, y: number) {
   for (const child of node.childNodes) walk(out, child, x, y);
 }
 
-/** How far the drawn things reach: a table may be narrower than its box. */
-function reach(svg: SVGSVGElement, width: number): number {
+/** How far the drawn things reach: a table may be smaller than its box. */
+function reach(svg: SVGSVGElement): { right: number; bottom: number } {
   const ends = [...svg.children].slice(1).map((child) => {
     const number = (name: string) => Number(child.getAttribute(name) ?? 0);
-    const words = child.tagName === "text" ? (child.textContent ?? "").length * number("font-size") * 0.6 : 0;
-    return number("x") + (words || number("width"));
+    const [x, y, size] = [number("x"), number("y"), number("font-size")];
+    if (child.tagName !== "text") return [x + number("width"), y + number("height")];
+    return [x + (child.textContent ?? "").length * size * 0.6, y + size * 0.4];
   });
-  return Math.min(width, Math.max(...ends, 120));
+  const furthest = (at: number, least: number) => Math.max(...ends.map((end) => end[at]), least);
+  return { right: furthest(0, 120), bottom: furthest(1, 40) };
 }
 
-function drawn(element: HTMLElement, title: string) {
-  // a WebGL canvas can be read only in the frame it was drawn in
-  element.dispatchEvent(new CustomEvent("drawnow"));
-  const { left, top } = element.getBoundingClientRect();
+const LEGEND = 300; // pixels, as in the style sheet
+
+/** Draw a legend at a place, whether or not the page shows it now. */
+function drawLegend(svg: SVGSVGElement, { of, title }: Legend, x: number, y: number) {
+  const legend = document.querySelector<HTMLElement>(of);
+  if (!legend) return;
+  const box = document.createElement("div");
+  box.className = "picture-legend";
+  const [heading, copy] = [document.createElement("h4"), legend.cloneNode(true) as HTMLElement];
+  heading.textContent = title;
+  box.append(heading, copy);
+  const [from, to] = [legend, copy].map((root) => [...root.querySelectorAll<HTMLElement>("[style]")]);
+  from.forEach(({ style }, at) => {
+    to[at].style.cssText = style.cssText; // the CSP forbids styles that come as attributes
+  });
+  document.body.append(box);
+  const place = box.getBoundingClientRect();
+  walk(svg, box, place.left - x, place.top - y);
+  box.remove();
+}
+
+export interface Legend {
+  of: string; // a selector
+  title: string;
+}
+export interface Part {
+  of: string; // a selector of what stands below each other
+  title: string;
+  legend?: Legend;
+}
+
+function drawn({ of, title, legend }: Part) {
+  const elements = [...document.querySelectorAll<HTMLElement>(of)];
+  const { left, top } = elements[0].getBoundingClientRect();
   const [margin, head] = [16, title ? 34 : 0];
   const svg = document.createElementNS(NS, "svg");
   const body = getComputedStyle(document.body);
   const paper = add(svg, "rect", { fill: body.backgroundColor });
-  for (const child of element.childNodes)
-    walk(svg, child, left - element.scrollLeft - margin, top - element.scrollTop - margin - head);
-  const width = Math.ceil(reach(svg, element.scrollWidth + margin)) + margin;
-  const height = element.scrollHeight + 2 * margin + head;
+  for (const element of elements) {
+    // a WebGL canvas can be read only in the frame it was drawn in
+    element.dispatchEvent(new CustomEvent("drawnow"));
+    for (const child of element.childNodes)
+      walk(svg, child, left - element.scrollLeft - margin, top - element.scrollTop - margin - head);
+  }
+  const widest = Math.max(...elements.map((element) => element.scrollWidth)) + margin;
+  const right = Math.min(reach(svg).right, widest);
+  if (legend) drawLegend(svg, legend, right + margin, margin + head);
+  const width = Math.ceil(legend ? right + margin + LEGEND : right) + margin;
+  const height = Math.ceil(reach(svg).bottom) + margin;
   if (title) {
     const look = { "font-size": 15, "font-weight": 600, "font-family": body.fontFamily, fill: body.color };
     add(svg, "text", { x: margin, y: margin + 14, ...look }).textContent = title;
@@ -153,11 +192,10 @@ function drawn(element: HTMLElement, title: string) {
   return { text: new XMLSerializer().serializeToString(svg), width, height };
 }
 
-export const asSvg = (element: HTMLElement, title: string) =>
-  new Blob([drawn(element, title).text], { type: "image/svg+xml" });
+export const asSvg = (part: Part) => new Blob([drawn(part).text], { type: "image/svg+xml" });
 
-export async function asPng(element: HTMLElement, title: string): Promise<Blob> {
-  const { text, width, height } = drawn(element, title);
+export async function asPng(part: Part): Promise<Blob> {
+  const { text, width, height } = drawn(part);
   const image = new Image();
   const address = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
   try {

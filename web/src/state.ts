@@ -260,7 +260,7 @@ export function readQuery(value: unknown, all: Summary): Query {
     });
   if (columns.length) result.columns = columns;
   const [sort] = objects([from.sort]);
-  const kinds = ["relevance", "id", "length", "factor", "column"] as const;
+  const kinds = ["id", "length", "factor", "column"] as const;
   const by = kinds.find((kind) => kind === sort?.by);
   if (by) result.sort = { by, down: sort.down === true, ...(isNumber(sort.at) ? { at: sort.at } : {}) };
   return result;

@@ -4,6 +4,10 @@ import type { ExportedFormat } from "./source";
 
 export type Row = Record<string, string | number | boolean | null>;
 
+/** A column name that is not taken. */
+export const free = (name: string, row: Row): string =>
+  Object.hasOwn(row, name) ? free(`${name}_`, row) : name;
+
 export const factorRows = ({ factors, kind }: Summary): Row[] =>
   factors.map((f) => ({
     factor: f.name,

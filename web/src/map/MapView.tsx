@@ -1,6 +1,7 @@
 // The map with its colours, legend and the list of the texts it shows.
 import { useEffect, useState } from "preact/hooks";
 import { css, dark } from "../colour";
+import type { Summary } from "../contract";
 import { Failed } from "../parts/basics";
 import { FiguresMenu } from "../parts/Figure";
 import { Filters } from "../parts/Filters";
@@ -59,6 +60,13 @@ function ColourBy() {
       </select>
     </label>
   );
+}
+
+/** What the colours say; a scale says it itself. */
+function shadeName(now: typeof colour.value, all: Summary): string {
+  if (now.by === "dominant") return nouns.value.dominant;
+  if (now.by === "score") return `Score on one ${nouns.value.factor}`;
+  return all.columns[now.at].kind === "number" ? "" : all.columns[now.at].name;
 }
 
 function CodesLegend({ legend }: { legend: Extract<Legend, { kind: "codes" }> }) {
@@ -155,7 +163,12 @@ export function MapView() {
             {nouns.value.Properties}
           </label>
           <span class="grow" />
-          <FiguresMenu name="map" of=".map-canvas" title={all.goal} />
+          <FiguresMenu
+            name="map"
+            of=".map-canvas"
+            title={all.goal}
+            legend={{ of: ".legend-list, .scale-legend", title: shadeName(now, all) }}
+          />
         </div>
         {tints.error && <Failed error={tints.error} />}
         {layer.error && <Failed error={layer.error} />}

@@ -1,17 +1,15 @@
 // A chart with a title, and what one can take away of it: a PNG or an SVG.
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
-import { asPng, asSvg } from "../picture";
+import { asPng, asSvg, type Part } from "../picture";
 import { notice, sentence } from "../state";
 import { Menu } from "./basics";
 import { save } from "./save";
 
-export function FiguresMenu({ name, of, title }: { name: string; of: string; title: string }) {
+export function FiguresMenu({ name, ...part }: Part & { name: string }) {
   const take = async (kind: "svg" | "png") => {
-    const element = document.querySelector<HTMLElement>(of);
-    if (!element) return;
     try {
-      const blob = kind === "svg" ? asSvg(element, title) : await asPng(element, title);
+      const blob = kind === "svg" ? asSvg(part) : await asPng(part);
       save(blob, `${name}.${kind}`);
     } catch (error) {
       notice.value = sentence(error);

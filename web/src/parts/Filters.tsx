@@ -224,7 +224,11 @@ function Chips() {
         </Chip>
       )}
       {dominant?.map((k) => (
-        <Chip key={k} label={factors[k]?.name ?? "none"} onRemove={() => toggleDominant(k)}>
+        <Chip
+          key={k}
+          label={factors[k]?.name ?? `no ${nouns.value.factor}`}
+          onRemove={() => toggleDominant(k)}
+        >
           <Dot index={k} />
           <bdi>{factors[k]?.name ?? `no ${nouns.value.factor}`}</bdi>
         </Chip>

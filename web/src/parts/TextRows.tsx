@@ -3,6 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { Hit } from "../contract";
 import {
   clearFilters,
+  colour,
   found,
   isFiltered,
   look,
@@ -15,7 +16,7 @@ import {
 } from "../state";
 import { count, plural, signed } from "../words";
 import { Dot, Empty, Failed, Loading } from "./basics";
-import { useRoomy } from "./hooks";
+import { useRoomy, useSpacious } from "./hooks";
 import { Marked } from "./Marked";
 import { Rows } from "./Rows";
 
@@ -34,7 +35,45 @@ export function Counted() {
   );
 }
 
-const shade = (hit: Hit) => summary.value?.factors[hit.dominant]?.name ?? "no factor";
+const shade = (hit: Hit) => summary.value?.factors[hit.dominant]?.name ?? `no ${nouns.value.factor}`;
+
+/** The factor whose scores the table shows: that sorted by, else filtered by; else each text's strongest. */
+function scored(): number | undefined {
+  const { sort, factors, dominant } = query.value;
+  if (sort?.by === "factor") return sort.at;
+  if (factors?.length) return factors[0].factor;
+  return dominant?.length === 1 && dominant[0] >= 0 ? dominant[0] : undefined;
+}
+
+const MOST_COLUMNS = 4;
+/** The columns of the source that the table shows: those that are sorted, filtered or coloured by, and the first. */
+function useColumns(): number[] {
+  const all = useSummary().columns;
+  if (!useSpacious() || rowAt.value !== null) return [];
+  const { sort, columns } = query.value;
+  const asked = (columns ?? []).map((c) => c.column);
+  if (sort?.by === "column" && sort.at !== undefined) asked.unshift(sort.at);
+  if (colour.value.by === "column") asked.push(colour.value.at);
+  return [...new Set([...asked, ...all.keys()])].slice(0, MOST_COLUMNS).sort((a, b) => a - b);
+}
+
+/** What of the texts the table shows, where that is not all. */
+export function Shown() {
+  const { columns, factors } = useSummary();
+  const shown = useColumns().length;
+  const factor = scored();
+  const hidden = columns.length > shown && rowAt.value === null;
+  return (
+    <p class="hint shown">
+      {factor !== undefined && (
+        <>
+          Scores on <bdi>{factors[factor].name}</bdi>.{" "}
+        </>
+      )}
+      {hidden && `${shown} of ${plural(columns.length, "column")}; a ${nouns.value.text} shows all.`}
+    </p>
+  );
+}
 
 function Narrow({ hit }: { hit: Hit }) {
   return (
@@ -61,6 +100,7 @@ function Narrow({ hit }: { hit: Hit }) {
 
 function Wide({ hit, columns }: { hit: Hit; columns: number[] }) {
   const kinds = useSummary().columns.map((column) => column.kind);
+  const score = hit.sought ?? hit.score;
   return (
     <>
       <div role="gridcell" class="cell-id">
@@ -78,7 +118,7 @@ function Wide({ hit, columns }: { hit: Hit; columns: number[] }) {
         </span>
       </div>
       <div role="gridcell" class="cell-number number">
-        {hit.relevance !== null ? hit.relevance.toFixed(2) : hit.score === null ? "" : signed(hit.score, 1)}
+        {hit.relevance !== null ? hit.relevance.toFixed(2) : score === null ? "" : signed(score, 1)}
       </div>
       {columns.map((c) => (
         <div
@@ -100,11 +140,13 @@ function Head({
   by,
   at,
   number = false,
+  title,
 }: {
   label: string;
   by: SortBy;
   at?: number;
   number?: boolean;
+  title?: string;
 }) {
   const sort = query.value.sort;
   const on = sort?.by === by && sort.at === at;
@@ -118,6 +160,7 @@ function Head({
       role="columnheader"
       aria-sort={on ? (sort?.down ? "descending" : "ascending") : "none"}
       class={number ? "head number" : "head"}
+      title={title}
     >
       <button type="button" onClick={turn}>
         <bdi>{label}</bdi>
@@ -133,7 +176,8 @@ export function TextRows({ wide = false }: { wide?: boolean }) {
   const all = useSummary();
   const words = nouns.value;
   const roomy = useRoomy();
-  const columns = wide ? all.columns.map((_, c) => c).slice(0, 4) : [];
+  const shown = useColumns();
+  const columns = wide ? shown : [];
   useEffect(() => setAt(0), [query.value]);
   if (status === "failed") return <Failed error={error} again={look} />;
   if (status === "loading" && !hits.size) return <Loading what={`Looking through the ${words.texts}`} />;
@@ -157,10 +201,7 @@ export function TextRows({ wide = false }: { wide?: boolean }) {
     if (!hit) return <div role="gridcell" class="waiting" aria-label="Loading" />;
     return wide ? <Wide hit={hit} columns={columns} /> : <Narrow hit={hit} />;
   };
-  const factor = query.value.sort?.by === "factor" ? query.value.sort.at : undefined;
-  const dominant = query.value.dominant;
-  const only = dominant?.length === 1 && dominant[0] >= 0 ? dominant[0] : query.value.factors?.[0]?.factor;
-  const scored = factor ?? only;
+  const factor = scored();
   const head = wide && (
     <>
       <Head label="Id" by="id" />
@@ -169,8 +210,15 @@ export function TextRows({ wide = false }: { wide?: boolean }) {
         {words.factor[0].toUpperCase() + words.factor.slice(1)}
       </div>
       {query.value.by === "meaning" && query.value.search ? (
-        <Head label="Match" by="relevance" number />
-      ) : scored === undefined ? (
+        <div
+          role="columnheader"
+          class="head number"
+          aria-sort={query.value.sort ? "none" : "descending"}
+          title="How close the text is to the words searched for"
+        >
+          Match
+        </div>
+      ) : factor === undefined ? (
         <div
           role="columnheader"
           class="head number"
@@ -179,7 +227,7 @@ export function TextRows({ wide = false }: { wide?: boolean }) {
           Score
         </div>
       ) : (
-        <Head label="Score" by="factor" at={scored} number />
+        <Head label="Score" by="factor" at={factor} number title={`Score on ${all.factors[factor].name}`} />
       )}
       {columns.map((c) => (
         <Head

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { css, diverging, hueName } from "../colour";
-import { openFactor, sentence, summary } from "../state";
+import { nouns, openFactor, sentence, summary } from "../state";
 import { signed } from "../words";
 
 const PATHS: Record<string, string> = {
@@ -43,7 +43,7 @@ export const Dot = ({ index }: { index: number }) => (
 /** A factor's name as a button to its card. */
 export function FactorLink({ index, quiet = false }: { index: number; quiet?: boolean }) {
   const factor = summary.value?.factors[index];
-  if (!factor) return <span class="quiet">no factor</span>;
+  if (!factor) return <span class="quiet">no {nouns.value.factor}</span>;
   return (
     <button
       type="button"

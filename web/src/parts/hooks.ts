@@ -40,14 +40,17 @@ export function useSize<E extends HTMLElement>() {
   return [element, size] as const;
 }
 
-const roomy = matchMedia("(min-width: 900px)");
-/** Whether the page is wide enough for two panes; the style sheet breaks at the same width. */
-export function useRoomy(): boolean {
-  const [wide, setWide] = useState(roomy.matches);
+function useMedia(media: MediaQueryList): boolean {
+  const [on, setOn] = useState(media.matches);
   useEffect(() => {
-    const read = () => setWide(roomy.matches);
-    roomy.addEventListener("change", read);
-    return () => roomy.removeEventListener("change", read);
+    const read = () => setOn(media.matches);
+    media.addEventListener("change", read);
+    return () => media.removeEventListener("change", read);
   }, []);
-  return wide;
+  return on;
 }
+const [roomy, spacious] = [900, 1181].map((width) => matchMedia(`(min-width: ${width}px)`));
+/** Whether the page is wide enough for two panes; the style sheet breaks at the same width. */
+export const useRoomy = () => useMedia(roomy);
+/** Whether a table of texts has room for columns of the source. */
+export const useSpacious = () => useMedia(spacious);

@@ -1,14 +1,30 @@
 // Taking the result away: tables, the report as one file, a link to this very view; charts are saved where they stand.
 import { useState } from "preact/hooks";
+import type { Factor, Summary } from "../contract";
 import { Choice, useAction } from "../parts/basics";
 import { save } from "../parts/save";
 import type { ExportedFormat, ExportedTable } from "../source";
 import { address, found, isFiltered, notice, nouns, query, source, useSummary, view } from "../state";
-import { count } from "../words";
+import { count, type Nouns } from "../words";
+
+/** What the tables of report.html hold, which is less than the run does. */
+function heldHere(all: Summary, words: Nouns): Record<ExportedTable, string> {
+  const number = (of: (f: Factor) => unknown[]) => all.factors.reduce((sum, f) => sum + of(f).length, 0);
+  const rest = "`goalspace explore` writes all.";
+  const sample = all.n_shown < all.n_texts ? `, ${count(all.n_shown)} of ${count(all.n_texts)}` : "";
+  return {
+    texts: `One row per ${words.text}${sample}, without copies: its columns, strongest ${words.factor} and all scores, to two decimals. Long ${words.texts} and values are cut; \`goalspace explore\` writes them whole.`,
+    factors: `One row per ${words.factor}: name, description, share, strength.`,
+    properties: `The ${count(number((f) => f.properties))} strongest ${words.properties}, each with its ${words.factor} and weight; ${rest}`,
+    evidence: `The ${count(number((f) => f.evidence))} sentences of this page that show a ${words.factor}; ${rest}`,
+  };
+}
 
 function Tables() {
-  const { run } = useSummary();
+  const summary = useSummary();
+  const { run } = summary;
   const words = nouns.value;
+  const copies = summary.n_rows > summary.n_texts;
   const [what, setWhat] = useState<ExportedTable>("texts");
   const [format, setFormat] = useState<ExportedFormat>("csv");
   const [only, setOnly] = useState(true);
@@ -21,12 +37,15 @@ function Tables() {
       save(blob, `${run}-${what}.${format}`);
     });
   const formats: ExportedFormat[] = source.served ? ["csv", "parquet", "json"] : ["csv", "json"];
-  const about: Record<ExportedTable, string> = {
-    texts: `One row per ${words.text}: its columns, strongest ${words.factor} and all scores.`,
+  const all: Record<ExportedTable, string> = {
+    texts: copies
+      ? `One row per ${words.text}, and one per copy of it: its own columns, strongest ${words.factor} and all scores.`
+      : `One row per ${words.text}: its columns, strongest ${words.factor} and all scores.`,
     factors: `One row per ${words.factor}: name, description, share, strength.`,
     properties: `One row per ${words.property}: its ${words.factor} and weight.`,
     evidence: `One row per sentence that shows a ${words.factor}.`,
   };
+  const about = source.served ? all : heldHere(summary, words);
   return (
     <section class="export-part" aria-label="Tables">
       <h2>A table</h2>

@@ -130,7 +130,9 @@ export function Factors() {
               }}
             />
           )}
-          {factors.length > 0 && <FiguresMenu name="factors" of=".factor-list" title={words.Factors} />}
+          {factors.length > 0 && (
+            <FiguresMenu name="factors" of=".factor-head, .factor-list" title={words.Factors} />
+          )}
         </div>
         <div class="factor-head quiet" aria-hidden="true">
           <span class="number">#</span>

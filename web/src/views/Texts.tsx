@@ -1,6 +1,7 @@
 // All texts as a table with search and filters, the why-panel beside it.
 import { Filters } from "../parts/Filters";
-import { Counted, TextRows } from "../parts/TextRows";
+import { Sorting } from "../parts/Sorting";
+import { Counted, Shown, TextRows } from "../parts/TextRows";
 import { nouns, rowAt } from "../state";
 import { Why } from "./Why";
 
@@ -11,6 +12,9 @@ export function Texts() {
         <div class="bar-line">
           <h2 class="title">{nouns.value.Texts}</h2>
           <Counted />
+          <Shown />
+          <span class="grow" />
+          <Sorting />
         </div>
         <Filters />
         <TextRows wide />

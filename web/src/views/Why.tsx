@@ -250,7 +250,7 @@ export function Why({ row }: { row: number }) {
   return (
     <section class="why" aria-label={`Why: ${nouns.value.text} ${data?.id ?? ""}`} aria-busy={loading}>
       <header class="why-head">
-        <h2 ref={heading} tabIndex={-1}>
+        <h2 ref={heading} tabIndex={-1} title={data?.id}>
           <bdi>{data?.id ?? `The ${nouns.value.text}`}</bdi>
         </h2>
         {data && <FactorLink index={data.dominant} quiet />}
