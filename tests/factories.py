@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from goalspace._edits import Edits
+from goalspace.factors import FactorSpace
 
 TOPICS = (
     (
@@ -101,11 +102,21 @@ class FakeFactors:
     factor_map: np.ndarray
     property_counts: np.ndarray
     links: FakeLinks
+    prototypes: np.ndarray
+    centre: np.ndarray
     hidden: tuple[int, ...] = ()
 
     @property
     def dim(self) -> int:
         return len(self.names)
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        return tuple(k for k in range(self.dim) if k not in self.hidden)
+
+    @property
+    def space(self) -> FactorSpace:
+        return FactorSpace(self)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -202,6 +213,8 @@ def make_factors(
             rng.normal(size=(n, 8)).astype(np.float32),
             rng.normal(size=(len(vocabulary), 8)).astype(np.float32),
         ),
+        prototypes=rng.normal(size=(k, 8)).astype(np.float32),
+        centre=np.zeros(8, dtype=np.float32),
     )
 
 

@@ -13,10 +13,10 @@ from goalspace import _report_view as answers
 from goalspace import _report_web
 from goalspace._report_compare import compare
 from goalspace._report_view import View
-from goalspace._report_why import metadata_told, why
+from goalspace._report_why import metadata_told, nearest, why
 
 MOST_TEXTS = 5_000  # texts that are inlined; of more, a sample
-MOST_CHARACTERS = 6_000_000  # of texts and metadata together
+MOST_CHARACTERS = 6_000_000  # of texts; their metadata are bounded by the number of columns and _METADATA
 LONGEST = 4_000  # characters of one text
 _FACTORS, _PROPERTIES = 6, 8  # reasons of one text
 _METADATA = 200  # characters of a value
@@ -77,6 +77,8 @@ def _texts(view: View) -> list[dict[str, Any]]:
         why(view, row, longest=LONGEST, n_factors=_FACTORS, n_properties=_PROPERTIES)
         for row in view.rows.tolist()
     ]
+    for item in told:  # by row: the page has the texts
+        item["near"] = nearest(view, item["row"], view.rows)
     metadata = view.run.corpus.metadata
     for name in metadata:
         values = metadata[name]

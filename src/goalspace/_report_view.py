@@ -14,6 +14,7 @@ import numpy as np
 
 from goalspace import _report_stages, _report_tables, _report_text
 from goalspace._columns import named_like_ids, snake
+from goalspace._structure import unit
 
 if TYPE_CHECKING:
     from goalspace.factors import Factors
@@ -207,10 +208,9 @@ class View:
         return correlate(self.factors.scores, self.factors.scores)
 
     @cached_property
-    def unit_scores(self) -> np.ndarray:
-        """The scores of every text, scaled to length 1 (n_texts, n_factors)."""
-        scores = self.factors.scores
-        return np.asarray(scores / np.maximum(np.linalg.norm(scores, axis=1, keepdims=True), 1e-12))
+    def places(self) -> np.ndarray:
+        """Where every text lies in the space that the factors span, as a direction (n_texts, dim)."""
+        return unit(self.factors.space.place(self.factors.links.text_vectors))
 
     @cached_property
     def property_places(self) -> np.ndarray:

@@ -170,19 +170,24 @@ def _analysis(view: View, row: int) -> str | None:
 
 
 def near(view: View, row: int) -> list[dict[str, Any]]:
-    """The nearest texts in factor space: those whose scores point in the same direction."""
-    scores = view.unit_scores
-    likeness = scores @ scores[row]
-    likeness[row] = -np.inf
-    count = min(_MOST_NEAR, len(likeness) - 1)
-    best = np.argpartition(-likeness, count - 1)[:count] if count > 0 else np.zeros(0, dtype=int)
+    """The nearest texts, as `Why.near` of web/src/contract.ts."""
     corpus = view.run.corpus
     return [
         {
-            "row": int(i),
-            "id": _report_text.line(str(corpus.ids[i]), 60),
-            "text": _report_text.line(corpus.texts[i], 160),
-            "r": round(float(likeness[i]), 3),
+            "row": other,
+            "id": _report_text.line(str(corpus.ids[other]), 60),
+            "text": _report_text.line(corpus.texts[other], 160),
+            "r": r,
         }
-        for i in best[np.argsort(-likeness[best], kind="stable")]
+        for other, r in nearest(view, row, np.arange(len(corpus)))
     ]
+
+
+def nearest(view: View, row: int, among: np.ndarray) -> list[tuple[int, float]]:
+    """The texts among some rows that lie in the most similar direction in the space of the factors; row and cosine."""
+    likeness = view.places[among] @ view.places[row]
+    likeness[among == row] = -np.inf
+    count = min(_MOST_NEAR, len(likeness) - 1)
+    best = np.argpartition(-likeness, count - 1)[:count] if count > 0 else np.zeros(0, dtype=int)
+    best = best[np.argsort(-likeness[best], kind="stable")]
+    return [(int(among[i]), round(float(likeness[i]), 3)) for i in best]

@@ -1,5 +1,5 @@
 // An invented run for looking at the pages without Python: deterministic, with the awkward texts a page must bear.
-import type { Comparison, Factor, Inlined, Why } from "../src/contract";
+import type { Comparison, Factor, Inlined } from "../src/contract";
 
 function random(seed: number) {
   let state = seed;
@@ -66,7 +66,7 @@ export function inventedData(n: number): Inlined {
     "A product with a rather long name (2nd generation)",
   ];
   const months = [...Array(8).keys()].map((m) => `2026-0${m + 1}`);
-  const texts: Why[] = [];
+  const texts: Inlined["texts"] = [];
   for (let i = 0; i < n; i++) {
     const f = Math.min(Math.floor(next() ** 1.6 * k), k - 1);
     dominant[i] = next() < 0.06 ? -1 : f;

@@ -105,7 +105,7 @@ export interface Why {                           // GET /api/texts/{row}
   factors: (Reason & { factor: number })[];      // weight: standardised score; strongest |score| first; start, end: the sentence that carries it
   properties: (Reason & { factor: number })[];   // weight: link strength; at most 15
   selected: { name: string; value: string }[];   // instruction data: what a selection or retrieval said of it
-  near: { row: number; id: string; text: string; r: number }[];   // the nearest texts in factor space, at most 5
+  near: { row: number; id: string; text: string; r: number }[];   // the nearest texts in the space of the factors, at most 5
 }
 
 export interface Comparison {                    // GET /api/compare?column=P[&a=CODE&b=CODE]
@@ -149,7 +149,7 @@ export interface Inlined {
   scores: string;                                // base64 of int16[n_factors][n_shown]: standardised scores × 100, cut to ±32,000
   columns: string[];                             // base64 of the bytes of GET /api/columns/{p}, one a column; numbers as float64
   layer: Layer;
-  texts: Why[];                                  // in the order of the map; near: [] (found in the page), properties: at most 8
+  texts: (Omit<Why, "near"> & { near: [row: number, r: number][] })[];   // in the order of the map; near: among these; properties: at most 8
   comparisons: Comparison[];                     // GET /api/compare?column=p of all texts, one a column; pair: null (computed in the page)
   agreements: Agreement[];                       // one a run of Summary.runs, or none
 }

@@ -144,22 +144,11 @@ export function inlinedSource(data: Inlined): Source {
     return { total: chosen.length, hits, rows: offset ? [] : chosen.map((i) => map.row[i]) };
   }
 
-  function nearest(i: number): Why["near"] {
-    const factors = summary.factors.map((f) => f.index);
-    const dots = texts.map((_, j) => {
-      const [dot, a, b] = factors.reduce(
-        ([d, x, y], k) => [d + score(k, i) * score(k, j), x + score(k, i) ** 2, y + score(k, j) ** 2],
-        [0, 0, 0],
-      );
-      return dot / Math.sqrt(a * b || 1);
+  const near = (i: number): Why["near"] =>
+    data.texts[i].near.map(([row, r]) => {
+      const other = texts[at.get(row) ?? 0];
+      return { row, id: other.id, text: other.text.slice(0, 300), r };
     });
-    return dots
-      .map((r, j) => ({ r, j }))
-      .filter(({ j }) => j !== i)
-      .sort((a, b) => b.r - a.r)
-      .slice(0, 5)
-      .map(({ r, j }) => ({ row: texts[j].row, id: texts[j].id, text: texts[j].text.slice(0, 300), r }));
-  }
 
   /** The texts of a group here, by code or between its least and its greatest number. */
   function membersOf(column: number, group: number) {
@@ -226,7 +215,7 @@ export function inlinedSource(data: Inlined): Source {
     why: async (row) => {
       const i = at.get(row);
       if (i === undefined) throw new Error("This text is not among those the page holds.");
-      return { ...texts[i], near: nearest(i) };
+      return { ...data.texts[i], near: near(i) };
     },
     compare: async (column, pair) => compare(column, pair),
     agreement: async (run) => {

@@ -218,7 +218,7 @@ function Body({ why }: { why: WhyData }) {
                   <span class="snippet" dir="auto">
                     {other.text}
                   </span>
-                  <span class="number quiet" title="Cosine of the factor scores">
+                  <span class="number quiet" title="Cosine in the space of the factors">
                     {other.r.toFixed(2)}
                   </span>
                 </button>
