@@ -123,6 +123,13 @@ def test_a_new_name_changes_the_name_only(make, fitted):
         make({"do": "rename", "factor": 0, "name": fitted.names[2]})
 
 
+def test_a_name_keeps_the_joiners_that_words_and_emoji_are_made_with(make):
+    said = "می\u200cخواهم 👩\u200d👩\u200d👧"
+    edited = make({"do": "rename", "factor": 1, "name": f"{said}\u202e\x07", "description": f"\ufeff{said}"})
+    assert edited.names[1] == said
+    assert edited.descriptions[1] == said
+
+
 def test_merged_factors_hold_the_properties_and_texts_of_both(make, fitted):
     edited = make({"do": "merge", "factors": [3, 1], "name": "both"})
     assert edited.dim == fitted.dim - 1
@@ -229,12 +236,15 @@ def test_a_factor_keeps_one_property_at_least(make, fitted):
         {"do": "rename", "factor": 0, "name": ""},
         {"do": "rename", "factor": 0, "name": "x" * 121},
         {"do": "rename", "factor": 0, "name": ["x"]},
+        {"do": "rename", "factor": 0, "name": " \u200d\u200c "},
+        {"do": "rename", "factor": 0, "name": "x", "description": "x" * 401},
         {"do": "rename", "factor": True, "name": "x"},
         {"do": "rename", "factor": 99, "name": "x"},
         {"do": "merge", "factors": [1]},
         {"do": "merge", "factors": [1, 1]},
         {"do": "merge", "factors": [1, {}]},
         {"do": "split", "factor": 0, "into": 1},
+        {"do": "split", "factor": 0, "into": 13},
         {"do": "split", "factor": 0, "into": 10**9},
         {"do": "hide", "factor": 0, "hidden": 1},
         {"do": "move", "property": "no such thing", "to": 0},

@@ -14,6 +14,7 @@ import numpy as np
 
 from goalspace import _report_stages, _report_tables, _report_text
 from goalspace._columns import named_like_ids, snake
+from goalspace._edit_checks import LIMITS
 
 if TYPE_CHECKING:
     from goalspace.factors import Factors
@@ -242,6 +243,7 @@ def summary(
         ],
         "findings": [_finding(told, finding) for finding in told["findings"]],
         "edits": told["edits"],
+        "limits": LIMITS,
     }
 
 
