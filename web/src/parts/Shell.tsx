@@ -2,17 +2,16 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Theme, theme } from "../colour";
+import { redo, undo } from "../edits";
 import { MapView } from "../map/MapView";
 import {
   factorAt,
   failure,
   notice,
   nouns,
-  redo,
   rowAt,
   source,
   summary,
-  undo,
   useSummary,
   type View,
   view,
