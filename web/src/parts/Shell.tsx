@@ -192,6 +192,7 @@ function useShortcuts(onHelp: () => void) {
       }
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key === "Escape") {
+        if (target.matches("[type=search]:not(:placeholder-shown)")) return; // the browser clears it
         if (typing) target.blur();
         else if (rowAt.peek() !== null) rowAt.value = null;
         else if (view.peek() === "factors") factorAt.value = null;
