@@ -179,6 +179,11 @@ export const openTexts = (part: Query) =>
     rowAt.value = null;
     view.value = "texts";
   });
+export const openText = (row: number) =>
+  batch(() => {
+    rowAt.value = row;
+    view.value = "texts";
+  });
 export const textsOfFactor = (factor: number): Query => ({
   dominant: [factor],
   sort: { by: "factor", at: factor, down: true },
@@ -296,7 +301,8 @@ export function restore(hash: string) {
   batch(() => {
     view.value = VIEWS.find((v) => v === parts.get("view")) ?? "map";
     factorAt.value = index(parts.get("factor"), all.factors.length);
-    rowAt.value = index(parts.get("text"), 1e9);
+    const row = index(parts.get("text"), 1e9);
+    rowAt.value = row !== null && positions.peek()?.row.includes(row) ? row : null;
     const [by, at] = (parts.get("colour") ?? "").split(":");
     const place = index(at, by === "column" ? all.columns.length : all.factors.length);
     colour.value =

@@ -9,6 +9,7 @@ import {
   colour,
   factorAt,
   nouns,
+  openText,
   openTexts,
   query,
   rowAt,
@@ -147,14 +148,7 @@ function Evidence({ sentences }: { sentences: Sentence[] }) {
             <span class="quiet">{s.after}</span>
           </blockquote>
           <p class="under">
-            <button
-              type="button"
-              class="link"
-              onClick={() => {
-                rowAt.value = s.row;
-                view.value = "texts";
-              }}
-            >
+            <button type="button" class="link" onClick={() => openText(s.row)}>
               <bdi>{s.id}</bdi>
             </button>
             <span class="number">{signed(s.score, 1)}</span>
