@@ -123,6 +123,13 @@ def test_a_new_name_changes_the_name_only(make, fitted):
         make({"do": "rename", "factor": 0, "name": fitted.names[2]})
 
 
+def test_a_name_keeps_the_joiners_that_words_and_emoji_are_made_with(make):
+    said = "می\u200cخواهم 👩\u200d👩\u200d👧"
+    edited = make({"do": "rename", "factor": 1, "name": f"{said}\u202e\x07", "description": f"\ufeff{said}"})
+    assert edited.names[1] == said
+    assert edited.descriptions[1] == said
+
+
 def test_merged_factors_hold_the_properties_and_texts_of_both(make, fitted):
     edited = make({"do": "merge", "factors": [3, 1], "name": "both"})
     assert edited.dim == fitted.dim - 1
@@ -229,12 +236,15 @@ def test_a_factor_keeps_one_property_at_least(make, fitted):
         {"do": "rename", "factor": 0, "name": ""},
         {"do": "rename", "factor": 0, "name": "x" * 121},
         {"do": "rename", "factor": 0, "name": ["x"]},
+        {"do": "rename", "factor": 0, "name": " \u200d\u200c "},
+        {"do": "rename", "factor": 0, "name": "x", "description": "x" * 401},
         {"do": "rename", "factor": True, "name": "x"},
         {"do": "rename", "factor": 99, "name": "x"},
         {"do": "merge", "factors": [1]},
         {"do": "merge", "factors": [1, 1]},
         {"do": "merge", "factors": [1, {}]},
         {"do": "split", "factor": 0, "into": 1},
+        {"do": "split", "factor": 0, "into": 13},
         {"do": "split", "factor": 0, "into": 10**9},
         {"do": "hide", "factor": 0, "hidden": 1},
         {"do": "move", "property": "no such thing", "to": 0},
@@ -283,13 +293,14 @@ def test_edits_are_kept_undone_and_redone_to_the_bit(server, folder, fitted):
     for state in states[-2::-1]:
         undone = server.post("/api/undo", {})
         same(Run.open(folder).factors, state)
-    assert undone == {**first, "edits": {"done": [], "undone": len(EDITS), "lost": []}}
+    left = {"done": [], "undone": len(EDITS), "lost": [], "lines": 2 * len(EDITS)}
+    assert undone == {**first, "edits": left, "moved": [[k] for k in range(fitted.dim)]}
     same(Run.open(folder).factors, fitted)
     assert server.ask("/api/undo", {}).status == 409
     for state in states[1:]:
         again = server.post("/api/redo", {})
         same(Run.open(folder).factors, state)
-    assert again == told
+    assert again == {**told, "edits": {**told["edits"], "lines": 3 * len(EDITS)}}
     assert server.ask("/api/redo", {}).status == 409
     lines = [json.loads(line) for line in (folder / "edits.jsonl").read_text().splitlines()]
     assert len(lines) == 3 * len(EDITS)
@@ -319,6 +330,48 @@ def test_edits_outlive_the_server_and_are_undone_by_another(server, folder, fitt
         for _ in range(3):
             again.post("/api/undo", {})
         same(Run.open(folder).factors, fitted)
+
+
+def test_the_answer_to_an_edit_says_what_became_of_every_factor(server):
+    merged = server.post("/api/edits", {"do": "merge", "factors": [2, 0]})
+    assert merged["moved"] == [[0], [1], [0], [2]]
+    split = server.post("/api/edits", {"do": "split", "factor": 0, "into": 2})
+    assert split["moved"] == [[0, 1], [2], [3]]
+    assert server.post("/api/undo", {})["moved"] == [[0], [0], [1], [2]]
+    assert server.post("/api/undo", {})["moved"] == [[0, 2], [1], [3]]
+    assert server.post("/api/redo", {})["moved"] == merged["moved"]
+    assert server.post("/api/redo", {})["moved"] == split["moved"]
+    hidden = server.post("/api/edits", {"do": "hide", "factor": 3, "hidden": True})
+    assert hidden["moved"] == [[0], [1], [2], [3]]
+    at = hidden["edits"]["lines"]
+    assert server.get("/api/summary?seen=0") == {**hidden, "moved": [[0, 1], [2], [0, 1], [3]]}
+    assert server.get(f"/api/summary?seen={at}") == {**hidden, "moved": [[0], [1], [2], [3]]}
+    for seen in (at + 1, -1, "x"):
+        assert server.ask(f"/api/summary?seen={seen}").status == 400
+
+
+def test_undo_by_another_server_says_what_became_of_every_factor(server, folder):
+    server.post("/api/edits", EDITS[1])
+    server.stop()
+    with ExplorerServer(folder, "--edit") as again:
+        assert again.post("/api/undo", {})["moved"] == [[0], [1, 2], [3]]
+        assert again.ask("/api/summary?seen=0").status == 400  # before its time
+
+
+def test_an_edit_of_factors_that_are_others_by_now_is_refused(server, fitted):
+    first = server.get("/api/summary")["edits"]["lines"]
+    server.post("/api/edits", {"do": "merge", "factors": [0, 1], "seen": first})
+    late = {"do": "rename", "factor": 2, "name": "mine", "seen": first}
+    for path, body in (("/api/edits", late), ("/api/undo", {"seen": first}), ("/api/redo", {"seen": first})):
+        answer = server.ask(path, body)
+        assert answer.status == 409
+        assert "changed in another tab" in answer.json()["error"]
+        assert "\n" not in answer.json()["error"]
+    now = server.get("/api/summary")
+    assert [edit["do"] for edit in now["edits"]["done"]] == ["merge"]
+    told = server.post("/api/edits", {**late, "factor": 1, "seen": now["edits"]["lines"]})
+    assert told["factors"][1]["name"] == "mine"
+    assert "seen" not in told["edits"]["done"][-1]
 
 
 def test_an_edit_that_fails_leaves_no_line(server, folder):

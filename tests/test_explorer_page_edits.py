@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -181,6 +182,188 @@ def test_an_edit_that_is_refused_says_why(browser, server):
         dialog.get_by_role("button", name="Cancel").click()
         expect(page.get_by_role("dialog")).to_have_count(0)
     assert server.get("/api/summary")["edits"]["done"] == []
+
+
+def test_a_refused_edit_leaves_the_map_as_it_is(browser, server):
+    with visitor(browser) as visit:
+        page = visit(f"{server.url}#view=factors&factor=0", expected=("400",))
+        dialog = edit(page, "Split…")
+        dialog.get_by_label("Into how many").fill("12")
+        dialog.get_by_role("button", name="Split", exact=True).click()
+        expect(dialog.get_by_role("alert")).to_contain_text("too few for 12 parts")
+        expect(dialog.get_by_role("button", name="Split", exact=True)).to_be_focused()
+        dialog.get_by_role("button", name="Cancel").click()
+        go(page, "Map")
+        page.get_by_role("combobox", name="Colour by").select_option("product")
+        legend = page.get_by_role("list", name="Legend")
+        expect(legend.get_by_role("button", name="Home router")).to_be_visible()
+        expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_dialogs_take_as_much_as_the_server(visit, server):
+    limits = server.get("/api/summary")["limits"]
+    page = visit("view=factors&factor=0")
+    for what, label, limit in (
+        ("Rename…", "Name", "name"),
+        ("Rename…", "Description", "description"),
+        ("Merge…", "Name, if it should have a new one", "name"),
+        ("Add a property…", "The property, in your words", "name"),
+    ):
+        dialog = edit(page, what)
+        expect(dialog.get_by_label(label)).to_have_attribute("maxlength", str(limits[limit]))
+        dialog.get_by_role("button", name="Cancel").click()
+    dialog = edit(page, "Split…")
+    into = dialog.get_by_label("Into how many")
+    into.fill(str(limits["parts"]))
+    expect(dialog.get_by_role("button", name="Split", exact=True)).to_be_enabled()
+    into.fill(str(limits["parts"] + 1))
+    expect(dialog.get_by_role("button", name="Split", exact=True)).to_be_disabled()
+
+
+def test_merging_says_what_becomes_of_the_texts(visit):
+    page = visit("view=factors&factor=0")
+    expect(edit(page, "Merge…")).to_contain_text("its number of texts need not be their sum")
+
+
+# ---------------------------------------------------------------- numbers of factors
+
+
+def merge_first_two(page: Any) -> None:
+    """Merge factors 0 and 1 on the card of one of them."""
+    first, second = names(page)[:2]
+    page.get_by_role("region", name="Factors").get_by_role("button", name=first).click()
+    dialog = edit(page, "Merge…")
+    dialog.get_by_role("checkbox", name=second, exact=True).check()
+    dialog.get_by_role("button", name="Merge", exact=True).click()
+    said(page, "Merged.")
+
+
+def shown(page: Any) -> Any:
+    """The chips of the filters."""
+    return page.get_by_role("list", name="Filters").get_by_role("listitem")
+
+
+def test_an_edit_in_another_tab_first_is_told_and_nothing_is_done(browser, server):
+    with visitor(browser) as visit:
+        page = visit(f"{server.url}#view=factors&factor=5", expected=("409",))
+        before = names(page)
+        dialog = edit(page, "Rename…")
+        dialog.get_by_label("Name").fill("Mine")
+        server.post("/api/edits", {"do": "merge", "factors": [0, 1]})
+        dialog.get_by_role("button", name="Rename", exact=True).click()
+        said(page, "changed in another tab")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page.get_by_role("heading", name=before[5], exact=True)).to_be_visible()
+        assert names(page)[1:] == before[2:]
+        entries = page.get_by_role("region", name="Factors").get_by_role("listitem")
+        expect(entries).to_have_count(len(before) - 1)
+        dialog = edit(page, "Rename…")
+        dialog.get_by_label("Name").fill("Mine")
+        dialog.get_by_role("button", name="Rename", exact=True).click()
+        said(page, "Renamed.")
+        assert names(page)[1:] == [*before[2:5], "Mine", *before[6:]]
+    for _ in range(2):
+        server.post("/api/undo", {})
+
+
+def test_what_is_shown_keeps_to_its_factors(visit):
+    where = {
+        "dominant": [0, 5],
+        "factors": [{"factor": 6, "low": -9, "high": None}],
+        "sort": {"by": "factor", "at": 8, "down": True},
+    }
+    page = visit(f"view=factors&factor=5&colour=score:7&query={json.dumps(where)}")
+    before = names(page)
+
+    def check(dominant: list[str], scores: str, sort: int) -> None:
+        go(page, "Texts")
+        for name in [*dominant, f"{scores}: at least -9"]:
+            expect(shown(page).filter(has_text=name)).to_have_count(1)
+        expect(shown(page)).to_have_count(len(dominant) + 2)  # and a link that clears them
+        expect(page.get_by_role("grid")).to_be_visible()
+        asked = parse_qs(urlsplit(page.url).fragment)
+        assert json.loads(asked["query"][0])["sort"] == {**where["sort"], "at": sort}
+        go(page, "Map")
+        colour = page.get_by_role("combobox", name="Colour by")
+        expect(colour.locator("option:checked")).to_have_text(before[7])
+        go(page, "Factors")
+
+    merge_first_two(page)
+    merged = names(page)[0]
+    check([merged, before[5]], before[6], 7)
+    page.keyboard.press("Control+z")
+    said(page, "Undone.")
+    check([before[0], before[1], before[5]], before[6], 8)
+
+
+def test_what_is_gone_is_left_out(visit, server):
+    page = visit("view=factors&factor=0")
+    n_texts = server.get("/api/summary")["n_texts"]
+    told = server.post("/api/edits", {"do": "split", "factor": 0, "into": 2})
+    page.reload()
+    last = told["factors"][1]
+    page.get_by_role("region", name="Factors").get_by_role("button", name=last["name"]).click()
+    page.get_by_role("button", name="Show its texts").click()
+    expect(page.get_by_text(f"{last['n_texts']} of {n_texts} texts")).to_be_visible()
+    page.keyboard.press("Control+z")
+    said(page, "Undone.")
+    whole = server.get("/api/summary")["factors"][0]
+    expect(shown(page).filter(has_text=whole["name"])).to_have_count(1)
+    expect(page.get_by_text(f"{whole['n_texts']} of {n_texts} texts")).to_be_visible()
+
+
+def test_back_shows_the_factor_of_then_under_its_new_number(visit):
+    page = visit("view=factors&factor=5")
+    wanted = names(page)[5]
+    go(page, "Texts")
+    go(page, "Factors")
+    merge_first_two(page)
+    page.go_back()
+    expect(page.get_by_role("main")).to_have_attribute("data-view", "texts")
+    page.go_back()
+    expect(page.get_by_role("heading", name=wanted, exact=True)).to_be_visible()
+    assert "factor=4" in page.url
+
+
+def test_edits_follow_each_other_as_fast_as_keys_are_pressed(visit, server):
+    page = visit("view=edits")
+    for name in ("one", "two", "three"):
+        server.post("/api/edits", {"do": "rename", "factor": 0, "name": name})
+    page.reload()
+    listed = page.get_by_role("list", name="Edits").get_by_role("listitem")
+    expect(listed).to_have_count(3)
+    page.evaluate(
+        """() => { for (let i = 0; i < 2; i++) document.body.dispatchEvent(
+            new KeyboardEvent("keydown", {key: "z", ctrlKey: true, bubbles: true})) }"""
+    )
+    expect(listed).to_have_count(1)
+    said(page, "Undone.")
+
+
+def test_the_keyboard_goes_back_to_the_card_after_an_edit(visit):
+    page = visit("view=factors&factor=2")
+    dialog = edit(page, "Rename…")
+    dialog.get_by_label("Name").fill("By keyboard")
+    dialog.get_by_role("button", name="Rename", exact=True).press("Enter")
+    said(page, "Renamed.")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("button", name="Edit", exact=True)).to_be_focused()
+    first = names(page)[0]
+    dialog = edit(page, "Merge…")
+    dialog.get_by_role("checkbox", name=first, exact=True).check()
+    dialog.get_by_role("button", name="Merge", exact=True).press("Enter")
+    said(page, "Merged.")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("article").get_by_role("heading", level=2)).to_be_focused()
+    card = page.get_by_role("article").get_by_role("region", name="Properties")
+    removed = card.get_by_role("listitem").first.get_by_role("button").first.inner_text()
+    card.get_by_role("button", name=f"Edit {removed}", exact=True).press("Enter")
+    page.get_by_role("button", name="Remove", exact=True).press("Enter")
+    said(page, "Removed.")
+    expect(page.get_by_role("article").get_by_role("heading", level=2)).to_be_focused()
+
+
+# ---------------------------------------------------------------- others who read
 
 
 def test_the_report_and_a_reader_see_the_edits(visit, server, browser, tmp_path):

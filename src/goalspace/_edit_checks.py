@@ -9,9 +9,11 @@ from goalspace._vocabulary import normalise
 from goalspace.errors import InputError
 from goalspace.factors import Factors
 
-MOST_PARTS = 12
 _LONGEST_NAME = 120  # characters
 _LONGEST_DESCRIPTION = 400
+_MOST_PARTS = 12
+LIMITS = {"name": _LONGEST_NAME, "description": _LONGEST_DESCRIPTION, "parts": _MOST_PARTS}
+_JOINERS = "\u200c\u200d"  # without which Persian words and joined emoji are others
 
 
 def check(factors: Factors, edit: Any) -> dict[str, Any]:
@@ -51,8 +53,8 @@ def _several(factors: Factors, value: Any, name: str) -> list[int]:
 
 def _line(_: Factors, value: Any, name: str) -> str:
     text = " ".join(value.split()) if isinstance(value, str) else ""
-    text = "".join(c for c in text if c.isprintable())
-    if not 0 < len(text) <= _LONGEST_NAME:
+    text = _printable(text)
+    if not text.strip(_JOINERS) or len(text) > _LONGEST_NAME:
         raise InputError(f"'{name}' must be a text of 1 to {_LONGEST_NAME} characters.")
     return text
 
@@ -60,7 +62,11 @@ def _line(_: Factors, value: Any, name: str) -> str:
 def _paragraph(_: Factors, value: Any, name: str) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST_DESCRIPTION:
         raise InputError(f"'{name}' must be a text of at most {_LONGEST_DESCRIPTION} characters.")
-    return "".join(c for c in " ".join(value.split()) if c.isprintable())
+    return _printable(" ".join(value.split()))
+
+
+def _printable(text: str) -> str:
+    return "".join(c for c in text if c.isprintable() or c in _JOINERS)
 
 
 def _property(factors: Factors, value: Any, name: str) -> str:
@@ -85,8 +91,8 @@ def _flag(_: Factors, value: Any, name: str) -> bool:
 
 
 def _count(_: Factors, value: Any, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 2 <= value <= MOST_PARTS:
-        raise InputError(f"'{name}' must be a number from 2 to {MOST_PARTS}.")
+    if isinstance(value, bool) or not isinstance(value, int) or not 2 <= value <= _MOST_PARTS:
+        raise InputError(f"'{name}' must be a number from 2 to {_MOST_PARTS}.")
     return value
 
 

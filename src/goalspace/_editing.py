@@ -49,6 +49,19 @@ def apply(bench: Bench, factors: Factors, edit: Mapping[str, Any]) -> Factors:
     return _edit_property(bench, factors, edit)
 
 
+def successors(edit: Mapping[str, Any], n_before: int, n_after: int) -> list[list[int]]:
+    """Return which factors each of `n_before` became: the merged one, every part of what was split, or itself."""
+    if edit["do"] == "merge":
+        first, *others = edit["factors"]
+        place = {k: i for i, k in enumerate(k for k in range(n_before) if k not in others)}
+        return [[place[first if k in others else k]] for k in range(n_before)]
+    if edit["do"] == "split":
+        split, more = edit["factor"], n_after - n_before
+        parts = list(range(split, split + more + 1))
+        return [parts if k == split else [k + more if k > split else k] for k in range(n_before)]
+    return [[k] for k in range(n_before)]
+
+
 # ---------------------------------------------------------------- the edits
 
 
@@ -93,10 +106,9 @@ def _merge(bench: Bench, factors: Factors, edit: Mapping[str, Any]) -> Factors:
     if np.linalg.norm(direction) < 1e-9:  # factors that lost all their texts in the fit
         direction = sum(_mean_property(bench, factors, draft, k) for k in merged)
     whole = Part(prototype=structure.unit(direction[None])[0], replaces=tuple(merged), name=name)
-    place = {k: i for i, k in enumerate(k for k in range(factors.dim) if k not in merged[1:])}
-    draft.parts = [whole if k == merged[0] else Part(k) for k in place]
-    renumber = [place[merged[0]] if k in merged else place[k] for k in range(factors.dim)]
-    draft.assignment = _renumbered(draft.assignment, renumber)
+    kept = [k for k in range(factors.dim) if k not in merged[1:]]
+    draft.parts = [whole if k == merged[0] else Part(k) for k in kept]
+    draft.assignment = _renumbered(draft.assignment, successors(edit, factors.dim, len(kept)))
     return finish(bench, factors, draft)
 
 
@@ -128,8 +140,7 @@ def _split(bench: Bench, factors: Factors, edit: Mapping[str, Any]) -> Factors:
         *parts,
         *(Part(i) for i in range(k + 1, factors.dim)),
     ]
-    shift = len(parts) - 1
-    draft.assignment = _renumbered(draft.assignment, [i if i <= k else i + shift for i in range(factors.dim)])
+    draft.assignment = _renumbered(draft.assignment, successors(edit, factors.dim, len(draft.parts)))
     draft.assignment[own] = k + loadings[kept].argmax(axis=0)
     return finish(bench, factors, draft)
 
@@ -190,8 +201,9 @@ def _nearest(factors: Factors) -> np.ndarray:
     return structure.assign_texts(factors.links.text_vectors, factors.prototypes, factors.centre)
 
 
-def _renumbered(assignment: np.ndarray, numbers: Sequence[int]) -> np.ndarray:
-    return np.asarray(np.array([*numbers, -1], dtype=np.int32)[assignment])
+def _renumbered(assignment: np.ndarray, became: Sequence[Sequence[int]]) -> np.ndarray:
+    """The factor of every property after an edit; where its factor became several, the first."""
+    return np.asarray(np.array([*(first for first, *_ in became), -1], dtype=np.int32)[assignment])
 
 
 def _mean_property(bench: Bench, factors: Factors, draft: Draft, k: int) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from goalspace._consequences import Bench
 from goalspace._edit_checks import check
-from goalspace._editing import apply
+from goalspace._editing import apply, successors
 from goalspace._files import atomic_path, digest, read_json, write_atomic, write_json
 from goalspace._formats import text_lines
 from goalspace.errors import InputError
@@ -52,12 +52,14 @@ class Entry:
 class Edits:
     """What the log says: the edits that hold, and those that were undone, the next to redo last.
 
-    `lost` has a line for each edit that holds and could not be applied to the factors as they are now.
+    `lost` has a line for each edit that holds and could not be applied to the factors as they are now. `n_lines` counts
+    the lines of the log, which only grows: it tells one state of the factors from another.
     """
 
     done: tuple[Entry, ...] = ()
     undone: tuple[Entry, ...] = ()
     lost: tuple[str, ...] = ()
+    n_lines: int = 0
 
     def told(self) -> dict[str, Any]:
         """The edits as `Summary.edits` of web/src/contract.ts."""
@@ -65,6 +67,7 @@ class Edits:
             "done": [{**entry.edit, "said": entry.said} for entry in self.done],
             "undone": len(self.undone),
             "lost": list(self.lost),
+            "lines": self.n_lines,
         }
 
 
@@ -79,11 +82,13 @@ def read_log(folder: Path) -> Edits:
     path = folder / LOG
     done: list[Entry] = []
     undone: list[Entry] = []
+    n_lines = 0
     if not path.is_file():
         return Edits()
     for number, line in enumerate(text_lines(path), 1):
         if not line.strip():
             continue
+        n_lines += 1
         try:
             record = json.loads(line)
             if record.get("undo"):
@@ -97,7 +102,7 @@ def read_log(folder: Path) -> Edits:
             raise InputError(
                 f"{path}, line {number}: this is no edit. Take the line out, then run: goalspace factor {folder}"
             ) from None
-    return Edits(tuple(done), tuple(undone), _lost(folder))
+    return Edits(tuple(done), tuple(undone), _lost(folder), n_lines)
 
 
 def _read_entry(record: Mapping[str, Any]) -> Entry:
@@ -200,6 +205,13 @@ def replay(bench: Bench, fitted: Factors, entries: Sequence[Entry]) -> tuple[Fac
         except InputError as error:
             lost.append(f"Not applied: {entry.said} {error}")
     return factors, tuple(lost)
+
+
+def became(before: Factors, entry: Entry, after: Factors) -> list[list[int]]:
+    """Which factors each of those before an edit of the log became; the same ones if it could not be made."""
+    if before.dim == after.dim:
+        return [[k] for k in range(before.dim)]
+    return successors(_found_again(before, entry), before.dim, after.dim)
 
 
 def follow(folder: Path, bench: Bench, fitted: Factors, fit: str) -> None:

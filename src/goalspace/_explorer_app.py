@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp
 
+    from goalspace._explorer_edits import Editor
     from goalspace._report_view import View
+    from goalspace.run import Run
 
 
 def make_app(session: Session, *, token: str, port: int, ticket: str = "") -> ASGIApp:
@@ -108,8 +110,9 @@ async def _failed(_: Request, error: Exception) -> Response:
     return error_answer(500, f"goalspace failed here ({type(error).__name__}). Please report it.")
 
 
-def _summary(session: Session, _: Request) -> Response:
-    return json_answer(session.summary())
+def _summary(session: Session, request: Request) -> Response:
+    seen = request.query_params.get("seen")
+    return json_answer(session.summary(None if seen is None else _number(seen, "seen", 10**9)))
 
 
 def _map(session: Session, _: Request) -> Response:
@@ -229,26 +232,27 @@ def _as_file(name: str) -> str:
 
 
 async def _change(session: Session, request: Request) -> Response:
-    _allow_edits(session)
-    edit = await _object(request)
-    return await _in_thread(lambda: json_answer(session.change(edit)))
+    return await _edited(session, request, lambda editor, edit: editor.do(edit))
 
 
-def _undo(session: Session, _: Request) -> Response:
-    _allow_edits(session)
-    return json_answer(session.undo())
+async def _undo(session: Session, request: Request) -> Response:
+    return await _edited(session, request, lambda editor, _: editor.undo())
 
 
-def _redo(session: Session, _: Request) -> Response:
-    _allow_edits(session)
-    return json_answer(session.redo())
+async def _redo(session: Session, request: Request) -> Response:
+    return await _edited(session, request, lambda editor, _: editor.redo())
 
 
-def _allow_edits(session: Session) -> None:
+async def _edited(
+    session: Session, request: Request, act: Callable[[Editor, dict[str, Any]], Run]
+) -> Response:
     if not session.edit:
         from starlette.exceptions import HTTPException
 
         raise HTTPException(403, "This page only reads. Start it with --edit to change factors.")
+    given = await _object(request)
+    seen = given.pop("seen", None)
+    return await _in_thread(lambda: json_answer(session.follow(lambda editor: act(editor, given), seen)))
 
 
 def _page(request: Request) -> Response:

@@ -7,6 +7,7 @@ from typing import Any
 
 from goalspace import _edits
 from goalspace._editing import apply
+from goalspace._explorer_queries import integer
 from goalspace._record import locked
 from goalspace.encoders import Encoder
 from goalspace.errors import GoalspaceError
@@ -32,6 +33,22 @@ class Editor:
         self._bench = run.bench(encoder)
         # factors after so many edits; what is not here is made again from the fitted ones
         self._states: dict[int, Factors] = {0: run.fitted, len(run.edits.done): run.factors}
+        self._first_line = run.edits.n_lines
+        self._moved: list[list[list[int]]] = []  # by line since: which factors each became
+
+    def moved_since(self, n_lines: Any) -> list[list[int]]:
+        """Which factors each of those became that were there when the log had so many lines; none where one is gone.
+
+        Raises
+        ------
+        InputError
+            If the log never had so many since this run was opened.
+        """
+        step = integer(n_lines, "seen", self._first_line, self.run.edits.n_lines + 1) - self._first_line
+        became = [[k] for k in range(self.run.factors.dim)]
+        for moved in reversed(self._moved[step:]):
+            became = [sorted({after for k in to for after in became[k]}) for to in moved]
+        return became
 
     def do(self, edit: Any) -> Run:
         """Make an edit.
@@ -47,7 +64,8 @@ class Editor:
             factors = apply(self._bench, self.run.factors, entry.edit)
             n_done = len(self.run.edits.done)
             self._states = {n: state for n, state in self._states.items() if n <= n_done}
-            return self._keep(entry, n_done + 1, factors, self.run.edits.lost)
+            moved = _edits.became(self.run.factors, entry, factors)
+            return self._keep(entry, n_done + 1, factors, self.run.edits.lost, moved)
 
     def undo(self) -> Run:
         """Take the last edit back: the factors are those of before, bit for bit."""
@@ -68,9 +86,22 @@ class Editor:
             lost = edits.lost
             if n_done not in self._states or lost:
                 self._states[n_done], lost = _edits.replay(self._bench, self.run.fitted, entries)
-            return self._keep(act, n_done, self._states[n_done], lost)
+            now, then = self.run.factors, self._states[n_done]
+            if act == "redo":
+                moved = _edits.became(now, entries[-1], then)
+            else:
+                made = _edits.became(then, edits.done[-1], now)
+                moved = [[old for old, new in enumerate(made) if k in new] for k in range(now.dim)]
+            return self._keep(act, n_done, then, lost, moved)
 
-    def _keep(self, entry: _edits.Entry | str, n_done: int, factors: Factors, lost: tuple[str, ...]) -> Run:
+    def _keep(
+        self,
+        entry: _edits.Entry | str,
+        n_done: int,
+        factors: Factors,
+        lost: tuple[str, ...],
+        moved: list[list[int]],
+    ) -> Run:
         _edits.append(self.run.path, entry)
         if n_done:
             _edits.save(self.run.path, factors, self.run.fit, lost)
@@ -79,6 +110,7 @@ class Editor:
         self._states[n_done] = factors
         for n in sorted(self._states)[1:-_KEPT]:
             del self._states[n]
+        self._moved.append(moved)
         self.run = self.run.edited(factors)
         return self.run
 

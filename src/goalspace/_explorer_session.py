@@ -49,8 +49,14 @@ class Session:
         view.correlations  # noqa: B018 - computed before the page asks
         return view
 
-    def summary(self) -> dict[str, Any]:
-        """The first answer that the page asks for."""
+    def summary(self, seen: int | None = None) -> dict[str, Any]:
+        """The first answer that the page asks for; with which factors those became that it has `seen`."""
+        if seen is None or self._editor is None:
+            return self._summary()
+        with self._changing:  # the numbers are those of this summary
+            return {**self._summary(), "moved": self._editor.moved_since(seen)}
+
+    def _summary(self) -> dict[str, Any]:
         able = {
             "edit": self.edit,
             "meaning": self.meaning.possible,
@@ -63,22 +69,34 @@ class Session:
         """The run as one HTML file that needs no server."""
         return render_html(self.view.run, self.view.told)
 
-    def change(self, edit: Any) -> dict[str, Any]:
-        """Make an edit; returns the new summary."""
-        return self._follow(lambda editor: editor.do(edit))
+    def follow(self, act: Callable[[Editor], Run], seen: Any = None) -> dict[str, Any]:
+        """Make, undo or redo an edit.
 
-    def undo(self) -> dict[str, Any]:
-        """Take the last edit back; returns the new summary."""
-        return self._follow(Editor.undo)
+        Parameters
+        ----------
+        act
+            What the editor is to do.
+        seen
+            Lines of the log when the page looked last (`Summary.edits.lines`): the numbers of factors in an edit are
+            of that state. None stands for the state as it is.
 
-    def redo(self) -> dict[str, Any]:
-        """Make the edit again that was taken back last; returns the new summary."""
-        return self._follow(Editor.redo)
+        Returns
+        -------
+        The new summary, with which factors those before became.
 
-    def _follow(self, act: Callable[[Editor], Run]) -> dict[str, Any]:
+        Raises
+        ------
+        GoalspaceError
+            If the factors are others than the page has seen.
+        """
         if self._editor is None:
             raise GoalspaceError("This page only reads. Start it with --edit to change factors.")
         with self._changing:  # one edit at a time; readers keep the view that they began with
+            before = self.run.edits.n_lines
+            if seen is not None and seen != before:
+                raise GoalspaceError(
+                    "The factors were changed in another tab. Nothing was done here: look at them as they are now."
+                )
             self.run = act(self._editor)
             self.view = self._look()
-            return self.summary()
+            return {**self._summary(), "moved": self._editor.moved_since(before)}

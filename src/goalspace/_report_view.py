@@ -14,6 +14,7 @@ import numpy as np
 
 from goalspace import _report_stages, _report_tables, _report_text
 from goalspace._columns import named_like_ids, snake
+from goalspace._edit_checks import LIMITS
 from goalspace._structure import unit
 
 if TYPE_CHECKING:
@@ -273,6 +274,7 @@ def summary(
         ],
         "findings": [_finding(told, finding) for finding in told["findings"]],
         "edits": _edits(told["edits"]),
+        "limits": LIMITS,
     }
 
 
@@ -336,8 +338,8 @@ def _finding(told: Mapping[str, Any], finding: Mapping[str, Any]) -> str:
 def _edits(told: Mapping[str, Any]) -> dict[str, Any]:
     isolated = _report_text.quotes_isolated
     return {
+        **told,
         "done": [{**edit, "said": isolated(edit["said"])} for edit in told["done"]],
-        "undone": told["undone"],
         "lost": [isolated(sentence) for sentence in told["lost"]],
     }
 

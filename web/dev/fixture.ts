@@ -219,7 +219,8 @@ export function inventedData(n: number): Inlined {
       ],
       stages: [{ name: "Properties", facts: "offline; 2,182 properties", seconds: 35 }],
       findings: ["“invoice · payment” is twice as frequent in Online backup."],
-      edits: { done: [], undone: 0, lost: [] },
+      edits: { done: [], undone: 0, lost: [], lines: 0 },
+      limits: { name: 120, description: 400, parts: 12 },
       citations: [
         { what: "method", text: "Instruct-LF (NAACL 2025)", url: "https://arxiv.org/abs/2502.15147" },
       ],

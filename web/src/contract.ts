@@ -61,11 +61,17 @@ export interface Summary {
   quality: { name: string; value: string; meaning: string }[];
   stages: { name: string; facts: string; seconds: number }[];
   findings: string[];                            // sentences
-  edits: { done: (Edit & { said: string })[]; undone: number; lost: string[] };   // said: the edit as a sentence; undone: how many can be redone; lost: a line for each edit of done that a refit made inapplicable
+  edits: {
+    done: (Edit & { said: string })[];           // said: the edit as a sentence
+    undone: number;                              // how many can be redone
+    lost: string[];                              // a line for each edit of done that a refit made inapplicable
+    lines: number;                               // of the log, which only grows: tells one state of the factors from another
+  };
+  limits: { name: number; description: number; parts: number };   // of an edit: characters of a name or property and of a description; parts of a split
   citations: { what: string; text: string; url: string }[];
 }
 
-// GET /api/summary → Summary
+// GET /api/summary → Summary; GET /api/summary?seen=LINES → Changed since the log had so many lines
 // GET /api/map → bytes, little endian: float32 x[n_shown], float32 y[n_shown], int16 dominant[n_shown] (-1: none), int32 row[n_shown]
 // GET /api/scores/{factor} → float32[n_shown]
 // GET /api/columns/{position in Summary.columns} → category, time: int16 codes[n_shown] (-1 missing); number: float32[n_shown] (NaN missing)
@@ -138,7 +144,11 @@ export type Edit =
   | { do: "move"; property: string; to: number | null }       // null: to no factor
   | { do: "add"; property: string; to: number }               // a property in the analyst's words
   | { do: "remove"; property: string };
-// POST /api/edits Edit → Summary; POST /api/undo → Summary; POST /api/redo → Summary
+export interface Changed extends Summary {
+  moved: number[][];                             // for each factor as it was seen, what it is now: [] gone, several where it was split
+}
+// POST /api/edits Edit & {seen} → Changed; POST /api/undo {seen} → Changed; POST /api/redo {seen} → Changed
+// seen: Summary.edits.lines of the factors that the page shows; 409 where the server has others by now (left out: as they are)
 // GET /api/export/{texts|factors|properties|evidence}.{csv|parquet|json}?token=… → a file; POST /api/export/{…} Query → the texts found only
 // GET /api/export/report.html?token=… → the self-contained report
 

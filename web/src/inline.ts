@@ -202,6 +202,7 @@ export function inlinedSource(data: Inlined): Source {
   return {
     served: false,
     summary: async () => summary,
+    since: refuse,
     map: async () => map,
     scores: async (factor) =>
       Float32Array.from(scores.subarray(factor * n, (factor + 1) * n), (v) => v / 100),

@@ -1,8 +1,15 @@
 // The source behind a running `goalspace explore`: one request a question, with the token of the page's address.
-import type { Edit, Query, Summary } from "./contract";
+import type { Changed, Edit, Query, Summary } from "./contract";
 import { type ExportedFormat, type ExportedTable, readPositions, type Source } from "./source";
 
-export class Refused extends Error {}
+export class Refused extends Error {
+  constructor(
+    line: string,
+    readonly status = 0,
+  ) {
+    super(line);
+  }
+}
 
 export function servedSource(token: string): Source {
   let known: Promise<Summary> | null = null;
@@ -28,16 +35,18 @@ export function servedSource(token: string): Source {
       typeof said?.error === "string"
         ? said.error
         : `The server failed (${response.status}). Its terminal says why.`;
-    throw new Refused(line);
+    throw new Refused(line, response.status);
   }
 
   const json = async (path: string, init?: RequestInit) => (await ask(path, init)).json();
   const post = (path: string, body: unknown, signal?: AbortSignal) =>
     json(path, { method: "POST", body: JSON.stringify(body), signal });
   const bytes = async (path: string) => (await ask(path)).arrayBuffer();
-  const changed = async (path: string, body: unknown) => {
-    known = post(path, body);
-    return known;
+  /** An answer with a newer summary; where it is refused, the one before holds. */
+  const changed = async (asked: Promise<Changed>) => {
+    const next = await asked;
+    known = Promise.resolve(next);
+    return next;
   };
   const summary = () => {
     known ??= json("api/summary");
@@ -47,6 +56,7 @@ export function servedSource(token: string): Source {
   return {
     served: true,
     summary,
+    since: (seen) => changed(json(`api/summary?seen=${seen}`)),
     map: async () => readPositions(await bytes("api/map"), (await summary()).n_shown),
     scores: async (factor) => new Float32Array(await bytes(`api/scores/${factor}`)),
     column: async (position) => {
@@ -61,9 +71,9 @@ export function servedSource(token: string): Source {
     compare: (column, pair) =>
       json(`api/compare?column=${column}${pair ? `&a=${pair[0]}&b=${pair[1]}` : ""}`),
     agreement: (run) => json(`api/runs/${encodeURIComponent(run)}`),
-    edit: (edit: Edit) => changed("api/edits", edit),
-    undo: () => changed("api/undo", {}),
-    redo: () => changed("api/redo", {}),
+    edit: (edit: Edit, seen) => changed(post("api/edits", { ...edit, seen })),
+    undo: (seen) => changed(post("api/undo", { seen })),
+    redo: (seen) => changed(post("api/redo", { seen })),
     table: async (what: ExportedTable, format: ExportedFormat, query?: Query) => {
       const init = query ? { method: "POST", body: JSON.stringify(query) } : undefined;
       return (await ask(`api/export/${what}.${format}`, init)).blob();

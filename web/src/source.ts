@@ -1,5 +1,16 @@
 // Where answers come from: a server, or the data inside the page. Both answer the questions of contract.ts.
-import type { Agreement, Comparison, Edit, Factor, Hits, Layer, Query, Summary, Why } from "./contract";
+import type {
+  Agreement,
+  Changed,
+  Comparison,
+  Edit,
+  Factor,
+  Hits,
+  Layer,
+  Query,
+  Summary,
+  Why,
+} from "./contract";
 
 export interface Positions {
   x: Float32Array;
@@ -14,6 +25,8 @@ export type ExportedFormat = "csv" | "parquet" | "json";
 export interface Source {
   readonly served: boolean;
   summary(): Promise<Summary>;
+  /** The summary now, with what became of the factors of a state that was seen. */
+  since(seen: number): Promise<Changed>;
   map(): Promise<Positions>;
   scores(factor: number): Promise<Float32Array>;
   column(position: number): Promise<Int16Array | Float32Array>;
@@ -23,9 +36,9 @@ export interface Source {
   why(row: number): Promise<Why>;
   compare(column: number, pair?: [number, number]): Promise<Comparison>;
   agreement(run: string): Promise<Agreement>;
-  edit(edit: Edit): Promise<Summary>;
-  undo(): Promise<Summary>;
-  redo(): Promise<Summary>;
+  edit(edit: Edit, seen: number): Promise<Changed>;
+  undo(seen: number): Promise<Changed>;
+  redo(seen: number): Promise<Changed>;
   table(what: ExportedTable, format: ExportedFormat, query?: Query): Promise<Blob>;
   report(): Promise<Blob>;
 }

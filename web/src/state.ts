@@ -1,6 +1,7 @@
 // What the page shows now, as signals, and its form in the address, so that a link restores the view.
 import { batch, computed, effect, signal } from "@preact/signals";
-import type { Edit, Hit, Layer, Query, Summary } from "./contract";
+import type { Changed, Hit, Layer, Query, Summary } from "./contract";
+import { renumbered } from "./renumber";
 import type { Positions, Source } from "./source";
 import { type Nouns, nounsOf } from "./words";
 
@@ -178,6 +179,11 @@ export const openTexts = (part: Query) =>
     rowAt.value = null;
     view.value = "texts";
   });
+export const openText = (row: number) =>
+  batch(() => {
+    rowAt.value = row;
+    view.value = "texts";
+  });
 export const textsOfFactor = (factor: number): Query => ({
   dominant: [factor],
   sort: { by: "factor", at: factor, down: true },
@@ -192,10 +198,19 @@ export const textsOfProperty = (name: string): Query => {
   return { search: task ? words : `"${words}"` };
 };
 
-// ---- edits ----
+// ---- after an edit ----
 
-async function take(asked: Promise<Summary>, said: string) {
-  const next = await asked;
+/** What is shown, under the numbers that factors have now. */
+function renumber(moved: number[][]) {
+  const shown = { factor: factorAt.peek(), colour: colour.peek(), query: query.peek() };
+  const now = renumbered(shown, moved);
+  factorAt.value = now.factor;
+  colour.value = now.colour;
+  query.value = now.query;
+}
+
+/** Shows another state of the factors, of which `moved` says what became of those shown. */
+export async function show(next: Changed, said: string) {
   kept.clear();
   const places = await source.map();
   batch(() => {
@@ -203,66 +218,53 @@ async function take(asked: Promise<Summary>, said: string) {
     positions.value = places;
     version.value += 1;
     notice.value = said;
-    if (factorAt.value !== null && factorAt.value >= next.factors.length) factorAt.value = null;
-    if (colour.value.by === "score" && colour.value.at >= next.factors.length)
-      colour.value = { by: "dominant" };
-    const known = (k: number) => k < next.factors.length;
-    const { dominant, factors } = query.value;
-    query.value = {
-      ...query.value,
-      dominant: dominant?.filter(known),
-      factors: factors?.filter((f) => known(f.factor)),
-    };
-  });
-}
-export const doEdit = (edit: Edit, said: string) => take(source.edit(edit), said);
-const redoable = () => (summary.peek()?.able.edit ? summary.peek()?.edits : undefined);
-export async function undo() {
-  if (!redoable()?.done.length) return;
-  await take(source.undo(), "Undone.").catch((error) => {
-    notice.value = sentence(error);
-  });
-}
-export async function redo() {
-  if (!redoable()?.undone) return;
-  await take(source.redo(), "Done again.").catch((error) => {
-    notice.value = sentence(error);
+    renumber(next.moved);
   });
 }
 
 // ---- the address ----
 
 const isNumber = (v: unknown): v is number => typeof v === "number" && Number.isFinite(v);
-const numbers = (v: unknown) => (Array.isArray(v) ? v.filter(isNumber) : undefined);
+const isIndex = (v: unknown, below: number): v is number =>
+  Number.isInteger(v) && (v as number) >= 0 && (v as number) < below;
+/** Codes of a list: -1 or an index. */
+const codes = (v: unknown, below: number) =>
+  Array.isArray(v) ? v.filter((c): c is number => c === -1 || isIndex(c, below)) : undefined;
 const orNull = (v: unknown) => (isNumber(v) ? v : null);
 const objects = (v: unknown) =>
   Array.isArray(v) ? v.filter((o): o is Record<string, unknown> => typeof o === "object" && o !== null) : [];
 
-/** A query out of an address: whatever is not of the right shape is left out. */
+/** A query out of an address: whatever is not of the right shape, or does not exist, is left out. */
 export function readQuery(value: unknown, all: Summary): Query {
   if (typeof value !== "object" || value === null) return {};
   const from = value as Record<string, unknown>;
   const result: Query = {};
   if (typeof from.search === "string") result.search = from.search;
-  if (from.by === "words" || from.by === "meaning") result.by = from.by;
-  const dominant = numbers(from.dominant)?.filter((k) => k >= -1 && k < all.factors.length);
+  if (from.by === "words" || (from.by === "meaning" && all.able.meaning)) result.by = from.by;
+  const dominant = codes(from.dominant, all.factors.length);
   if (dominant?.length) result.dominant = dominant;
   const factors = objects(from.factors)
-    .filter((f) => isNumber(f.factor) && f.factor in all.factors)
+    .filter((f) => isIndex(f.factor, all.factors.length))
     .map((f) => ({ factor: f.factor as number, low: orNull(f.low), high: orNull(f.high) }));
   if (factors.length) result.factors = factors;
   const columns = objects(from.columns)
-    .filter((c) => isNumber(c.column) && c.column in all.columns)
+    .filter((c) => isIndex(c.column, all.columns.length))
     .map((c) => {
-      const values = numbers(c.values);
       const column = c.column as number;
-      return values ? { column, values } : { column, low: orNull(c.low), high: orNull(c.high) };
-    });
+      const { kind, values: labels } = all.columns[column];
+      return kind === "number"
+        ? { column, low: orNull(c.low), high: orNull(c.high) }
+        : { column, values: codes(c.values, labels.length) ?? [] };
+    })
+    .filter((c) => !c.values || c.values.length);
   if (columns.length) result.columns = columns;
   const [sort] = objects([from.sort]);
   const kinds = ["id", "length", "factor", "column"] as const;
   const by = kinds.find((kind) => kind === sort?.by);
-  if (by) result.sort = { by, down: sort.down === true, ...(isNumber(sort.at) ? { at: sort.at } : {}) };
+  const down = sort?.down === true;
+  const among = by === "factor" ? all.factors : by === "column" ? all.columns : null;
+  if (by && !among) result.sort = { by, down };
+  else if (by && among && isIndex(sort.at, among.length)) result.sort = { by, down, at: sort.at };
   return result;
 }
 
@@ -277,7 +279,8 @@ export const address = computed(() => {
   if (!showLabels.value) parts.set("labels", "0");
   if (factorOrder.value === "tree") parts.set("order", "tree");
   const { rows: _, ...asked } = query.value;
-  if (Object.keys(asked).length) parts.set("query", JSON.stringify(asked));
+  const filters = JSON.stringify(asked); // without what is undefined
+  if (filters !== "{}") parts.set("query", filters);
   if (lasso.value) parts.set("lasso", lasso.value.map((v) => Math.round(v * 1000)).join("."));
   if (view.value === "compare") {
     const { column, a, b, by } = compareAt.value;
@@ -298,7 +301,8 @@ export function restore(hash: string) {
   batch(() => {
     view.value = VIEWS.find((v) => v === parts.get("view")) ?? "map";
     factorAt.value = index(parts.get("factor"), all.factors.length);
-    rowAt.value = index(parts.get("text"), 1e9);
+    const row = index(parts.get("text"), 1e9);
+    rowAt.value = row !== null && positions.peek()?.row.includes(row) ? row : null;
     const [by, at] = (parts.get("colour") ?? "").split(":");
     const place = index(at, by === "column" ? all.columns.length : all.factors.length);
     colour.value =
@@ -327,6 +331,29 @@ export function restore(hash: string) {
   });
 }
 
+/** Kept with an address in the history: which factors its numbers are of. */
+interface Visited {
+  lines: number;
+}
+
+let arriving = false;
+/** Shows what the address says; if it is from before an edit, under the numbers of now. */
+async function revisit(visited: Visited | null) {
+  const { hash } = location;
+  const { able, edits } = useSummary();
+  let moved: number[][] | null = null;
+  if (able.edit && visited && visited.lines !== edits.lines) {
+    ({ moved } = await source.since(visited.lines).catch(() => ({ moved: [] }))); // an earlier server's
+    if (location.hash !== hash) return; // the reader went on
+  }
+  arriving = true;
+  batch(() => {
+    restore(hash);
+    if (moved) renumber(moved);
+  });
+  arriving = false;
+}
+
 export async function start(from: Source) {
   source = from;
   try {
@@ -337,19 +364,27 @@ export async function start(from: Source) {
     failure.value = sentence(error);
     return;
   }
-  restore(location.hash);
-  addEventListener("popstate", () => {
-    if (location.hash.slice(1) !== address.peek()) restore(location.hash);
+  await revisit(history.state);
+  const stamp = (): Visited => ({ lines: useSummary().edits.lines });
+  history.replaceState(stamp(), "");
+  addEventListener("popstate", (event) => {
+    if (location.hash.slice(1) !== address.peek()) revisit(event.state);
   });
-  let shown: View = view.peek();
+  const opened = () => ({
+    view: view.peek(),
+    card: factorAt.peek() !== null,
+    text: rowAt.peek() !== null,
+  });
+  let before = opened();
   effect(() => {
     const hash = `#${address.value}`;
+    const now = opened();
+    // a new view, and a card or a text that opens, are steps that back can undo; a moved slider is not
+    const step = now.view !== before.view || (now.card && !before.card) || (now.text && !before.text);
+    before = now;
     if (hash === location.hash) return;
-    const moved = shown !== view.peek();
-    shown = view.peek();
-    // a new view is a step back can undo; a moved slider is not
-    if (moved) history.pushState(null, "", hash);
-    else history.replaceState(null, "", hash);
+    if (step && !arriving) history.pushState(stamp(), "", hash);
+    else history.replaceState(stamp(), "", hash);
   });
   effect(() => {
     query.value;

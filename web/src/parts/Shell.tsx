@@ -2,17 +2,16 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Theme, theme } from "../colour";
+import { redo, undo } from "../edits";
 import { MapView } from "../map/MapView";
 import {
   factorAt,
   failure,
   notice,
   nouns,
-  redo,
   rowAt,
   source,
   summary,
-  undo,
   useSummary,
   type View,
   view,
@@ -193,6 +192,7 @@ function useShortcuts(onHelp: () => void) {
       }
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key === "Escape") {
+        if (target.matches("[type=search]:not(:placeholder-shown)")) return; // the browser clears it
         if (typing) target.blur();
         else if (rowAt.peek() !== null) rowAt.value = null;
         else if (view.peek() === "factors") factorAt.value = null;

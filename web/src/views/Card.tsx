@@ -1,4 +1,5 @@
 // The card of one factor: what it is, its properties, the sentences that show it, and its neighbours.
+import { useEffect, useRef } from "preact/hooks";
 import type { Factor, Sentence } from "../contract";
 import { Dot, Empty, FactorLink, Failed, Icon, Loading, SignedBar } from "../parts/basics";
 import { Lines } from "../parts/charts";
@@ -8,6 +9,7 @@ import {
   colour,
   factorAt,
   nouns,
+  openText,
   openTexts,
   query,
   rowAt,
@@ -24,6 +26,12 @@ import { FactorActions, PropertyActions } from "./Editing";
 function Head({ factor }: { factor: Factor }) {
   const { able } = useSummary();
   const words = nouns.value;
+  const heading = useRef<HTMLHeadingElement>(null);
+  // an edit may take away what had the keyboard: a property, or the whole card where its number changed
+  useEffect(() => {
+    if (version.value && document.activeElement === document.body)
+      heading.current?.focus({ preventScroll: true });
+  }, [factor]);
   const onMap = () => {
     query.value = {};
     colour.value = { by: "score", at: factor.index };
@@ -42,7 +50,7 @@ function Head({ factor }: { factor: Factor }) {
       >
         <Icon name="close" />
       </button>
-      <h2 dir="auto">
+      <h2 dir="auto" ref={heading} tabIndex={-1}>
         <Dot index={factor.index} />
         {factor.name}
       </h2>
@@ -140,14 +148,7 @@ function Evidence({ sentences }: { sentences: Sentence[] }) {
             <span class="quiet">{s.after}</span>
           </blockquote>
           <p class="under">
-            <button
-              type="button"
-              class="link"
-              onClick={() => {
-                rowAt.value = s.row;
-                view.value = "texts";
-              }}
-            >
+            <button type="button" class="link" onClick={() => openText(s.row)}>
               <bdi>{s.id}</bdi>
             </button>
             <span class="number">{signed(s.score, 1)}</span>

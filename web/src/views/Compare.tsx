@@ -14,9 +14,9 @@ const set = (part: Partial<typeof compareAt.value>) => {
   compareAt.value = { ...compareAt.peek(), ...part };
 };
 
-function Bar({ groups }: { groups: Comparison["groups"] }) {
+function Bar({ groups, a, b }: { groups: Comparison["groups"]; a: number | null; b: number | null }) {
   const { columns } = useSummary();
-  const { column, by, a, b } = compareAt.value;
+  const { column, by } = compareAt.value;
   const code = (text: string) => (text === "" ? null : Number(text));
   const group = (
     label: string,
@@ -281,24 +281,28 @@ function OverTime({ data }: { data: Comparison }) {
 
 export function Compare() {
   const { columns } = useSummary();
-  const { column, a, b } = compareAt.value;
-  const both = a !== null && b !== null && a !== b;
+  const { column } = compareAt.value;
   const whole = useFetched(
     () => once(`compare ${column}`, () => source.compare(column)),
     [column, version.value],
   );
+  const data = whole.data?.column === column ? whole.data : null;
+  // an address may name groups that the column does not have
+  const [a, b] = [compareAt.value.a, compareAt.value.b].map((group) =>
+    group !== null && data?.groups[group] ? group : null,
+  );
+  const both = a !== null && b !== null && a !== b;
   const two = useFetched(
     async () => (both ? source.compare(column, [a, b]) : null),
     [column, both ? a : -1, both ? b : -1, version.value],
   );
   if (!columns.length) return <Empty>The {nouns.value.texts} have no columns to compare by.</Empty>;
-  const data = whole.data?.column === column ? whole.data : null;
   const pair = two.data?.column === column ? two.data : null;
   const error = whole.error || two.error;
   return (
     <div class="page">
       <h2 class="title">Compare</h2>
-      <Bar groups={data?.groups ?? []} />
+      <Bar groups={data?.groups ?? []} a={a} b={b} />
       {error && <Failed error={error} />}
       {!data && !error && <Loading what="Comparing" />}
       {data && (

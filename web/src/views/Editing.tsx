@@ -2,8 +2,9 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { Edit, Factor } from "../contract";
+import { doEdit } from "../edits";
 import { Dot, Menu, Modal, useAction } from "../parts/basics";
-import { doEdit, nouns, useSummary } from "../state";
+import { nouns, useSummary } from "../state";
 
 interface FormProps {
   title: string;
@@ -18,7 +19,7 @@ function EditForm({ title, does, make, said, onClose, children }: FormProps) {
   const edit = make();
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (edit && (await run(() => doEdit(edit, said)))) onClose();
+    if (edit && !busy && (await run(() => doEdit(edit, said)))) onClose();
   };
   return (
     <Modal title={title} onClose={onClose}>
@@ -33,7 +34,8 @@ function EditForm({ title, does, make, said, onClose, children }: FormProps) {
           <button type="button" class="button" onClick={onClose}>
             Cancel
           </button>
-          <button type="submit" class="button primary" disabled={!edit || busy}>
+          {/* not disabled while it works, or the keyboard would leave it */}
+          <button type="submit" class="button primary" disabled={!edit} aria-busy={busy}>
             {busy ? "Working…" : does}
           </button>
         </div>
@@ -45,6 +47,7 @@ function EditForm({ title, does, make, said, onClose, children }: FormProps) {
 function Rename({ factor, onClose }: { factor: Factor; onClose: () => void }) {
   const [name, setName] = useState(factor.name);
   const [description, setDescription] = useState(factor.description);
+  const { limits } = useSummary();
   const make = (): Edit | null =>
     name.trim()
       ? { do: "rename", factor: factor.index, name: name.trim(), description: description.trim() }
@@ -59,13 +62,19 @@ function Rename({ factor, onClose }: { factor: Factor; onClose: () => void }) {
     >
       <label class="field">
         <span>Name</span>
-        <input dir="auto" maxLength={120} value={name} onInput={(e) => setName(e.currentTarget.value)} />
+        <input
+          dir="auto"
+          maxLength={limits.name}
+          value={name}
+          onInput={(e) => setName(e.currentTarget.value)}
+        />
       </label>
       <label class="field">
         <span>Description</span>
         <textarea
           dir="auto"
           rows={3}
+          maxLength={limits.description}
           value={description}
           onInput={(e) => setDescription(e.currentTarget.value)}
         />
@@ -75,7 +84,8 @@ function Rename({ factor, onClose }: { factor: Factor; onClose: () => void }) {
 }
 
 function Merge({ factor, onClose }: { factor: Factor; onClose: () => void }) {
-  const { factors } = useSummary();
+  const { factors, limits } = useSummary();
+  const words = nouns.value;
   const [others, setOthers] = useState<number[]>([]);
   const [name, setName] = useState("");
   const near = new Map(factor.related.map(({ factor: k, r }) => [k, r]));
@@ -108,16 +118,26 @@ function Merge({ factor, onClose }: { factor: Factor; onClose: () => void }) {
       </fieldset>
       <label class="field">
         <span>Name, if it should have a new one</span>
-        <input dir="auto" maxLength={120} value={name} onInput={(e) => setName(e.currentTarget.value)} />
+        <input
+          dir="auto"
+          maxLength={limits.name}
+          value={name}
+          onInput={(e) => setName(e.currentTarget.value)}
+        />
       </label>
+      <p class="hint">
+        The merged {words.factor} takes the mean direction of their {words.texts}, and every {words.text} is
+        then given its strongest {words.factor} again, so its number of {words.texts} need not be their sum.
+      </p>
     </EditForm>
   );
 }
 
 function Split({ factor, onClose }: { factor: Factor; onClose: () => void }) {
   const [into, setInto] = useState(2);
+  const { limits } = useSummary();
   const make = (): Edit | null =>
-    into >= 2 && into <= 8 ? { do: "split", factor: factor.index, into } : null;
+    into >= 2 && into <= limits.parts ? { do: "split", factor: factor.index, into } : null;
   return (
     <EditForm title={`Split “${factor.name}”`} does="Split" make={make} said="Split." onClose={onClose}>
       <label class="field">
@@ -125,7 +145,7 @@ function Split({ factor, onClose }: { factor: Factor; onClose: () => void }) {
         <input
           type="number"
           min={2}
-          max={8}
+          max={limits.parts}
           value={into}
           onInput={(e) => setInto(Number(e.currentTarget.value))}
         />
@@ -137,6 +157,7 @@ function Split({ factor, onClose }: { factor: Factor; onClose: () => void }) {
 
 function AddProperty({ factor, onClose }: { factor: Factor; onClose: () => void }) {
   const [property, setProperty] = useState("");
+  const { limits } = useSummary();
   const make = (): Edit | null =>
     property.trim() ? { do: "add", property: property.trim(), to: factor.index } : null;
   return (
@@ -151,7 +172,7 @@ function AddProperty({ factor, onClose }: { factor: Factor; onClose: () => void 
         <span>The property, in your words</span>
         <input
           dir="auto"
-          maxLength={200}
+          maxLength={limits.name}
           value={property}
           onInput={(e) => setProperty(e.currentTarget.value)}
         />

@@ -1,6 +1,7 @@
 // What was corrected by hand, in order, and how to take it back.
+import { redo, undo } from "../edits";
 import { Icon } from "../parts/basics";
-import { nouns, redo, undo, useSummary, view } from "../state";
+import { nouns, useSummary, view } from "../state";
 import { plural } from "../words";
 
 export function Edits() {

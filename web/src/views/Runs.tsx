@@ -5,7 +5,7 @@ import { Choice, Empty, FactorLink, Failed, Loading } from "../parts/basics";
 import { Figure } from "../parts/Figure";
 import { Heat, HeatScale } from "../parts/Heat";
 import { useFetched } from "../parts/hooks";
-import { nouns, rowAt, runAt, source, useSummary, version, view } from "../state";
+import { nouns, openText, runAt, source, useSummary, version } from "../state";
 import { count, percent, plural, signed } from "../words";
 
 const agreeing = (ari: number) =>
@@ -187,15 +187,7 @@ function Moved({ data }: { data: Agreement }) {
       <ul class="moved">
         {data.moved.map((m) => (
           <li key={m.row}>
-            <button
-              type="button"
-              class="snippet"
-              dir="auto"
-              onClick={() => {
-                rowAt.value = m.row;
-                view.value = "texts";
-              }}
-            >
+            <button type="button" class="snippet" dir="auto" onClick={() => openText(m.row)}>
               {m.text}
             </button>
             <p class="under">
