@@ -19,6 +19,9 @@ from factories import TOPICS
 from goalspace import _edits
 from goalspace._edit_checks import check
 from goalspace._editing import apply
+from goalspace._explorer_session import Session
+from goalspace._report_agree import agreement
+from goalspace._report_view import factor
 from goalspace.encoders import get_encoder
 from goalspace.errors import GoalspaceError, InputError
 from goalspace.factors import Factors
@@ -477,6 +480,15 @@ def test_a_factor_is_found_again_by_its_properties(folder):
     assert "a name that nobody has" in lost[0]
 
 
+def test_nothing_is_compared_by_a_hidden_factor(folder):
+    run = edit_run(folder, {"do": "hide", "factor": 0, "hidden": True})
+    view = Session(run, edit=False).view
+    cards = [factor(view, k, all_properties=True) for k in range(run.factors.dim)]
+    assert all(0 not in [other["factor"] for other in card["related"]] for card in cards)
+    assert sorted(match["factor"] for match in agreement(view, run)["matches"]) == [1, 2, 3]
+    assert view.places.shape[1] == run.factors.dim - 1
+
+
 def test_a_log_changed_by_hand_is_noticed(folder):
     edit_run(folder, EDITS[0], EDITS[3])
     log = folder / "edits.jsonl"
@@ -486,10 +498,20 @@ def test_a_log_changed_by_hand_is_noticed(folder):
         _ = Run.open(folder).factors
     redo(Run.open(folder), "factor", {})
     assert Run.open(folder).factors.hidden == ()
-    for broken in ("{", "[]\n", '{"edit": 5}\n', '{"undo": true}\n' * 3):
+    elsewhere = {**json.loads(lines[1]), "of": {}}
+    for broken in ("{", "[]\n", '{"edit": 5}\n', '{"undo": true}\n' * 3, json.dumps(elsewhere)):
         log.write_text(lines[0] + broken)
         with pytest.raises(InputError, match=r"edits.jsonl, line [234]"):
             _ = Run.open(folder).edits
+
+
+def test_a_log_whose_last_line_was_taken_out_can_be_added_to(folder):
+    edit_run(folder, EDITS[0])
+    log = folder / "edits.jsonl"
+    log.write_text(log.read_text().rstrip("\n"))
+    redo(Run.open(folder), "factor", {})
+    edit_run(folder, EDITS[3])
+    assert len(Run.open(folder).edits.done) == 2
 
 
 def test_an_empty_log_holds_no_edit_and_a_line_ends_at_a_line_feed_only(folder):

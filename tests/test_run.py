@@ -20,7 +20,7 @@ from goalspace._vectors import embed
 from goalspace.encoders import get_encoder
 from goalspace.errors import InputError
 from goalspace.evaluation import evaluate
-from goalspace.exports import export
+from goalspace.exports import export, write_csv
 from goalspace.factors import FactorSpace
 from goalspace.run import Run, discover, redo
 from llm_server import CHAT, LLMServer
@@ -255,6 +255,29 @@ def test_exports_hold_every_row_and_defuse_formulas(finished: Run, tmp_path: Pat
     export(run, tmp_path / "formulas-out")
     with (tmp_path / "formulas-out" / "evidence.csv").open(encoding="utf-8", newline="") as file:
         assert all(not row["sentence"].startswith("=") for row in csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("=1+1", "'=1+1"),
+        ("\n=1+1", "'\n=1+1"),
+        ("@cmd", "'@cmd"),
+        ("-5", "-5"),
+        ("+1e3", "+1e3"),
+        ("-5 degrees", "'-5 degrees"),
+        ("a = b", "a = b"),
+        (None, None),
+    ],
+)
+def test_a_csv_holds_no_formula_and_leaves_numbers(
+    cell: str | None, written: str | None, tmp_path: Path
+) -> None:
+    write_csv(tmp_path / "t.csv", {"=HYPERLINK(1)": [cell, "x"], "'=HYPERLINK(1)": [1, 2]})
+    with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
+        names, (found, number), _ = csv.reader(file)
+    assert names == ["'=HYPERLINK(1)", "'=HYPERLINK(1)_"]
+    assert (found or None, number) == (written, "1")
 
 
 def test_the_cli_prints_factors_and_writes_the_report(tickets: Path, tmp_path: Path) -> None:

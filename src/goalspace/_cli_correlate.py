@@ -27,7 +27,6 @@ _PAIRS = (
     12  # sets up to which the tasks missing in every pair are looked for; above, those of the nearest set
 )
 _EXAMPLE = 200  # characters of a text in a CSV
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet compute a cell
 
 
 @click.command()
@@ -201,13 +200,12 @@ def _write_leaks(path: Path, leaks: Leaks, data: dict[str, Instructions]) -> Pat
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
     """Write a CSV whose cells a spreadsheet takes as text."""
     from goalspace._files import write_atomic
+    from goalspace.exports import defuse
 
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     for row in [header, *rows]:
-        writer.writerow(
-            [f"'{cell}" if str(cell).startswith(_FORMULA) and isinstance(cell, str) else cell for cell in row]
-        )
+        writer.writerow([defuse(cell) if isinstance(cell, str) else cell for cell in row])
     # half of a surrogate pair has no UTF-8 form
     write_atomic(path, buffer.getvalue().encode(errors="replace"))
     return path

@@ -107,7 +107,7 @@ def read_log(folder: Path) -> Edits:
 
 def _read_entry(record: Mapping[str, Any]) -> Entry:
     anchors = {int(k): (str(of["name"]), tuple(of["properties"])) for k, of in record["of"].items()}
-    if not isinstance(record["edit"]["do"], str):
+    if not isinstance(record["edit"]["do"], str) or not set(_numbers(record["edit"])) <= anchors.keys():
         raise ValueError
     return Entry(dict(record["edit"]), str(record["said"]), anchors, str(record["when"]))
 
@@ -129,6 +129,8 @@ def append(folder: Path, entry: Entry | str) -> None:
         record = {"edit": dict(entry.edit), "said": entry.said, "of": of, "when": entry.when}
     path = folder / LOG
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if before and not before.endswith("\n"):  # an editor may have taken it away
+        before += "\n"
     write_atomic(path, before + json.dumps(record, ensure_ascii=False) + "\n")
 
 

@@ -76,7 +76,7 @@ def about(run: Run) -> dict[str, Any]:
 def agreement(view: View, other: Run) -> dict[str, Any]:
     """Set two runs side by side, as `Agreement` of web/src/contract.ts.
 
-    Factors are matched one to one so that the sum of r is largest (Hungarian method), as far as r is 0.3 or more; a
+    Factors that are not hidden are matched one to one so that the sum of r is largest (Hungarian method), as far as r is 0.3 or more; a
     text has moved when the other run's dominant factor is not the match of its own. The adjusted Rand index compares the dominant factors.
     """
     from scipy.optimize import linear_sum_assignment
@@ -87,8 +87,12 @@ def agreement(view: View, other: Run) -> dict[str, Any]:
     r = correlate(mine.scores[rows], theirs.scores[others])
     dominant, elsewhere = mine.dominant[rows], theirs.dominant[others]
     overlap = _overlap(dominant, elsewhere, mine.dim, theirs.dim)
-    pairs = zip(*(ends.tolist() for ends in linear_sum_assignment(-r)), strict=True)
-    matched = {k: other for k, other in pairs if r[k, other] >= _ALIKE}
+    pairs = linear_sum_assignment(-r[np.ix_(mine.shown, theirs.shown)])
+    matched = {
+        mine.shown[i]: theirs.shown[j]
+        for i, j in zip(*pairs, strict=True)
+        if r[mine.shown[i], theirs.shown[j]] >= _ALIKE
+    }
     moved = _moved(dominant, elsewhere, matched)
     shares = np.bincount(theirs.dominant[theirs.dominant >= 0], minlength=theirs.dim) / len(theirs.dominant)
     both = (dominant >= 0) & (elsewhere >= 0)

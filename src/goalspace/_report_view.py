@@ -292,7 +292,8 @@ def factor(view: View, k: int, *, all_properties: bool = False) -> dict[str, Any
             for m in factors.properties[k]
         ]
     strength = view.correlations[k]
-    others = [int(j) for j in np.argsort(-np.abs(strength), kind="stable") if j != k][:RELATED]
+    ranked = np.argsort(-np.abs(strength), kind="stable").tolist()
+    others = [j for j in ranked if j != k and j in factors.shown][:RELATED]
     same = (
         "index", "name", "description", "poles", "tc", "share", "n_texts", "n_properties", "trend", "hidden",
     )  # fmt: skip

@@ -16,7 +16,7 @@ from goalspace.corpus import Corpus
 from goalspace.errors import InputError
 from goalspace.run import Run
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters that a spreadsheet would compute
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # first characters that a spreadsheet would compute
 
 
 def export(run: Run, folder: str | os.PathLike[str]) -> list[Path]:
@@ -183,13 +183,24 @@ def write_csv(path: Path, columns: dict[str, Any]) -> None:
     from pyarrow import csv
 
     table = pa.table(columns)
-    harmless = {
-        name: [_defuse(value) for value in column.to_pylist()] if pa.types.is_string(column.type) else column
-        for name, column in zip(table.column_names, table.columns, strict=True)
-    }
+    harmless: dict[str, Any] = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        text = pa.types.is_string(column.type)
+        harmless[_free(defuse(name), harmless)] = (
+            [value and defuse(value) for value in column.to_pylist()] if text else column
+        )
     with atomic_path(path) as temporary:
         csv.write_csv(pa.table(harmless), temporary)
 
 
-def _defuse(value: str | None) -> str | None:
-    return f"'{value}" if value and value.startswith(_FORMULA) else value
+def defuse(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula; numbers stay what they are."""
+    return f"'{cell}" if cell.startswith(_FORMULA) and not _is_number(cell) else cell
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

@@ -33,7 +33,8 @@ export const evidenceRows = ({ factors }: Summary): Row[] =>
 function cell(value: Row[string]): string {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   const text = value ?? "";
-  const harmless = /^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text; // else a spreadsheet runs it
+  const harmless =
+    /^[=+\-@\t\r\n]/.test(text) && (!text.trim() || Number.isNaN(Number(text))) ? `'${text}` : text; // else a spreadsheet runs it
   return `"${harmless.replaceAll('"', '""')}"`;
 }
 
