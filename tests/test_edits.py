@@ -19,9 +19,8 @@ from factories import TOPICS
 from goalspace import _edits
 from goalspace._edit_checks import check
 from goalspace._editing import apply
-from goalspace._explorer_session import Session
 from goalspace._report_agree import agreement
-from goalspace._report_view import factor
+from goalspace._report_view import View, factor
 from goalspace.encoders import get_encoder
 from goalspace.errors import GoalspaceError, InputError
 from goalspace.factors import Factors
@@ -482,7 +481,7 @@ def test_a_factor_is_found_again_by_its_properties(folder):
 
 def test_nothing_is_compared_by_a_hidden_factor(folder):
     run = edit_run(folder, {"do": "hide", "factor": 0, "hidden": True})
-    view = Session(run, edit=False).view
+    view = View(run, summarise(run), [], np.arange(len(run.corpus)), ())
     cards = [factor(view, k, all_properties=True) for k in range(run.factors.dim)]
     assert all(0 not in [other["factor"] for other in card["related"]] for card in cards)
     assert sorted(match["factor"] for match in agreement(view, run)["matches"]) == [1, 2, 3]
