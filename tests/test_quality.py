@@ -270,6 +270,44 @@ def test_a_second_try_is_taken_and_partly_unread_runs_say_so(run: Path) -> None:
     assert "1 reply could not be read, at the second try either; the first begins: 'no'" in shown
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '<think>maybe {"reason":"draft","relevance":1,"informativeness":1}? no.</think>\n%s',
+        "<think>The options are [1, 2, 3, 4, 5].</think>\n%s",
+        'Options: {"reason": 1}. %s',
+        'So {"reason":"draft","relevance":1,"informativeness":1}? No.</think>%s',
+        '{"relevance": 1%s, "informativeness": 1} %%s' % ("0" * 5000),
+        '{"relevance": "1%s", "informativeness": 1} %%s' % ("0" * 5000),
+    ],
+)
+def test_a_judge_that_thinks_aloud_is_read_where_it_answers(run: Path, reply: str) -> None:
+    answer = json.dumps({"reason": "because", "relevance": 3, "informativeness": 4})
+    with LLMServer(lambda body: reply % answer) as server:
+        found = judge(Run.open(run), llm=server.spec)
+        assert server.bodies()[0]["max_tokens"] >= 2000  # a thought comes first
+    assert {(r.relevance, r.informativeness, r.reason) for r in found.ratings} == {(3, 4, "because")}
+    assert found.n_unread == 0
+
+
+def test_what_a_judge_writes_cannot_colour_the_terminal_or_break_a_file(run: Path, tmp_path: Path) -> None:
+    first = Run.open(run).factors.names[0]
+    hostile = "\x1b[31mred\x00\u202e \ud800 \n\tjoined\u200dup"
+
+    def answer(body: dict[str, Any]) -> str:
+        if f"\n{first}\n" in prompt_of(body):
+            return f"no {hostile}".replace("\ud800", "")  # outside of JSON it could not be sent
+        return json.dumps({"reason": hostile, "relevance": 3, "informativeness": 4})
+
+    with LLMServer(answer) as server:
+        done = cli("evaluate", "--run", run, "--judge", server.spec, "-o", tmp_path / "judged.json")
+    assert done.exit_code == 0, done.output
+    assert not {"\x1b", "\x00", "\u202e"} & set(done.output)
+    written = json.loads((tmp_path / "judged.json").read_text("utf-8"))
+    assert {rating["reason"] for rating in written["ratings"]} == {"[31mred joined\u200dup"}
+    assert written["calls"]["unread"] == ["no [31mred joined\u200dup"]
+
+
 def test_a_failing_endpoint_keeps_the_replies_that_came(run: Path) -> None:
     def fails_later(body: dict[str, Any]) -> Any:
         return obliging(body) if len(server.bodies()) < 3 else failure(400, "no more")

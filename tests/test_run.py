@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -230,6 +231,17 @@ def test_redoing_a_stage_says_what_is_stale(tickets: Path, tmp_path: Path) -> No
     assert redo(run, "propose", {"sample": 40}) == ["link", "factor"]
     with pytest.raises(InputError, match="first redo the stage 'link'"):
         redo(run, "factor", {})
+
+
+def test_names_that_a_model_words_are_safe_to_print(finished: Run, tmp_path: Path) -> None:
+    path = tmp_path / "named"
+    shutil.copytree(finished.path, path)
+    said = {"name": "\x1b[31mLate\ud800\u202e fees\x00", "description": "Fees\n\x1b]0;that come \ud800late."}
+    with LLMServer(lambda body: json.dumps(said)) as server:
+        redo(Run.open(path), "factor", {"llm": server.spec, "n_factors": 1})
+    factors = Run.open(path).factors
+    assert factors.names == ("[31mLate fees",)
+    assert factors.descriptions == ("Fees ]0;that come late.",)
 
 
 def test_exports_hold_every_row_and_defuse_formulas(finished: Run, tmp_path: Path) -> None:
