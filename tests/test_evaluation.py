@@ -220,22 +220,39 @@ def test_line_separators_inside_a_text_do_not_end_its_row(tmp_path):
     [
         ("", "grouping", {}, "is empty"),
         ("\n\n", "grouping", {}, "is empty"),
-        ("text,label\na,b\n", "grouping", {}, "line 1: this is not JSON"),
+        ("text,label\na,b\n", "grouping", {}, "line 1: this is not JSON; evaluate reads JSON Lines only"),
         ('["a", "b"]\n', "grouping", {}, "line 1: write one JSON object"),
-        ('{"text": "a"}\n', "grouping", {}, "row 1 has no 'label': name another column, of text"),
-        ('{"a": "b", "label": 1}\n', "grouping", {}, "row 1 has no 'instruction'"),
-        ('{"text": "a", "label": 1}\n{"text": null, "label": 2}\n', "grouping", {}, "row 2: 'text' must be"),
+        ('{"text": "a"}\n', "grouping", {}, "line 1 has no 'label': name another column, of text"),
+        ('{"a": "b", "label": 1}\n', "grouping", {}, "line 1 has no 'instruction'"),
+        (
+            '{"text": "a", "label": 1}\n\n{"text": null, "label": 2}\n',
+            "grouping",
+            {},
+            "line 3: 'text' must be a string, not null",
+        ),
+        (
+            '{"text": "a", "label": %s}\n' % ("1" * 5000),
+            "grouping",
+            {},
+            "line 1: a number of thousands of digits",
+        ),
+        (
+            '{"text": "a", "label": %s}\n' % ("[" * 10**5 + "]" * 10**5),
+            "grouping",
+            {},
+            "line 1: .* cannot be read",
+        ),
         (
             '{"text": "a", "label": [1]}\n{"text": "b", "label": 2}\n',
             "grouping",
             {},
-            "row 1: 'label' must be",
+            "line 1: 'label' must be",
         ),
         (
             '{"text": "a", "label": 1}\n{"text": "b", "label": 1}\n',
             "grouping",
             {},
-            "1 different labels on 2 rows",
+            "1 different label on 2 rows",
         ),
         (
             '{"text": "a", "label": 1}\n{"text": "b", "label": 2}\n',
@@ -244,7 +261,12 @@ def test_line_separators_inside_a_text_do_not_end_its_row(tmp_path):
             "2 different labels on 2 rows",
         ),
         ('{"instruction1": "a", "instruction2": "b", "label": 2}\n', "paraphrase", {}, "must hold 0 and 1"),
-        ('{"instruction1": "a", "label": 1}\n', "paraphrase", {}, "row 1 has no 'instruction2'"),
+        (
+            '{"instruction1": "a", "label": 1}\n',
+            "paraphrase",
+            {},
+            "line 1 has no 'instruction2': the task reads instruction1, instruction2 and label",
+        ),
         (
             '{"instruction1": "a", "instruction2": "b", "label": 1}\n',
             "paraphrase",
@@ -262,6 +284,34 @@ def test_files_that_cannot_be_used(tmp_path, content, name, options, says):
     with pytest.raises(InputError, match=says) as caught:
         open_task(name, path, **options)
     assert "\n" not in str(caught.value)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_row(labelled):
+    plain = open_task("grouping", labelled)
+    labelled.write_bytes(b"\xef\xbb\xbf" + labelled.read_bytes())
+    assert open_task("grouping", labelled) == plain
+
+
+@pytest.mark.parametrize(
+    ("counts", "says"),
+    [
+        ((19, 1), "the column 'label' has 2 different labels, the most frequent ones on 19 and 1 row"),
+        ((4, 4, 4), "the column 'label' has 3 different labels, the most frequent ones on 4 and 4 rows"),
+        ((5, 1, 1, 1), "needs one on 5 rows at least and another on 2"),
+    ],
+)
+def test_cross_validation_needs_rows_and_says_so_before_anything_is_encoded(tmp_path, counts, says):
+    rows = [{"text": f"{c} {i}", "label": c} for c, n in enumerate(counts) for i in range(n)]
+    path = write_lines(tmp_path / "data.jsonl", rows)
+    with pytest.raises(InputError, match=says) as caught:
+        open_task("categorisation", path)
+    assert str(path) in str(caught.value)
+    assert open_task("grouping", path).size.startswith(f"{sum(counts)} texts")
+
+
+def test_the_column_of_texts_is_named_where_it_was_guessed(labelled):
+    assert open_task("grouping", labelled).size == "9 texts, 3 labels; texts of the column 'instruction'"
+    assert open_task("grouping", labelled, text="instruction").size == "9 texts, 3 labels"
 
 
 def test_files_that_cannot_be_read(tmp_path):

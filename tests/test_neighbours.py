@@ -277,6 +277,13 @@ def test_states_with_a_split_of_their_own(tmp_path):
     assert task.rows[1] == {"id": "1", "text": "You see a towel 0.", "action": "take towel", "episode": "e0"}
 
 
+def test_episodes_may_be_numbered_and_ids_null_everywhere(tmp_path):
+    rows = [{**row, "id": None, "episode": int(row["episode"][1:])} for row in STATES]
+    task = open_task("next-action", write_lines(tmp_path / "s.jsonl", rows))
+    assert task.groups["bath"].episodes == ("11", "11", "12", "12")
+    assert [row["id"] for row in task.rows][:2] == ["0", "1"]
+
+
 def test_categorisation_reads_labelled_texts(tmp_path):
     task = open_task("categorisation", write_lines(tmp_path / "b.jsonl", TOPICS), label="topic", seeds=2)
     assert isinstance(task, Probe)
@@ -293,8 +300,18 @@ def without(row: dict[str, object], *names: str) -> dict[str, object]:
     ("name", "rows", "options", "says"),
     [
         ("recommendation", [without(DIALOGUES[0], "items")], {}, "'split' must hold train and test"),
-        ("recommendation", [without(row, "items") for row in DIALOGUES], {}, "row 1 has no 'items'"),
-        ("recommendation", [without(row, "text") for row in DIALOGUES], {}, "row 1 has no 'text'"),
+        (
+            "recommendation",
+            [without(row, "items") for row in DIALOGUES],
+            {},
+            "line 1 has no 'items': the task reads text, items and split",
+        ),
+        (
+            "recommendation",
+            [without(row, "text") for row in DIALOGUES],
+            {},
+            "line 1 has no 'text': the task reads text, items and split",
+        ),
         (
             "recommendation",
             [{**row, "items": "no list"} for row in DIALOGUES],
@@ -319,17 +336,47 @@ def without(row: dict[str, object], *names: str) -> dict[str, object]:
             {},
             "must have one item. Got 2",
         ),
+        (
+            "recommendation",
+            [*DIALOGUES, {**DIALOGUES[0], "split": "valid"}],
+            {},
+            "line 27: 'split' must be train or test. Got 'valid' instead",
+        ),
+        (
+            "recommendation",
+            [{**row, "id": i % 20} for i, row in enumerate(DIALOGUES)],
+            {},
+            "line 21 has the 'id' of line 1, '0'",
+        ),
+        (
+            "recommendation",
+            [{"id": "0", **DIALOGUES[0]}, *DIALOGUES[1:]],
+            {},
+            "line 2 has no 'id' and others do",
+        ),
+        (
+            "recommendation",
+            [{"id": None if i else "a", **row} for i, row in enumerate(DIALOGUES)],
+            {},
+            "line 2 has no 'id' and others do",
+        ),
+        ("next-action", [{"id": 7, **row} for row in STATES], {}, "line 2 has the 'id' of line 1, '7'"),
         ("recommendation", DIALOGUES, {"text": "text"}, "reads text, items and split: leave 'text' out"),
         ("recommendation", DIALOGUES, {"label": "items"}, "leave 'label' out"),
         ("recommendation", DIALOGUES, {"sample": 5}, "for the task next-action"),
         ("recommendation", DIALOGUES, {"setting": "official"}, "one setting only"),
-        ("next-action", [without(row, "action") for row in STATES], {}, "row 1 has no 'action'"),
+        (
+            "next-action",
+            [without(row, "action") for row in STATES],
+            {},
+            "line 1 has no 'action': the task reads text, action",
+        ),
         ("next-action", STATES[:4], {}, "must hold train and the name of a test group"),
         ("next-action", STATES[-4:], {}, "must hold train and the name of a test group"),
         ("next-action", STATES, {"sample": 5}, "holds states, not episodes to split"),
         ("next-action", STATES, {"sample": 0}, "'sample' parameter of open_task"),
-        ("next-action", [{"steps": []}], {}, "jsonl: Episode 1 has no 'id'"),
-        ("categorisation", TOPICS, {"label": "party"}, "row 1 has no 'party'"),
+        ("next-action", [{"steps": []}], {}, "jsonl, line 1: there is no 'id'"),
+        ("categorisation", TOPICS, {"label": "party"}, "line 1 has no 'party': name another column"),
         ("categorisation", TOPICS, {"label": "topic", "setting": "official"}, "one setting only"),
     ],
 )
