@@ -29,7 +29,7 @@ from goalspace.evaluation.metrics import (
     silhouette,
     spearman,
 )
-from goalspace.evaluation.tasks import NAMES, Grouping, Similarity, open_task
+from goalspace.evaluation.tasks import NAMES, Grouping, Probe, Similarity, open_task
 
 ROOT = Path(__file__).parents[1]
 PARAPHRASES = ROOT / "bench" / "data" / "paraphrases.jsonl"
@@ -376,11 +376,31 @@ def test_evaluate_takes_tasks_of_ones_own():
         (({"letters": Letters()}, ["grouping"]), "'grouping' needs data"),
         (({"x": "no-such-encoder"}, ["grouping"]), "no-such-encoder"),
         (({"letters": Letters()}, [Grouping("g", (), ())]), "must have texts"),
+        ((["minilm"], ["grouping"]), "'encoders' parameter of evaluate must be a mapping.* Got list"),
+        (({"letters": Letters()}, "grouping"), "'tasks' parameter of evaluate must be a list.* Got str"),
+        (({"r": "run:runs/bills"}, ["grouping"]), r"give evaluate Run\.open\('runs/bills'\)\.factors"),
     ],
 )
 def test_evaluate_says_what_is_missing(arguments, says):
     with pytest.raises(InputError, match=says):
         evaluate(*arguments)
+
+
+@pytest.mark.parametrize("task", [Grouping, Probe])
+def test_tasks_of_ones_own_need_a_label_per_text(task):
+    with pytest.raises(InputError, match=f"'labels' parameter of {task.__name__} must .* Got 2 for 3 texts"):
+        task("mine", texts=("a", "b", "c"), labels=("a", "b"))
+
+
+def test_an_encoder_that_fails_does_so_before_the_others_are_measured(labelled):
+    class Broken(Letters):
+        def encode(self, texts: Sequence[str]) -> np.ndarray:
+            raise InputError("the endpoint is down")
+
+    letters = Letters()
+    with pytest.raises(InputError, match="the endpoint is down"):
+        evaluate({"letters": letters, "broken": Broken()}, [open_task("grouping", labelled)])
+    assert sum(letters.calls) < len(ROWS)
 
 
 # --- the verb --------------------------------------------------------------------------------------
