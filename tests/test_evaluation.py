@@ -419,12 +419,89 @@ def test_verb_prints_a_table_and_writes_json(labelled, tmp_path):
     assert f"{score['values']['purity']['mean']:.3f}" in result.output
 
 
+def test_one_seed_has_no_error_to_show(labelled):
+    command = [
+        "evaluate",
+        "--encoder",
+        "minilm",
+        "--task",
+        "grouping",
+        "--data",
+        str(labelled),
+        "--seeds",
+        "1",
+    ]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    assert "one seed" in result.output
+    assert "±" not in result.output
+
+
 def test_verb_in_the_official_setting_has_no_errors_to_show(pairs):
     command = ["evaluate", "--encoder", "minilm", "--task", "intention-similarity", "--data", str(pairs)]
     result = CliRunner().invoke(main, [*command, "--setting", "official"])
     assert result.exit_code == 0, result.output
     assert "36 pairs, 9 of them" in result.output
     assert "±" not in result.output
+
+
+def test_verb_refuses_a_place_that_it_cannot_write_to_before_it_measures(labelled, tmp_path):
+    """The encoder is none: whoever gets to it fails otherwise."""
+    command = ["evaluate", "--encoder", "no-such-encoder", "--task", "grouping", "--data", str(labelled)]
+    before = labelled.read_bytes()
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(labelled)
+    for out, says in (
+        (labelled, "is what is read"),
+        (link, "is what is read"),
+        (tmp_path, "is a folder: name a file"),
+        (labelled / "scores.json", "cannot be written"),
+        (Path("/proc/nowhere/scores.json"), "cannot be written"),
+        (tmp_path / ("x" * 300), "cannot be written"),
+    ):
+        result = CliRunner().invoke(main, [*command, "-o", str(out)])
+        assert result.exit_code == 2
+        assert says in " ".join(result.output.split()), result.output
+    assert labelled.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labelled.jsonl", "link.jsonl"]
+
+
+def test_scores_are_written_before_anything_is_printed(labelled, tmp_path, monkeypatch):
+    """The reader of a pipe may leave after the first line."""
+    from rich.console import Console
+
+    def leave(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    out = tmp_path / "scores.json"
+    monkeypatch.setattr(Console, "print", leave)
+    command = [
+        "evaluate",
+        "--encoder",
+        "minilm",
+        "--task",
+        "grouping",
+        "--data",
+        str(labelled),
+        "-o",
+        str(out),
+    ]
+    CliRunner().invoke(main, command)
+    assert json.loads(out.read_text("utf-8"))["scores"][0]["encoder"] == "minilm"
+
+
+@pytest.mark.parametrize(
+    ("verb", "says"),
+    [("evaluate", "interrupted."), ("discover", "interrupted; the same command goes on from here.")],
+)
+def test_only_verbs_that_resume_say_so(verb, says, monkeypatch):
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main.commands[verb], "invoke", interrupt)
+    result = CliRunner().invoke(main, [verb, *(["x.csv", "--goal", "y"] if verb == "discover" else [])])
+    assert result.exit_code == 130
+    assert result.stderr == f"goalspace: {says}\n"
 
 
 def test_verb_answers_bad_input_in_one_line(tmp_path):

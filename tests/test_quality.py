@@ -110,7 +110,8 @@ def test_a_single_factor_has_no_intruders(finished: Path, tmp_path: Path) -> Non
     found = measure(Run.open(path), seeds=2)
     assert found["intruders found"] is None
     assert found.as_dict()["measures"][3]["mean"] is None
-    assert "–" in cli("evaluate", "--run", path, "--seeds", "2").output
+    shown = " ".join(cli("evaluate", "--run", path, "--seeds", "2").output.split())
+    assert "– Too few factors, or properties and words of theirs, to measure it." in shown
 
 
 def test_the_verb_prints_the_measures_and_writes_json(finished: Path, tmp_path: Path) -> None:
@@ -133,6 +134,29 @@ def test_the_verb_prints_the_measures_and_writes_json(finished: Path, tmp_path: 
         (["--judge", "smollm2"], "--judge is about a run: name it with --run"),
         (["--run", "{run}", "--against", "{run}"], "--against is for a judge: name one with --judge"),
         (["--run", "{run}", "--sample", "3"], "--sample is for a judge"),
+        (["--run", "{run}", "--judge", "smollm2", "--sample", "3"], "--sample is of texts that two runs"),
+        (["--run", "{run}", "--judge", "smollm2", "--seeds", "3"], "--seeds is for measures without a judge"),
+        (
+            ["--encoder", "minilm", "--task", "paraphrase", "--data", "x.jsonl", "--seeds", "3"],
+            "--seeds is for instruction-clustering, grouping, categorisation",
+        ),
+        (
+            [
+                "--encoder",
+                "minilm",
+                "--task",
+                "grouping",
+                "--data",
+                "x",
+                "--setting",
+                "official",
+                "--seeds",
+                "3",
+            ],
+            "--seeds is for instruction-clustering, grouping, categorisation in our setting",
+        ),
+        (["--run", "{run}", "-o", "{run}/factors.json"], "is what is read"),
+        (["--run", "{run}", "-o", "{run}"], "is a folder: name a file"),
         (["--run", "{run}", "--seeds", "1"], "--seeds must be at least 2 with --run"),
         (["--run", "nowhere"], "nowhere is not a run folder"),
         (["--run", "{run}", "--judge", "nobody"], "Unknown LLM 'nobody'"),
@@ -249,6 +273,31 @@ def test_replies_that_cannot_be_read_are_asked_for_once_more_and_counted(
     assert found.preference is not None
     assert (found.preference.n_unread, found.preference.n_asked, found.preference.share) == (2, 2, None)
     assert len(found.calls.unread) == found.n_factors + 4
+
+
+def test_a_judge_that_is_never_read_is_an_error_in_one_line(run: Path, other: Path, tmp_path: Path) -> None:
+    with LLMServer(misbehaving("prose")) as server:
+        options = (
+            "--judge",
+            server.spec,
+            "--against",
+            other,
+            "--sample",
+            "2",
+            "-o",
+            tmp_path / "judged.json",
+        )
+        done = cli("evaluate", "--run", run, *options)
+    assert done.exit_code == 2
+    assert "could be read, at the second try either; the first begins: 'I would rather not" in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("goalspace: No reply of")
+    assert not (tmp_path / "judged.json").exists()
+
+
+def test_the_same_marks_for_two_factors_are_noticed_too(other: Path) -> None:
+    with LLMServer(obliging) as server:
+        done = cli("evaluate", "--run", other, "--judge", server.spec)
+    assert "All factors got the same marks" in done.output
 
 
 def test_a_second_try_is_taken_and_partly_unread_runs_say_so(run: Path) -> None:

@@ -167,8 +167,9 @@ class NextAction:
     def size(self) -> str:
         """How much there is of it, for a person."""
         tests = ", ".join(
-            f"{len(group.texts):,} {name} of {len(set(group.episodes)):,} episodes"
+            f"{len(group.texts):,} {name} of {n:,} episode{'s' * (n != 1)}"
             for name, group in self.groups.items()
+            for n in [len(set(group.episodes))]
         )
         return f"{len(self.train):,} training states with {len(set(self.actions)):,} actions; test states: {tests}"
 
