@@ -21,6 +21,7 @@ from goalspace.evaluation.episodes import (
 from goalspace.evaluation.neighbours import NextAction
 from goalspace.evaluation.tasks import open_task
 
+GONE = object()  # a field that is left out
 INIT = "You are in the middle of a room. Looking quickly around you, you see a cabinet 12, and a fridge 1."
 
 
@@ -138,30 +139,57 @@ def test_a_seed_always_splits_the_same_way():
 def test_a_sample_is_a_part_of_the_whole_split():
     whole, part = split_episodes(many()), split_episodes(many(), sample=20)
     assert part.train == whole.train[:20]
-    assert part.seen == whole.seen[:4]
+    assert set(ids_of(part.seen)) <= set(ids_of(whole.seen))
     assert part.unseen == whole.unseen[:4]
+
+
+@pytest.mark.parametrize("sample", [10, 20, 40])
+def test_seen_trials_are_of_scenes_of_which_others_are_in_the_sample(sample):
+    """The first of them in the order of the whole split, not all of the first."""
+    whole, part = split_episodes(many()), split_episodes(many(), sample=sample)
+    trained = scenes_of(part.train)
+    assert scenes_of(part.seen) <= trained
+    assert part.seen == tuple(e for e in whole.seen if e["scene"] in trained)[: sample // 5]
 
 
 @pytest.mark.parametrize(
     ("broken", "says"),
     [
-        ({"goal": None}, "Episode 2 has no 'goal'"),
-        ({"steps": "go"}, "Episode 2: 'steps' must be a list"),
-        ({"steps": []}, "Episode 2: 'steps' must be a list"),
-        ({"steps": [["go to shelf 1"]]}, r"list of \[action, observation\]"),
-        ({"steps": [["go to shelf 1", None]]}, r"list of \[action, observation\]"),
+        ({"goal": GONE}, "there is no 'goal'; episodes need id, scene, room, goal"),
+        ({"goal": None}, "'goal' must be a string, and not empty"),
+        ({"goal": " "}, "'goal' must be a string, and not empty"),
+        ({"init_obs": 3}, "'init_obs' must be a string"),
+        ({"id": None}, "'id' must be a string or a whole number, and not empty"),
+        ({"scene": [1]}, "'scene' must be a string or a whole number"),
+        ({"steps": "go"}, "'steps' must be a list"),
+        ({"steps": []}, "'steps' must be a list"),
+        ({"steps": [["go to shelf 1"]]}, r"'steps' must be a list of \[action, observation\]"),
+        ({"steps": [["go to shelf 1", None]]}, r"'steps' must be a list of \[action, observation\]"),
+        ({"steps": [["", "Nothing happens."]]}, "'steps' .* and no action empty"),
     ],
 )
 def test_what_is_no_trajectory_is_refused(broken, says, tmp_path):
     episodes = many()
     episodes[1] |= broken
-    episodes[1] = {name: value for name, value in episodes[1].items() if value is not None}
-    with pytest.raises(InputError, match=says):
+    episodes[1] = {name: value for name, value in episodes[1].items() if value is not GONE}
+    with pytest.raises(InputError, match=f"Episode 2: {says}"):
         split_episodes(episodes)
     path = tmp_path / "episodes.jsonl"
-    path.write_text("".join(json.dumps(each) + "\n" for each in episodes), encoding="utf-8")
-    with pytest.raises(InputError, match=rf"episodes\.jsonl: {says}" if "Episode" in says else says):
+    path.write_text("\n".join(json.dumps(each) + "\n" for each in episodes), encoding="utf-8")
+    with pytest.raises(InputError, match=rf"episodes\.jsonl, line 3: {says}"):
         open_task("next-action", path)
+
+
+def test_a_sample_in_whose_scenes_no_trial_is_held_out_is_too_small():
+    with pytest.raises(InputError, match="no held-out trial is of a scene of the 2 training episodes"):
+        split_episodes(many(), sample=2)
+
+
+def test_two_episodes_of_one_id_are_refused():
+    episodes = many()
+    episodes[4] |= {"id": episodes[1]["id"]}
+    with pytest.raises(InputError, match="Episode 5 has the id of Episode 2, 'kitchen 0 1'"):
+        split_episodes(episodes)
 
 
 @pytest.mark.parametrize("few", [1, 9])

@@ -29,7 +29,7 @@ from goalspace.evaluation.metrics import (
     silhouette,
     spearman,
 )
-from goalspace.evaluation.tasks import NAMES, Grouping, Similarity, open_task
+from goalspace.evaluation.tasks import NAMES, Grouping, Probe, Similarity, open_task
 
 ROOT = Path(__file__).parents[1]
 PARAPHRASES = ROOT / "bench" / "data" / "paraphrases.jsonl"
@@ -220,22 +220,39 @@ def test_line_separators_inside_a_text_do_not_end_its_row(tmp_path):
     [
         ("", "grouping", {}, "is empty"),
         ("\n\n", "grouping", {}, "is empty"),
-        ("text,label\na,b\n", "grouping", {}, "line 1: this is not JSON"),
+        ("text,label\na,b\n", "grouping", {}, "line 1: this is not JSON; evaluate reads JSON Lines only"),
         ('["a", "b"]\n', "grouping", {}, "line 1: write one JSON object"),
-        ('{"text": "a"}\n', "grouping", {}, "row 1 has no 'label': name another column, of text"),
-        ('{"a": "b", "label": 1}\n', "grouping", {}, "row 1 has no 'instruction'"),
-        ('{"text": "a", "label": 1}\n{"text": null, "label": 2}\n', "grouping", {}, "row 2: 'text' must be"),
+        ('{"text": "a"}\n', "grouping", {}, "line 1 has no 'label': name another column, of text"),
+        ('{"a": "b", "label": 1}\n', "grouping", {}, "line 1 has no 'instruction'"),
+        (
+            '{"text": "a", "label": 1}\n\n{"text": null, "label": 2}\n',
+            "grouping",
+            {},
+            "line 3: 'text' must be a string, not null",
+        ),
+        (
+            '{"text": "a", "label": %s}\n' % ("1" * 5000),
+            "grouping",
+            {},
+            "line 1: a number of thousands of digits",
+        ),
+        (
+            '{"text": "a", "label": %s}\n' % ("[" * 10**5 + "]" * 10**5),
+            "grouping",
+            {},
+            "line 1: .* cannot be read",
+        ),
         (
             '{"text": "a", "label": [1]}\n{"text": "b", "label": 2}\n',
             "grouping",
             {},
-            "row 1: 'label' must be",
+            "line 1: 'label' must be",
         ),
         (
             '{"text": "a", "label": 1}\n{"text": "b", "label": 1}\n',
             "grouping",
             {},
-            "1 different labels on 2 rows",
+            "1 different label on 2 rows",
         ),
         (
             '{"text": "a", "label": 1}\n{"text": "b", "label": 2}\n',
@@ -244,7 +261,12 @@ def test_line_separators_inside_a_text_do_not_end_its_row(tmp_path):
             "2 different labels on 2 rows",
         ),
         ('{"instruction1": "a", "instruction2": "b", "label": 2}\n', "paraphrase", {}, "must hold 0 and 1"),
-        ('{"instruction1": "a", "label": 1}\n', "paraphrase", {}, "row 1 has no 'instruction2'"),
+        (
+            '{"instruction1": "a", "label": 1}\n',
+            "paraphrase",
+            {},
+            "line 1 has no 'instruction2': the task reads instruction1, instruction2 and label",
+        ),
         (
             '{"instruction1": "a", "instruction2": "b", "label": 1}\n',
             "paraphrase",
@@ -262,6 +284,34 @@ def test_files_that_cannot_be_used(tmp_path, content, name, options, says):
     with pytest.raises(InputError, match=says) as caught:
         open_task(name, path, **options)
     assert "\n" not in str(caught.value)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_row(labelled):
+    plain = open_task("grouping", labelled)
+    labelled.write_bytes(b"\xef\xbb\xbf" + labelled.read_bytes())
+    assert open_task("grouping", labelled) == plain
+
+
+@pytest.mark.parametrize(
+    ("counts", "says"),
+    [
+        ((19, 1), "the column 'label' has 2 different labels, the most frequent ones on 19 and 1 row"),
+        ((4, 4, 4), "the column 'label' has 3 different labels, the most frequent ones on 4 and 4 rows"),
+        ((5, 1, 1, 1), "needs one on 5 rows at least and another on 2"),
+    ],
+)
+def test_cross_validation_needs_rows_and_says_so_before_anything_is_encoded(tmp_path, counts, says):
+    rows = [{"text": f"{c} {i}", "label": c} for c, n in enumerate(counts) for i in range(n)]
+    path = write_lines(tmp_path / "data.jsonl", rows)
+    with pytest.raises(InputError, match=says) as caught:
+        open_task("categorisation", path)
+    assert str(path) in str(caught.value)
+    assert open_task("grouping", path).size.startswith(f"{sum(counts)} texts")
+
+
+def test_the_column_of_texts_is_named_where_it_was_guessed(labelled):
+    assert open_task("grouping", labelled).size == "9 texts, 3 labels; texts of the column 'instruction'"
+    assert open_task("grouping", labelled, text="instruction").size == "9 texts, 3 labels"
 
 
 def test_files_that_cannot_be_read(tmp_path):
@@ -326,11 +376,31 @@ def test_evaluate_takes_tasks_of_ones_own():
         (({"letters": Letters()}, ["grouping"]), "'grouping' needs data"),
         (({"x": "no-such-encoder"}, ["grouping"]), "no-such-encoder"),
         (({"letters": Letters()}, [Grouping("g", (), ())]), "must have texts"),
+        ((["minilm"], ["grouping"]), "'encoders' parameter of evaluate must be a mapping.* Got list"),
+        (({"letters": Letters()}, "grouping"), "'tasks' parameter of evaluate must be a list.* Got str"),
+        (({"r": "run:runs/bills"}, ["grouping"]), r"give evaluate Run\.open\('runs/bills'\)\.factors"),
     ],
 )
 def test_evaluate_says_what_is_missing(arguments, says):
     with pytest.raises(InputError, match=says):
         evaluate(*arguments)
+
+
+@pytest.mark.parametrize("task", [Grouping, Probe])
+def test_tasks_of_ones_own_need_a_label_per_text(task):
+    with pytest.raises(InputError, match=f"'labels' parameter of {task.__name__} must .* Got 2 for 3 texts"):
+        task("mine", texts=("a", "b", "c"), labels=("a", "b"))
+
+
+def test_an_encoder_that_fails_does_so_before_the_others_are_measured(labelled):
+    class Broken(Letters):
+        def encode(self, texts: Sequence[str]) -> np.ndarray:
+            raise InputError("the endpoint is down")
+
+    letters = Letters()
+    with pytest.raises(InputError, match="the endpoint is down"):
+        evaluate({"letters": letters, "broken": Broken()}, [open_task("grouping", labelled)])
+    assert sum(letters.calls) < len(ROWS)
 
 
 # --- the verb --------------------------------------------------------------------------------------
@@ -349,12 +419,89 @@ def test_verb_prints_a_table_and_writes_json(labelled, tmp_path):
     assert f"{score['values']['purity']['mean']:.3f}" in result.output
 
 
+def test_one_seed_has_no_error_to_show(labelled):
+    command = [
+        "evaluate",
+        "--encoder",
+        "minilm",
+        "--task",
+        "grouping",
+        "--data",
+        str(labelled),
+        "--seeds",
+        "1",
+    ]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    assert "one seed" in result.output
+    assert "±" not in result.output
+
+
 def test_verb_in_the_official_setting_has_no_errors_to_show(pairs):
     command = ["evaluate", "--encoder", "minilm", "--task", "intention-similarity", "--data", str(pairs)]
     result = CliRunner().invoke(main, [*command, "--setting", "official"])
     assert result.exit_code == 0, result.output
     assert "36 pairs, 9 of them" in result.output
     assert "±" not in result.output
+
+
+def test_verb_refuses_a_place_that_it_cannot_write_to_before_it_measures(labelled, tmp_path):
+    """The encoder is none: whoever gets to it fails otherwise."""
+    command = ["evaluate", "--encoder", "no-such-encoder", "--task", "grouping", "--data", str(labelled)]
+    before = labelled.read_bytes()
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(labelled)
+    for out, says in (
+        (labelled, "is what is read"),
+        (link, "is what is read"),
+        (tmp_path, "is a folder: name a file"),
+        (labelled / "scores.json", "cannot be written"),
+        (Path("/proc/nowhere/scores.json"), "cannot be written"),
+        (tmp_path / ("x" * 300), "cannot be written"),
+    ):
+        result = CliRunner().invoke(main, [*command, "-o", str(out)])
+        assert result.exit_code == 2
+        assert says in " ".join(result.output.split()), result.output
+    assert labelled.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labelled.jsonl", "link.jsonl"]
+
+
+def test_scores_are_written_before_anything_is_printed(labelled, tmp_path, monkeypatch):
+    """The reader of a pipe may leave after the first line."""
+    from rich.console import Console
+
+    def leave(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    out = tmp_path / "scores.json"
+    monkeypatch.setattr(Console, "print", leave)
+    command = [
+        "evaluate",
+        "--encoder",
+        "minilm",
+        "--task",
+        "grouping",
+        "--data",
+        str(labelled),
+        "-o",
+        str(out),
+    ]
+    CliRunner().invoke(main, command)
+    assert json.loads(out.read_text("utf-8"))["scores"][0]["encoder"] == "minilm"
+
+
+@pytest.mark.parametrize(
+    ("verb", "says"),
+    [("evaluate", "interrupted."), ("discover", "interrupted; the same command goes on from here.")],
+)
+def test_only_verbs_that_resume_say_so(verb, says, monkeypatch):
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main.commands[verb], "invoke", interrupt)
+    result = CliRunner().invoke(main, [verb, *(["x.csv", "--goal", "y"] if verb == "discover" else [])])
+    assert result.exit_code == 130
+    assert result.stderr == f"goalspace: {says}\n"
 
 
 def test_verb_answers_bad_input_in_one_line(tmp_path):

@@ -58,6 +58,14 @@ def reply(*items: tuple[str, str], analysis: str = "a note") -> str:
             [("late", ""), ("rude", "")],
         ),
         ('<think>{"properties": ["no"]}</think>["late fees"]', [("late fees", "")]),
+        # the prompt began the thought
+        ('Perhaps {"properties": ["no"]}?</think>["late fees"]', [("late fees", "")]),
+        ('{"number": %s} ["late fees"]' % ("1" * 5000), [("late fees", "")]),
+        # it neither colours the terminal nor breaks a file; a joiner is spelling
+        (
+            '["\\u001b[31mlate\\u202e\\ud800 \\n fees", "\\u0645\\u06cc\\u200c\\u0631\\u0648\\u062f"]',
+            [("[31mlate fees", ""), ("می\u200cرود", "")],
+        ),
         ("1. late fees\n2. rude staff\n11. eleven", [("late fees", ""), ("rude staff", ""), ("eleven", "")]),
         ("- when late fees rise\n- **rude staff**", [("when late fees rise", ""), ("rude staff", "")]),
     ],

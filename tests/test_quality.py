@@ -152,7 +152,8 @@ def test_a_single_factor_has_no_intruders(finished: Path, tmp_path: Path) -> Non
     found = measure(Run.open(path), seeds=2)
     assert found["intruders found"] is None
     assert found.as_dict()["measures"][3]["mean"] is None
-    assert "–" in cli("evaluate", "--run", path, "--seeds", "2").output
+    shown = " ".join(cli("evaluate", "--run", path, "--seeds", "2").output.split())
+    assert "– Too few factors, or properties and words of theirs, to measure it." in shown
 
 
 def test_the_verb_prints_the_measures_and_writes_json(finished: Path, tmp_path: Path) -> None:
@@ -175,6 +176,29 @@ def test_the_verb_prints_the_measures_and_writes_json(finished: Path, tmp_path: 
         (["--judge", "smollm2"], "--judge is about a run: name it with --run"),
         (["--run", "{run}", "--against", "{run}"], "--against is for a judge: name one with --judge"),
         (["--run", "{run}", "--sample", "3"], "--sample is for a judge"),
+        (["--run", "{run}", "--judge", "smollm2", "--sample", "3"], "--sample is of texts that two runs"),
+        (["--run", "{run}", "--judge", "smollm2", "--seeds", "3"], "--seeds is for measures without a judge"),
+        (
+            ["--encoder", "minilm", "--task", "paraphrase", "--data", "x.jsonl", "--seeds", "3"],
+            "--seeds is for instruction-clustering, grouping, categorisation",
+        ),
+        (
+            [
+                "--encoder",
+                "minilm",
+                "--task",
+                "grouping",
+                "--data",
+                "x",
+                "--setting",
+                "official",
+                "--seeds",
+                "3",
+            ],
+            "--seeds is for instruction-clustering, grouping, categorisation in our setting",
+        ),
+        (["--run", "{run}", "-o", "{run}/factors.json"], "is what is read"),
+        (["--run", "{run}", "-o", "{run}"], "is a folder: name a file"),
         (["--run", "{run}", "--seeds", "1"], "--seeds must be at least 2 with --run"),
         (["--run", "nowhere"], "nowhere is not a run folder"),
         (["--run", "{run}", "--judge", "nobody"], "Unknown LLM 'nobody'"),
@@ -293,6 +317,31 @@ def test_replies_that_cannot_be_read_are_asked_for_once_more_and_counted(
     assert len(found.calls.unread) == found.n_factors + 4
 
 
+def test_a_judge_that_is_never_read_is_an_error_in_one_line(run: Path, other: Path, tmp_path: Path) -> None:
+    with LLMServer(misbehaving("prose")) as server:
+        options = (
+            "--judge",
+            server.spec,
+            "--against",
+            other,
+            "--sample",
+            "2",
+            "-o",
+            tmp_path / "judged.json",
+        )
+        done = cli("evaluate", "--run", run, *options)
+    assert done.exit_code == 2
+    assert "could be read, at the second try either; the first begins: 'I would rather not" in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("goalspace: No reply of")
+    assert not (tmp_path / "judged.json").exists()
+
+
+def test_the_same_marks_for_two_factors_are_noticed_too(other: Path) -> None:
+    with LLMServer(obliging) as server:
+        done = cli("evaluate", "--run", other, "--judge", server.spec)
+    assert "All factors got the same marks" in done.output
+
+
 def test_a_second_try_is_taken_and_partly_unread_runs_say_so(run: Path) -> None:
     names = Run.open(run).factors.names
 
@@ -310,6 +359,44 @@ def test_a_second_try_is_taken_and_partly_unread_runs_say_so(run: Path) -> None:
     shown = " ".join(done.output.split())
     assert f"Mean over {len(names) - 1} factors, 1 to 5. Unreadable: 1 of {len(names)}, left out." in shown
     assert "1 reply could not be read, at the second try either; the first begins: 'no'" in shown
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '<think>maybe {"reason":"draft","relevance":1,"informativeness":1}? no.</think>\n%s',
+        "<think>The options are [1, 2, 3, 4, 5].</think>\n%s",
+        'Options: {"reason": 1}. %s',
+        'So {"reason":"draft","relevance":1,"informativeness":1}? No.</think>%s',
+        '{"relevance": 1%s, "informativeness": 1} %%s' % ("0" * 5000),
+        '{"relevance": "1%s", "informativeness": 1} %%s' % ("0" * 5000),
+    ],
+)
+def test_a_judge_that_thinks_aloud_is_read_where_it_answers(run: Path, reply: str) -> None:
+    answer = json.dumps({"reason": "because", "relevance": 3, "informativeness": 4})
+    with LLMServer(lambda body: reply % answer) as server:
+        found = judge(Run.open(run), llm=server.spec)
+        assert server.bodies()[0]["max_tokens"] >= 2000  # a thought comes first
+    assert {(r.relevance, r.informativeness, r.reason) for r in found.ratings} == {(3, 4, "because")}
+    assert found.n_unread == 0
+
+
+def test_what_a_judge_writes_cannot_colour_the_terminal_or_break_a_file(run: Path, tmp_path: Path) -> None:
+    first = Run.open(run).factors.names[0]
+    hostile = "\x1b[31mred\x00\u202e \ud800 \n\tjoined\u200dup"
+
+    def answer(body: dict[str, Any]) -> str:
+        if f"\n{first}\n" in prompt_of(body):
+            return f"no {hostile}".replace("\ud800", "")  # outside of JSON it could not be sent
+        return json.dumps({"reason": hostile, "relevance": 3, "informativeness": 4})
+
+    with LLMServer(answer) as server:
+        done = cli("evaluate", "--run", run, "--judge", server.spec, "-o", tmp_path / "judged.json")
+    assert done.exit_code == 0, done.output
+    assert not {"\x1b", "\x00", "\u202e"} & set(done.output)
+    written = json.loads((tmp_path / "judged.json").read_text("utf-8"))
+    assert {rating["reason"] for rating in written["ratings"]} == {"[31mred joined\u200dup"}
+    assert written["calls"]["unread"] == ["no [31mred joined\u200dup"]
 
 
 def test_a_failing_endpoint_keeps_the_replies_that_came(run: Path) -> None:

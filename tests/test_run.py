@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -213,6 +214,48 @@ def test_a_run_says_how_many_texts_its_encoder_cannot_read(finished: Run) -> Non
     assert finished.record["stages"]["link"]["result"]["share_foreign"] == 0.0
 
 
+@pytest.mark.parametrize(
+    ("name", "stage"),
+    [
+        ("corpus.parquet", "discover"),
+        ("proposals.jsonl", "propose"),
+        ("links/vectors.safetensors", "link"),
+        ("links/links.json", "link"),
+        ("factors.safetensors", "factor"),
+        ("factors.json", "factor"),
+    ],
+)
+@pytest.mark.parametrize("damage", ["gone", "cut", "empty", "foreign"])
+def test_a_damaged_run_says_which_file_and_what_to_do(
+    finished: Run, tmp_path: Path, name: str, stage: str, damage: str
+) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(finished.path, path)
+    content = (path / name).read_bytes()
+    if damage == "gone":
+        (path / name).unlink()
+    else:
+        (path / name).write_bytes(
+            {"cut": content[: len(content) // 2], "empty": b"", "foreign": b'{"a": []}\n{"b": 1}\n'}[damage]
+        )
+    run = Run.open(path)
+    with pytest.raises(InputError) as caught:
+        _ = run.proposals, run.factors
+    said = str(caught.value)
+    assert str(path / name) in said
+    assert "\n" not in said
+    assert f"goalspace {stage}" in said or name == "corpus.parquet"
+    if stage in ("link", "factor"):  # and it helps
+        redo(Run.open(path), stage, {})
+        assert Run.open(path).factors.names == finished.factors.names
+
+
+def test_a_folder_of_labels_is_no_run_and_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "labels.parquet").touch()
+    with pytest.raises(InputError, match="is a folder of goalspace label"):
+        Run.open(tmp_path)
+
+
 def test_another_goal_gives_other_factors(tickets: Path, finished: Run, tmp_path: Path) -> None:
     other = discover(tickets, goal="which device is it about", out=tmp_path / "other")
     assert other.proposals.properties != finished.proposals.properties
@@ -230,6 +273,17 @@ def test_redoing_a_stage_says_what_is_stale(tickets: Path, tmp_path: Path) -> No
     assert redo(run, "propose", {"sample": 40}) == ["link", "factor"]
     with pytest.raises(InputError, match="first redo the stage 'link'"):
         redo(run, "factor", {})
+
+
+def test_names_that_a_model_words_are_safe_to_print(finished: Run, tmp_path: Path) -> None:
+    path = tmp_path / "named"
+    shutil.copytree(finished.path, path)
+    said = {"name": "\x1b[31mLate\ud800\u202e fees\x00", "description": "Fees\n\x1b]0;that come \ud800late."}
+    with LLMServer(lambda body: json.dumps(said)) as server:
+        redo(Run.open(path), "factor", {"llm": server.spec, "n_factors": 1})
+    factors = Run.open(path).factors
+    assert factors.names == ("[31mLate fees",)
+    assert factors.descriptions == ("Fees ]0;that come late.",)
 
 
 def test_exports_hold_every_row_and_defuse_formulas(finished: Run, tmp_path: Path) -> None:

@@ -163,6 +163,8 @@ def test_stability_is_the_mean_over_pairs_with_a_jackknife_error() -> None:
         (lambda: stability([[0, 1]]), "'groupings' parameter of stability"),
         (lambda: stability([[0, 1], [0, 1, 2]]), "'groupings' parameter of stability"),
         (lambda: top_words(["a"], [0, 1]), "'groups' parameter of top_words"),
+        (lambda: top_words(["a", "b"], ["x", "y"]), "'groups' parameter of top_words must be whole numbers"),
+        (lambda: top_words(["a"], [0.5]), "'groups' parameter of top_words must be whole numbers"),
         (lambda: top_words(["a"], [-1]), "'groups' parameter of top_words"),
     ],
 )

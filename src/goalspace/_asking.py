@@ -54,7 +54,9 @@ _MANY: dict[str, Any] = {
 }
 
 _MOST_PROPERTIES = 12
-_THOUGHT = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL)
+# what a model thinks aloud; the prompts of some begin the thought themselves, so that the reply has its end alone
+_THOUGHT = re.compile(r"\A(?:(?!<think>).)*?</think>|<think>.*?(?:</think>|\Z)", re.DOTALL)
+_JOINERS = "\u200c\u200d"  # invisible, but part of how words of some scripts and emoji are spelled
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+(.{3,})$", re.MULTILINE)
 
 
@@ -213,8 +215,7 @@ def read_answer(reply: str) -> Answer | None:
 
     Of JSON that was cut off where the tokens ended, the properties that are whole count.
     """
-    reply = _THOUGHT.sub("", reply)
-    values = list(_json_values(reply))
+    values = list(json_values(reply))
     whole = next((value for value in values if isinstance(value, dict) and "properties" in value), None)
     if whole is not None:
         return _answer_from(whole)
@@ -222,7 +223,7 @@ def read_answer(reply: str) -> Answer | None:
         return answer
     if answer := _answer_from({"properties": [v for v in values if isinstance(v, dict) and "property" in v]}):
         return answer
-    items = tuple((item.strip().strip("*"), "") for item in _ITEM.findall(reply))
+    items = tuple((item.strip().strip("*"), "") for item in _ITEM.findall(_THOUGHT.sub("", reply)))
     return Answer(properties=items[:_MOST_PROPERTIES]) if items else None
 
 
@@ -232,20 +233,24 @@ def _answer_from(value: dict[str, Any]) -> Answer | None:
     for item in items if isinstance(items, list) else []:
         name = item.get("property") if isinstance(item, dict) else item
         quote = item.get("quote") if isinstance(item, dict) else ""
-        if isinstance(name, str) and name.strip():
-            pairs.append((name, quote if isinstance(quote, str) else ""))
+        if isinstance(name, str) and one_line(name):
+            pairs.append((one_line(name), quote if isinstance(quote, str) else ""))
     if not pairs:
         return None
-    return Answer(analysis if isinstance(analysis, str) else "", tuple(pairs[:_MOST_PROPERTIES]))
+    return Answer(one_line(analysis) if isinstance(analysis, str) else "", tuple(pairs[:_MOST_PROPERTIES]))
 
 
 def find_json(reply: str) -> Any:
-    """The first JSON object or list in a reply, or None; prose and code fences around it do not matter."""
-    return next(_json_values(reply), None)
+    """The first JSON object or list in a reply, or None; prose, thoughts and code fences around it do not matter."""
+    return next(json_values(reply), None)
 
 
-def _json_values(reply: str) -> Iterator[Any]:
-    """The JSON objects and lists in a reply that are not empty, one after another; those in others are not apart."""
+def json_values(reply: str) -> Iterator[Any]:
+    """The JSON objects and lists in a reply that are not empty, one after another, those in thoughts left out.
+
+    What stands in another value is not apart.
+    """
+    reply = _THOUGHT.sub("", reply)
     decoder = json.JSONDecoder()
     end = 0
     for start in re.finditer(r"[{\[]", reply):
@@ -253,7 +258,16 @@ def _json_values(reply: str) -> Iterator[Any]:
             continue
         try:
             value, end = decoder.raw_decode(reply, start.start())
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # ValueError: broken, or a number of thousands of digits
             continue
         if isinstance(value, (dict, list)) and value:
             yield value
+
+
+def one_line(text: str) -> str:
+    """What a model wrote, as one line that is safe to print and to store: white space folded, nothing unprintable.
+
+    Control characters could colour the terminal, those of direction turn a line around, and half of a surrogate pair
+    cannot be written to a file.
+    """
+    return " ".join("".join(c for c in text if c.isprintable() or c.isspace() or c in _JOINERS).split())

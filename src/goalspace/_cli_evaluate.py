@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from goalspace._console import check_output
+
 # those of goalspace.evaluation.tasks, whose import would slow down --help; a test compares them
 TASKS = (
     "instruction-clustering",
@@ -20,6 +22,8 @@ TASKS = (
 
 _OF_ENCODERS = ("encoders", "task", "data", "text", "label", "setting", "texts")
 _OF_RUNS = ("judge", "against")
+_SEEDED = ("instruction-clustering", "grouping", "categorisation")  # tasks in which something is drawn
+_SEEDS, _SAMPLE = 5, 50
 
 
 @click.command()
@@ -65,7 +69,7 @@ _OF_RUNS = ("judge", "against")
     "--sample",
     type=click.IntRange(1),
     metavar="N",
-    help="Texts that the judge compares on [default: 50]; of next-action, the training episodes [default: all].",
+    help=f"Texts that the judge compares on [default: {_SAMPLE}]; of next-action, the training episodes [default: all].",
 )
 @click.option(
     "--texts",
@@ -76,25 +80,33 @@ _OF_RUNS = ("judge", "against")
 @click.option(
     "--seeds",
     type=click.IntRange(1),
-    default=5,
-    show_default=True,
-    help="k-means runs in our setting, or trees; of a run, intruders per factor and samples of the texts.",
+    metavar="N",
+    help="k-means runs in our setting, or trees; of a run, intruders per factor and samples of the texts. [default: "
+    f"{_SEEDS}]",
 )
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Write the scores as JSON too.")
-def evaluate(run: Path | None, seeds: int, out: Path | None, **given: Any) -> None:
+def evaluate(run: Path | None, out: Path | None, **given: Any) -> None:
     """Measure encoders on a task (--encoder --task --data), or the factors of a run without labels (--run)."""
     from goalspace._cli_quality import judge_run, measure_run
     from goalspace._cli_tasks import measure_encoders, write_texts
+    from goalspace._record import FILES
 
     named = {name: value for name, value in given.items() if value not in (None, ())}
     _check(run, named, out)
+    of_run = ("run.json", *(name for names in FILES.values() for name in names))
+    read = [named["data"]] if run is None else [run / name for name in of_run]
+    for option, path in (("--out", out), ("--texts", named.get("texts"))):
+        if path is not None:
+            check_output(option, path, read=read)
     of_task = {name: named[name] for name in ("text", "label", "setting", "sample") if name in named}
+    seeds = named.get("seeds", _SEEDS)
     if "texts" in named:
         write_texts(named["task"], named["data"], named["texts"], **of_task)
     elif run is None:
         measure_encoders(named["encoders"], named["task"], named["data"], seeds=seeds, out=out, **of_task)
     elif "judge" in named:
-        judge_run(run, named["judge"], against=named.get("against"), sample=named.get("sample", 50), out=out)
+        against, sample = named.get("against"), named.get("sample", _SAMPLE)
+        judge_run(run, named["judge"], against=against, sample=sample, out=out)
     else:
         measure_run(run, seeds=seeds, out=out)
 
@@ -109,10 +121,21 @@ def _check(run: Path | None, named: dict[str, Any], out: Path | None) -> None:
         raise click.UsageError(
             f"{foreign[0]} is about encoders and cannot go with --run: use one or the other."
         )
-    if run is not None:
-        if "judge" not in named and named:
-            raise click.UsageError(f"{next(iter(option.values()))} is for a judge: name one with --judge.")
-        return
+    if run is None:
+        _check_task(named, out)
+    elif "judge" in named:
+        if "seeds" in named:
+            raise click.UsageError("--seeds is for measures without a judge: leave it out.")
+        if "sample" in named and "against" not in named:
+            raise click.UsageError(
+                "--sample is of texts that two runs are compared on: name one with --against."
+            )
+    elif others := [option[name] for name in named if name != "seeds"]:
+        raise click.UsageError(f"{others[0]} is for a judge: name one with --judge.")
+
+
+def _check_task(named: dict[str, Any], out: Path | None) -> None:
+    """Refuse what is missing or ignored where encoders are measured, or texts written."""
     stops = "texts" in named
     needed = ("task", "data") if stops else ("encoder", "task", "data")
     missing = [f"--{name}" for name in needed if not {name, f"{name}s"} & named.keys()]
@@ -122,3 +145,5 @@ def _check(run: Path | None, named: dict[str, Any], out: Path | None) -> None:
         )
     if stops and ("encoders" in named or out is not None):
         raise click.UsageError("--texts writes texts and measures nothing: leave --encoder and --out out.")
+    if "seeds" in named and (stops or named["task"] not in _SEEDED or named.get("setting") == "official"):
+        raise click.UsageError(f"--seeds is for {', '.join(_SEEDED)} in our setting: leave it out.")

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from goalspace._cli_scores import cell
 from goalspace._console import show_progress
+from goalspace.errors import LLMError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from goalspace.evaluation.metrics import Estimate
     from goalspace.judging import Judgement
 
 _WEAKEST = 3  # factors whose reasons are printed
@@ -32,6 +33,8 @@ def measure_run(path: Path, *, seeds: int, out: Path | None) -> None:
         raise click.UsageError("--seeds must be at least 2 with --run: stability compares fits.")
     with show_progress() as progress:
         found = measure(Run.open(path), seeds=seeds, progress=progress)
+    if out is not None:  # before anything is printed, as the reader of a pipe may leave
+        write_json(out, {"run": str(path), **found.as_dict()})
     console = Console()
     console.print(Text(found.goal, style="bold"))
     console.print(
@@ -41,10 +44,10 @@ def measure_run(path: Path, *, seeds: int, out: Path | None) -> None:
     table = _table("measure", "value", "chance", "what is good")
     for measured in found.measures:
         chance = "" if measured.chance is None else f"{measured.chance:.2f}"
-        table.add_row(measured.name, _cell(measured.value), chance, measured.good)
+        few = "" if measured.value else "Too few factors, or properties and words of theirs, to measure it. "
+        table.add_row(measured.name, cell(measured.value), chance, few + measured.good)
     console.print(table)
     if out is not None:
-        write_json(out, {"run": str(path), **found.as_dict()})
         click.echo(out)
 
 
@@ -65,6 +68,13 @@ def judge_run(path: Path, llm: str, *, against: Path | None, sample: int, out: P
             sample=sample,
             progress=progress,
         )
+    if not found.ratings and (found.preference is None or not found.preference.choices):
+        raise LLMError(
+            f"No reply of {found.judge} could be read, at the second try either; the first begins: "
+            f"{found.calls.unread[0][:80]!r}. Take a larger model."
+        )
+    if out is not None:
+        write_json(out, {"run": str(path), **found.as_dict()})
     console = Console()
     console.print(Text(found.goal, style="bold"))
     console.print(Text(f"judged by {found.judge}\n"))
@@ -72,13 +82,12 @@ def judge_run(path: Path, llm: str, *, against: Path | None, sample: int, out: P
     for rating in sorted(found.ratings, key=lambda r: r.relevance + r.informativeness)[:_WEAKEST]:
         marks = f"{rating.relevance} and {rating.informativeness}"
         console.print(Text.assemble("\nrated ", marks, ": ", (rating.factor, "bold"), f". {rating.reason}"))
-    if len(found.ratings) > _WEAKEST and len({(r.relevance, r.informativeness) for r in found.ratings}) == 1:
+    if len(found.ratings) > 1 and len({(r.relevance, r.informativeness) for r in found.ratings}) == 1:
         click.echo(
             "\nAll factors got the same marks: this judge does not tell them apart. Take a larger model."
         )
     _say_calls(found)
     if out is not None:
-        write_json(out, {"run": str(path), **found.as_dict()})
         click.echo(out)
 
 
@@ -86,8 +95,8 @@ def _verdict(found: Judgement) -> Table:
     table = _table("question", "answer", "what it is")
     unread = f" Unreadable: {found.n_unread} of {found.n_factors}, left out." if found.n_unread else ""
     rated = f"Mean over {len(found.ratings)} factors, 1 to 5.{unread}"
-    table.add_row("relevance to the goal", _cell(found.relevance, 2), rated)
-    table.add_row("informativeness", _cell(found.informativeness, 2), rated)
+    table.add_row("relevance to the goal", cell(found.relevance, 2), rated)
+    table.add_row("informativeness", cell(found.informativeness, 2), rated)
     preference = found.preference
     if preference is None:
         return table
@@ -95,13 +104,13 @@ def _verdict(found: Judgement) -> Table:
     unread = f" Unreadable: {preference.n_unread}, left out." if preference.n_unread else ""
     table.add_row(
         "preferred to the other run",
-        _cell(preference.share),
+        cell(preference.share),
         f"Share over {len(preference.choices)} of {preference.n_asked} texts, each asked in both orders; 0.5 is even. "
         f"Better on {preference.n_won}, worse on {preference.n_lost}, even on {ties}.{unread}",
     )
     table.add_row(
         "first description chosen",
-        _cell(preference.first),
+        cell(preference.first),
         "Share of the answers that chose one; far from 0.5, the judge heeds the order, which cancels above.",
     )
     return table
@@ -127,14 +136,8 @@ def _table(*columns: str) -> Table:
     from rich.table import Table
 
     table = Table(box=box.HORIZONTALS, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
-    for column in columns[:-1]:
+    table.add_column(columns[0], overflow="fold")
+    for column in columns[1:-1]:
         table.add_column(column, no_wrap=True)
     table.add_column(columns[-1], overflow="fold")
     return table
-
-
-def _cell(value: Estimate | None, digits: int = 3) -> str:
-    if value is None:
-        return "–"
-    error = f" ± {value.se:.{digits}f}" if value.se else ""
-    return f"{value.mean:.{digits}f}{error}"

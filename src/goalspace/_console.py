@@ -1,9 +1,11 @@
-"""What all verbs share: errors as one line, options that were given, the progress line."""
+"""What all verbs share: errors as one line, options that were given, files to write, the progress line."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +13,9 @@ import click
 from goalspace.errors import GoalspaceError
 
 Progress = Callable[[str, int, int], None]
+
+
+_RESUMING = ("discover", "propose", "link", "factor", "embed", "correlate")  # verbs that keep what they have
 
 
 class Group(click.Group):
@@ -23,8 +28,44 @@ class Group(click.Group):
             click.echo(f"goalspace: {' '.join(str(error).split())}", err=True)
             ctx.exit(2)
         except KeyboardInterrupt:
-            click.echo("goalspace: interrupted; the same command goes on from here.", err=True)
+            kept = "; the same command goes on from here" if ctx.invoked_subcommand in _RESUMING else ""
+            click.echo(f"goalspace: interrupted{kept}.", err=True)
             ctx.exit(130)
+
+
+def check_output(option: str, path: Path, *, read: Sequence[Path]) -> None:
+    """Refuse a file that would take the place of what is read or cannot be written, before work is spent on it.
+
+    Parameters
+    ----------
+    option
+        How the path was given.
+    path
+        Where the file is to be.
+    read
+        Files and folders that are read.
+    """
+    try:
+        place = path.resolve()
+        for data in read:
+            source = data.resolve()
+            if place == source or (source in place.parents and source.is_dir()):
+                where = "is" if place == source else "lies in"
+                raise click.UsageError(
+                    f"{option} {path} {where} what is read, {data}: write to another place."
+                )
+        if path.exists() and not path.is_file():
+            raise click.UsageError(
+                f"{option} {path} is {'a folder' if path.is_dir() else 'no file'}: name a file."
+            )
+        above = next(folder for folder in place.parents if folder.exists())
+        with tempfile.TemporaryFile(dir=above):  # rights alone do not tell, of a full disk for example
+            pass
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+        why = getattr(error, "strerror", None) or error
+        raise click.UsageError(
+            f"{option} {path} cannot be written ({why}): write to another place."
+        ) from None
 
 
 def given_of(options: dict[str, Any]) -> dict[str, Any]:

@@ -37,9 +37,19 @@ def write_atomic(path: Path, content: bytes | str) -> None:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def as_json(value: Any, **options: Any) -> str:
+    """Spell `value` as JSON that UTF-8 can hold; `options` are those of `json.dumps`."""
+    text = json.dumps(value, ensure_ascii=False, **options)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can only spell
+        text = json.dumps(value, **options)
+    return text
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented UTF-8 JSON, atomically."""
-    write_atomic(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    write_atomic(path, as_json(value, indent=1, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:

@@ -9,7 +9,7 @@ from itertools import islice
 
 import numpy as np
 
-from goalspace._asking import find_json
+from goalspace._asking import find_json, one_line
 from goalspace._prompts import Template
 from goalspace._structure import Structure
 from goalspace.corpus import Corpus
@@ -234,8 +234,8 @@ def _ask_names(
         if not isinstance(value, dict):
             continue
         name, description = value.get("name"), value.get("description")
-        if isinstance(name, str) and 2 <= len(" ".join(name.split())) <= 60:
-            names[k] = " ".join(name.split())
-        if isinstance(description, str) and description.strip():
-            descriptions[k] = " ".join(description.split())[:300]
+        if isinstance(name, str) and 2 <= len(one_line(name)) <= 60:
+            names[k] = one_line(name)
+        if isinstance(description, str) and one_line(description):
+            descriptions[k] = one_line(description)[:300]
     return unique(names), descriptions

@@ -45,6 +45,11 @@ def read_record(folder: Path) -> dict[str, Any]:
         If the folder holds no run, or one of a newer format.
     """
     path = folder / "run.json"
+    if (folder / "labels.parquet").is_file() and not path.is_file():
+        raise InputError(
+            f"{folder} is a folder of goalspace label, which has tasks and no factors. Look at it with: goalspace "
+            f"explore {folder}; or name a folder of goalspace discover."
+        )
     if not path.is_file():
         raise InputError(
             f"{folder} is not a run folder: it has no run.json. Make one with: goalspace discover"
@@ -103,6 +108,35 @@ def stale_stages(record: Mapping[str, Any]) -> list[str]:
             found.append(stage)
         before = entry["digest"] if entry else None
     return found
+
+
+@contextmanager
+def stage_files(folder: Path, record: Mapping[str, Any], stage: str) -> Iterator[Path]:
+    """Yield the first file of a finished stage; what its readers trip over in a damaged one is said in one line.
+
+    Raises
+    ------
+    InputError
+        If the stage has not finished, or a file of it is missing or damaged.
+    """
+    from safetensors import SafetensorError
+
+    if stage not in record["stages"]:
+        raise InputError(f"{folder} has not finished the stage '{stage}'. Run goalspace discover again.")
+    again = (
+        "goalspace discover with its source and goal" if stage == "corpus" else f"goalspace {stage} {folder}"
+    )
+    for name in FILES[stage]:
+        if not (folder / name).is_file():
+            raise InputError(f"{folder / name} is missing: run {again} again.")
+    try:
+        yield folder / FILES[stage][0]
+    except GoalspaceError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError) as error:
+        shown = " or ".join(str(folder / name) for name in FILES[stage])
+        why = str(error).partition("\n")[0]
+        raise InputError(f"{shown} cannot be read ({why}): run {again} again.") from error
 
 
 @contextmanager

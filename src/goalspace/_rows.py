@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from goalspace._columns import snake
-from goalspace._files import atomic_path
+from goalspace._files import as_json, atomic_path
 from goalspace._formats import (
     csv_batches,
     csv_header,
@@ -88,13 +87,13 @@ class RowFile:
         elif self.form == "columns":
             names = dict.fromkeys([*self.rows[0], *added]) if self.rows else {}
             rows = list(self._values(indices, added))
-            yield _json({name: [row[name] for row in rows] for name in names}) + "\n"
+            yield as_json({name: [row[name] for row in rows] for name in names}) + "\n"
         elif self.form == "jsonl":
-            yield from (_json(row) + "\n" for row in self._values(indices, added))
+            yield from (as_json(row) + "\n" for row in self._values(indices, added))
         else:
             marks = iter(["[\n"])
             for row in self._values(indices, added):
-                yield next(marks, ",\n") + _json(row)
+                yield next(marks, ",\n") + as_json(row)
             yield "\n]\n" if next(marks, None) is None else "[]\n"
 
     def _values(self, indices: Sequence[int], added: Mapping[str, Sequence[Any]]) -> Iterator[Any]:
@@ -240,12 +239,3 @@ def _python_values(column: Any) -> list[Any]:
         return list(column.to_pylist())
     except ValueError:  # dates finer than Python's
         return [as_string(str(value)) if value.is_valid else None for value in column]
-
-
-def _json(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can only spell
-        text = json.dumps(value)
-    return text

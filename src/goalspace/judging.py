@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from goalspace._asking import find_json
+from goalspace._asking import json_values, one_line
 from goalspace._prompts import Template
 from goalspace.errors import InputError
 from goalspace.evaluation.metrics import Estimate
@@ -26,7 +26,7 @@ _SENTENCES = 3
 _FACTORS = 2  # that describe a text
 _TEXT = 4000  # characters of a text that the judge sees
 _REASON = 300  # characters that are kept
-_MAX_TOKENS = 300
+_MAX_TOKENS = 2000  # the answer takes a hundred; the rest is for models that think before it
 
 _RATING: dict[str, Any] = {
     "type": "object",
@@ -337,15 +337,15 @@ def _ask(
             calls.n_replayed += reply.cached
             calls.prompt_tokens += reply.prompt_tokens
             calls.completion_tokens += reply.completion_tokens
-            value = find_json(reply.text)
-            answers[missing[position]] = read(value) if isinstance(value, dict) else None
+            found = (read(value) for value in json_values(reply.text) if isinstance(value, dict))
+            answers[missing[position]] = next((answer for answer in found if answer is not None), None)
             replies[missing[position]] = reply.text
             if progress and not attempt:
                 progress(what, len(replies), len(prompts))
         missing = [i for i in missing if answers[i] is None]
         if not missing:
             break
-    calls.unread += [replies[i][:_REASON] for i in missing]
+    calls.unread += [one_line(replies[i])[:_REASON] for i in missing]
     return answers
 
 
@@ -365,8 +365,11 @@ def _read_choice(value: Mapping[str, Any]) -> tuple[int, str] | None:
 
 def _whole(value: Any, allowed: range) -> int | None:
     """A number as models write it, 4, 4.0 or "4", if it is one of those allowed."""
-    if isinstance(value, str) and value.strip().isdecimal():
-        value = int(value)
+    if isinstance(value, str):
+        try:
+            value = int(value)
+        except ValueError:  # no number, or one of thousands of digits
+            return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value not in allowed:
         return None
     return int(value)
@@ -374,7 +377,7 @@ def _whole(value: Any, allowed: range) -> int | None:
 
 def _reason(value: Mapping[str, Any]) -> str:
     reason = value.get("reason")
-    return " ".join(reason.split())[:_REASON] if isinstance(reason, str) else ""
+    return one_line(reason)[:_REASON] if isinstance(reason, str) else ""
 
 
 def _as_dict(value: Estimate | None) -> dict[str, float] | None:

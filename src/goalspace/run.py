@@ -24,6 +24,7 @@ from goalspace._record import (
     read_record,
     source_name,
     stage_entry,
+    stage_files,
     stale_stages,
     write_record,
 )
@@ -81,22 +82,26 @@ class Run:
     @cached_property
     def corpus(self) -> Corpus:
         """The texts."""
-        return Corpus.load(self._artefact("corpus"))
+        with stage_files(self.path, self.record, "corpus") as path:
+            return Corpus.load(path)
 
     @cached_property
     def proposals(self) -> Proposals:
         """Which properties each text has."""
-        return Proposals.load(self._artefact("propose"), self.corpus, self._result("propose"))
+        with stage_files(self.path, self.record, "propose") as path:
+            return Proposals.load(path, self.corpus, self._result("propose"))
 
     @cached_property
     def links(self) -> Links:
         """How strongly every text has every property."""
-        return Links.load(self._artefact("link").parent)
+        with stage_files(self.path, self.record, "link") as path:
+            return Links.load(path.parent)
 
     @cached_property
     def fitted(self) -> Factors:
         """The latent factors before any edit."""
-        return Factors.load(self._artefact("factor").parent, self.links, self._result("factor"))
+        with stage_files(self.path, self.record, "factor") as path:
+            return Factors.load(path.parent, self.links, self._result("factor"))
 
     @cached_property
     def factors(self) -> Factors:
@@ -132,14 +137,6 @@ class Run:
     def stale(self) -> list[str]:
         """Stages whose artefacts no longer follow from those before them, or are missing."""
         return stale_stages(self.record)
-
-    def _artefact(self, stage: str) -> Path:
-        path = self.path / FILES[stage][0]
-        if stage not in self.record["stages"] or not path.is_file():
-            raise InputError(
-                f"{self.path} has not finished the stage '{stage}'. Run goalspace discover again."
-            )
-        return path
 
     def _result(self, stage: str) -> dict[str, Any]:
         result: dict[str, Any] = self.record["stages"].get(stage, {}).get("result", {})

@@ -89,8 +89,9 @@ def evaluate(
     encoders
         By the name that their scores carry: specs of `get_encoder`, or encoders.
     tasks
-        ``instruction-clustering``, ``intention-similarity``, ``grouping`` or ``paraphrase``, which read
-        `data`, or tasks of your own. Tasks with the same texts share one embedding of them.
+        ``instruction-clustering``, ``grouping``, ``intention-similarity``, ``paraphrase``, ``categorisation``,
+        ``recommendation`` or ``next-action``, which read `data` (see `goalspace.evaluation.tasks.open_task`), or tasks
+        of your own. Tasks with the same texts share one embedding of them.
     data
         JSON Lines for the tasks that are given by name: one file, or a file by the task's name.
     text, label
@@ -98,7 +99,7 @@ def evaluate(
     setting
         ``ours`` or ``official``, for the tasks that are given by name; see `goalspace.evaluation.tasks`.
     seeds
-        Number of k-means runs in our setting.
+        Number of k-means runs in our setting, or of trees.
     progress
         Called with what is being done, how much of it is done, and out of how much.
 
@@ -113,8 +114,7 @@ def evaluate(
     """
     from goalspace.evaluation.tasks import open_task
 
-    if not encoders or not tasks:
-        raise InputError("evaluate needs one encoder and one task at least.")
+    _check(encoders, tasks)
     found = {name: get_encoder(encoder) for name, encoder in encoders.items()}
     opened: list[Task] = []
     for task in tasks:
@@ -125,6 +125,10 @@ def evaluate(
         if path is None:
             raise InputError(f"The task '{task}' needs data: the path of a JSON Lines file.")
         opened.append(open_task(task, path, text=text, label=label, setting=setting, seeds=seeds))
+    if not all(len(task.texts) for task in opened):
+        raise InputError("A task must have texts.")
+    for encoder in found.values():  # one that cannot be used must not cost the scores of those before it
+        encoder.encode(opened[0].texts[:_WARM_UP])
     scores = []
     for name, encoder in found.items():
         vectors: dict[tuple[str, ...], tuple[np.ndarray, float]] = {}
@@ -140,6 +144,28 @@ def evaluate(
     return scores
 
 
+def _check(encoders: object, tasks: object) -> None:
+    """Refuse what is not of the kind that `evaluate` takes."""
+    if not isinstance(encoders, Mapping):
+        raise InputError(
+            "The 'encoders' parameter of evaluate must be a mapping of names to encoders, such as "
+            f"{{'MiniLM': 'minilm'}}. Got {type(encoders).__name__} instead."
+        )
+    if isinstance(tasks, str) or not isinstance(tasks, Sequence):
+        raise InputError(
+            "The 'tasks' parameter of evaluate must be a list, such as ['grouping']. "
+            f"Got {type(tasks).__name__} instead."
+        )
+    if not encoders or not tasks:
+        raise InputError("evaluate needs one encoder and one task at least.")
+    for encoder in encoders.values():
+        if isinstance(encoder, str) and encoder.startswith("run:"):
+            folder = encoder.removeprefix("run:")
+            raise InputError(
+                f"'{encoder}' is written so on the command line only: give evaluate Run.open({folder!r}).factors."
+            )
+
+
 def _encode(
     encoder: Encoder,
     texts: Sequence[str],
@@ -147,9 +173,6 @@ def _encode(
     progress: Callable[[str, int, int], None] | None,
 ) -> tuple[np.ndarray, float]:
     """Return the vectors of the texts and the seconds that encoding took."""
-    if not texts:
-        raise InputError("A task must have texts.")
-    encoder.encode(texts[:_WARM_UP])
     done = 0
 
     def advance(n: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,9 @@ STATE_CHARACTERS = 700
 DIALOGUE_CHARACTERS = 1000
 
 _NUMBER = re.compile(r"\s+\d+\b")
-_FIELDS = ("id", "scene", "room", "goal", "init_obs", "steps")
+_NAMES = ("id", "scene", "room")
+_WORDS = ("goal", "init_obs")
+_FIELDS = (*_NAMES, *_WORDS, "steps")
 _HELD_OUT_SCENES = 9  # one in so many of a room's scenes is unseen
 _HELD_OUT_TRIALS = 10  # one in so many trials of the other scenes is held out
 
@@ -56,9 +58,16 @@ class Split:
 
 
 def split_episodes(
-    episodes: Sequence[Mapping[str, Any]], *, sample: int | None = None, seed: int = 0
+    episodes: Sequence[Mapping[str, Any]],
+    *,
+    sample: int | None = None,
+    seed: int = 0,
+    source: str = "The list",
+    where: Callable[[int], str] = lambda i: f"Episode {i + 1}",
 ) -> Split:
     """Hold out one in nine scenes of every room, and one in ten of the other scenes' trials.
+
+    Held-out trials of scenes of which no trial is trained on are left out: they would be unseen.
 
     Parameters
     ----------
@@ -69,14 +78,23 @@ def split_episodes(
         Keep only this many training episodes, and a fifth as many of each held-out kind.
     seed
         Of the scenes, the trials and the sample.
+    source, where
+        What messages call the episodes, and one of them by its index.
 
     Raises
     ------
     InputError
-        If an episode lacks a field, or there are too few of them to hold any out.
+        If an episode lacks a field, two have the same id, or there are too few of them to hold any out.
     """
-    for number, episode in enumerate(episodes, 1):
-        _check(number, episode)
+    first: dict[str, int] = {}
+    for i, episode in enumerate(episodes):
+        if said := _wrong_with(episode):
+            raise InputError(f"{where(i)}: {said}")
+        if first.setdefault(str(episode["id"]), i) != i:
+            raise InputError(
+                f"{where(i)} has the id of {where(first[str(episode['id'])])}, {episode['id']!r}: give every episode "
+                "its own."
+            )
     rng = np.random.default_rng(seed)
     rooms: dict[str, set[str]] = {}
     for episode in episodes:
@@ -91,28 +109,42 @@ def split_episodes(
     known = [known[i] for i in rng.permutation(len(known))]
     unseen = [unseen[i] for i in rng.permutation(len(unseen))]
     n_seen = len(known) // _HELD_OUT_TRIALS
-    train, seen = known[n_seen:], known[:n_seen]
-    if sample is not None:
-        train, seen, unseen = train[:sample], seen[: max(1, sample // 5)], unseen[: max(1, sample // 5)]
+    train, seen = known[n_seen:][:sample], known[:n_seen]
     if not (train and seen and unseen):
         raise InputError(
-            f"{len(episodes)} episodes are too few to hold scenes and trials out: "
-            "give a room with two scenes, and ten episodes or more in the scenes that are left."
+            f"{source}: {len(episodes)} episodes are too few to hold scenes and trials out. "
+            "Give a room with two scenes, and ten episodes or more in the scenes that are left."
         )
+    trained = {str(e["scene"]) for e in train}
+    seen = [e for e in seen if str(e["scene"]) in trained]
+    if not seen:
+        raise InputError(
+            f"{source}: no held-out trial is of a scene of the {len(train)} training episodes. Take more of them."
+        )
+    if sample is not None:
+        seen, unseen = seen[: max(1, sample // 5)], unseen[: max(1, sample // 5)]
     return Split(tuple(train), tuple(seen), tuple(unseen))
 
 
-def _check(number: int, episode: Mapping[str, Any]) -> None:
-    """Refuse what is no trajectory."""
-    if missing := [name for name in _FIELDS if name not in episode]:
-        raise InputError(f"Episode {number} has no '{missing[0]}': episodes need {', '.join(_FIELDS)}.")
+def _wrong_with(episode: Mapping[str, Any]) -> str | None:
+    """Why this is no trajectory."""
+    for name in _FIELDS:
+        if name not in episode:
+            return f"there is no '{name}'; episodes need {', '.join(_FIELDS)}."
+        value = episode[name]
+        if name in _NAMES and not (isinstance(value, (str, int)) and str(value).strip()):
+            return f"'{name}' must be a string or a whole number, and not empty."
+        if name in _WORDS and not (isinstance(value, str) and value.strip()):
+            return f"'{name}' must be a string, and not empty."
     steps = episode["steps"]
     if not isinstance(steps, list) or not steps or not all(_is_step(step) for step in steps):
-        raise InputError(f"Episode {number}: 'steps' must be a list of [action, observation], one at least.")
+        return "'steps' must be a list of [action, observation], one at least, and no action empty."
+    return None
 
 
 def _is_step(step: Any) -> bool:
-    return isinstance(step, list) and len(step) == 2 and all(isinstance(part, str) for part in step)
+    pair = isinstance(step, list) and len(step) == 2 and all(isinstance(part, str) for part in step)
+    return pair and bool(step[0].strip())
 
 
 def states_of(episodes: Sequence[Mapping[str, Any]]) -> list[State]:

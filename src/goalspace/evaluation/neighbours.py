@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
+from goalspace.evaluation.episodes import State
 from goalspace.evaluation.metrics import Estimate
 
 # Numbers of neighbours among which the recommendation chooses, and the ranks that it reports
@@ -122,6 +123,36 @@ class NextAction:
         default=(), repr=False
     )  # the training states, to fit a run on
 
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        train: Sequence[State],
+        groups: Mapping[str, Sequence[State]],
+        ids: Sequence[str],
+        more: Sequence[Mapping[str, Any]] = (),
+    ) -> Self:
+        """Make the task of states; `ids` are those of the training states, `more` what else their rows hold."""
+        tests = {
+            name: TestStates(
+                tuple(state.text for state in states),
+                tuple(state.action for state in states),
+                tuple(state.episode for state in states),
+            )
+            for name, states in groups.items()
+        }
+        rows = tuple(
+            {"id": id, "text": state.text, "action": state.action, "episode": state.episode, **extra}
+            for id, state, extra in zip(ids, train, more or [{}] * len(ids), strict=True)
+        )
+        return cls(
+            name,
+            tuple(state.text for state in train),
+            tuple(state.action for state in train),
+            tests,
+            rows=rows,
+        )
+
     @cached_property
     def texts(self) -> tuple[str, ...]:
         """The training texts, then those of the groups."""
@@ -136,8 +167,9 @@ class NextAction:
     def size(self) -> str:
         """How much there is of it, for a person."""
         tests = ", ".join(
-            f"{len(group.texts):,} {name} of {len(set(group.episodes)):,} episodes"
+            f"{len(group.texts):,} {name} of {n:,} episode{'s' * (n != 1)}"
             for name, group in self.groups.items()
+            for n in [len(set(group.episodes))]
         )
         return f"{len(self.train):,} training states with {len(set(self.actions)):,} actions; test states: {tests}"
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from goalspace.errors import InputError
 from goalspace.evaluation.episodes import DIALOGUE_CHARACTERS, State, newest, split_episodes, states_of
-from goalspace.evaluation.formats import read_labels, read_lines, read_lists, read_texts
+from goalspace.evaluation.formats import Rows, read_lines
+from goalspace.evaluation.labels import check_labels, read_labels, size_of
 from goalspace.evaluation.metrics import (
+    FOLDS,
     Estimate,
     auc,
     decision_tree_probe,
@@ -24,7 +26,7 @@ from goalspace.evaluation.metrics import (
     silhouette,
     spearman,
 )
-from goalspace.evaluation.neighbours import NextAction, Recommendation, TestStates, unit
+from goalspace.evaluation.neighbours import NextAction, Recommendation, unit
 
 Setting = Literal["ours", "official"]
 
@@ -39,6 +41,8 @@ _COLUMNS = {  # of tasks whose columns have fixed names
     _RECOMMENDATION: "text, items and split",
     _NEXT_ACTION: "text, action, episode and split",
 }
+_INSPIRED = "full_situation and movies, of test.jsonl test_inputs and test_outputs"
+_EPISODES = "id, scene, room, goal, init_obs and steps"
 NAMES = (*_GROUPINGS, *_SIMILARITIES, _PROBE, _RECOMMENDATION, _NEXT_ACTION)
 _TEXT_COLUMNS = ("instruction", "prompt", "text", "question", "query", "summary")
 
@@ -65,11 +69,15 @@ class Grouping:
     metrics: tuple[str, ...] = ("ARI", "NMI", "purity", "homogeneity", "silhouette")
     setting: Setting = "ours"
     seeds: int = 5
+    column: str = ""  # of the texts, where it was guessed
+
+    def __post_init__(self) -> None:
+        check_labels("Grouping", self.texts, self.labels)
 
     @property
     def size(self) -> str:
         """How much there is of it, for a person."""
-        return f"{len(self.texts):,} texts, {len(set(self.labels)):,} labels"
+        return size_of(self.texts, self.labels, self.column)
 
     @property
     def how(self) -> str:
@@ -77,7 +85,7 @@ class Grouping:
         clusters = f"k-means with {len(set(self.labels)):,} clusters"
         if self.setting == "official":
             return f"official setting: {clusters} and seed 0 on the encoder's own vectors"
-        return f"{clusters} on vectors of length 1; mean ± s.e. over {self.seeds} seeds"
+        return f"{clusters} on vectors of length 1; {_over(self.seeds)}"
 
     def score(self, vectors: np.ndarray) -> dict[str, Estimate]:
         """Score (n_texts, dim) vectors; metric → mean and standard error over the k-means runs."""
@@ -113,20 +121,24 @@ class Probe:
     labels: tuple[str, ...]
     setting: Setting = "ours"
     seeds: int = 5
+    column: str = ""  # of the texts, where it was guessed
 
     metrics = ("tree", "logistic")
+
+    def __post_init__(self) -> None:
+        check_labels("Probe", self.texts, self.labels)
 
     @property
     def size(self) -> str:
         """How much there is of it, for a person."""
-        return f"{len(self.texts):,} texts, {len(set(self.labels)):,} labels"
+        return size_of(self.texts, self.labels, self.column)
 
     @property
     def how(self) -> str:
         """The setting in words."""
         return (
-            f"balanced accuracy, 5-fold cross-validation; tree: mean ± s.e. over {self.seeds} seeds, logistic: "
-            "over the folds"
+            f"balanced accuracy, {FOLDS}-fold cross-validation; tree: {_over(self.seeds)}, logistic: "
+            "± s.e. over the folds"
         )
 
     def score(self, vectors: np.ndarray) -> dict[str, Estimate]:
@@ -192,6 +204,10 @@ class Similarity:
         return Estimate(value, float(np.std(drawn, ddof=1)))
 
 
+def _over(seeds: int) -> str:
+    return f"mean ± s.e. over {seeds} seeds" if seeds > 1 else "one seed"
+
+
 def open_task(
     name: str,
     path: str | Path,
@@ -241,29 +257,30 @@ def open_task(
         return open_recommendation(path)
     if name == _NEXT_ACTION:
         return open_next_action(path, sample=sample)
-    rows = read_lines(path)
-    label = label or "label"
     how: Setting = "official" if setting == "official" else "ours"
-    if name in _GROUPINGS or name == _PROBE:
-        column = text or next((c for c in _TEXT_COLUMNS if c in rows[0]), _TEXT_COLUMNS[0])
-        texts, labels = read_texts(path, rows, column), read_labels(path, rows, label)
-        if not 2 <= len(set(labels)) < len(labels):
-            raise InputError(
-                f"{path}: the column '{label}' has {len(set(labels))} different labels on {len(labels)} rows; "
-                f"{name} needs two at least, and fewer than rows. Name another one as label."
-            )
-        if name == _PROBE:
-            return Probe(name, tuple(texts), labels, how, seeds)
-        return Grouping(name, tuple(texts), labels, _GROUPINGS[name], how, seeds)
-    sides = [read_texts(path, rows, side) for side in ("instruction1", "instruction2")]
-    same = read_labels(path, rows, label)
+    if name in _SIMILARITIES:
+        return _open_pairs(name, path, label or "label", how)
+    rows = read_lines(path)
+    column = text or next((c for c in _TEXT_COLUMNS if c in rows.values[0]), _TEXT_COLUMNS[0])
+    texts = tuple(rows.texts(column))
+    labels = read_labels(rows, label or "label", task=name, cross_validated=name == _PROBE)
+    guessed = "" if text else column
+    if name == _PROBE:
+        return Probe(name, texts, labels, how, seeds, guessed)
+    return Grouping(name, texts, labels, _GROUPINGS[name], how, seeds, guessed)
+
+
+def _open_pairs(name: str, path: Path, label: str, setting: Setting) -> Similarity:
+    rows = read_lines(path, needs=_COLUMNS[name].replace("label", label))
+    sides = [rows.texts(side) for side in ("instruction1", "instruction2")]
+    same = rows.labels(label)
     if set(same) != {"0", "1"}:
         raise InputError(
             f"{path}: the column '{label}' must hold 0 and 1, and both of them. "
             f"Got {', '.join(sorted(set(same))[:5])} instead."
         )
     pairs = tuple(zip(*sides, strict=True))
-    return Similarity(name, pairs, tuple(int(value) for value in same), _SIMILARITIES[name], how)
+    return Similarity(name, pairs, tuple(int(value) for value in same), _SIMILARITIES[name], setting)
 
 
 def _check(
@@ -299,30 +316,33 @@ def open_recommendation(path: Path) -> Recommendation:
     Raises
     ------
     InputError
-        If a file cannot be read, or a row lacks a field.
+        If a file cannot be read, a row lacks a field, or ids are not unique.
     """
     if path.is_dir():  # Inspired, as Instruct-LF's repository has it
-        known, held_out = path / "train.jsonl", path / "test.jsonl"
-        rows, tests = read_lines(known), read_lines(held_out)
-        train, items = read_texts(known, rows, "full_situation"), read_lists(known, rows, "movies")
-        test, wanted = read_texts(held_out, tests, "test_inputs"), read_texts(held_out, tests, "test_outputs")
-        ids = _ids(rows, "idx")
+        known, held_out = (read_lines(path / name, needs=_INSPIRED) for name in ("train.jsonl", "test.jsonl"))
+        train, items, ids = known.texts("full_situation"), known.lists("movies"), known.ids("idx")
+        test, wanted = held_out.texts("test_inputs"), held_out.texts("test_outputs")
     else:
-        rows = read_lines(path)
-        splits = read_texts(path, rows, "split")
-        if set(splits) != {"train", "test"}:
-            raise InputError(f"{path}: the column 'split' must hold train and test, and both of them.")
-        texts, listed = read_texts(path, rows, "text"), read_lists(path, rows, "items")
-        of_train = [i for i, split in enumerate(splits) if split == "train"]
-        of_test = [i for i, split in enumerate(splits) if split == "test"]
-        for i in of_test:
-            if len(listed[i]) != 1:
+        rows = read_lines(path, needs=_COLUMNS[_RECOMMENDATION])
+        parts = rows.by("split")
+        for split, part in parts.items():
+            if split not in ("train", "test"):
                 raise InputError(
-                    f"{path}, row {i + 1}: a test row must have one item. Got {len(listed[i])} instead."
+                    f"{part.where(0)}: 'split' must be train or test. Got {split[:80]!r} instead."
                 )
-        train, items = [texts[i] for i in of_train], [listed[i] for i in of_train]
-        test, wanted = [texts[i] for i in of_test], [listed[i][0] for i in of_test]
-        ids = _ids([rows[i] for i in of_train], "id")
+        if len(parts) < 2:
+            raise InputError(
+                f"{path}: the column 'split' must hold train and test, and both of them. Got {next(iter(parts))} alone."
+            )
+        known, held_out = parts["train"], parts["test"]
+        train, items, ids = known.texts("text"), known.lists("items"), known.ids("id")
+        test, listed = held_out.texts("text"), held_out.lists("items")
+        for i, own in enumerate(listed):
+            if len(own) != 1:
+                raise InputError(
+                    f"{held_out.where(i)}: a test row must have one item. Got {len(own)} instead."
+                )
+        wanted = [own[0] for own in listed]
     train, test = ([newest(text, DIALOGUE_CHARACTERS) for text in side] for side in (train, test))
     return Recommendation(
         _RECOMMENDATION,
@@ -334,67 +354,34 @@ def open_recommendation(path: Path) -> Recommendation:
     )
 
 
-def _ids(rows: Sequence[Mapping[str, Any]], column: str) -> list[str]:
-    """The ids of rows, by which recorded proposals name them; their numbers if they have none."""
-    return [str(row.get(column, number)) for number, row in enumerate(rows)]
-
-
 def open_next_action(path: Path, *, sample: int | None = None, seed: int = 0) -> NextAction:
     """Read states with the action taken in each, or ALFWorld's expert trajectories.
 
     Raises
     ------
     InputError
-        If the file cannot be read, or a row lacks a field.
+        If the file cannot be read, a row lacks a field, or ids are not unique.
     """
-    rows = read_lines(path)
-    if "steps" in rows[0]:
-        return _open_episodes(path, rows, sample, seed)
+    rows = read_lines(path, needs=f"{_COLUMNS[_NEXT_ACTION]}, or of trajectories {_EPISODES}")
+    if "steps" in rows.values[0]:
+        split = split_episodes(rows.values, sample=sample, seed=seed, source=str(path), where=rows.where)
+        train = states_of(split.train)
+        groups = {"seen": states_of(split.seen), "unseen": states_of(split.unseen)}
+        facts: list[dict[str, object]] = [{"facts": list(state.facts)} for state in train]
+        return NextAction.of(_NEXT_ACTION, train, groups, [str(i) for i in range(len(train))], facts)
     if sample is not None:
         raise InputError(f"{path} holds states, not episodes to split: leave 'sample' out.")
-    columns = {name: read_texts(path, rows, name) for name in ("text", "action", "episode", "split")}
-    by_split: dict[str, list[State]] = {}
-    for text, action, episode, name in zip(*columns.values(), strict=True):
-        by_split.setdefault(name, []).append(State(text, action, episode, ()))
-    train = by_split.pop("train", [])
-    if not train or not by_split:
-        raise InputError(f"{path}: the column 'split' must hold train and the name of a test group at least.")
-    ids = _ids([row for row in rows if row["split"] == "train"], "id")
-    return _next_action(train, by_split, [_row(id, state) for id, state in zip(ids, train, strict=True)])
+    parts = rows.by("split")
+    if "train" not in parts or len(parts) < 2:
+        raise InputError(
+            f"{path}: the column 'split' must hold train and the name of a test group at least. "
+            f"Got {', '.join(map(repr, [*parts][:5]))} instead."
+        )
+    states = {split: _states(part) for split, part in parts.items()}
+    ids = parts["train"].ids("id")
+    return NextAction.of(_NEXT_ACTION, states.pop("train"), states, ids)
 
 
-def _open_episodes(
-    path: Path, rows: Sequence[Mapping[str, Any]], sample: int | None, seed: int
-) -> NextAction:
-    try:
-        split = split_episodes(rows, sample=sample, seed=seed)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    train = states_of(split.train)
-    groups = {"seen": states_of(split.seen), "unseen": states_of(split.unseen)}
-    fit = [{**_row(str(i), state), "facts": list(state.facts)} for i, state in enumerate(train)]
-    return _next_action(train, groups, fit)
-
-
-def _row(id: str, state: State) -> dict[str, Any]:
-    return {"id": id, "text": state.text, "action": state.action, "episode": state.episode}
-
-
-def _next_action(
-    train: Sequence[State], groups: Mapping[str, Sequence[State]], rows: Sequence[Mapping[str, Any]]
-) -> NextAction:
-    return NextAction(
-        _NEXT_ACTION,
-        tuple(state.text for state in train),
-        tuple(state.action for state in train),
-        {name: _test_states(states) for name, states in groups.items()},
-        rows=tuple(rows),
-    )
-
-
-def _test_states(states: Sequence[State]) -> TestStates:
-    return TestStates(
-        tuple(state.text for state in states),
-        tuple(state.action for state in states),
-        tuple(state.episode for state in states),
-    )
+def _states(rows: Rows) -> list[State]:
+    columns = rows.texts("text"), rows.texts("action"), rows.labels("episode")
+    return [State(*fields, facts=()) for fields in zip(*columns, strict=True)]

@@ -71,6 +71,10 @@ def top_words(texts: Sequence[str], groups: ArrayLike, *, top: int = TOP_DIVERSI
     from sklearn.feature_extraction.text import CountVectorizer
 
     found = np.asarray(groups)
+    if not np.issubdtype(found.dtype, np.integer):
+        raise InputError(
+            f"The 'groups' parameter of top_words must be whole numbers. Got {found.dtype} instead."
+        )
     if found.shape != (len(texts),) or not (found >= 0).any():
         raise InputError(
             f"The 'groups' parameter of top_words must have one group per text, one of them 0 or more. "
