@@ -8,6 +8,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from goalspace.cli import main
 from goalspace.encoders import get_encoder
 from goalspace.errors import InputError, LLMError
 from goalspace.evaluation.topics import stability
-from goalspace.judging import judge
+from goalspace.judging import _describe, judge
 from goalspace.quality import _property_lists, draw, measure, refit
 from goalspace.run import Run, discover, redo
 from llm_server import LLMServer, failure, prompt_of, refusal
@@ -284,6 +285,17 @@ def test_a_judge_with_a_view_is_followed_in_both_orders(run: Path, other: Path) 
     assert found.share.mean == 1
     assert found.n_won == 5
     assert found.first == (0.5, pytest.approx(np.sqrt(0.25 * 10 / 9 / 10)))
+
+
+def test_a_text_is_described_by_its_dominant_factor_first_and_by_no_hidden_one(run: Path) -> None:
+    factors = Run.open(run).factors
+    *_, second, first = np.argsort(factors.scores[0]).tolist()
+    described = replace(factors, dominant=np.full_like(factors.dominant, second))
+    said = _describe(described, 0).splitlines()
+    assert [line.partition(" (")[0] for line in said[:2]] == [
+        f"- {factors.names[k]}" for k in (second, first)
+    ]
+    assert factors.names[first] not in _describe(replace(described, hidden=(first,)), 0)
 
 
 def misbehaving(kind: str) -> Callable[[dict[str, Any]], Any]:

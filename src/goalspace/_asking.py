@@ -265,7 +265,7 @@ def json_values(reply: str) -> Iterator[Any]:
 
 
 def one_line(text: str) -> str:
-    """What a model wrote, as one line that is safe to print and to store: white space folded, nothing unprintable.
+    """What a model or a person wrote, as one line that is safe to print and to store: white space folded, nothing unprintable.
 
     Control characters could colour the terminal, those of direction turn a line around, and half of a surrogate pair
     cannot be written to a file.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from goalspace._asking import one_line
 from goalspace._vocabulary import normalise
 from goalspace.errors import InputError
 from goalspace.factors import Factors
@@ -13,7 +14,6 @@ _LONGEST_NAME = 120  # characters
 _LONGEST_DESCRIPTION = 400
 _MOST_PARTS = 12
 LIMITS = {"name": _LONGEST_NAME, "description": _LONGEST_DESCRIPTION, "parts": _MOST_PARTS}
-_JOINERS = "\u200c\u200d"  # without which Persian words and joined emoji are others
 
 
 def check(factors: Factors, edit: Any) -> dict[str, Any]:
@@ -52,9 +52,8 @@ def _several(factors: Factors, value: Any, name: str) -> list[int]:
 
 
 def _line(_: Factors, value: Any, name: str) -> str:
-    text = " ".join(value.split()) if isinstance(value, str) else ""
-    text = _printable(text)
-    if not text.strip(_JOINERS) or len(text) > _LONGEST_NAME:
+    text = one_line(value) if isinstance(value, str) else ""
+    if not any(map(str.isprintable, text)) or len(text) > _LONGEST_NAME:
         raise InputError(f"'{name}' must be a text of 1 to {_LONGEST_NAME} characters.")
     return text
 
@@ -62,11 +61,7 @@ def _line(_: Factors, value: Any, name: str) -> str:
 def _paragraph(_: Factors, value: Any, name: str) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST_DESCRIPTION:
         raise InputError(f"'{name}' must be a text of at most {_LONGEST_DESCRIPTION} characters.")
-    return _printable(" ".join(value.split()))
-
-
-def _printable(text: str) -> str:
-    return "".join(c for c in text if c.isprintable() or c in _JOINERS)
+    return one_line(value)
 
 
 def _property(factors: Factors, value: Any, name: str) -> str:

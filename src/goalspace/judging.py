@@ -220,7 +220,7 @@ def judge(
     calls = Calls()
     ratings = _rate(run, model, calls, progress)
     preference = None if against is None else _compare(run, against, pairs, model, calls, progress)
-    return Judgement(model.name, run.goal, tuple(ratings), run.factors.dim, preference, calls)
+    return Judgement(model.name, run.goal, tuple(ratings), len(run.factors.shown), preference, calls)
 
 
 def _rate(run: Run, model: LLM, calls: Calls, progress: Progress | None) -> list[Rating]:
@@ -228,21 +228,25 @@ def _rate(run: Run, model: LLM, calls: Calls, progress: Progress | None) -> list
     rows = {text_id: i for i, text_id in enumerate(run.corpus.ids)}
     template = Template.load("judge_factor")
     prompts = []
-    for k, name in enumerate(factors.names):
-        shown = [
+    for k in factors.shown:
+        sentences = [
             run.corpus.texts[rows[e.text_id]][e.start : e.end] for e in factors.evidence[k] if e.pole > 0
         ]
         prompts.append(
             template.fill(
                 goal=run.goal,
-                name=name,
+                name=factors.names[k],
                 description=factors.descriptions[k],
                 properties=_listed(_strongest(factors, k)),
-                evidence=_listed(shown[:_SENTENCES]),
+                evidence=_listed(sentences[:_SENTENCES]),
             )
         )
     answers = _ask(model, prompts, _RATING, _read_rating, calls, "rating the factors", progress)
-    return [Rating(factors.names[k], *found) for k, found in enumerate(answers) if found is not None]
+    return [
+        Rating(factors.names[k], *found)
+        for k, found in zip(factors.shown, answers, strict=True)
+        if found is not None
+    ]
 
 
 def _compare(
@@ -300,10 +304,8 @@ def _common_texts(run: Run, against: Run, sample: int, seed: int) -> list[tuple[
 
 def _describe(factors: Factors, row: int) -> str:
     """What a run says of a text: its dominant factor and the next ones by score, with their properties."""
-    order = np.argsort(-factors.scores[row], kind="stable").tolist()
     dominant = int(factors.dominant[row])
-    if dominant >= 0:
-        order = [dominant, *(k for k in order if k != dominant)]
+    order = sorted(factors.shown, key=lambda k: (k != dominant, -factors.scores[row, k]))
     lines = [f"{factors.names[k]} ({', '.join(_strongest(factors, k)[:4])})" for k in order[:_FACTORS]]
     return _listed(lines)
 
