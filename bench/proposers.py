@@ -30,7 +30,7 @@ from goalspace._phrases import PER_TEXT, propose_phrases
 from goalspace._vectors import keep_vectors
 from goalspace.corpus import Corpus
 from goalspace.encoders import Encoder
-from goalspace.encoders.geometry import normalise
+from goalspace.encoders.geometry import unit
 from goalspace.encoders.prompted import PromptedEncoder
 from goalspace.evaluation.metrics import decision_tree_probe
 from goalspace.factors import factor
@@ -93,7 +93,7 @@ class GoalStates:
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return (n_texts, 576) float32; zeros for a single text, the goal, which the template has."""
         vectors = self.inner.encode(texts)
-        return normalise(vectors - vectors.mean(axis=0))
+        return unit(vectors - vectors.mean(axis=0))
 
 
 def _judged(

@@ -17,7 +17,7 @@ import pytest
 from conftest import ROOT
 from explorer_server import ExplorerServer
 from goalspace._report_view import read_columns
-from goalspace._structure import unit
+from goalspace.encoders.geometry import unit
 from goalspace.run import Run, discover
 
 HOSTILE = (

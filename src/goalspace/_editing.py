@@ -11,6 +11,7 @@ import numpy as np
 from goalspace import _reading as reading
 from goalspace import _structure as structure
 from goalspace._consequences import Bench, Draft, Part, finish
+from goalspace.encoders.geometry import unit
 from goalspace.errors import InputError
 from goalspace.factors import Factors, centres, stack
 
@@ -102,10 +103,10 @@ def _merge(bench: Bench, factors: Factors, edit: Mapping[str, Any]) -> Factors:
         raise InputError(f"There already is a factor “{name}”.")
     draft = _draft(factors)
     texts = factors.links.text_vectors[np.isin(_nearest(factors), merged)] - factors.centre
-    direction = structure.unit(texts).sum(axis=0)
+    direction = unit(texts).sum(axis=0)
     if np.linalg.norm(direction) < 1e-9:  # factors that lost all their texts in the fit
         direction = sum(_mean_property(bench, factors, draft, k) for k in merged)
-    whole = Part(prototype=structure.unit(direction[None])[0], replaces=tuple(merged), name=name)
+    whole = Part(prototype=unit(direction[None])[0], replaces=tuple(merged), name=name)
     kept = [k for k in range(factors.dim) if k not in merged[1:]]
     draft.parts = [whole if k == merged[0] else Part(k) for k in kept]
     draft.assignment = _renumbered(draft.assignment, successors(edit, factors.dim, len(kept)))
@@ -170,7 +171,7 @@ def _edit_property(bench: Bench, factors: Factors, edit: Mapping[str, Any]) -> F
         words = _own_words(factors, k)
         moved = factors.prototypes[k] + _mean_property(bench, factors, draft, k) - mean
         draft.parts[k] = Part(
-            prototype=structure.unit(moved[None].astype(np.float64))[0],
+            prototype=unit(moved[None].astype(np.float64))[0],
             replaces=(k,),
             name=words.get("name"),
             description=words.get("description"),
@@ -222,7 +223,7 @@ def _mean_property(bench: Bench, factors: Factors, draft: Draft, k: int) -> np.n
         loading = np.concatenate([loading, added])
     sign = np.where(loading <= -structure.WEAKEST, -1.0, 1.0)
     weight = sign * np.maximum(np.abs(loading), structure.WEAKEST)
-    return np.asarray(structure.unit((weight @ draft.vectors[own])[None])[0])
+    return np.asarray(unit((weight @ draft.vectors[own])[None])[0])
 
 
 def _own_words(factors: Factors, k: int) -> dict[str, str]:

@@ -15,7 +15,7 @@ import numpy as np
 from goalspace import _report_stages, _report_tables, _report_text
 from goalspace._columns import named_like_ids, snake
 from goalspace._edit_checks import LIMITS
-from goalspace._structure import unit
+from goalspace.encoders.geometry import unit
 
 if TYPE_CHECKING:
     from goalspace.factors import Factors

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from goalspace.encoders.geometry import unit
+
 if TYPE_CHECKING:
     from goalspace.corex.linear import LinearCorex
 
@@ -242,7 +244,3 @@ def calibrate(
             break
         prototypes = moved
     return np.asarray(prototypes)
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))

@@ -15,6 +15,7 @@ from goalspace._layout import lay_out
 from goalspace._reading import Evidence
 from goalspace._towers import TextTower
 from goalspace.corpus import Corpus
+from goalspace.encoders.geometry import unit
 from goalspace.factors import Factors, Layer, centres
 from goalspace.grammar import OTHER
 from goalspace.links import Links
@@ -120,7 +121,7 @@ def link_tasks(vectors: np.ndarray, proposals: Proposals, encoder: str) -> Links
     """The vectors of instructions (n_texts, dim), and the mean direction of those of every wording."""
     sums = np.zeros((len(proposals), vectors.shape[1]))
     np.add.at(sums, proposals.property_index, vectors[proposals.text_index])
-    wordings = structure.unit(sums).astype(np.float32)
+    wordings = unit(sums).astype(np.float32)
     return Links(vectors, wordings, "untrained", {}, TextTower.untrained(), encoder)
 
 
@@ -152,10 +153,10 @@ def arrange(
     known = dominant >= 0
     centre = vectors.mean(axis=0, dtype=np.float64)
     sums, means = np.zeros((n_factors, links.dim)), np.zeros((n_factors, links.dim))
-    np.add.at(sums, dominant[known], structure.unit(vectors[known] - centre))
+    np.add.at(sums, dominant[known], unit(vectors[known] - centre))
     np.add.at(means, dominant[known], vectors[known])
     sizes = np.bincount(dominant[known], minlength=n_factors)
-    prototypes = structure.unit(sums)
+    prototypes = unit(sums)
     directions, loadings = structure.correlate(
         structure.covariance_of(vectors), prototypes, links.property_vectors
     )

@@ -11,6 +11,7 @@ import numpy as np
 
 from goalspace._blocks import LEXICAL, SENTENCE, SURFACE, Blocks
 from goalspace.encoders import Encoder
+from goalspace.encoders.geometry import unit
 from goalspace.encoders.surface import LexicalFeatures
 
 ALPHAS = (0.001, 0.01, 0.1, 0.3, 1.0)
@@ -362,5 +363,4 @@ def centre(properties: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)
+    return np.asarray(unit(vectors), dtype=np.float32)

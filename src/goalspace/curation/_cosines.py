@@ -9,6 +9,7 @@ import numpy as np
 
 from goalspace._vectors import embed
 from goalspace.encoders import Encoder
+from goalspace.encoders.geometry import unit
 from goalspace.errors import InputError
 
 BLOCK_NUMBERS = 1 << 24  # cosines in memory at a time, 64 MB
@@ -43,12 +44,6 @@ def unit_vectors(
     else:
         vectors = embed(texts_or_vectors, encoder=encoder, keep=keep, progress=progress)
     return unit(vectors)
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Scale rows to length 1; a row of zeros stays."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(length > 0, length, 1), dtype=np.float32)
 
 
 def cosine_blocks(rows: np.ndarray, columns: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from goalspace.encoders import Encoder, encode_in_chunks, get_encoder
+from goalspace.encoders.geometry import unit
 from goalspace.grammar.lexicon import FAMILIES
 
 # verb → the first verb of its line; a verb in several families counts in the first
@@ -41,8 +42,7 @@ def _join_nouns(
             by_verb.setdefault(verb, []).append(noun)
     nouns = sorted({noun for some in by_verb.values() if len(some) > 1 for noun in some})
     places = {noun: place for place, noun in enumerate(nouns)}
-    vectors = encode_in_chunks(encoder, nouns)
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    vectors = unit(encode_in_chunks(encoder, nouns))
     joined = dict(groups)
     for verb, some in by_verb.items():
         if len(some) < 2:

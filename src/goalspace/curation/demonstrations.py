@@ -13,10 +13,11 @@ from typing import Any, Self
 import numpy as np
 
 from goalspace._files import atomic_path, digest, read_json, write_json
-from goalspace.curation._cosines import cosine_blocks, largest, unit, unit_vectors
+from goalspace.curation._cosines import cosine_blocks, largest, unit_vectors
 from goalspace.curation._graph import build_graph, open_graph, search_graph
 from goalspace.curation._json_rows import JsonRows, read_array, write_array
 from goalspace.encoders import Encoder, encode_in_chunks, get_encoder
+from goalspace.encoders.geometry import unit
 from goalspace.errors import InputError
 
 # Up to here every cosine is computed, in 6 ms a query of many on one core; a graph takes a millisecond a row to build:

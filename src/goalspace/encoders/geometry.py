@@ -15,10 +15,9 @@ from goalspace.errors import InputError
 _FLAT = 1e-7  # directions with less than this share of the largest variance are rounding noise
 
 
-def normalise(vectors: np.ndarray) -> np.ndarray:
-    """Scale every row of (n, dim) to length 1, in float32; a row of zeros stays."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float32).tiny), dtype=np.float32)
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Scale every row of (n, dim) to length 1; a row of zeros stays, and so does the precision."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,4 +125,4 @@ class WhitenedEncoder:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return (n_texts, dim) float32 unit vectors."""
-        return normalise(self.whitening.apply(self.encoder.encode(texts)))
+        return unit(self.whitening.apply(self.encoder.encode(texts)))

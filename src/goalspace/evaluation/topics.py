@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from goalspace.encoders.geometry import unit
 from goalspace.errors import InputError
 from goalspace.evaluation.metrics import Estimate
 
@@ -363,8 +364,7 @@ def _topics(
 def _cosines(encoder: Encoder, words: Sequence[str]) -> Callable[[str, str], float]:
     """Look up the cosine of two words."""
     ordered = sorted(set(words))
-    vectors = encoder.encode(ordered)
-    vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    vectors = unit(encoder.encode(ordered))
     row = {word: i for i, word in enumerate(ordered)}
     return lambda a, b: float(vectors[row[a]] @ vectors[row[b]])
 
