@@ -113,7 +113,7 @@ def _most_frequent(name: str, texts: Sequence[str], codes: np.ndarray, counts: n
     )
     order = order[: MAX_VALUES - 1]
     enough = 2 * len(texts) <= n and counts[order].sum() >= _LEAST * n
-    if not enough or named_like_ids([name]) or all(_is_number(text) for text in texts):
+    if not enough or named_like_ids([name]) or all(is_number(text) for text in texts):
         return None
     place = np.full(len(texts) + 1, len(order), dtype=np.int32)
     place[order] = np.arange(len(order))
@@ -136,7 +136,7 @@ def why_not(name: str, values: Sequence[Any]) -> str:
     return f"{len(distinct):,} different values, too few of them frequent"
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
     """Say whether a value is written as a number."""
     try:
         float(text)

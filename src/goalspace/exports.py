@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from goalspace._files import atomic_path
+from goalspace._report_tables import is_number
 from goalspace.corpus import Corpus
 from goalspace.errors import InputError
 from goalspace.run import Run
@@ -195,12 +196,4 @@ def write_csv(path: Path, columns: dict[str, Any]) -> None:
 
 def defuse(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula; numbers stay what they are."""
-    return f"'{cell}" if cell.startswith(_FORMULA) and not _is_number(cell) else cell
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+    return f"'{cell}" if cell.startswith(_FORMULA) and not is_number(cell) else cell
