@@ -367,7 +367,7 @@ def test_an_edit_of_factors_that_are_others_by_now_is_refused(server, fitted):
     for path, body in (("/api/edits", late), ("/api/undo", {"seen": first}), ("/api/redo", {"seen": first})):
         answer = server.ask(path, body)
         assert answer.status == 409
-        assert "changed in another tab" in answer.json()["error"]
+        assert "changed meanwhile" in answer.json()["error"]
         assert "\n" not in answer.json()["error"]
     now = server.get("/api/summary")
     assert [edit["do"] for edit in now["edits"]["done"]] == ["merge"]

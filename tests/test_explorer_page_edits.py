@@ -251,7 +251,7 @@ def test_an_edit_in_another_tab_first_is_told_and_nothing_is_done(browser, serve
         dialog.get_by_label("Name").fill("Mine")
         server.post("/api/edits", {"do": "merge", "factors": [0, 1]})
         dialog.get_by_role("button", name="Rename", exact=True).click()
-        said(page, "changed in another tab")
+        said(page, "changed meanwhile")
         expect(page.get_by_role("dialog")).to_have_count(0)
         expect(page.get_by_role("heading", name=before[5], exact=True)).to_be_visible()
         assert names(page)[1:] == before[2:]
@@ -338,6 +338,33 @@ def test_edits_follow_each_other_as_fast_as_keys_are_pressed(visit, server):
     )
     expect(listed).to_have_count(1)
     said(page, "Undone.")
+
+
+def test_an_edit_chosen_while_another_runs_hits_no_other_factor(browser, server):
+    with visitor(browser) as visit:
+        page = visit(f"{server.url}#view=factors&factor=0", expected=("409",))
+        before = names(page)
+        merge_first_two(page)
+        page.goto(f"{server.url}#view=factors&factor=4")
+        held: list[Any] = []
+        page.route("**/api/undo", held.append)
+        with page.expect_request("**/api/undo"):
+            page.keyboard.press("Control+z")
+        edit(page, "Hide")
+        held[0].continue_()
+        said(page, "changed meanwhile")
+        assert names(page) == before
+        assert not any(factor["hidden"] for factor in factors(page))
+
+
+def test_a_tab_that_is_returned_to_shows_what_another_has_edited(visit, server):
+    page = visit("view=factors&factor=5")
+    before = names(page)
+    server.post("/api/edits", {"do": "merge", "factors": [0, 1]})
+    page.evaluate("dispatchEvent(new Event('focus'))")
+    said(page, "changed in another tab")
+    expect(page.get_by_role("heading", name=before[5], exact=True)).to_be_visible()
+    assert "factor=4" in page.url
 
 
 def test_the_keyboard_goes_back_to_the_card_after_an_edit(visit):

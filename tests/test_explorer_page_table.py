@@ -192,6 +192,13 @@ def test_the_column_that_is_sorted_by_is_in_the_table(visit, server):
     expect(rows_of(page).first.get_by_role("gridcell").last).to_have_text("value 3")
 
 
+def test_a_head_sorts_by_the_keyboard_too(visit, server):
+    page = visit(f"{server.url}#view=texts")
+    page.get_by_role("columnheader", name="Id").get_by_role("button").press("Enter")
+    expect(page.get_by_role("columnheader", name="Id")).to_have_attribute("aria-sort", "ascending")
+    assert "text=" not in page.url
+
+
 def test_a_phone_sorts_by_a_menu(visit, server, run):
     page = visit(f"{server.url}#view=texts", width=390)
     page.get_by_role("combobox", name="Sort by").select_option("length")

@@ -14,7 +14,9 @@ from rich.console import Console
 import factories
 from goalspace import _report_tables, reports
 from goalspace._report_compare import compare, groups
+from goalspace._report_text import shown_names
 from goalspace._report_view import View, left_out, read_columns, summary
+from goalspace._report_why import metadata_told
 from goalspace.errors import InputError
 
 ARABIC = "شكوى من التأخير"
@@ -246,3 +248,18 @@ def test_properties_lie_where_a_text_lies(tmp_path):
     many = view_of(tmp_path, {})
     apart = np.linalg.norm(many.property_places[:, None] - many.factors.map[None], axis=2)
     assert apart.min(axis=1).max() == 0
+
+
+def test_long_names_that_differ_at_their_ends_are_told_apart():
+    question = "How much do you agree with the statement that our support team is"
+    names = [f"{question} {what}" for what in ("quick", "friendly", "competent")]
+    metadata = {name: [str(i % (k + 2)) for i in range(30)] for k, name in enumerate(names)}
+    shown = [column.name for column in read_columns(metadata)]
+    assert len(set(shown)) == 3
+    assert all(len(name) <= 60 for name in shown)
+    assert shown[1].endswith("support team is friendly")
+    assert metadata_told({name: i for i, name in enumerate(names)}) == {
+        name: str(i) for i, name in enumerate(shown)
+    }
+    twins = ["x" * 40 + middle + "y" * 40 for middle in "ab"]
+    assert len(set(shown_names(twins).values())) == 2

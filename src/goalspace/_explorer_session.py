@@ -95,7 +95,7 @@ class Session:
             before = self.run.edits.n_lines
             if seen is not None and seen != before:
                 raise GoalspaceError(
-                    "The factors were changed in another tab. Nothing was done here: look at them as they are now."
+                    "The factors were changed meanwhile. Nothing was done here: look at them as they are now."
                 )
             self.run = act(self._editor)
             self.view = self._look()

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from goalspace import _report_text, _report_web
 from goalspace import _report_view as answers
-from goalspace import _report_web
 from goalspace._report_compare import compare
 from goalspace._report_view import View
-from goalspace._report_why import metadata_told, nearest, why
+from goalspace._report_why import nearest, why
 
 MOST_TEXTS = 5_000  # texts that are inlined; of more, a sample
 MOST_CHARACTERS = 6_000_000  # of texts; their metadata are bounded by the number of columns and _METADATA
@@ -59,7 +59,7 @@ def render(view: View) -> str:
 def inlined(view: View) -> dict[str, Any]:
     """The data of the page, as `Inlined` of web/src/contract.ts."""
     able = {"edit": False, "meaning": False, "fullTexts": False, "compareRuns": False}
-    scores = np.clip(np.rint(view.factors.scores[view.rows].T * 100), -32_000, 32_000).astype("<i2")
+    scores = np.clip(np.rint(view.factors.scores[view.rows].T * 1000), -32_000, 32_000).astype("<i2")
     return {
         "summary": answers.summary(view, able=able, cut=LONGEST),
         "map": _base64(answers.map_bytes(view)),
@@ -67,6 +67,9 @@ def inlined(view: View) -> dict[str, Any]:
         "columns": [_base64(answers.column_bytes(view, at, number="<f8")) for at in range(len(view.columns))],
         "layer": answers.layer(view),
         "texts": _texts(view),
+        "metadata": [
+            [shown, name] for name, shown in _report_text.shown_names(view.run.corpus.metadata).items()
+        ],
         "comparisons": [compare(view, at) for at in range(len(view.columns))],
         "agreements": [],
     }
@@ -80,11 +83,12 @@ def _texts(view: View) -> list[dict[str, Any]]:
     for item in told:  # by row: the page has the texts
         item["near"] = nearest(view, item["row"], view.rows)
     metadata = view.run.corpus.metadata
-    for name in metadata:
+    for name, shown in _report_text.shown_names(metadata).items():
         values = metadata[name]
         for item in told:
-            told_value = metadata_told({name: values[item["row"]]}, longest=_METADATA)
-            item["metadata"].update(told_value)
+            value = values[item["row"]]
+            if value is not None:
+                item["metadata"][shown] = _report_text.line(str(value), _METADATA)
     return told
 
 

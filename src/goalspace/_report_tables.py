@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from goalspace._columns import named_like_ids
-from goalspace._report_text import line
+from goalspace._report_text import line, shown_names
 
 MAX_VALUES = 20  # groups of a column; of more values the most frequent ones, and one group of all others
 MAX_PERIODS = 24
@@ -64,7 +64,8 @@ class Column:
 
 def read_columns(metadata: Mapping[str, Sequence[Any]]) -> list[Column]:
     """Return the columns that divide the texts into groups or into periods, in file order."""
-    columns = (read_column(str(name), metadata[name]) for name in metadata)
+    shown = shown_names(metadata)
+    columns = (read_column(shown[str(name)], metadata[name]) for name in metadata)
     return [column for column in columns if column is not None]
 
 
@@ -98,7 +99,7 @@ def read_column(name: str, values: Sequence[Any]) -> Column | None:
     place = np.empty(len(texts) + 1, dtype=np.int32)
     place[order] = np.arange(len(texts))
     place[-1] = -1
-    return Column(line(name, 60), None, tuple(line(texts[i], 60) for i in order), place[codes])
+    return Column(name, None, tuple(line(texts[i], 60) for i in order), place[codes])
 
 
 def _most_frequent(name: str, texts: Sequence[str], codes: np.ndarray, counts: np.ndarray) -> Column | None:
@@ -119,7 +120,7 @@ def _most_frequent(name: str, texts: Sequence[str], codes: np.ndarray, counts: n
     place[order] = np.arange(len(order))
     place[-1] = -1
     others = f"other ({len(texts) - len(order)} values)"
-    return Column(line(name, 60), None, (*(line(texts[i], 60) for i in order), others), place[codes])
+    return Column(name, None, (*(line(texts[i], 60) for i in order), others), place[codes])
 
 
 def why_not(name: str, values: Sequence[Any]) -> str:
@@ -202,7 +203,7 @@ def _periods(name: str, texts: Sequence[str], codes: np.ndarray) -> Column | Non
             labels = [_period_label(ordinal, unit) for ordinal in range(first, last + 1)]
             labels = [f"before {labels[0]}"] * before + labels + [f"after {labels[-1]}"] * after
             places = np.clip(ordinals - first, -before, last - first + after) + before
-            return Column(line(name, 60), unit, tuple(labels), np.append(places, -1).astype(np.int32)[codes])
+            return Column(name, unit, tuple(labels), np.append(places, -1).astype(np.int32)[codes])
     return None
 
 

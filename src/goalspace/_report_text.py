@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from goalspace._tables import unique_names
 
 # what a terminal, a browser or an editor would act upon instead of showing: C0 and C1 controls except tab and
 # newline, bidirectional embeddings, overrides and isolates, line and paragraph separators, byte-order marks
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
 _JOINERS = "\u200d\ufe0e\ufe0f"
+_LONGEST_NAME = 60  # characters of a column's name
 _QUOTED = re.compile("“([^“”]*)”")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]|~$@]|:(?=//)|(?<=www)\.|^[#>+=-]|(?<=^\d)[.)]|(?<=^\d\d)[.)])")
 
@@ -27,6 +31,23 @@ def line(text: str, limit: int | None = None) -> str:
         text = text[: 4 * limit + 400]  # a text may hold megabytes; a line never shows more than this
     text = " ".join(block(text.replace("\u2028", " ")).split())
     return text if limit is None or len(text) <= limit else text[: _before(text, limit)].rstrip() + "…"
+
+
+def shown_names(names: Iterable[Any]) -> dict[str, str]:
+    """Names of columns → how they are shown: at most 60 characters, and different where the names are.
+
+    Questions of a survey often differ at their ends only, so a long name loses its middle.
+    """
+    whole = [str(name) for name in names]
+    return dict(zip(whole, unique_names(map(_without_middle, whole)), strict=True))
+
+
+def _without_middle(name: str) -> str:
+    name = line(name, 1_000)
+    if len(name) <= _LONGEST_NAME:
+        return name
+    start = _LONGEST_NAME // 2
+    return f"{name[:start].rstrip()}…{name[start + 1 - _LONGEST_NAME :].lstrip()}"
 
 
 def excerpt(text: str, start: int, end: int, *, around: int = 240, limit: int = 480) -> dict[str, str]:

@@ -83,6 +83,7 @@ def _number_told(value: float) -> str:
 def read_columns(metadata: Mapping[str, Sequence[Any]]) -> tuple[PageColumn, ...]:
     """Columns of groups or periods (see `_report_tables`), and columns of numbers that are no ids."""
     found = []
+    shown = _report_text.shown_names(metadata)
     identifiers = set(named_like_ids(str(name) for name in metadata))
     for name in metadata:
         values = metadata[name]
@@ -90,22 +91,21 @@ def read_columns(metadata: Mapping[str, Sequence[Any]]) -> tuple[PageColumn, ...
         if groups is not None:
             kind = "category" if groups.unit is None else "time"
             codes = groups.codes.astype(np.int16)
-            found.append(PageColumn(groups.name, kind, groups.labels, codes, str(name)))
+            found.append(PageColumn(shown[str(name)], kind, groups.labels, codes, str(name)))
         elif str(name) not in identifiers:
             numbers = _numbers(values)
             if numbers is not None:
-                shown = _report_text.line(str(name), 60)
-                found.append(PageColumn(shown, "number", (), numbers, str(name)))
+                found.append(PageColumn(shown[str(name)], "number", (), numbers, str(name)))
     return tuple(found)
 
 
 def left_out(metadata: Mapping[str, Sequence[Any]], columns: Sequence[PageColumn]) -> list[tuple[str, str]]:
     """The columns that the pages do not compare by, and why."""
-    shown = {column.source for column in columns}
+    compared = {column.source for column in columns}
     return [
-        (_report_text.line(str(name), 60), _report_tables.why_not(str(name), metadata[name]))
-        for name in metadata
-        if str(name) not in shown
+        (shown, _report_tables.why_not(name, metadata[name]))
+        for name, shown in _report_text.shown_names(metadata).items()
+        if name not in compared
     ]
 
 

@@ -21,6 +21,7 @@ MOST_PROPERTIES = 15
 _MOST_NEAR = 5
 _STEM = 5  # letters by which two words are one, where no encoder reads
 _MOST_DUPLICATES = 50
+_LONGEST_VALUE = 1_000  # characters of metadata
 
 
 def unread(_: int, text: str) -> tuple[list[tuple[int, int]], None]:
@@ -155,10 +156,11 @@ class _Carrier:
         }
 
 
-def metadata_told(values: Mapping[str, Any], *, longest: int = 1_000) -> dict[str, str]:
-    """Metadata of a text as they are shown; what is missing is left out."""
+def metadata_told(values: Mapping[str, Any]) -> dict[str, str]:
+    """Metadata of a text by the names that are shown; what is missing is left out."""
+    shown = _report_text.shown_names(values)
     return {
-        _report_text.line(str(name), 60): _report_text.line(str(value), longest)
+        shown[str(name)]: _report_text.line(str(value), _LONGEST_VALUE)
         for name, value in values.items()
         if value is not None
     }

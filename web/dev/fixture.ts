@@ -236,6 +236,7 @@ export function inventedData(n: number): Inlined {
       y: factors.flatMap((f) => f.properties.map(() => f.y + 0.05 * normal())),
     },
     texts,
+    metadata: Object.keys(texts[0].metadata).map((name): [string, string] => [name, name]),
     comparisons: [
       comparison(
         0,

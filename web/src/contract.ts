@@ -156,10 +156,11 @@ export interface Changed extends Summary {
 export interface Inlined {
   summary: Summary;                              // n_shown texts, a sample where n_shown < n_texts
   map: string;                                   // base64 of the bytes of GET /api/map
-  scores: string;                                // base64 of int16[n_factors][n_shown]: standardised scores × 100, cut to ±32,000
+  scores: string;                                // base64 of int16[n_factors][n_shown]: standardised scores × 1,000, cut to ±32
   columns: string[];                             // base64 of the bytes of GET /api/columns/{p}, one a column; numbers as float64
   layer: Layer;
   texts: (Omit<Why, "near"> & { near: [row: number, r: number][] })[];   // in the order of the map; near: among these; properties: at most 8
+  metadata: [shown: string, name: string][];     // the columns of Why.metadata, in order, with their whole names
   comparisons: Comparison[];                     // GET /api/compare?column=p of all texts, one a column; pair: null (computed in the page)
   agreements: Agreement[];                       // one a run of Summary.runs, or none
 }

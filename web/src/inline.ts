@@ -81,7 +81,7 @@ export function inlinedSource(data: Inlined): Source {
       : new Int16Array(bytesOf(column)),
   );
   const flat: string[] = [];
-  const score = (k: number, i: number) => scores[k * n + i] / 100;
+  const score = (k: number, i: number) => scores[k * n + i] / 1000;
 
   const matches = (query: Query, words: string[], i: number) => {
     const { dominant, factors, columns: wanted } = query;
@@ -182,19 +182,18 @@ export function inlinedSource(data: Inlined): Source {
   function rowsOf(what: ExportedTable, query?: Query): Row[] {
     if (what !== "texts")
       return { factors: factorRows, properties: propertyRows, evidence: evidenceRows }[what](summary);
-    const names = new Set(texts.flatMap(({ metadata }) => Object.keys(metadata)));
-    return search({ ...query, offset: 0, limit: n }).rows.map((row) => textRow(at.get(row) ?? 0, names));
+    return search({ ...query, offset: 0, limit: n }).rows.map((row) => textRow(at.get(row) ?? 0));
   }
 
   /** A text with all its scores and columns; a column whose name is taken gets another, as on the server. */
-  function textRow(i: number, names: Set<string>): Row {
+  function textRow(i: number): Row {
     const { id, text, metadata } = texts[i];
     const row: Row = { id, dominant: summary.factors[map.dominant[i]]?.name ?? null };
     for (const f of summary.factors) row[free(`score: ${f.name}`, row)] = score(f.index, i);
-    for (const name of names) {
-      const c = summary.columns.findIndex((column) => column.kind === "number" && column.name === name);
+    for (const [shown, name] of data.metadata) {
+      const c = summary.columns.findIndex((column) => column.kind === "number" && column.name === shown);
       const number = c < 0 ? Number.NaN : columns[c][i];
-      row[free(name, row)] = Number.isNaN(number) ? (metadata[name] ?? null) : number;
+      row[free(name, row)] = Number.isNaN(number) ? (metadata[shown] ?? null) : number;
     }
     return { id, [free("text", row)]: text, ...row };
   }
@@ -205,7 +204,7 @@ export function inlinedSource(data: Inlined): Source {
     since: refuse,
     map: async () => map,
     scores: async (factor) =>
-      Float32Array.from(scores.subarray(factor * n, (factor + 1) * n), (v) => v / 100),
+      Float32Array.from(scores.subarray(factor * n, (factor + 1) * n), (v) => v / 1000),
     column: async (position) => {
       const values = columns[position];
       return values instanceof Float64Array ? Float32Array.from(values) : values;

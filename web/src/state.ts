@@ -41,6 +41,7 @@ export const version = signal(0);
 
 export let source: Source;
 export const useSummary = (): Summary => summary.value as Summary;
+export const countShown = () => useSummary().factors.filter((f) => !f.hidden).length;
 export const nouns = computed<Nouns>(() => nounsOf(summary.value as Summary));
 
 export const sentence = (error: unknown) =>

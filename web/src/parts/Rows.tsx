@@ -86,6 +86,7 @@ export function Rows({
       End: shown - 1,
     };
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target instanceof Element && event.target.closest(".rows-head")) return; // its buttons sort
     if (event.key in steps) go(steps[event.key]);
     else if (event.key === "Enter") onOpen(cursor.current);
     else return;

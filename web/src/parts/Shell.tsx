@@ -2,9 +2,10 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Theme, theme } from "../colour";
-import { redo, undo } from "../edits";
+import { catchUp, redo, undo } from "../edits";
 import { MapView } from "../map/MapView";
 import {
+  countShown,
   factorAt,
   failure,
   notice,
@@ -77,8 +78,8 @@ function Side({ onHelp }: { onHelp: () => void }) {
         <p class="quiet size">
           {plural(all.n_texts, nouns.value.text, nouns.value.texts)},{" "}
           {all.kind === "texts"
-            ? plural(all.factors.length, nouns.value.factor, nouns.value.factors)
-            : `${count(all.factors.length)} ${nouns.value.shown}`}
+            ? plural(countShown(), nouns.value.factor, nouns.value.factors)
+            : `${count(countShown())} ${nouns.value.shown}`}
         </p>
       </div>
       <nav aria-label="Views" ref={nav}>
@@ -215,6 +216,14 @@ function useShortcuts(onHelp: () => void) {
   }, []);
 }
 
+/** The factors as they are when the reader comes back to this tab. */
+function useReturn() {
+  useEffect(() => {
+    addEventListener("focus", catchUp);
+    return () => removeEventListener("focus", catchUp);
+  }, []);
+}
+
 function Notice() {
   useEffect(() => {
     if (!notice.value) return;
@@ -233,6 +242,7 @@ function Notice() {
 export function App() {
   const [help, setHelp] = useState(false);
   useShortcuts(() => setHelp(true));
+  useReturn();
   useEffect(() => {
     if (summary.value) document.title = `${summary.value.goal} · goalspace`;
   }, [summary.value]);

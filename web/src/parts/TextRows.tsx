@@ -37,10 +37,15 @@ export function Counted() {
 
 const shade = (hit: Hit) => summary.value?.factors[hit.dominant]?.name ?? `no ${nouns.value.factor}`;
 
+/** Whether the texts stand with how well they match what was asked by its meaning. */
+const matched = () =>
+  query.value.by === "meaning" && !!query.value.search && query.value.sort?.by !== "factor";
+
 /** The factor whose scores the table shows: that sorted by, else filtered by; else each text's strongest. */
 function scored(): number | undefined {
   const { sort, factors, dominant } = query.value;
   if (sort?.by === "factor") return sort.at;
+  if (matched()) return undefined;
   if (factors?.length) return factors[0].factor;
   return dominant?.length === 1 && dominant[0] >= 0 ? dominant[0] : undefined;
 }
@@ -62,7 +67,7 @@ export function Shown() {
   const { columns, factors } = useSummary();
   const shown = useColumns().length;
   const factor = scored();
-  const hidden = columns.length > shown && rowAt.value === null;
+  const hidden = shown > 0 && columns.length > shown;
   return (
     <p class="hint shown">
       {factor !== undefined && (
@@ -73,6 +78,13 @@ export function Shown() {
       {hidden && `${shown} of ${plural(columns.length, "column")}; a ${nouns.value.text} shows all.`}
     </p>
   );
+}
+
+/** How well a text matches what was asked by its meaning, else its score on the factor asked for, or on its own. */
+function measure({ relevance, sought, score }: Hit): string {
+  if (relevance !== null && matched()) return relevance.toFixed(2);
+  const shown = sought ?? score;
+  return shown === null ? "" : signed(shown, 1);
 }
 
 function Narrow({ hit }: { hit: Hit }) {
@@ -86,13 +98,7 @@ function Narrow({ hit }: { hit: Hit }) {
         <span class="grow">
           <bdi>{shade(hit)}</bdi>
         </span>
-        {hit.relevance !== null ? (
-          <span class="number" title="How close the text is to the words searched for">
-            {hit.relevance.toFixed(2)}
-          </span>
-        ) : (
-          hit.score !== null && <span class="number">{signed(hit.score, 1)}</span>
-        )}
+        <span class="number">{measure(hit)}</span>
       </p>
     </div>
   );
@@ -100,7 +106,6 @@ function Narrow({ hit }: { hit: Hit }) {
 
 function Wide({ hit, columns }: { hit: Hit; columns: number[] }) {
   const kinds = useSummary().columns.map((column) => column.kind);
-  const score = hit.sought ?? hit.score;
   return (
     <>
       <div role="gridcell" class="cell-id">
@@ -118,7 +123,7 @@ function Wide({ hit, columns }: { hit: Hit; columns: number[] }) {
         </span>
       </div>
       <div role="gridcell" class="cell-number number">
-        {hit.relevance !== null ? hit.relevance.toFixed(2) : score === null ? "" : signed(score, 1)}
+        {measure(hit)}
       </div>
       {columns.map((c) => (
         <div
@@ -209,7 +214,7 @@ export function TextRows({ wide = false }: { wide?: boolean }) {
       <div role="columnheader" class="head">
         {words.factor[0].toUpperCase() + words.factor.slice(1)}
       </div>
-      {query.value.by === "meaning" && query.value.search ? (
+      {matched() ? (
         <div
           role="columnheader"
           class="head number"

@@ -1,5 +1,5 @@
 // What the run is: its goal, what was found, how well it can be trusted, how it was made.
-import { nouns, useSummary } from "../state";
+import { countShown, nouns, useSummary } from "../state";
 import { count, seconds } from "../words";
 
 export function About() {
@@ -24,7 +24,7 @@ export function About() {
         </div>
         <div>
           <dt>{words.shown}</dt>
-          <dd>{count(all.factors.length)}</dd>
+          <dd>{count(countShown())}</dd>
         </div>
       </dl>
       {all.findings.length > 0 && (

@@ -13,7 +13,7 @@ function heldHere(all: Summary, words: Nouns): Record<ExportedTable, string> {
   const rest = "`goalspace explore` writes all.";
   const sample = all.n_shown < all.n_texts ? `, ${count(all.n_shown)} of ${count(all.n_texts)}` : "";
   return {
-    texts: `One row per ${words.text}${sample}, without copies: its columns, strongest ${words.factor} and all scores, to two decimals. Long ${words.texts} and values are cut; \`goalspace explore\` writes them whole.`,
+    texts: `One row per ${words.text}${sample}, without copies: its columns, strongest ${words.factor} and all scores, to three decimals. Long ${words.texts} and values are cut; \`goalspace explore\` writes them whole.`,
     factors: `One row per ${words.factor}: name, description, share, strength.`,
     properties: `The ${count(number((f) => f.properties))} strongest ${words.properties}, each with its ${words.factor} and weight; ${rest}`,
     evidence: `The ${count(number((f) => f.evidence))} sentences of this page that show a ${words.factor}; ${rest}`,

@@ -5,7 +5,7 @@ import { Choice, Empty, FactorLink, Failed, Loading } from "../parts/basics";
 import { Figure } from "../parts/Figure";
 import { Heat, HeatScale } from "../parts/Heat";
 import { useFetched } from "../parts/hooks";
-import { nouns, openText, runAt, source, useSummary, version } from "../state";
+import { countShown, nouns, openText, runAt, source, useSummary, version } from "../state";
 import { count, percent, plural, signed } from "../words";
 
 const agreeing = (ari: number) =>
@@ -28,7 +28,7 @@ function Head({ data }: { data: Agreement }) {
           <p class="goal-line" dir="auto">
             {all.goal}
           </p>
-          <p class="quiet">{plural(all.factors.length, words.factor, words.factors)}</p>
+          <p class="quiet">{plural(countShown(), words.factor, words.factors)}</p>
         </div>
         <div>
           <h3>
