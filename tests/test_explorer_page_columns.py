@@ -38,9 +38,9 @@ def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Open the report of a run from file:// at a view."""
     with visitor(browser) as visit:
 
-        def open_report(run: Any, where: str, **options: Any) -> Any:
+        def open_report(run: Any, where: str, allowed: tuple[str, ...] = (), **options: Any) -> Any:
             address = reports.report(run, path=tmp_path / "page.html").as_uri()
-            return visit(f"{address}#{where}", allowed=(), **options)
+            return visit(f"{address}#{where}", allowed=allowed, **options)
 
         yield open_report
 
@@ -165,3 +165,25 @@ def test_about_says_which_columns_are_left_out(visit, tmp_path):
     page = visit(run, "view=about")
     told = page.get_by_role("region", name="Columns left out").get_by_role("listitem")
     expect(told).to_have_text(["<b>id</b>: 240 different values, too few of them frequent"])
+
+
+def test_names_from_right_to_left_stand_in_a_picture_where_the_page_has_them(visit, tmp_path):
+    run = run_with(tmp_path, {"kind": ["a", "b"] * (N // 2)}, names=tuple(f"{ARABIC} {i}" for i in range(4)))
+    page = visit(run, "view=compare", allowed=("blob:",))
+    figure = page.get_by_role("figure").first
+    names = figure.locator("th[scope=row] bdi")
+    expect(names).to_have_count(4)
+    boxes = [name.bounding_box() for name in names.all()]
+    figure.get_by_role("button", name="Save picture").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="SVG", exact=True).click()
+    drawing = page.context.new_page()
+    drawing.set_content(download.value.path().read_text(encoding="utf-8"))
+    drawn = drawing.locator("text").filter(has_text=ARABIC).all()
+    places = [text.bounding_box() for text in drawn]
+    assert [text.get_attribute("direction") for text in drawn] == ["rtl"] * len(boxes)
+    assert [place["width"] for place in places] == pytest.approx([box["width"] for box in boxes], abs=3)
+    # the picture lies elsewhere, but all of it by as much
+    heads = [at.get_by_text("corrected p").bounding_box()["x"] for at in (figure, drawing)]
+    shifts = [place["x"] - box["x"] for place, box in zip(places, boxes, strict=True)]
+    assert shifts == pytest.approx([heads[1] - heads[0]] * len(boxes), abs=3)
