@@ -187,3 +187,13 @@ def test_names_from_right_to_left_stand_in_a_picture_where_the_page_has_them(vis
     heads = [at.get_by_text("corrected p").bounding_box()["x"] for at in (figure, drawing)]
     shifts = [place["x"] - box["x"] for place, box in zip(places, boxes, strict=True)]
     assert shifts == pytest.approx([heads[1] - heads[0]] * len(boxes), abs=3)
+
+
+def test_mean_scores_have_two_decimals_and_effects_three(visit, tmp_path):
+    page = visit(run_with(tmp_path, {"kind": ["a", "b"] * (N // 2)}), "view=compare")
+    page.get_by_text("Mean score", exact=True).click()
+    for row in page.get_by_role("table", name="Factors by kind").get_by_role("row").all()[1:]:
+        *means, effect, _ = row.get_by_role("cell").all_inner_texts()
+        assert len(means) == 3
+        assert all(re.fullmatch(r"[−+]?\d\.\d\d", mean) for mean in means)
+        assert re.fullmatch(r"\d\.\d{3}", effect)
