@@ -197,3 +197,15 @@ def test_mean_scores_have_two_decimals_and_effects_three(visit, tmp_path):
         assert len(means) == 3
         assert all(re.fullmatch(r"[−+]?\d\.\d\d", mean) for mean in means)
         assert re.fullmatch(r"\d\.\d{3}", effect)
+
+
+def test_the_other_values_are_last_in_the_legend_and_grey(visit, tmp_path):
+    cities = [f"city {i}" if i < 90 else "ab"[i % 2] for i in range(N)]
+    page = visit(run_with(tmp_path, {"city": cities}), "view=map")
+    page.get_by_role("combobox", name="Colour by").select_option("city")
+    entries = page.get_by_role("list", name="Legend").get_by_role("listitem")
+    expect(entries).to_have_text([re.compile("^a75"), re.compile("^b75"), "other (90 values)90"])
+    grey = "rgb(165, 162, 153)"  # of what has no group
+    for entry in entries.all()[:2]:
+        expect(entry.locator(".dot")).not_to_have_css("background-color", grey)
+    expect(entries.last.locator(".dot")).to_have_css("background-color", grey)
