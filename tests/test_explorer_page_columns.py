@@ -209,3 +209,19 @@ def test_the_other_values_are_last_in_the_legend_and_grey(visit, tmp_path):
     for entry in entries.all()[:2]:
         expect(entry.locator(".dot")).not_to_have_css("background-color", grey)
     expect(entries.last.locator(".dot")).to_have_css("background-color", grey)
+
+
+def test_long_heads_of_the_table_stay_in_their_columns(visit, tmp_path):
+    paid = np.random.default_rng(3).lognormal(3, 1, N).tolist()
+    names = ("How much do you agree that our team is quick", "total refund amount", LONG[:60], "last one")
+    page = visit(run_with(tmp_path, dict.fromkeys(names, paid)), "view=texts")
+    heads = page.get_by_role("grid").get_by_role("columnheader")
+    expect(heads).to_have_count(8)
+    page.get_by_role("columnheader", name=names[0]).get_by_role("button").click()
+    for head in heads.all():
+        box = head.bounding_box()
+        for part in head.locator("bdi, span").all():
+            inner = part.bounding_box()
+            assert box["x"] - 1 <= inner["x"]
+            assert inner["x"] + inner["width"] <= box["x"] + box["width"] + 1
+            assert inner["height"] < 40  # two lines
