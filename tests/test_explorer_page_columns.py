@@ -38,9 +38,9 @@ def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Open the report of a run from file:// at a view."""
     with visitor(browser) as visit:
 
-        def open_report(run: Any, where: str, **options: Any) -> Any:
+        def open_report(run: Any, where: str, allowed: tuple[str, ...] = (), **options: Any) -> Any:
             address = reports.report(run, path=tmp_path / "page.html").as_uri()
-            return visit(f"{address}#{where}", allowed=(), **options)
+            return visit(f"{address}#{where}", allowed=allowed, **options)
 
         yield open_report
 
@@ -165,3 +165,63 @@ def test_about_says_which_columns_are_left_out(visit, tmp_path):
     page = visit(run, "view=about")
     told = page.get_by_role("region", name="Columns left out").get_by_role("listitem")
     expect(told).to_have_text(["<b>id</b>: 240 different values, too few of them frequent"])
+
+
+def test_names_from_right_to_left_stand_in_a_picture_where_the_page_has_them(visit, tmp_path):
+    run = run_with(tmp_path, {"kind": ["a", "b"] * (N // 2)}, names=tuple(f"{ARABIC} {i}" for i in range(4)))
+    page = visit(run, "view=compare", allowed=("blob:",))
+    figure = page.get_by_role("figure").first
+    names = figure.locator("th[scope=row] bdi")
+    expect(names).to_have_count(4)
+    boxes = [name.bounding_box() for name in names.all()]
+    figure.get_by_role("button", name="Save picture").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="SVG", exact=True).click()
+    drawing = page.context.new_page()
+    drawing.set_content(download.value.path().read_text(encoding="utf-8"))
+    drawn = drawing.locator("text").filter(has_text=ARABIC).all()
+    places = [text.bounding_box() for text in drawn]
+    assert [text.get_attribute("direction") for text in drawn] == ["rtl"] * len(boxes)
+    assert [place["width"] for place in places] == pytest.approx([box["width"] for box in boxes], abs=3)
+    # the picture lies elsewhere, but all of it by as much
+    heads = [at.get_by_text("corrected p").bounding_box()["x"] for at in (figure, drawing)]
+    shifts = [place["x"] - box["x"] for place, box in zip(places, boxes, strict=True)]
+    assert shifts == pytest.approx([heads[1] - heads[0]] * len(boxes), abs=3)
+
+
+def test_mean_scores_have_two_decimals_and_effects_three(visit, tmp_path):
+    page = visit(run_with(tmp_path, {"kind": ["a", "b"] * (N // 2)}), "view=compare")
+    page.get_by_text("Mean score", exact=True).click()
+    for row in page.get_by_role("table", name="Factors by kind").get_by_role("row").all()[1:]:
+        *means, effect, _ = row.get_by_role("cell").all_inner_texts()
+        assert len(means) == 3
+        assert all(re.fullmatch(r"[−+]?\d\.\d\d", mean) for mean in means)
+        assert re.fullmatch(r"\d\.\d{3}", effect)
+
+
+def test_the_other_values_are_last_in_the_legend_and_grey(visit, tmp_path):
+    cities = [f"city {i}" if i < 90 else "ab"[i % 2] for i in range(N)]
+    page = visit(run_with(tmp_path, {"city": cities}), "view=map")
+    page.get_by_role("combobox", name="Colour by").select_option("city")
+    entries = page.get_by_role("list", name="Legend").get_by_role("listitem")
+    expect(entries).to_have_text([re.compile("^a75"), re.compile("^b75"), "other (90 values)90"])
+    grey = "rgb(165, 162, 153)"  # of what has no group
+    for entry in entries.all()[:2]:
+        expect(entry.locator(".dot")).not_to_have_css("background-color", grey)
+    expect(entries.last.locator(".dot")).to_have_css("background-color", grey)
+
+
+def test_long_heads_of_the_table_stay_in_their_columns(visit, tmp_path):
+    paid = np.random.default_rng(3).lognormal(3, 1, N).tolist()
+    names = ("How much do you agree that our team is quick", "total refund amount", LONG[:60], "last one")
+    page = visit(run_with(tmp_path, dict.fromkeys(names, paid)), "view=texts")
+    heads = page.get_by_role("grid").get_by_role("columnheader")
+    expect(heads).to_have_count(8)
+    page.get_by_role("columnheader", name=names[0]).get_by_role("button").click()
+    for head in heads.all():
+        box = head.bounding_box()
+        for part in head.locator("bdi, span").all():
+            inner = part.bounding_box()
+            assert box["x"] - 1 <= inner["x"]
+            assert inner["x"] + inner["width"] <= box["x"] + box["width"] + 1
+            assert inner["height"] < 40  # two lines

@@ -31,28 +31,45 @@ function drawBox(out: Element, element: Element, style: CSSStyleDeclaration, x: 
     add(out, "rect", { ...box, y: box.y + box.height - border, height: border, ...line });
 }
 
-/** The lines of a text node as they are broken now. */
-function linesOf(node: Text): { text: string; rect: DOMRect }[] {
+interface Line {
+  text: string;
+  top: number;
+  height: number;
+  left: number;
+  right: number;
+}
+
+/** The lines of a text node as they are broken now; the first word of a line need not be its leftmost. */
+function linesOf(node: Text): Line[] {
   const range = document.createRange();
-  const lines: { text: string; rect: DOMRect }[] = [];
+  const lines: Line[] = [];
   for (const word of node.data.matchAll(/\S+\s*/g)) {
     range.setStart(node, word.index);
     range.setEnd(node, word.index + word[0].trimEnd().length);
-    const [rect] = range.getClientRects();
-    if (!rect?.width) continue;
+    const rects = [...range.getClientRects()];
+    if (!rects[0]?.width) continue;
+    const { top, height } = rects[0];
+    const beside = rects.filter((rect) => Math.abs(rect.top - top) < 2);
+    const left = Math.min(...beside.map((rect) => rect.left));
+    const right = Math.max(...beside.map((rect) => rect.right));
     const last = lines.at(-1);
-    if (last && Math.abs(last.rect.top - rect.top) < 2) last.text += word[0];
-    else lines.push({ text: word[0], rect });
+    if (last && Math.abs(last.top - top) < 2) {
+      last.text += word[0];
+      last.left = Math.min(last.left, left);
+      last.right = Math.max(last.right, right);
+    } else lines.push({ text: word[0], top, height, left, right });
   }
   return lines;
 }
 
 function drawText(out: Element, node: Text, style: CSSStyleDeclaration, x: number, y: number) {
   const size = Number.parseFloat(style.fontSize);
-  for (const { text, rect } of linesOf(node)) {
+  const { direction } = style;
+  for (const { text, top, height, left, right } of linesOf(node)) {
     const element = add(out, "text", {
-      x: rect.left - x,
-      y: rect.top - y + rect.height / 2 + size * 0.35,
+      direction,
+      x: (direction === "rtl" ? right : left) - x, // where the line starts
+      y: top - y + height / 2 + size * 0.35,
       fill: style.color,
       "font-size": size,
       "font-family": style.fontFamily,
@@ -125,7 +142,8 @@ function reach(svg: SVGSVGElement): { right: number; bottom: number } {
     const number = (name: string) => Number(child.getAttribute(name) ?? 0);
     const [x, y, size] = [number("x"), number("y"), number("font-size")];
     if (child.tagName !== "text") return [x + number("width"), y + number("height")];
-    return [x + (child.textContent ?? "").length * size * 0.6, y + size * 0.4];
+    const starts = child.getAttribute("direction") !== "rtl";
+    return [starts ? x + (child.textContent ?? "").length * size * 0.6 : x, y + size * 0.4];
   });
   const furthest = (at: number, least: number) => Math.max(...ends.map((end) => end[at]), least);
   return { right: furthest(0, 120), bottom: furthest(1, 40) };

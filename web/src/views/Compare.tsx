@@ -105,7 +105,7 @@ function HeatMap({ data }: { data: Comparison }) {
   const spread = Math.max(...shown.flatMap((k) => values[k].map((v) => Math.abs(away(v, k)))), 1e-9);
   const tests = new Map(data.tests.map((t) => [t.factor, t]));
   if (order === "effect") shown.sort((i, j) => (tests.get(j)?.effect ?? 0) - (tests.get(i)?.effect ?? 0));
-  const format = by === "shares" ? percent : (v: number | null) => (v === null ? "–" : signed(v, 1));
+  const format = by === "shares" ? percent : (v: number | null) => (v === null ? "–" : signed(v));
   const codes = column.kind !== "number" && column.values.length === data.groups.length;
   const rows = shown.map((k) => {
     const test = tests.get(k);
@@ -120,7 +120,7 @@ function HeatMap({ data }: { data: Comparison }) {
       ),
       after: [
         format(overall[k]),
-        <span title={test?.sentence}>{test?.effect.toFixed(2)}</span>,
+        <span title={test?.sentence}>{test?.effect.toFixed(3)}</span>,
         <span class={test && test.q < 0.05 ? "sure" : "quiet"}>{test ? pValue(test.q) : ""}</span>,
       ],
     };
