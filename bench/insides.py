@@ -113,7 +113,7 @@ def _quality(options: Options) -> Table:
     table = Table(
         f"Measures of a run: {data.name}, recorded proposals, {k} factors",
         ("value", "chance"),
-        "as `goalspace evaluate --run`; ± s.e. over factors, of stability over the fits",
+        "as evaluate --run prints them; ± s.e. over factors, of stability over the fits",
     )
     with log.status("measures of a run"), tempfile.TemporaryDirectory() as folder:
         encoder = keep_vectors("minilm", VECTORS)

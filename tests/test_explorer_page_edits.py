@@ -347,7 +347,7 @@ def test_an_edit_chosen_while_another_runs_hits_no_other_factor(browser, server)
         merge_first_two(page)
         page.goto(f"{server.url}#view=factors&factor=4")
         held: list[Any] = []
-        page.route("**/api/undo", held.append)
+        page.route("**/api/undo", lambda route: held.append(route))
         with page.expect_request("**/api/undo"):
             page.keyboard.press("Control+z")
         edit(page, "Hide")
