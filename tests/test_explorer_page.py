@@ -428,7 +428,7 @@ def test_factors_are_compared_by_a_column_with_their_tests(visit, server, summar
         row = table.get_by_role("row").filter(has=page.get_by_role("rowheader", name=names[test["factor"]]))
         cells = row.get_by_role("cell").all_inner_texts()
         assert cells[: len(data["groups"])] == [share(s) for s in data["shares"][test["factor"]]]
-        assert cells[-2] == f"{test['effect']:.2f}"
+        assert cells[-2] == f"{test['effect']:.3f}"
         assert cells[-1] == ("< 0.001" if test["q"] < 0.001 else f"{test['q']:.3f}")
     strongest = max(data["tests"], key=lambda test: test["effect"])
     expect(page.get_by_text(strongest["sentence"])).to_be_visible()
