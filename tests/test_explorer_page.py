@@ -495,6 +495,7 @@ def test_everything_is_reached_by_keyboard(visit, run):
     page.keyboard.type("router")
     expect(page.get_by_text(re.compile("^\\d+ of \\d+ texts$"))).to_be_visible()
     page.keyboard.press("Escape")
+    expect(page.get_by_text(f"{len(run.corpus)} texts", exact=True)).to_be_visible()
     rows_of(page).first.focus()
     page.keyboard.press("ArrowDown")
     expect(rows_of(page).nth(1)).to_be_focused()
