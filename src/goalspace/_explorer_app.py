@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from goalspace.run import Run
 
 
-def make_app(session: Session, *, token: str, port: int, ticket: str = "") -> ASGIApp:
+def make_app(session: Session, *, token: str, port: int, ticket: str) -> ASGIApp:
     """Return the application that answers for one session, to those who know the token.
 
     /open/TICKET leads to the page with its token, once.
@@ -75,7 +75,7 @@ def make_app(session: Session, *, token: str, port: int, ticket: str = "") -> AS
 
 def _door(ticket: str, token: str) -> Callable[[Request], Awaitable[Response]]:
     """Send who shows the ticket on to the page, the first time only."""
-    unused = {ticket} - {""}
+    unused = {ticket}
 
     async def answer(request: Request) -> Response:
         from starlette.responses import RedirectResponse

@@ -76,8 +76,9 @@ def about(run: Run) -> dict[str, Any]:
 def agreement(view: View, other: Run) -> dict[str, Any]:
     """Set two runs side by side, as `Agreement` of web/src/contract.ts.
 
-    Factors that are not hidden are matched one to one so that the sum of r is largest (Hungarian method), as far as r is 0.3 or more; a
-    text has moved when the other run's dominant factor is not the match of its own. The adjusted Rand index compares the dominant factors.
+    Factors that are not hidden are matched one to one so that the sum of r is largest (Hungarian method), as far as r is
+    0.3 or more; a text has moved when the other run's dominant factor is not the match of its own. The adjusted Rand
+    index compares the dominant factors.
     """
     from scipy.optimize import linear_sum_assignment
     from sklearn.metrics import adjusted_rand_score

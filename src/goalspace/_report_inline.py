@@ -80,8 +80,9 @@ def _texts(view: View) -> list[dict[str, Any]]:
         why(view, row, longest=LONGEST, n_factors=_FACTORS, n_properties=_PROPERTIES)
         for row in view.rows.tolist()
     ]
-    for item in told:  # by row: the page has the texts
-        item["near"] = nearest(view, item["row"], view.rows)
+    places = view.places[view.rows]
+    for at, item in enumerate(told):  # by row: the page has the texts
+        item["near"] = [(int(view.rows[other]), r) for other, r in nearest(places, at)]
     metadata = view.run.corpus.metadata
     for name, shown in _report_text.shown_names(metadata).items():
         values = metadata[name]

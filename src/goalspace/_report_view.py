@@ -293,7 +293,7 @@ def factor(view: View, k: int, *, all_properties: bool = False) -> dict[str, Any
         ]
     strength = view.correlations[k]
     ranked = np.argsort(-np.abs(strength), kind="stable").tolist()
-    others = [j for j in ranked if j != k and j in factors.shown][:RELATED]
+    others = [j for j in ranked if j != k and j not in factors.hidden][:RELATED]
     same = (
         "index", "name", "description", "poles", "tc", "share", "n_texts", "n_properties", "trend", "hidden",
     )  # fmt: skip

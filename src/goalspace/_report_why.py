@@ -181,15 +181,15 @@ def near(view: View, row: int) -> list[dict[str, Any]]:
             "text": _report_text.line(corpus.texts[other], 160),
             "r": r,
         }
-        for other, r in nearest(view, row, np.arange(len(corpus)))
+        for other, r in nearest(view.places, row)
     ]
 
 
-def nearest(view: View, row: int, among: np.ndarray) -> list[tuple[int, float]]:
-    """The texts among some rows that lie in the most similar direction in the space of the factors; row and cosine."""
-    likeness = view.places[among] @ view.places[row]
-    likeness[among == row] = -np.inf
+def nearest(places: np.ndarray, row: int) -> list[tuple[int, float]]:
+    """The rows of `places`, directions of length 1, that are most similar to one of them, with the cosine."""
+    likeness = places @ places[row]
+    likeness[row] = -np.inf
     count = min(_MOST_NEAR, len(likeness) - 1)
     best = np.argpartition(-likeness, count - 1)[:count] if count > 0 else np.zeros(0, dtype=int)
     best = best[np.argsort(-likeness[best], kind="stable")]
-    return [(int(among[i]), round(float(likeness[i]), 3)) for i in best]
+    return [(int(i), round(float(likeness[i]), 3)) for i in best]
