@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from explorer_server import ExplorerServer
+    from goalspace.run import Run
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,3 +39,20 @@ def explorer_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from explorer_page import make_runs
 
     return make_runs(tmp_path_factory.mktemp("explorer-page"))
+
+
+@pytest.fixture(scope="module")
+def server(explorer_runs: Path, browser: Any) -> Iterator[ExplorerServer]:
+    """A server of the first of these runs, which only reads; the browser first, as without one nothing is served."""
+    from explorer_server import ExplorerServer
+
+    with ExplorerServer(explorer_runs / "why") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def run(explorer_runs: Path) -> Run:
+    """The run that `server` serves."""
+    from goalspace.run import Run
+
+    return Run.open(explorer_runs / "why")

@@ -32,6 +32,7 @@ from goalspace.evaluation.metrics import (
 from goalspace.evaluation.tasks import NAMES, Grouping, Probe, Similarity, open_task
 
 ROOT = Path(__file__).parents[1]
+GROUPING = ("evaluate", "--encoder", "minilm", "--task", "grouping", "--data")
 PARAPHRASES = ROOT / "bench" / "data" / "paraphrases.jsonl"
 ROWS = [
     ("Tell me a joke about cats.", "joke"),
@@ -408,8 +409,7 @@ def test_an_encoder_that_fails_does_so_before_the_others_are_measured(labelled):
 
 def test_verb_prints_a_table_and_writes_json(labelled, tmp_path):
     out = tmp_path / "scores.json"
-    command = ["evaluate", "--encoder", "minilm", "--task", "grouping", "--data", str(labelled)]
-    result = CliRunner().invoke(main, [*command, "--seeds", "2", "-o", str(out)])
+    result = CliRunner().invoke(main, [*GROUPING, str(labelled), "--seeds", "2", "-o", str(out)])
     assert result.exit_code == 0, result.output
     for part in ("9 texts, 3 labels", "minilm", "ARI", "±", "s per 1,000", "2 seeds"):
         assert part in result.output
@@ -420,18 +420,7 @@ def test_verb_prints_a_table_and_writes_json(labelled, tmp_path):
 
 
 def test_one_seed_has_no_error_to_show(labelled):
-    command = [
-        "evaluate",
-        "--encoder",
-        "minilm",
-        "--task",
-        "grouping",
-        "--data",
-        str(labelled),
-        "--seeds",
-        "1",
-    ]
-    result = CliRunner().invoke(main, command)
+    result = CliRunner().invoke(main, [*GROUPING, str(labelled), "--seeds", "1"])
     assert result.exit_code == 0, result.output
     assert "one seed" in result.output
     assert "±" not in result.output
@@ -475,18 +464,7 @@ def test_scores_are_written_before_anything_is_printed(labelled, tmp_path, monke
 
     out = tmp_path / "scores.json"
     monkeypatch.setattr(Console, "print", leave)
-    command = [
-        "evaluate",
-        "--encoder",
-        "minilm",
-        "--task",
-        "grouping",
-        "--data",
-        str(labelled),
-        "-o",
-        str(out),
-    ]
-    CliRunner().invoke(main, command)
+    CliRunner().invoke(main, [*GROUPING, str(labelled), "-o", str(out)])
     assert json.loads(out.read_text("utf-8"))["scores"][0]["encoder"] == "minilm"
 
 

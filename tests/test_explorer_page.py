@@ -9,7 +9,6 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,20 +16,8 @@ import pytest
 
 from explorer_page import ARABIC, HOSTILE, VIEWS, go, opened, rows_of, search, visitor
 from explorer_server import ExplorerServer
-from goalspace.run import Run
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
-
-
-@pytest.fixture(scope="module")
-def server(explorer_runs: Path, browser: Any) -> Iterator[ExplorerServer]:
-    with ExplorerServer(explorer_runs / "why") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def run(explorer_runs: Path) -> Run:
-    return Run.open(explorer_runs / "why")
 
 
 @pytest.fixture(scope="module")

@@ -14,23 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from explorer_page import ARABIC, HOSTILE, go, opened, rows_of, search, visitor
-from explorer_server import ExplorerServer
 from goalspace.reports import report
 from goalspace.run import Run
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 TABLES = ("Texts", "Factors", "Properties", "Evidence")
-
-
-@pytest.fixture(scope="module")
-def server(explorer_runs: Path, browser: Any) -> Iterator[ExplorerServer]:
-    with ExplorerServer(explorer_runs / "why") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def run(explorer_runs: Path) -> Run:
-    return Run.open(explorer_runs / "why")
 
 
 @pytest.fixture
