@@ -6,6 +6,7 @@ import { App } from "./parts/Shell";
 import { servedSource } from "./served";
 import { start } from "./state";
 import "./style.css";
+import "./views.css";
 
 function boot() {
   const root = document.getElementById("app");
