@@ -54,12 +54,15 @@ class Column:
         The groups, in reading order.
     codes
         (n_texts,) int32 group of every text, -1 where the value is missing.
+    has_rest
+        Whether the last group is that of all values too rare for one of their own.
     """
 
     name: str
     unit: str | None
     labels: tuple[str, ...]
     codes: np.ndarray
+    has_rest: bool = False
 
 
 def read_columns(metadata: Mapping[str, Sequence[Any]]) -> list[Column]:
@@ -120,7 +123,8 @@ def _most_frequent(name: str, texts: Sequence[str], codes: np.ndarray, counts: n
     place[order] = np.arange(len(order))
     place[-1] = -1
     others = f"other ({len(texts) - len(order)} values)"
-    return Column(name, None, (*(line(texts[i], 60) for i in order), others), place[codes])
+    labels = (*(line(texts[i], 60) for i in order), others)
+    return Column(name, None, labels, place[codes], has_rest=True)
 
 
 def why_not(name: str, values: Sequence[Any]) -> str:

@@ -46,6 +46,8 @@ class PageColumn:
         (n_texts,) int16 codes, -1 missing; or float64, NaN missing.
     source
         The name of the column in the corpus.
+    has_rest
+        Whether the last label is that of all values too rare for one of their own.
     """
 
     name: str
@@ -53,6 +55,7 @@ class PageColumn:
     labels: tuple[str, ...]
     values: np.ndarray
     source: str
+    has_rest: bool = False
 
     def told(self, row: int) -> str | None:
         """The value of a text in words; None where it is missing."""
@@ -68,6 +71,7 @@ class PageColumn:
             "name": self.name,
             "kind": self.kind,
             "values": list(self.labels),
+            "rest": len(self.labels) - 1 if self.has_rest else None,
             "low": float(known.min()) if len(known) else None,
             "high": float(known.max()) if len(known) else None,
         }
@@ -91,7 +95,7 @@ def read_columns(metadata: Mapping[str, Sequence[Any]]) -> tuple[PageColumn, ...
         if groups is not None:
             kind = "category" if groups.unit is None else "time"
             codes = groups.codes.astype(np.int16)
-            found.append(PageColumn(shown[str(name)], kind, groups.labels, codes, str(name)))
+            found.append(PageColumn(shown[str(name)], kind, groups.labels, codes, str(name), groups.has_rest))
         elif str(name) not in identifiers:
             numbers = _numbers(values)
             if numbers is not None:

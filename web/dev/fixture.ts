@@ -203,9 +203,9 @@ export function inventedData(n: number): Inlined {
         { name: "service", children: [7, 8, 12, 15] },
       ],
       columns: [
-        { name: "product", kind: "category", values: products, low: null, high: null },
-        { name: "month", kind: "time", values: months, low: null, high: null },
-        { name: "age", kind: "number", values: [], low: 18, high: 78 },
+        { name: "product", kind: "category", values: products, rest: null, low: null, high: null },
+        { name: "month", kind: "time", values: months, rest: null, low: null, high: null },
+        { name: "age", kind: "number", values: [], rest: null, low: 18, high: 78 },
       ],
       left_out: [{ name: "ticket_id", why: "ids" }],
       trend: { column: "month", periods: months },

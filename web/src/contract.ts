@@ -38,6 +38,7 @@ export interface Column {                        // a metadata column the texts 
   name: string;
   kind: "category" | "number" | "time";
   values: string[];                              // category, time: what the codes mean, in reading order
+  rest: number | null;                           // the code of all values that are too rare for one of their own
   low: number | null; high: number | null;       // number
 }
 

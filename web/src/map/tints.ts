@@ -56,23 +56,16 @@ const STEPS = [...Array(24).keys()].map((i) => i / 23);
 const short = (value: number) =>
   new Intl.NumberFormat("en", { maximumSignificantDigits: 4, useGrouping: false }).format(value);
 
-/** The group of all values that are too rare for one of their own: the last, and none of the frequent ones. */
-function othersOf({ kind, values }: Column): number {
-  const last = values.length - 1;
-  return kind === "category" && /^other \(\d+ values\)$/.test(values[last] ?? "") ? last : -1;
-}
-
 function byCodes(column: Column, at: number, codes: Int16Array): Tinted {
   const counts = counted(codes);
   const last = Math.max(column.values.length - 1, 1);
   const entries = column.values.map((name, code) => ({ code, name, n: counts.get(code) ?? 0 }));
-  const others = othersOf(column);
   if (column.kind === "category")
-    entries.sort((a, b) => Number(a.code === others) - Number(b.code === others) || b.n - a.n);
+    entries.sort((a, b) => Number(a.code === column.rest) - Number(b.code === column.rest) || b.n - a.n);
   const ranks = new Map(entries.map(({ code }, rank) => [code, rank]));
   // time has an order, so its colours have one too; of categories the 20 most frequent have a colour of their own
   const tint = (code: number): Rgb => {
-    if (code < 0 || code === others) return hueOf(-1);
+    if (code < 0 || code === column.rest) return hueOf(-1);
     if (column.kind === "time") return sequential(code / last);
     const rank = ranks.get(code) ?? 20;
     return hueOf(rank < 20 ? rank : -1);
