@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from goalspace._files import digest, write_atomic
-from goalspace._vectors import keep_vectors
 from goalspace.corpus import Corpus
+from goalspace.encoders.cache import cached
 from goalspace.evaluation.episodes import GOAL
 from goalspace.evaluation.neighbours import NextAction, Recommendation
 from goalspace.evaluation.tasks import open_next_action, open_recommendation
+from goalspace.files import digest, write_atomic
 
 ROOT = Path(__file__).parents[1]
 CACHE = Path(__file__).parent / ".cache"
@@ -168,7 +168,7 @@ def read_proposals(recorded: str, ids: Sequence[str]) -> list[list[str]]:
 
 def embed(texts: Sequence[str]) -> np.ndarray:
     """Return the MiniLM unit vectors (n_texts, 384) float32 of the texts, from bench/.cache where it can."""
-    return keep_vectors("minilm", VECTORS).encode(list(texts))
+    return cached("minilm", VECTORS).encode(list(texts))
 
 
 def _dataset(

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 
 from _data import CACHE, DATA, ROOT, VECTORS, read_lines
-from goalspace._files import digest
-from goalspace._vectors import keep_vectors
-from goalspace.encoders import Encoder, get_encoder
+from goalspace.encoders.cache import cached
 from goalspace.encoders.hidden import Dtype
 from goalspace.encoders.prompted import PromptedEncoder
-from goalspace.training import Pairs, train
+from goalspace.encoders.protocol import Encoder
+from goalspace.encoders.registry import get_encoder
+from goalspace.files import digest
+from goalspace.training import train
+from goalspace.training.pairs import Pairs
 
 # of SmolLM2: three times as fast as float32 where the processor has it, and the cosine with it is 0.9999
 DTYPE: Dtype = "bfloat16"
@@ -125,7 +127,7 @@ def pseudo_pairs() -> Pairs:
 
 
 def _kept(spec: str) -> Make:
-    return lambda _: keep_vectors(spec, VECTORS)
+    return lambda _: cached(spec, VECTORS)
 
 
 def _task_ieb(_: Sequence[str]) -> Encoder:
@@ -135,18 +137,18 @@ def _task_ieb(_: Sequence[str]) -> Encoder:
     if not path.exists():
         files = [argument for name in TASK_IEB for argument in ("--instructions", str(DATA / name))]
         subprocess.run([sys.executable, str(recipe), *files, "--out", str(path)], check=True)
-    return keep_vectors(f"task:{path}", VECTORS)
+    return cached(f"task:{path}", VECTORS)
 
 
 def _prompted(template: str) -> Make:
     def make(_: Sequence[str]) -> Encoder:
-        return keep_vectors(PromptedEncoder("smollm2", template=template, dtype=DTYPE), VECTORS)
+        return cached(PromptedEncoder("smollm2", template=template, dtype=DTYPE), VECTORS)
 
     return make
 
 
 def _whitened(texts: Sequence[str]) -> Encoder:
-    from goalspace.encoders.geometry import WhitenedEncoder
+    from goalspace.encoders.whitened import WhitenedEncoder
 
     return WhitenedEncoder.fit(_prompted("pie")(texts), texts, dim=min(256, len(texts) - 1))
 

@@ -10,11 +10,10 @@ import numpy as np
 
 from _data import ROOT
 from goalspace import __version__
-from goalspace import _towers as towers
-from goalspace._files import write_json
 from goalspace.corpus import Corpus
 from goalspace.factors import factor
-from goalspace.links import Links
+from goalspace.files import write_json
+from goalspace.links import Links, towers
 from goalspace.proposals import Proposals
 
 GOAL = "why customers write to us"

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from goalspace._files import write_json
-from goalspace.evaluation.metrics import Estimate
+from goalspace.estimate import Estimate
+from goalspace.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -20,8 +20,6 @@ from sklearn.preprocessing import SplineTransformer
 
 from _data import DATA, VECTORS
 from _tables import Table, save
-from goalspace._responses import read_responses
-from goalspace._vectors import embed
 from goalspace.curation.compression import (
     LEAST_MODELS,
     TinyBenchmark,
@@ -30,7 +28,9 @@ from goalspace.curation.compression import (
     family_of,
     hold_out,
 )
-from goalspace.evaluation.metrics import Estimate
+from goalspace.encoders.cache import embed
+from goalspace.estimate import Estimate
+from goalspace.instructions.responses import read_responses
 
 BENCHMARKS = ("arc_A", "gsm8k_A", "mmlu_A")
 SIZES = (20, 50)

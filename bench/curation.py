@@ -23,14 +23,14 @@ from rich.console import Console
 from _data import DATA, VECTORS, read_lines, read_objects
 from _ieb_rows import Row, rows
 from _tables import Table, save
-from goalspace._vectors import keep_vectors
+from goalspace.curation.contamination import contamination
 from goalspace.curation.correlation import Correlation, correlate
 from goalspace.curation.demonstrations import Demonstrations
-from goalspace.curation.leakage import contamination
 from goalspace.curation.tasklabels import label_tasks
+from goalspace.encoders.cache import cached
 from goalspace.errors import GoalspaceError
-from goalspace.evaluation.metrics import Estimate
-from goalspace.instructions import Instructions
+from goalspace.estimate import Estimate
+from goalspace.instructions.dataset import Instructions
 
 K = 4
 ENCODERS = ("TF-IDF + SVD 300", "MiniLM", "verb–noun label, MiniLM", "task")
@@ -181,7 +181,7 @@ def contamination_table(quick: bool) -> list[Table]:
         planted += [("reworded by hand", int(row["row"]), row["text"]) for row in hand]
         start = time.perf_counter()
         train = [text for *_, text in planted] + others
-        leaks = contamination(train, test, encoder=keep_vectors("minilm", VECTORS))
+        leaks = contamination(train, test, encoder=cached("minilm", VECTORS))
         seconds = time.perf_counter() - start
         pairs = {(leak.train, leak.test) for leak in leaks}
         kinds = Counter(kind for kind, *_ in planted)

@@ -12,7 +12,8 @@ from sklearn.preprocessing import normalize
 
 from _data import Dataset, alfworld, banking77, bills, cfpb, embed, inspired, syngoalex
 from _tables import Table
-from goalspace.evaluation.metrics import Estimate, decision_tree_probe, kmeans_groups, logistic_probe, purity
+from goalspace.estimate import Estimate
+from goalspace.evaluation.metrics import decision_tree_probe, kmeans_groups, logistic_probe, purity
 from goalspace.evaluation.neighbours import NextAction, Recommendation
 from methods import OURS, Method, aim_above_peers, baselines, fit_all, informed, ours, packages, pool, size_of
 from peers import Fitted

@@ -23,7 +23,7 @@ from rich.console import Console
 
 from _data import Dataset, bills, cfpb
 from _tables import Table, save
-from goalspace.run import Run
+from goalspace.run.folder import Run
 
 log = Console(stderr=True, log_path=False)
 N_QUICK = 100

@@ -23,13 +23,13 @@ from rich.console import Console
 from _data import DATA, read_lines
 from _ieb_rows import DTYPE, Row, rows
 from _tables import RESULTS, Table, save
-from goalspace._files import write_atomic
-from goalspace._vectors import KeepingEncoder
-from goalspace.encoders.geometry import WhitenedEncoder
+from goalspace.encoders.cache import CachedEncoder
+from goalspace.encoders.whitened import WhitenedEncoder
 from goalspace.errors import GoalspaceError
+from goalspace.estimate import Estimate
 from goalspace.evaluation import evaluate
-from goalspace.evaluation.metrics import Estimate
 from goalspace.evaluation.tasks import Grouping, Setting, Similarity, open_task
+from goalspace.files import write_atomic
 
 log = Console(stderr=True, log_path=False)
 PARAPHRASES = Path(__file__).parent / "data" / "paraphrases.jsonl"
@@ -161,7 +161,7 @@ def _score(row: Row, tasks: Sequence[Grouping | Similarity]) -> dict[str, dict[s
 def _seconds(row: Row, texts: Sequence[str]) -> float:
     """Seconds per 1,000 instructions after loading, past the cache."""
     encoder = row.make(texts)
-    while isinstance(encoder, (KeepingEncoder, WhitenedEncoder)):  # whitening itself takes no time
+    while isinstance(encoder, (CachedEncoder, WhitenedEncoder)):  # whitening itself takes no time
         encoder = encoder.encoder
     sample = [texts[i] for i in np.random.default_rng(1).permutation(len(texts))[: row.n_timed]]
     encoder.encode(sample[:8])
@@ -193,8 +193,8 @@ def _aim(ours: Table, elsewhere: Table) -> None:
 
 def sweep(tasks: Tasks) -> Path:
     """Plot the ARI of every layer of SmolLM2, with the paper's template, its control, and none."""
-    from goalspace._report_uses import figure
     from goalspace.encoders.prompted import PromptedEncoder, sweep_layers
+    from goalspace.pages.figures import figure
 
     ict, _ = tasks.benchmark("ours")
     chosen = np.sort(

@@ -15,17 +15,18 @@ import numpy as np
 from _data import CACHE, VECTORS, Dataset, bills, inspired, read_objects
 from _tables import Table
 from experiments import Options
-from goalspace._files import digest, write_atomic
-from goalspace._structure import build, choose_number
-from goalspace._vectors import keep_vectors
-from goalspace._vocabulary import MERGE
 from goalspace.corpus import Corpus
+from goalspace.encoders.cache import cached
 from goalspace.errors import InputError
-from goalspace.evaluation.metrics import Estimate, decision_tree_probe
+from goalspace.estimate import Estimate
+from goalspace.evaluation.metrics import decision_tree_probe
+from goalspace.evaluation.quality import SHARE, measure, refit
 from goalspace.evaluation.topics import coherence, diversity, intrusion, stability, top_words
+from goalspace.factors.fitting import build, choose_number
+from goalspace.files import digest, write_atomic
 from goalspace.links import Links, link
 from goalspace.proposals import Proposals, propose
-from goalspace.quality import SHARE, measure, refit
+from goalspace.proposals.vocabulary import MERGE
 from goalspace.run import discover
 from methods import OURS, fit_all, log, size_of
 
@@ -70,7 +71,7 @@ def rate_topics(options: Options) -> list[Table]:
 def _intruders(words: Sequence[Sequence[str]], options: Options) -> Estimate | None:
     """How often the intruder is found; nothing where a method has too few topics, or all of the same words."""
     try:
-        return intrusion(words, keep_vectors("minilm", VECTORS), seeds=options.seeds).accuracy
+        return intrusion(words, cached("minilm", VECTORS), seeds=options.seeds).accuracy
     except InputError:
         return None
 
@@ -116,7 +117,7 @@ def _quality(options: Options) -> Table:
         "as evaluate --run prints them; ± s.e. over factors, of stability over the fits",
     )
     with log.status("measures of a run"), tempfile.TemporaryDirectory() as folder:
-        encoder = keep_vectors("minilm", VECTORS)
+        encoder = cached("minilm", VECTORS)
         run = discover(
             data.write(),
             goal=data.goals["topic"],
@@ -156,14 +157,14 @@ class _Stages:
             self.corpus,
             goal=self.data.goals[self.goal],
             llm=self.recorded,
-            encoder=keep_vectors("minilm", VECTORS),
+            encoder=cached("minilm", VECTORS),
             merge=self.merge,
         )
 
     def link(self, *, tune: str = "heads", seed: int = 0) -> Links:
         """Links by the stage itself."""
         with tempfile.TemporaryDirectory() as folder:
-            encoder = "minilm" if tune == "full" else keep_vectors("minilm", VECTORS)
+            encoder = "minilm" if tune == "full" else cached("minilm", VECTORS)
             return link(
                 self.corpus,
                 self.proposals,

@@ -15,8 +15,8 @@ import llm_peers
 import peers
 from _data import VECTORS, Dataset, embed, read_proposals
 from _tables import Table, value_of
-from goalspace._vectors import keep_vectors
-from goalspace.evaluation.metrics import Estimate
+from goalspace.encoders.cache import cached
+from goalspace.estimate import Estimate
 from peers import Fitted
 
 OURS = "goalspace"
@@ -205,12 +205,12 @@ def fit_goalspace(
 
     Of the last stage only what scores depend on: `factor` also names the factors, collects evidence and draws a map.
     """
-    from goalspace._structure import build, choose_number
     from goalspace.corpus import Corpus
+    from goalspace.factors.fitting import build, choose_number
     from goalspace.links import link
     from goalspace.proposals import propose
 
-    encoder = keep_vectors("minilm", VECTORS)
+    encoder = cached("minilm", VECTORS)
     corpus = Corpus.read(data.write(), text="text", id="id")
     proposals = propose(corpus, goal=data.goals[goal], llm=recorded, encoder=encoder, seed=seed)
     links = link(corpus, proposals, encoder=encoder, seed=seed)

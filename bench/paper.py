@@ -31,9 +31,9 @@ from experiments import (
     read_out,
     recommend_movies,
 )
-from goalspace._files import write_atomic
-from goalspace._report_uses import figure
-from goalspace.evaluation.metrics import Estimate
+from goalspace.estimate import Estimate
+from goalspace.files import write_atomic
+from goalspace.pages.figures import figure
 from ieb import Tasks, measure
 from insides import leave_out, rate_topics
 from methods import OURS, log

@@ -25,18 +25,18 @@ from rich.console import Console
 from _data import CACHE, VECTORS, Dataset, banking77, bills
 from _ieb_rows import DTYPE
 from _tables import Table, save
-from goalspace._files import write_atomic
-from goalspace._phrases import PER_TEXT, propose_phrases
-from goalspace._vectors import keep_vectors
 from goalspace.corpus import Corpus
-from goalspace.encoders import Encoder
-from goalspace.encoders.geometry import unit
+from goalspace.encoders.cache import cached
 from goalspace.encoders.prompted import PromptedEncoder
+from goalspace.encoders.protocol import Encoder
 from goalspace.evaluation.metrics import decision_tree_probe
 from goalspace.factors import factor
+from goalspace.files import write_atomic
 from goalspace.links import link
 from goalspace.llm.embedded import smollm2_path
 from goalspace.proposals import OFFLINE, propose
+from goalspace.proposals.from_phrases import PER_TEXT, propose_phrases
+from goalspace.vectors.geometry import normalize
 
 Phrases = list[list[tuple[str, str]]]
 Rows = dict[str, Phrases]  # what one way of choosing gives, by the name of the row
@@ -55,7 +55,7 @@ log = Console(stderr=True, log_path=False)
 
 def by_encoder(texts: Sequence[str], goal: str, keep: Path | None) -> Rows:
     """What goalspace does: cosines of MiniLM with the text and the goal."""
-    return {"goalspace, MiniLM": propose_phrases(texts, goal, keep_vectors("minilm", keep))}
+    return {"goalspace, MiniLM": propose_phrases(texts, goal, cached("minilm", keep))}
 
 
 def by_likelihood(texts: Sequence[str], goal: str, keep: Path | None) -> Rows:
@@ -87,13 +87,13 @@ class GoalStates:
     """PIE with the goal; texts and phrases are each centred, which their common cone makes necessary."""
 
     def __init__(self, goal: str, keep: Path | None) -> None:
-        self.inner: Encoder = keep_vectors(PromptedEncoder("smollm2", goal=goal, dtype=DTYPE), keep)
+        self.inner: Encoder = cached(PromptedEncoder("smollm2", goal=goal, dtype=DTYPE), keep)
         self.name, self.dim = f"{self.inner.name} centred", self.inner.dim
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return (n_texts, 576) float32; zeros for a single text, the goal, which the template has."""
         vectors = self.inner.encode(texts)
-        return unit(vectors - vectors.mean(axis=0))
+        return normalize(vectors - vectors.mean(axis=0))
 
 
 def _judged(
@@ -101,7 +101,7 @@ def _judged(
 ) -> list[tuple[list[tuple[str, str]], np.ndarray]]:
     """Candidates of every text, and how much likelier the text makes each."""
     model = Likelihood()
-    candidates = propose_phrases(texts, goal, keep_vectors("minilm", keep), per_text=N_CANDIDATES)
+    candidates = propose_phrases(texts, goal, cached("minilm", keep), per_text=N_CANDIDATES)
     head, ask = f"Goal: {goal}.\n", "\nWhat matters in this text for the goal, in a few words:"
     every = sorted({phrase for own in candidates for phrase, _ in own})
     prior = dict(zip(every, model.of(head + ask, every), strict=True))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from _tables import RESULTS
-from goalspace._files import write_atomic
+from goalspace.files import write_atomic
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"

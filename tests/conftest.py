@@ -11,7 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     from explorer_server import ExplorerServer
-    from goalspace.run import Run
+    from goalspace.run.folder import Run
 
 ROOT = Path(__file__).parents[1]
 
@@ -53,6 +53,6 @@ def server(explorer_runs: Path, browser: Any) -> Iterator[ExplorerServer]:
 @pytest.fixture(scope="module")
 def run(explorer_runs: Path) -> Run:
     """The run that `server` serves."""
-    from goalspace.run import Run
+    from goalspace.run.folder import Run
 
     return Run.open(explorer_runs / "why")

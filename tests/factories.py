@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from goalspace._edits import Edits
+from goalspace.edits.log import Edits
 from goalspace.factors import FactorSpace
 
 TOPICS = (

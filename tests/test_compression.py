@@ -11,18 +11,12 @@ import pytest
 from click.testing import CliRunner
 from pyarrow import parquet
 
-from goalspace._responses import read_responses
 from goalspace.cli import main
-from goalspace.curation._calibration import fit_curve
-from goalspace.curation._item_choice import _PENALTY, choose_items
-from goalspace.curation.compression import (
-    TinyBenchmark,
-    compress,
-    evaluate_compression,
-    family_of,
-    hold_out,
-)
+from goalspace.curation.compression import TinyBenchmark, compress, evaluate_compression, family_of, hold_out
+from goalspace.curation.item_selection import _PENALTY, choose_items
+from goalspace.curation.score_curve import fit_curve
 from goalspace.errors import InputError
+from goalspace.instructions.responses import read_responses
 
 
 def answers(n_models=240, n_items=60, seed=0):

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from scipy.stats import wasserstein_distance
 
 from goalspace.cli import main
+from goalspace.curation.contamination import contamination
 from goalspace.curation.correlation import correlate
-from goalspace.curation.leakage import contamination
 from goalspace.errors import InputError
 
 ANIMALS = ("dog", "horse", "tiger", "parrot", "whale", "ant", "camel", "lizard")

@@ -16,16 +16,18 @@ import pytest
 
 from explorer_server import ExplorerServer
 from factories import TOPICS
-from goalspace import _edits
-from goalspace._edit_checks import check
-from goalspace._editing import apply
-from goalspace._report_agree import agreement
-from goalspace._report_view import View, factor
-from goalspace.encoders import get_encoder
+from goalspace.edits.apply import apply
+from goalspace.edits.checks import check
+from goalspace.edits.log import Entry, replay
+from goalspace.encoders.registry import get_encoder
 from goalspace.errors import GoalspaceError, InputError
 from goalspace.factors import Factors
-from goalspace.reports import report, summarise
-from goalspace.run import Run, discover, redo
+from goalspace.reports import report
+from goalspace.reports.agreement import agreement
+from goalspace.reports.summary import summarise
+from goalspace.reports.view import View, factor
+from goalspace.run import discover, redo
+from goalspace.run.folder import Run
 
 MORE = ("nobody answers", "long wait", "money is owed", "staff unfriendly")
 
@@ -392,7 +394,7 @@ def test_the_page_does_not_write_over_another_process(server, folder):
 
 def edit_run(folder: Path, *edits: dict[str, Any]) -> Run:
     """Make edits as the explorer does, without a server."""
-    from goalspace._explorer_edits import Editor
+    from goalspace.explorer.editor import Editor
 
     encoder = get_encoder("minilm")
     editor = Editor(Run.open(folder), lambda: encoder)
@@ -465,16 +467,16 @@ def test_a_factor_is_found_again_by_its_properties(folder):
     run = edit_run(folder, {"do": "rename", "factor": 2, "name": "mine"})
     entry = run.edits.done[0]
     old_name, properties = entry.anchors[2]
-    moved = _edits.Entry(
+    moved = Entry(
         {**entry.edit, "factor": 0}, entry.said, {0: ("a name that nobody has", properties)}, entry.when
     )
-    factors, lost = _edits.replay(run.bench(), run.fitted, [moved])
+    factors, lost = replay(run.bench(), run.fitted, [moved])
     assert lost == ()
     assert factors.names[2] == "mine"
-    gone = _edits.Entry(
+    gone = Entry(
         {**entry.edit, "factor": 0}, entry.said, {0: ("a name that nobody has", ("nothing", "like it"))}, ""
     )
-    factors, lost = _edits.replay(run.bench(), run.fitted, [gone])
+    factors, lost = replay(run.bench(), run.fitted, [gone])
     assert factors.names[2] == old_name
     assert "a name that nobody has" in lost[0]
 
@@ -530,8 +532,8 @@ def test_half_written_edits_do_not_count(folder):
 
 
 def test_two_editors_do_not_write_at_once(folder):
-    from goalspace._explorer_edits import Editor
-    from goalspace._record import locked
+    from goalspace.explorer.editor import Editor
+    from goalspace.run.record import locked
 
     editor = Editor(Run.open(folder), lambda: get_encoder("minilm"))
     with locked(folder), pytest.raises(GoalspaceError, match="Another process"):

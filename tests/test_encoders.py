@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from goalspace.encoders import Encoder, encode_in_chunks, get_encoder
 from goalspace.encoders import minilm as minilm_module
 from goalspace.encoders.minilm import MiniLM
+from goalspace.encoders.protocol import Encoder, encode_in_chunks
+from goalspace.encoders.registry import get_encoder
 from goalspace.encoders.surface import N_SURFACE, SURFACE_NAMES, LexicalFeatures, surface_features
 from goalspace.errors import GoalspaceError, InputError, LLMError
 from llm_server import EMBEDDINGS, Answer, LLMServer, failure

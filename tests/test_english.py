@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goalspace._english import share_foreign
+from goalspace.language.detection import share_foreign
 
 GERMAN = "Die Rechnung kam zweimal, und niemand geht an das Telefon, wenn man deswegen anruft."
 CHINESE = "客服态度很差，打电话等了一个小时没有人接。"

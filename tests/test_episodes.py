@@ -11,13 +11,7 @@ import pytest
 
 from goalspace.cli import main
 from goalspace.errors import InputError
-from goalspace.evaluation.episodes import (
-    STATE_CHARACTERS,
-    newest,
-    split_episodes,
-    states_of,
-    without_numbers,
-)
+from goalspace.evaluation.episodes import STATE_CHARACTERS, newest, split_episodes, states_of, without_numbers
 from goalspace.evaluation.neighbours import NextAction
 from goalspace.evaluation.tasks import open_task
 

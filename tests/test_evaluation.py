@@ -15,20 +15,13 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 import goalspace
-from goalspace._cli_evaluate import TASKS
 from goalspace.cli import main
+from goalspace.cli.evaluate import TASKS
 from goalspace.errors import InputError
+from goalspace.estimate import Estimate
 from goalspace.evaluation import Score, evaluate
-from goalspace.evaluation.adapters import MtebEncoder
-from goalspace.evaluation.metrics import (
-    Estimate,
-    auc,
-    homogeneity,
-    kmeans_groups,
-    purity,
-    silhouette,
-    spearman,
-)
+from goalspace.evaluation.metrics import auc, homogeneity, kmeans_groups, purity, silhouette, spearman
+from goalspace.evaluation.mteb import MtebEncoder
 from goalspace.evaluation.tasks import NAMES, Grouping, Probe, Similarity, open_task
 
 ROOT = Path(__file__).parents[1]

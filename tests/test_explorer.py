@@ -16,9 +16,10 @@ import pytest
 
 from conftest import ROOT
 from explorer_server import ExplorerServer
-from goalspace._report_view import read_columns
-from goalspace.encoders.geometry import unit
-from goalspace.run import Run, discover
+from goalspace.reports.page_columns import read_columns
+from goalspace.run import discover
+from goalspace.run.folder import Run
+from goalspace.vectors.geometry import normalize
 
 HOSTILE = (
     "<script>alert(1)</script> </script> <!-- broken -- the router is broken",
@@ -441,7 +442,7 @@ def test_a_text_says_why_it_scores(server, run):
     assert any(reason["proposed"] for reason in told["properties"])
     proposed = next(reason for reason in told["properties"] if reason["proposed"])
     assert proposed["end"] > proposed["start"]
-    places = unit(run.factors.space.encode(run.corpus.texts))
+    places = normalize(run.factors.space.encode(run.corpus.texts))
     cosines = places @ places[row]
     expected = [other for other in np.argsort(-cosines).tolist() if other != row][:5]
     assert [near["row"] for near in told["near"]] == expected

@@ -20,7 +20,7 @@ from explorer_page import chromium, visitor
 from explorer_server import ExplorerServer
 from goalspace.cli import main
 from goalspace.errors import InputError
-from goalspace.labelled import LabelledRun
+from goalspace.instructions.labelled import LabelledRun
 
 THINGS = ("rain", "the sea", "an old clock", "my dog", "snow", "trains")
 ASKED = (
@@ -285,7 +285,7 @@ def test_a_selection_in_the_same_folder_is_found(made, tmp_path):
 def test_a_selection_of_other_instructions_is_refused_where_it_was_named(made, tmp_path):
     table = pq.read_table(made.selected / "selection.parquet").to_pydict()
     table["instruction"][2] = "Something else."
-    from goalspace.exports import write_table
+    from goalspace.tables.writing import write_table
 
     folder = shutil.copytree(made.labels, tmp_path / "labels")
     write_table(folder / "selection", table)

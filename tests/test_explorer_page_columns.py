@@ -14,9 +14,11 @@ import pytest
 import factories
 from explorer_page import visitor
 from goalspace import reports
-from goalspace._edits import Edits, Entry
-from goalspace._report_compare import compare
-from goalspace._report_view import View, read_columns
+from goalspace.edits.log import Edits, Entry
+from goalspace.reports import summary
+from goalspace.reports.compare import compare
+from goalspace.reports.page_columns import read_columns
+from goalspace.reports.view import View
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
@@ -92,7 +94,7 @@ def test_the_report_compares_groups_of_numbers_as_python_does(visit, tmp_path, k
     if kind == "mostly one":
         paid[np.arange(N) % 10 > 0] = 0
     run = run_with(tmp_path, {"paid": paid.tolist()}, hidden=(1,))
-    view = View(run, reports.summarise(run), read_columns(run.corpus.metadata), np.arange(N))
+    view = View(run, summary.summarise(run), read_columns(run.corpus.metadata), np.arange(N))
     wanted = sorted(compare(view, 0, a=0, b=1)["pair"]["tests"], key=lambda test: -test["effect"])
     page = visit(run, "view=compare&compare=0:0:1:shares")
     rows = page.get_by_role("figure").filter(has_text="Cohen's d").get_by_role("row")

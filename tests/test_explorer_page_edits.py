@@ -13,7 +13,8 @@ import pytest
 
 from explorer_page import go, visitor
 from explorer_server import ExplorerServer
-from goalspace.run import Run, redo
+from goalspace.run import redo
+from goalspace.run.folder import Run
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 

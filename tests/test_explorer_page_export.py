@@ -15,7 +15,7 @@ import pytest
 
 from explorer_page import ARABIC, HOSTILE, go, opened, rows_of, search, visitor
 from goalspace.reports import report
-from goalspace.run import Run
+from goalspace.run.folder import Run
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 TABLES = ("Texts", "Factors", "Properties", "Evidence")

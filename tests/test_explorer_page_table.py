@@ -18,7 +18,8 @@ from conftest import ROOT
 from explorer_page import go, rows_of, visitor
 from explorer_server import ExplorerServer
 from goalspace.reports import report
-from goalspace.run import Run, discover
+from goalspace.run import discover
+from goalspace.run.folder import Run
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 STREET = "Die Straße ist gesperrt, und der Router\n  ist seit Tagen kaputt."

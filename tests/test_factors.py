@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from goalspace import _structure as structure
-from goalspace import _towers as towers
-from goalspace._reading import central, sentences
 from goalspace.corpus import Corpus
 from goalspace.errors import InputError
-from goalspace.factors import Factors, factor
-from goalspace.links import Links, link
+from goalspace.factors import Factors, factor, fitting, scoring
+from goalspace.factors.naming import central
+from goalspace.language.sentences import sentences
+from goalspace.links import Links, heads, link
 from goalspace.proposals import Proposals
 
 SUBJECTS = ("the parcel from the shop", "a bill for March", "our kitchen lamp", "the blue bicycle")
@@ -124,11 +123,11 @@ def test_evidence_is_in_the_texts(fitted) -> None:  # type: ignore[no-untyped-de
 
 
 def test_judge_counts_held_out_proposals() -> None:
-    pairs = towers.PairTable.build(np.array([0, 0, 1]), np.array([0, 1, 30]), 2)
+    pairs = heads.PairTable.build(np.array([0, 0, 1]), np.array([0, 1, 30]), 2)
     scores = np.zeros((2, 40), dtype=np.float32)
     scores[0, :2] = 2, 1
     scores[1] = np.arange(40)
-    found = towers.judge(scores, pairs, np.array([0, 1]))
+    found = heads.evaluate_links(scores, pairs, np.array([0, 1]))
     assert found["recall_at_10"] == pytest.approx((1 + 1) / 2)
     assert found["auc"] == pytest.approx((1 + 30 / 39) / 2)
 
@@ -138,10 +137,10 @@ def test_the_number_of_factors_follows_what_was_planted() -> None:
     centres = np.linalg.qr(rng.normal(size=(40, 6)))[0].T
     texts = (centres[rng.integers(6, size=600)] + 0.15 * rng.normal(size=(600, 40))).astype(np.float32)
     properties = (np.repeat(centres, 20, axis=0) + 0.05 * rng.normal(size=(120, 40))).astype(np.float32)
-    number, curve = structure.choose_number(texts, properties)
+    number, curve = fitting.choose_number(texts, properties)
     assert 5 <= number <= 8
     assert [tc for _, tc in curve] == sorted(tc for _, tc in curve)
-    found = structure.build(texts, properties, 6)
+    found = fitting.build(texts, properties, 6)
     assert adjusted_rand_score(np.repeat(np.arange(6), 20), found.assignment) > 0.95
 
 
@@ -151,8 +150,8 @@ def test_rare_properties_join_the_groups_of_the_frequent(monkeypatch: pytest.Mon
     texts = (centres[rng.integers(6, size=600)] + 0.15 * rng.normal(size=(600, 40))).astype(np.float32)
     kind = np.tile(np.arange(6), 20)
     properties = (centres[kind] + 0.05 * rng.normal(size=(120, 40))).astype(np.float32)
-    monkeypatch.setattr(structure, "_TREE", 30)
-    assert adjusted_rand_score(kind, structure.build(texts, properties, 6).assignment) > 0.95
+    monkeypatch.setattr(fitting, "MAX_TREE_PROPERTIES", 30)
+    assert adjusted_rand_score(kind, fitting.build(texts, properties, 6).assignment) > 0.95
 
 
 def test_too_many_factors_are_refused(fitted) -> None:  # type: ignore[no-untyped-def]
@@ -180,10 +179,10 @@ def test_sentences(text: str, expected: list[str]) -> None:
 def test_every_factor_has_a_property_that_goes_along_with_it(seed: int) -> None:
     rng = np.random.default_rng(seed)
     texts, properties = rng.normal(size=(80, 16)), rng.normal(size=(14, 16))
-    found = structure.build(texts, properties, 5)
+    found = fitting.build(texts, properties, 5)
     for k in range(len(found.tc)):
         own = found.loadings[k, found.assignment == k]
-        assert own.max() >= structure.WEAKEST
+        assert own.max() >= scoring.MIN_CORRELATION
     assert len(found.tc) == len(found.directions) == len(found.prototypes) == len(found.loadings)
     assigned = found.assignment >= 0
     nearest = np.abs(found.loadings).argmax(axis=0)
@@ -197,7 +196,7 @@ def test_a_single_factor_points_where_its_properties_do(seed: int) -> None:
     texts = rng.normal(size=(200, 1)) * direction + 0.1 * rng.normal(size=(200, 16))
     signs = np.array([1.0] * 8 + [-1.0] * 4)  # twice as many at one end as at the other
     properties = signs[:, None] * direction + 0.3 * rng.normal(size=(12, 16))
-    found = structure.build(texts, properties, 1)
+    found = fitting.build(texts, properties, 1)
     assert (found.assignment == 0).all()
     loading = found.loadings[0]
     assert (np.sign(loading) == np.sign(loading[0]) * signs).all()

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from goalspace.errors import InputError
-from goalspace.instructions import Instructions
+from goalspace.instructions.dataset import Instructions
 
 ALPACA = [
     {"instruction": "Translate to French.", "input": "Good morning", "output": "Bonjour"},

@@ -1,4 +1,4 @@
-"""The order of the modules: imports go down only, heavy packages wait, public names resolve."""
+"""The order of the packages: imports go down only, heavy packages wait, modules stay small, names resolve."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import ast
 import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -16,25 +15,25 @@ import goalspace
 
 SRC = Path(goalspace.__file__).parent
 
-# From top to bottom; a folder counts as one, and a file with an underscore belongs to the layer that it serves.
+# From top to bottom; packages on one line do not import each other in a cycle.
 LAYERS = (
-    "cli _cli_* _console",
-    "explorer _explorer* labelled _task_factors _chosen",
-    "reports exports quality judging _report*",
-    "run _record",
-    "factors _structure _reading _layout _edits _editing _edit_checks _consequences",
-    "links _towers _blocks",
-    "proposals _asking _phrases _vocabulary",
-    "corpus _spill",
-    "instructions _responses _rows _formats _bytes _columns _tables",
-    "curation",
-    "evaluation",
-    "training",
-    "encoders llm corex _vectors",
-    "grammar",
-    "_prompts _parallel _files _english",
-    "errors",
+    "cli",
+    "explorer instructions",
+    "reports evaluation",
+    "run",
+    "edits",
+    "factors",
+    "links",
+    "proposals training curation",
+    "corpus encoders",
+    "tables llm corex pages",
+    "vectors",
+    "language",
+    "text progress estimate files errors",
 )
+MAX_PLAIN_FILES = 12
+MAX_MODULE_LINES = 400
+MAX_BODY_LINES = 60
 HEAVY = {
     "torch",
     "transformers",
@@ -74,7 +73,7 @@ def module_name(path: Path) -> str:
 
 
 def unit(module: str) -> str:
-    """The top-level file or folder of a module."""
+    """The top-level file or package of a module."""
     return module.partition(".")[0]
 
 
@@ -113,6 +112,7 @@ def imports_of(module: str, tree: ast.Module) -> Iterator[Import]:
 
 TREES = {module_name(path): ast.parse(path.read_text("utf-8")) for path in sorted(SRC.rglob("*.py"))}
 MODULES = set(TREES)
+PACKAGES = {module_name(path) for path in SRC.rglob("__init__.py")}
 IMPORTS = [found for module, tree in TREES.items() for found in imports_of(module, tree)]
 OURS = [found for found in IMPORTS if found.ours is not None]
 
@@ -120,9 +120,9 @@ OURS = [found for found in IMPORTS if found.ours is not None]
 def layer(module: str) -> int:
     """How far down a module stands."""
     name = unit(module)
-    found = [i for i, names in enumerate(LAYERS) if any(fnmatchcase(name, n) for n in names.split())]
-    assert len(found) == 1, f"write '{name}' into its layer in LAYERS and in CONTRIBUTING.md"
-    return found[0]
+    rows = [i for i, names in enumerate(LAYERS) if name in names.split()]
+    assert len(rows) == 1, f"write '{name}' into its layer in LAYERS and in CONTRIBUTING.md"
+    return rows[0]
 
 
 @pytest.mark.parametrize("module", sorted({unit(module) for module in MODULES} - {""}))
@@ -131,13 +131,29 @@ def test_every_module_has_its_layer(module):
 
 
 def test_contributing_draws_these_layers():
-    """Those that are built."""
     page = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text("utf-8")
-    drawing = page[page.index("```text\ncli ") :].split("```")[1].removeprefix("text\n")
-    built = [
-        [name for name in names.split() if [*SRC.glob(name), *SRC.glob(f"{name}.py")]] for names in LAYERS
-    ]
-    assert [line.split() for line in drawing.splitlines()] == [names for names in built if names]
+    drawing = page[page.index("```text\ncli\n") :].split("```")[1].removeprefix("text\n")
+    assert tuple(" ".join(line.split()) for line in drawing.splitlines()) == LAYERS
+
+
+def test_plain_files_are_few_and_modules_have_public_names():
+    plain = [path.name for path in SRC.iterdir() if path.is_file() and path.suffix == ".py"]
+    assert len(plain) <= MAX_PLAIN_FILES
+    private = [module for module in MODULES if any(part.startswith("_") for part in module.split("."))]
+    assert private == ["cli.__main__"]  # what `python -m` runs
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_modules_and_functions_are_short(module):
+    lines = (SRC / module.replace(".", "/")).with_suffix(".py")
+    if not lines.is_file():
+        lines = SRC / module.replace(".", "/") / "__init__.py"
+    assert len(lines.read_text("utf-8").splitlines()) <= MAX_MODULE_LINES
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            length = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+            assert length <= MAX_BODY_LINES, f"{module}.{node.name} has a body of {length} lines"
 
 
 def test_imports_go_down():
@@ -167,6 +183,18 @@ def test_corex_knows_nothing_of_text():
     assert {unit(str(module)) for module in reached} <= {"corex", "errors"}
 
 
+def test_no_submodule_imports_the_init_of_its_package():
+    """What several submodules share lives in a submodule, such as protocol.py."""
+    wrong = [
+        str(found)
+        for found in OURS
+        if found.ours in PACKAGES
+        and found.importer.startswith(f"{found.ours}.")
+        and not found.importer.endswith(".__main__")
+    ]
+    assert not wrong, "; ".join(wrong)
+
+
 def check_no_cycle(edges: set[tuple[str, str]]) -> None:
     graph = TopologicalSorter[str]()
     for importer, imported in edges:
@@ -177,8 +205,7 @@ def check_no_cycle(edges: set[tuple[str, str]]) -> None:
         pytest.fail("import cycle: " + " → ".join(error.args[1][::-1]))
 
 
-def test_no_cycle_between_files_and_folders():
-    """Inside a layer too, and however late the import happens."""
+def test_no_cycle_between_packages():
     check_no_cycle(
         {
             (unit(found.importer), unit(found.ours))
@@ -188,8 +215,9 @@ def test_no_cycle_between_files_and_folders():
     )
 
 
-def test_no_cycle_when_modules_are_imported():
-    check_no_cycle({(found.importer, found.ours) for found in OURS if found.when == "module" and found.ours})
+def test_no_cycle_between_modules():
+    """However late the import happens."""
+    check_no_cycle({(found.importer, found.ours) for found in OURS if found.importer and found.ours})
 
 
 def test_heavy_packages_are_imported_in_functions_only():

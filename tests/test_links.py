@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from goalspace import _towers as towers
-from goalspace._files import write_json
 from goalspace.corpus import Corpus
-from goalspace.encoders import get_encoder
+from goalspace.encoders.registry import get_encoder
 from goalspace.evaluation.episodes import states_of
-from goalspace.links import Links, link
+from goalspace.files import write_json
+from goalspace.links import Links, link, towers
 from goalspace.proposals import OFFLINE, Proposals
 
 PLACES = (

@@ -21,9 +21,10 @@ from typing import Any
 import pytest
 
 from goalspace.errors import InputError, LLMError, MissingDependency
-from goalspace.llm import LLM, FunctionLLM, Reply, get_llm, stream
-from goalspace.llm.api import connect, find_endpoint, open_client, translate_errors
+from goalspace.llm import get_llm
 from goalspace.llm.chat import ChatLLM, api_llm
+from goalspace.llm.endpoint import connect, find_endpoint, open_client, translate_errors
+from goalspace.llm.protocol import LLM, FunctionLLM, Reply, stream
 from llm_server import CHAT, RESET, Answer, LLMServer, failure, prompt_of, refusal
 
 SCHEMA: dict[str, Any] = {
@@ -250,7 +251,7 @@ def test_odd_answers(answer: Answer, words: str) -> None:
 
 
 def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("goalspace.llm.api._RETRIES", 1)
+    monkeypatch.setattr("goalspace.llm.endpoint._RETRIES", 1)
     with LLMServer(lambda body: failure(429, "quota used up", retry_after=0.05)) as server:
         assert "quota used up" in explain(server)
         assert len(server.bodies()) == 2

@@ -12,7 +12,8 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
 from goalspace.errors import InputError
-from goalspace.evaluation.metrics import Estimate, decision_tree_probe, kmeans_groups, logistic_probe
+from goalspace.estimate import Estimate
+from goalspace.evaluation.metrics import decision_tree_probe, kmeans_groups, logistic_probe
 
 
 def noisy_blobs(seed: int = 0, n: int = 120, k: int = 3) -> tuple[np.ndarray, np.ndarray]:

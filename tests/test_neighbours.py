@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from goalspace._cli_scores import cell, score_tables
+from goalspace.cli.score_tables import cell, score_tables
 from goalspace.errors import InputError
+from goalspace.estimate import Estimate
 from goalspace.evaluation.episodes import DIALOGUE_CHARACTERS
-from goalspace.evaluation.metrics import Estimate, decision_tree_probe, logistic_probe
+from goalspace.evaluation.metrics import decision_tree_probe, logistic_probe
 from goalspace.evaluation.neighbours import RANKS, NextAction, Recommendation, TestStates
 from goalspace.evaluation.tasks import Probe, open_recommendation, open_task
 

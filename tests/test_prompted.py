@@ -19,11 +19,12 @@ from click.testing import CliRunner
 
 from goalspace import embed
 from goalspace.cli import main
-from goalspace.encoders import get_encoder
-from goalspace.encoders.geometry import WhitenedEncoder, Whitening, unit
 from goalspace.encoders.pooling import Pooling, pool_tokens
 from goalspace.encoders.prompted import PromptedEncoder, find_template, sweep_layers
+from goalspace.encoders.registry import get_encoder
+from goalspace.encoders.whitened import WhitenedEncoder
 from goalspace.errors import InputError
+from goalspace.vectors.geometry import Whitening, normalize
 
 TEXTS = [
     "Write a poem about the sea.",
@@ -143,7 +144,7 @@ def reference(folder: str, prompt: str, layers: list[int], tokens: str) -> np.nd
         states = model(ids, output_hidden_states=True).hidden_states
     mean = torch.stack([states[layer][0] for layer in layers]).mean(dim=0)
     vector = {"last": mean[-1], "first": mean[0], "mean": mean.mean(dim=0)}[tokens]
-    return unit(vector.numpy()[None])[0]
+    return normalize(vector.numpy()[None])[0]
 
 
 # ---------------------------------------------------------------- pooling
@@ -185,7 +186,7 @@ def test_a_model_run_with_left_padding_gives_the_vectors_of_the_encoder(folders:
             output_hidden_states=True,
         ).hidden_states
     pooled = torch.stack([pool_tokens(layer, mask, "last") for layer in found[-2:]]).mean(dim=0)
-    np.testing.assert_allclose(encoder.encode(TEXTS[:3]), unit(pooled.numpy()), atol=1e-5)
+    np.testing.assert_allclose(encoder.encode(TEXTS[:3]), normalize(pooled.numpy()), atol=1e-5)
 
 
 @pytest.mark.parametrize("layers", [[], [1.5], ["1"]])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import goalspace
-from goalspace._prompts import Template
+from goalspace.llm.prompts import Template
 
 SOURCES = sorted(Path(goalspace.__file__).parent.rglob("*.py"))
 PROMPTS = sorted(

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from goalspace._asking import read_answer
-from goalspace._phrases import propose_phrases
-from goalspace._vocabulary import merge_near_duplicates, normalise
 from goalspace.corpus import Corpus
-from goalspace.encoders import get_encoder
+from goalspace.encoders.registry import get_encoder
 from goalspace.errors import InputError, LLMError
-from goalspace.llm import FunctionLLM
+from goalspace.llm.protocol import FunctionLLM
 from goalspace.proposals import OFFLINE, Proposals, propose
+from goalspace.proposals.from_llm import read_answer
+from goalspace.proposals.from_phrases import propose_phrases
+from goalspace.proposals.vocabulary import merge_near_duplicates, normalise
 from llm_server import LLMServer
 
 TEXTS = [

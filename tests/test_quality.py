@@ -17,15 +17,17 @@ import pytest
 from click.testing import CliRunner, Result
 
 from conftest import ROOT
-from goalspace._explorer_edits import Editor
-from goalspace._structure import WEAKEST, build
 from goalspace.cli import main
-from goalspace.encoders import get_encoder
+from goalspace.encoders.registry import get_encoder
 from goalspace.errors import InputError, LLMError
+from goalspace.evaluation.judging import _describe, judge
+from goalspace.evaluation.quality import _property_lists, draw, measure, refit
 from goalspace.evaluation.topics import stability
-from goalspace.judging import _describe, judge
-from goalspace.quality import _property_lists, draw, measure, refit
-from goalspace.run import Run, discover, redo
+from goalspace.explorer.editor import Editor
+from goalspace.factors.fitting import build
+from goalspace.factors.scoring import MIN_CORRELATION
+from goalspace.run import discover, redo
+from goalspace.run.folder import Run
 from llm_server import LLMServer, failure, prompt_of, refusal
 
 GOAL = "what makes customers unhappy"
@@ -129,7 +131,9 @@ def test_a_factors_own_strong_properties_are_no_intruders(finished: Path) -> Non
     lists = _property_lists(factors)
     for k, names in enumerate(lists):
         own = {member.name for member in factors.properties[k] if member.weight > 0}
-        strong = {factors.vocabulary[i] for i in np.flatnonzero(np.abs(factors.loadings[k]) >= WEAKEST)}
+        strong = {
+            factors.vocabulary[i] for i in np.flatnonzero(np.abs(factors.loadings[k]) >= MIN_CORRELATION)
+        }
         assert set(names) == own | strong
         assert set(names[: len(own)]) == own
     assert any(len(names) > len(factors.properties[k]) for k, names in enumerate(lists))

@@ -12,12 +12,16 @@ import pytest
 from rich.console import Console
 
 import factories
-from goalspace import _report_tables, reports
-from goalspace._report_compare import compare, groups
-from goalspace._report_text import shown_names
-from goalspace._report_view import View, left_out, read_columns, summary
-from goalspace._report_why import metadata_told
+from goalspace import reports
 from goalspace.errors import InputError
+from goalspace.reports import columns as report_columns
+from goalspace.reports import crosstabs
+from goalspace.reports.compare import compare, groups
+from goalspace.reports.page_columns import left_out, read_columns
+from goalspace.reports.summary import summarise
+from goalspace.reports.view import View, summary
+from goalspace.reports.why import metadata_told
+from goalspace.text import display_names
 
 ARABIC = "شكوى من التأخير"
 
@@ -40,7 +44,7 @@ def view_of(path: Path, metadata: Mapping[str, Sequence[Any]], **changes: Any) -
     run = replace(run, corpus=replace(run.corpus, metadata=metadata), factors=replace(run.factors, **changes))
     columns = read_columns(metadata)
     rows = np.arange(len(run.corpus))
-    return View(run, reports.summarise(run), columns, rows, tuple(left_out(metadata, columns)))
+    return View(run, summarise(run), columns, rows, tuple(left_out(metadata, columns)))
 
 
 # ---------------------------------------------------------------- numbers
@@ -135,7 +139,7 @@ def test_columns_that_are_no_groups_are_left_out_with_the_reason(tmp_path, name,
 
 
 def periods(values: Sequence[Any]) -> Any:
-    return _report_tables.read_column("day", values)
+    return report_columns.read_column("day", values)
 
 
 def test_dates_over_many_years_are_decades():
@@ -170,7 +174,7 @@ def test_a_line_over_time_is_not_over_decades_where_there_are_months():
         "born": [f"{1950 + i % 55}-03-07" for i in range(60)],
         "posted": [f"2026-0{1 + i % 5}-01" for i in range(60)],
     }
-    trend = _report_tables.trend(_report_tables.read_columns(metadata), np.zeros(60, dtype=int), 1)
+    trend = crosstabs.trend(report_columns.read_columns(metadata), np.zeros(60, dtype=int), 1)
     assert trend["column"] == "posted"
 
 
@@ -241,7 +245,7 @@ def test_names_are_isolated_in_sentences_of_the_page_and_nowhere_else(tmp_path):
 def test_properties_lie_where_a_text_lies(tmp_path):
     """Of few texts at the strongest; of many at the middle one of the strongest, not between two groups of them."""
     run = factories.helpdesk_run(tmp_path, n=12)
-    few = View(run, reports.summarise(run), (), np.arange(12))
+    few = View(run, summarise(run), (), np.arange(12))
     links = run.factors.links
     strongest = (links.property_vectors @ links.text_vectors.T).argmax(axis=1)
     np.testing.assert_array_equal(few.property_places, run.factors.map[strongest])
@@ -262,4 +266,4 @@ def test_long_names_that_differ_at_their_ends_are_told_apart():
         name: str(i) for i, name in enumerate(shown)
     }
     twins = ["x" * 40 + middle + "y" * 40 for middle in "ab"]
-    assert len(set(shown_names(twins).values())) == 2
+    assert len(set(display_names(twins).values())) == 2

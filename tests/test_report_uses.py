@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 import pytest
 from markdown_it import MarkdownIt
 
-from goalspace._report_uses import INK, PALETTE, Figure, Page, PageTable, figure, write_page
+from goalspace.pages import Figure, Page, PageTable, write_page
+from goalspace.pages.figures import INK, PALETTE, figure
 
 HOSTILE = (
     "<script>window.owned = 1</script> & more",

@@ -18,7 +18,12 @@ from rich.console import Console
 
 import factories
 from explorer_page import visitor
-from goalspace import _report_inline, _report_stages, _report_tables, _report_text, reports
+from goalspace import reports
+from goalspace.reports import crosstabs, stages
+from goalspace.reports.columns import Column, read_columns
+from goalspace.reports.inline import LONGEST, MOST_CHARACTERS, MOST_TEXTS
+from goalspace.reports.summary import summarise
+from goalspace.text import excerpt, format_percent
 
 HOSTILE = (
     "<script>window.owned = 1</script> & more",
@@ -93,7 +98,7 @@ SHAPES = ("hostile", "one factor", "nothing dominant", "sixty factors")
 @pytest.mark.parametrize("shape", SHAPES)
 def test_summary_is_json_and_every_renderer_takes_it_back_from_json(tmp_path, shape):
     run = shaped_run(tmp_path, shape)
-    summary = reports.summarise(run)
+    summary = summarise(run)
     again = json.loads(json.dumps(summary, allow_nan=False))
     assert again == summary
     assert reports.render_html(run, again) == reports.render_html(run)
@@ -102,7 +107,7 @@ def test_summary_is_json_and_every_renderer_takes_it_back_from_json(tmp_path, sh
 
 
 def test_summary_tells_the_factors_of_the_run(run):
-    summary = reports.summarise(run)
+    summary = summarise(run)
     dominant = run.factors.dominant
     assert [f["name"] for f in summary["factors"]] == list(run.factors.names)
     assert [f["n_texts"] for f in summary["factors"]] == [int((dominant == i).sum()) for i in range(4)]
@@ -119,7 +124,7 @@ def test_summary_tells_the_factors_of_the_run(run):
 def test_evidence_shows_a_shared_sentence_once_and_counts_the_rest(tmp_path):
     corpus = factories.make_corpus([f"The same letter. Sent by {i}." for i in range(9)])
     factors = factories.make_factors(corpus, [0] * 9, ["Letters"], n_evidence=9)
-    card = reports.summarise(factories.make_run(tmp_path, corpus, factors))["factors"][0]
+    card = summarise(factories.make_run(tmp_path, corpus, factors))["factors"][0]
     assert [(e["sentence"], e["n_same"]) for e in card["evidence"]] == [("The same letter.", 8)]
 
 
@@ -127,12 +132,12 @@ def test_the_page_holds_every_text_or_says_that_it_holds_a_sample(run, tmp_path)
     data = inlined(reports.render_html(run))
     assert data["summary"]["n_shown"] == data["summary"]["n_texts"] == len(data["texts"]) == len(run.corpus)
     assert [text["text"] for text in data["texts"]] == list(run.corpus.texts)
-    n = _report_inline.MOST_TEXTS + 1000
+    n = MOST_TEXTS + 1000
     corpus = factories.make_corpus([f"Text {i}." for i in range(n)])
     factors = factories.make_factors(corpus, np.arange(n) % 3, "ABC")
     many = inlined(reports.render_html(factories.make_run(tmp_path, corpus, factors)))
     assert many["summary"]["n_texts"] == n
-    assert many["summary"]["n_shown"] == len(many["texts"]) == _report_inline.MOST_TEXTS
+    assert many["summary"]["n_shown"] == len(many["texts"]) == MOST_TEXTS
     rows = [text["row"] for text in many["texts"]]
     assert rows == sorted(set(rows))
     assert {item["row"] for factor in many["summary"]["factors"] for item in factor["evidence"]} <= set(rows)
@@ -141,12 +146,12 @@ def test_the_page_holds_every_text_or_says_that_it_holds_a_sample(run, tmp_path)
 
 
 def test_long_texts_leave_room_for_fewer_and_are_cut(tmp_path):
-    longest = _report_inline.LONGEST
+    longest = LONGEST
     corpus = factories.make_corpus([f"{i} " + "word " * longest for i in range(2000)])
     factors = factories.make_factors(corpus, np.arange(2000) % 2, "AB")
     data = inlined(reports.render_html(factories.make_run(tmp_path, corpus, factors)))
     assert data["summary"]["cut"] == longest
-    assert len(data["texts"]) == _report_inline.MOST_CHARACTERS // longest
+    assert len(data["texts"]) == MOST_CHARACTERS // longest
     assert all(text["cut"] and len(text["text"]) == longest for text in data["texts"])
 
 
@@ -158,7 +163,7 @@ def test_hierarchy_is_a_tree_that_keeps_factors_outside_every_group(run):
     changed = factories.FakeRun(
         run.path, run.goal, run.corpus, replace(run.factors, hierarchy=layers), run.record
     )
-    assert reports.summarise(changed)["hierarchy"] == [
+    assert summarise(changed)["hierarchy"] == [
         {
             "name": "Top",
             "children": [
@@ -173,14 +178,14 @@ def test_hierarchy_is_a_tree_that_keeps_factors_outside_every_group(run):
 # ---------------------------------------------------------------- metadata and numbers
 
 
-def columns(**metadata: list[Any]) -> dict[str, _report_tables.Column]:
-    return {column.name: column for column in _report_tables.read_columns(metadata)}
+def columns(**metadata: list[Any]) -> dict[str, Column]:
+    return {column.name: column for column in read_columns(metadata)}
 
 
 def test_crosstab_counts_shares_and_residuals():
     (column,) = columns(kind=["a"] * 20 + ["b"] * 20 + [None] * 5).values()
     dominant = np.array([0] * 16 + [-1] * 4 + [0] * 6 + [1] * 14 + [1] * 5)
-    table = _report_tables.crosstab(column, dominant, 2)
+    table = crosstabs.crosstab(column, dominant, 2)
     assert (table["n"], table["n_missing"]) == (40, 5)
     assert [value["n"] for value in table["values"]] == [20, 20]
     assert [row["factor"] for row in table["rows"]] == [0, 1, -1]
@@ -197,7 +202,7 @@ def test_crosstab_counts_shares_and_residuals():
 
 def test_crosstab_finds_no_difference_where_there_is_none():
     (column,) = columns(kind=["a", "a", "b", "b"] * 50).values()
-    table = _report_tables.crosstab(column, np.array([0, 1] * 100), 2)
+    table = crosstabs.crosstab(column, np.array([0, 1] * 100), 2)
     assert table["n_marked"] == 0
     assert table["association"] == 0
     assert {cell["residual"] for row in table["rows"] for cell in row["cells"]} == {0}
@@ -228,7 +233,7 @@ def test_columns_are_groups_or_periods_and_nothing_else():
 
 def test_trend_leaves_a_gap_where_a_month_has_no_texts():
     metadata = columns(month=["2024-01", "2024-01", "2024-03", "2024-03"])
-    trend = _report_tables.trend(metadata.values(), np.array([0, 1, 0, 0]), 2)
+    trend = crosstabs.trend(metadata.values(), np.array([0, 1, 0, 0]), 2)
     assert trend is not None
     assert trend["periods"] == ["2024-01", "2024-02", "2024-03"]
     assert trend["shares"] == [[0.5, None, 1.0], [0.5, None, 0.0]]
@@ -240,7 +245,7 @@ def test_at_most_six_tables_the_most_telling_first(run):
     noise = {f"noise {i}": rng.choice(["a", "b", "c"], n).tolist() for i in range(8)}
     telling = {"topic": [str(topic) for topic in run.factors.dominant]}
     corpus = replace(run.corpus, metadata={**noise, **telling})
-    summary = reports.summarise(replace(run, corpus=corpus))
+    summary = summarise(replace(run, corpus=corpus))
     assert summary["n_columns"] == 9
     assert len(summary["crosstabs"]) == 6
     assert summary["crosstabs"][0]["column"] == "topic"
@@ -249,58 +254,56 @@ def test_at_most_six_tables_the_most_telling_first(run):
 
 def test_findings_allow_for_the_number_of_cells_compared():
     (column,) = columns(kind=["a"] * 20 + ["b"] * 20).values()
-    table = _report_tables.crosstab(
-        column, np.array([0] * 16 + [1] * 4 + [0] * 6 + [1] * 14), 2
-    )  # residual 3.18
-    assert [f["factor"] for f in _report_tables.findings([table], n_compared=4)] == [0, 1]
-    assert _report_tables.findings([table], n_compared=100) == []
+    table = crosstabs.crosstab(column, np.array([0] * 16 + [1] * 4 + [0] * 6 + [1] * 14), 2)  # residual 3.18
+    assert [f["factor"] for f in crosstabs.findings([table], n_compared=4)] == [0, 1]
+    assert crosstabs.findings([table], n_compared=100) == []
 
 
 def test_findings_name_the_planted_difference(run):
-    (finding,) = [f for f in reports.summarise(run)["findings"] if f["column"] == "product"]
+    (finding,) = [f for f in summarise(run)["findings"] if f["column"] == "product"]
     assert (finding["factor"], finding["value"]) == (1, "phone")
     assert finding["share"] > 2 * finding["overall"]
 
 
 def test_excerpt_keeps_the_sentence_and_never_splits_a_character():
     text = "a" * 5000 + " The end. " + "e\u0301" * 3000
-    cut = _report_text.excerpt(text, 5001, 5009, around=100)
+    cut = excerpt(text, 5001, 5009, around=100)
     assert cut["sentence"] == "The end."
     assert cut["before"].startswith("… ")
     assert cut["after"].endswith("e\u0301 …")
     assert len(cut["before"] + cut["after"]) < 300
-    assert _report_text.excerpt("short", 0, 99) == {"before": "", "sentence": "short", "after": ""}
+    assert excerpt("short", 0, 99) == {"before": "", "sentence": "short", "after": ""}
 
 
 def test_stages_and_quality_are_told_in_sentences(run):
     record = json.loads(json.dumps(run.record))
-    told = {stage["stage"]: stage["line"] for stage in _report_stages.stages(record)}
+    told = {stage["stage"]: stage["line"] for stage in stages.stages(record)}
     assert told["corpus"] == "240 rows read, 240 different texts; no exact duplicates"
     assert "98% of the texts have at least one; 850 quotes kept, 7 dropped" in told["propose"]
-    (recall, _) = _report_stages.quality(record)["sentences"]
+    (recall, _) = stages.quality(record)["sentences"]
     assert "for 200 texts, each set aside once, 41% are among the ten" in recall  # cross-validation
     trained = record["stages"]["link"]["result"]
     trained.update(recipe="sentence+lexical, whitened properties, beside the encoder", recall_at_k=0.78)
     trained.update(untrained_recall_at_k=0.76)
-    told = {stage["stage"]: stage["line"] for stage in _report_stages.stages(record)}
+    told = {stage["stage"]: stage["line"] for stage in stages.stages(record)}
     assert "character n-grams, with what the properties have in common taken out, beside the" in told["link"]
     assert "strongest 2%" not in told["link"]  # recall@10 says it
     trained["untrained_recall_at_10"] = 0.45
-    told = {stage["stage"]: stage["line"] for stage in _report_stages.stages(record)}
+    told = {stage["stage"]: stage["line"] for stage in stages.stages(record)}
     assert "in the strongest 2% of the properties 0.78 (untrained 0.76)" in told["link"]
-    assert "78% of those proposed are there" in " ".join(_report_stages.quality(record)["sentences"])
+    assert "78% of those proposed are there" in " ".join(stages.quality(record)["sentences"])
     record["stages"]["propose"]["result"].update(n_quotes=0, n_quotes_dropped=0)
-    told = {stage["stage"]: stage["line"] for stage in _report_stages.stages(record)}
+    told = {stage["stage"]: stage["line"] for stage in stages.stages(record)}
     assert "quote" not in told["propose"]
     assert "English" not in told["link"]
     trained["share_foreign"] = 0.751
-    told = {stage["stage"]: stage["line"] for stage in _report_stages.stages(record)}
+    told = {stage["stage"]: stage["line"] for stage in stages.stages(record)}
     assert "; 75% of the texts do not look English" in told["link"]
     record["stages"]["link"]["result"].update(recipe="untrained")
-    assert "Training did not improve" in _report_stages.quality(record)["sentences"][-1]
+    assert "Training did not improve" in stages.quality(record)["sentences"][-1]
     record["stages"]["link"]["result"] = {"recipe": "untrained", "recall_at_10": None, "auc": float("nan")}
-    assert "too few texts" in _report_stages.quality(record)["sentences"][0]
-    assert _report_stages.stages({"stages": {"factor": {}}})[0]["line"] == "0 factors"
+    assert "too few texts" in stages.quality(record)["sentences"][0]
+    assert stages.stages({"stages": {"factor": {}}})[0]["line"] == "0 factors"
 
 
 def test_settings_hold_no_secret_and_no_folder_of_the_user():
@@ -308,7 +311,7 @@ def test_settings_hold_no_secret_and_no_folder_of_the_user():
         "api_key": "sk-1", "source": "/home/me/secret project/mail.csv", "llm": "gguf:/home/me/model.gguf",
         "base_url": "https://me:pw@host/v1", "encoder": "org/model", "seed": 0, "n_factors": None,
     }  # fmt: skip
-    settings = _report_stages.settings({"stages": {"propose": {"arguments": arguments}}})
+    settings = stages.settings({"stages": {"propose": {"arguments": arguments}}})
     assert {s["name"]: s["value"] for s in settings} == {
         "source": "mail.csv", "llm": "gguf:model.gguf", "base_url": "https://host/v1", "encoder": "org/model",
         "seed": "0", "n_factors": "default",
@@ -329,7 +332,7 @@ def test_settings_hold_no_secret_and_no_folder_of_the_user():
     ],
 )
 def test_percent_in_words(share, words):
-    assert _report_text.percent(share) == words
+    assert format_percent(share) == words
 
 
 # ---------------------------------------------------------------- terminal and Markdown
@@ -349,7 +352,7 @@ def test_terminal_cuts_no_text(tmp_path, width):
     names = ["A factor whose name goes on for quite a while", "短い名前" * 4, "Unbreakable" * 5]
     properties = [["the very first property, which is long as well", "second property", "third"]] * 3
     factors = factories.make_factors(corpus, np.arange(40) % 3, names, properties=properties)
-    text = printed(reports.summarise(factories.make_run(tmp_path, corpus, factors)), width)
+    text = printed(summarise(factories.make_run(tmp_path, corpus, factors)), width)
     assert all(len(line) <= width for line in text.splitlines())
     assert "…" not in text
     words = re.sub(r"\s", "", text)
@@ -367,17 +370,15 @@ def test_terminal_cuts_no_text(tmp_path, width):
 
 
 def test_terminal_obeys_nothing_in_a_text(tmp_path):
-    plain = printed(reports.summarise(hostile_run(tmp_path)), 100)
+    plain = printed(summarise(hostile_run(tmp_path)), 100)
     assert "[bold]markup[/bold]" in re.sub(r"\s", "", plain)
-    coloured = printed(
-        reports.summarise(hostile_run(tmp_path)), 100, force_terminal=True, color_system="standard"
-    )
+    coloured = printed(summarise(hostile_run(tmp_path)), 100, force_terminal=True, color_system="standard")
     assert "\x1b[31mred" not in coloured
     assert "\u202e" not in coloured
 
 
 def test_terminal_has_colour_unless_it_is_not_wanted(run, monkeypatch):
-    summary = reports.summarise(run)
+    summary = summarise(run)
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert "\x1b[36m" in printed(summary, 80, force_terminal=True, color_system="standard")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -386,7 +387,7 @@ def test_terminal_has_colour_unless_it_is_not_wanted(run, monkeypatch):
 
 
 def test_markdown_shows_hostile_texts_as_text(tmp_path):
-    summary = reports.summarise(hostile_run(tmp_path))
+    summary = summarise(hostile_run(tmp_path))
     tokens = (
         MarkdownIt("commonmark", {"html": True, "linkify": False})
         .enable("table")
@@ -411,7 +412,7 @@ def test_markdown_shows_hostile_texts_as_text(tmp_path):
 
 
 def test_markdown_tables_have_as_many_cells_as_columns(run, tmp_path):
-    for summary in (reports.summarise(run), reports.summarise(hostile_run(tmp_path))):
+    for summary in (summarise(run), summarise(hostile_run(tmp_path))):
         tokens = MarkdownIt("commonmark").enable("table").parse(reports.render_markdown(summary))
         tables, rows = [], []
         for token in tokens:

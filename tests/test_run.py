@@ -16,14 +16,16 @@ import numpy as np
 import pytest
 
 from conftest import ROOT
-from goalspace._cli_tasks import find_encoder
-from goalspace._vectors import embed
-from goalspace.encoders import get_encoder
+from goalspace.encoders.cache import embed
+from goalspace.encoders.registry import get_encoder
 from goalspace.errors import InputError
 from goalspace.evaluation import evaluate
-from goalspace.exports import export, write_csv
+from goalspace.evaluation.run_encoder import find_encoder
 from goalspace.factors import FactorSpace
-from goalspace.run import Run, discover, redo
+from goalspace.reports.exports import export
+from goalspace.run import discover, redo
+from goalspace.run.folder import Run
+from goalspace.tables.writing import write_csv
 from llm_server import CHAT, LLMServer
 
 ARTEFACTS = (

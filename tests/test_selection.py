@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from goalspace import _cli_select
 from goalspace.cli import main
-from goalspace.curation._duplicates import near_duplicates
+from goalspace.cli import select as select_verb
 from goalspace.curation.selection import METHODS, coverage, select
 from goalspace.errors import InputError
+from goalspace.vectors.duplicates import near_duplicates
 
 TASKS = ("Write a poem about", "Translate into French:", "Sort these numbers:", "Name the capital of")
 
@@ -272,7 +272,7 @@ def test_verb_says_what_is_wrong_in_one_line(alpaca, tmp_path, arguments, messag
 
 
 def test_verb_and_function_have_the_same_methods():
-    assert _cli_select.METHODS == METHODS
+    assert select_verb.METHODS == METHODS
 
 
 def test_selection_by_task_covers_more_of_alpaca_than_random(shared_data):

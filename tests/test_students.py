@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from factories import save_tiny_model
-from goalspace.encoders import get_encoder
 from goalspace.encoders.prompted import PromptedEncoder, find_template
+from goalspace.encoders.registry import get_encoder
 from goalspace.errors import InputError, MissingDependency
-from goalspace.training import Pairs, train
+from goalspace.training import train
 from goalspace.training.contrastive import embed
-from goalspace.training.students import TrainedPrompted, make_student
+from goalspace.training.pairs import Pairs
+from goalspace.training.tuning import TrainedPrompted, make_student
 
 VERBS = ("write", "fix", "sell", "draw", "read")
 NOUNS = ("poem", "essay", "code", "map", "plan")

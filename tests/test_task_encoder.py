@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from goalspace.encoders import adapters, get_encoder
+from goalspace.encoders import low_rank
 from goalspace.encoders.minilm import load
+from goalspace.encoders.registry import get_encoder
 from goalspace.errors import InputError
 
 PAIRS = (
@@ -62,10 +63,10 @@ def test_a_change_of_low_rank_comes_back(tmp_path):
     name = "encoder.layer.0.attention.self.query.weight"
     rng = np.random.default_rng(0)
     change = rng.normal(size=(384, 2)) @ rng.normal(size=(2, 384)) * 0.01
-    adapter = adapters.extract(weights, {**weights, name: weights[name] + change}, rank=2)
-    adapters.save(adapter, tmp_path / "own.safetensors")
-    loaded = adapters.load(tmp_path / "own.safetensors")
-    merged = adapters.merge(load()[1], loaded)[name].numpy()
+    adapter = low_rank.extract(weights, {**weights, name: weights[name] + change}, rank=2)
+    low_rank.save(adapter, tmp_path / "own.safetensors")
+    loaded = low_rank.load(tmp_path / "own.safetensors")
+    merged = low_rank.merge(load()[1], loaded)[name].numpy()
     np.testing.assert_allclose(merged - weights[name], change, atol=1e-3)
     encoder = get_encoder(f"task:{tmp_path / 'own.safetensors'}")
     assert encoder.name != get_encoder("task").name

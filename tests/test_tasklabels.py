@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from goalspace.cli import main
 from goalspace.curation.tasklabels import label_tasks, name_clusters, taxonomy
 from goalspace.errors import InputError
-from goalspace.grammar import label_task
-from goalspace.instructions import Instructions
+from goalspace.instructions.dataset import Instructions
+from goalspace.language import label_task
 
 COMMANDS = {
     "Write a short poem about autumn.": "write|poem",

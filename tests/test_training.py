@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 
 from factories import save_tiny_model
-from goalspace.encoders import Encoder, get_encoder
+from goalspace.encoders.protocol import Encoder
+from goalspace.encoders.registry import get_encoder
 from goalspace.encoders.sentence import SentenceEncoder
 from goalspace.errors import InputError, MissingDependency
-from goalspace.training import Pairs, train
+from goalspace.training import train
 from goalspace.training.contrastive import Collator, embed
 from goalspace.training.groups import group_pairs, split_groups
 from goalspace.training.losses import info_nce, supervised_contrastive
 from goalspace.training.negatives import HardBatches, Rivals, ShuffledBatches
-from goalspace.training.students import TrainedEncoder
+from goalspace.training.pairs import Pairs
+from goalspace.training.tuning import TrainedEncoder
 
 THINGS = ("chair", "phone", "lamp", "shirt", "book", "clock", "kettle", "tent", "piano", "boat")
 # what no sentence encoder can know: the properties have made-up names

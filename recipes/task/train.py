@@ -21,12 +21,12 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from goalspace.encoders import adapters
+from goalspace.encoders import low_rank
 from goalspace.encoders.minilm import MiniLM
-from goalspace.training import Pairs
 from goalspace.training.groups import group_pairs
 from goalspace.training.losses import info_nce, supervised_contrastive
 from goalspace.training.negatives import HardBatches
+from goalspace.training.pairs import Pairs
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "src" / "goalspace" / "data" / "task.safetensors"
@@ -79,8 +79,9 @@ class Model(torch.nn.Module):
 
 def read_labelled(paths: Sequence[Path]) -> list[grammar.Example]:
     """Instructions of files with the labels that goalspace gives them; what asks for no task is left out."""
-    from goalspace.curation.tasklabels import OTHER, label_tasks
-    from goalspace.instructions import Instructions
+    from goalspace.curation.tasklabels import label_tasks
+    from goalspace.instructions.dataset import Instructions
+    from goalspace.language import OTHER
 
     found = []
     for path in paths:
@@ -157,13 +158,13 @@ def main(paths: tuple[Path, ...], out: Path, frames: int, seed: int) -> None:
     utterances = [*grammar.compose_utterances(40, seed=seed), *passages()]
     console.log(f"{len(examples)} instructions, {len({e.label for e in examples})} tasks")
     before = weights_of(Model())
-    adapter = adapters.extract(before, weights_of(train(examples, utterances, seed=seed)), rank=RANK)
+    adapter = low_rank.extract(before, weights_of(train(examples, utterances, seed=seed)), rank=RANK)
     about = {
         "base": "all-MiniLM-L6-v2",
         "instructions": ", ".join(["recipes/task", *(path.name for path in paths)]),
         "seed": str(seed),
     }
-    adapters.save(adapters.Adapter(adapter.factors, about), out)
+    low_rank.save(low_rank.Adapter(adapter.factors, about), out)
     console.log(f"wrote {out}, {out.stat().st_size / 1e6:.1f} MB")
 
 

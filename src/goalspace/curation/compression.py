@@ -10,13 +10,13 @@ from typing import Literal, NamedTuple, Self
 
 import numpy as np
 
-from goalspace._files import write_atomic
-from goalspace.curation._calibration import Curve, fit_curve
-from goalspace.curation._cosines import unit_vectors
-from goalspace.curation._item_choice import choose_items
+from goalspace.curation.inputs import unit_vectors
+from goalspace.curation.item_selection import choose_items
+from goalspace.curation.score_curve import Curve, fit_curve
 from goalspace.curation.selection import select
-from goalspace.encoders import Encoder
+from goalspace.encoders.protocol import Encoder
 from goalspace.errors import InputError
+from goalspace.files import write_atomic
 
 LEAST_MODELS = 10
 _FORMAT = "goalspace tiny benchmark 1"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from goalspace.curation._cosines import cosine_blocks, unit_vectors
-from goalspace.encoders import Encoder
+from goalspace.curation.inputs import unit_vectors
+from goalspace.encoders.protocol import Encoder
 from goalspace.errors import InputError
+from goalspace.progress import Progress
+from goalspace.vectors.cosines import cosine_blocks
 
 MOST_ROWS = 20_000  # of a set; of a larger one as many are drawn: cosines of all pairs grow with the square
 _SPARSE = 10  # percent: the part of a set's own rows that may lie farther from the set than what it covers
@@ -146,7 +148,7 @@ def correlate(
     encoder: str | Encoder = "task",
     labels: Mapping[str, Sequence[str]] | bool = True,
     seed: int = 0,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Correlation:
     """Compare the tasks of data sets.
 
@@ -219,7 +221,7 @@ def _labels(
     datasets: Mapping[str, Sequence[str] | np.ndarray],
     rows: Mapping[str, np.ndarray],
     labels: Mapping[str, Sequence[str]] | bool,
-    progress: Callable[[str, int, int], None] | None,
+    progress: Progress | None,
 ) -> dict[str, tuple[str, ...]] | None:
     """Return the labels of the drawn rows, those of all sets merged alike."""
     if labels is True and not any(isinstance(given, np.ndarray) for given in datasets.values()):

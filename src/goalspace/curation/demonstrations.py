@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +12,16 @@ from typing import Any, Self
 
 import numpy as np
 
-from goalspace._files import atomic_path, digest, read_json, write_json
-from goalspace.curation._cosines import cosine_blocks, largest, unit_vectors
-from goalspace.curation._graph import build_graph, open_graph, search_graph
-from goalspace.curation._json_rows import JsonRows, read_array, write_array
-from goalspace.encoders import Encoder, encode_in_chunks, get_encoder
-from goalspace.encoders.geometry import unit
+from goalspace.curation.inputs import unit_vectors
+from goalspace.curation.json_rows import JsonRows, read_array, write_array
+from goalspace.encoders.protocol import Encoder, encode_in_chunks
+from goalspace.encoders.registry import get_encoder
 from goalspace.errors import InputError
+from goalspace.files import atomic_path, digest, read_json, write_json
+from goalspace.progress import Progress
+from goalspace.vectors.cosines import cosine_blocks, largest
+from goalspace.vectors.geometry import normalize
+from goalspace.vectors.index import build_graph, open_graph, search_graph
 
 # Up to here every cosine is computed, in 6 ms a query of many on one core; a graph takes a millisecond a row to build:
 # docs/decisions/0007-retrieval.md
@@ -65,7 +68,7 @@ class Demonstrations:
         rows: Sequence[Mapping[str, Any]] | None = None,
         approximate: bool | None = None,
         folder: str | os.PathLike[str] | None = None,
-        progress: Callable[[str, int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> Self:
         """Index a pool.
 
@@ -177,7 +180,7 @@ class Demonstrations:
 
     def add(self, text: str, row: Mapping[str, Any] | None = None) -> int:
         """Add one demonstration, searched exactly, and return its index; `save` makes it last."""
-        vector = unit(encode_in_chunks(self.encoder, [text]))[0]
+        vector = normalize(encode_in_chunks(self.encoder, [text]))[0]
         self._added.append((vector, text, {"text": text} if row is None else row))
         return len(self) - 1
 
@@ -213,7 +216,7 @@ class Demonstrations:
                 "The 'queries' parameter of retrieve must be a list of texts. Got a text instead."
             )
         check(len(self), k, diversity)
-        vectors = unit(encode_in_chunks(self.encoder, queries))
+        vectors = normalize(encode_in_chunks(self.encoder, queries))
         wanted = min(max(_CROWD[0] * k, _CROWD[1]), len(self)) if diversity else k
         candidates = self._nearest(vectors, wanted + _SPARE)
         found = []
@@ -229,7 +232,7 @@ class Demonstrations:
     def encoder(self) -> Encoder:
         """The encoder of the index, checked to give the vectors that the index holds."""
         encoder = get_encoder(self._encoder)
-        own, again = self._vectors[:1], unit(encode_in_chunks(encoder, [self.text(0)]))
+        own, again = self._vectors[:1], normalize(encode_in_chunks(encoder, [self.text(0)]))
         if again.shape != own.shape or (own.any() and float((again * own).sum()) < _SAME_VECTOR):
             raise InputError(
                 f"The encoder '{encoder.name}' gives other vectors than those of the index; build the index again, "

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from goalspace.curation._choosers import CHOOSERS
-from goalspace.curation._cosines import cosine_blocks, unit_vectors
-from goalspace.curation._duplicates import near_duplicates
-from goalspace.encoders import Encoder
+from goalspace.curation.inputs import unit_vectors
+from goalspace.curation.strategies import CHOOSERS
+from goalspace.encoders.protocol import Encoder
 from goalspace.errors import InputError
-from goalspace.evaluation.metrics import Estimate
+from goalspace.estimate import Estimate
+from goalspace.vectors.cosines import cosine_blocks
+from goalspace.vectors.duplicates import near_duplicates
 
 METHODS = tuple(CHOOSERS)
 CONTENT = "minilm"  # the encoder that says which rows are near-duplicates

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from goalspace.curation._merging import merged
-from goalspace.encoders import Encoder, encode_in_chunks, get_encoder
+from goalspace.curation.merging import merged
+from goalspace.encoders.protocol import Encoder, encode_in_chunks
+from goalspace.encoders.registry import get_encoder
 from goalspace.errors import InputError
-from goalspace.grammar import OTHER, TaskLabel, label_task
-from goalspace.grammar.lexicon import CODE_NOUNS, FAMILIES, MATH_NOUNS
+from goalspace.language import OTHER, TaskLabel, label_task
+from goalspace.language.lexicon import CODE_NOUNS, FAMILIES, MATH_NOUNS
+from goalspace.progress import Progress
 
 _SIMILAR = (
     0.74  # cosine of MiniLM at which nouns name one thing: issue and problem, not advantage and disadvantage
@@ -67,7 +69,7 @@ def label_tasks(
     *,
     merge: bool = True,
     encoder: str | Encoder | None = "minilm",
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> TaskLabels:
     """Label instructions by the task that they ask for, as the Instruction Embedding Benchmark does.
 

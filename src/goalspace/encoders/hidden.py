@@ -26,6 +26,7 @@ from goalspace.llm.embedded import smollm2_path
 if TYPE_CHECKING:
     import torch
 
+
 Dtype = Literal["auto", "float32", "float16", "bfloat16", "int8"]
 DTYPES: tuple[str, ...] = ("auto", "float32", "float16", "bfloat16", "int8")
 

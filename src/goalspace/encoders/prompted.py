@@ -9,9 +9,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from goalspace._files import digest
-from goalspace._prompts import Template
-from goalspace.encoders.geometry import unit
 from goalspace.encoders.hidden import (
     DTYPES,
     SMOLLM2,
@@ -23,6 +20,9 @@ from goalspace.encoders.hidden import (
 )
 from goalspace.encoders.pooling import Pooling
 from goalspace.errors import InputError
+from goalspace.files import digest
+from goalspace.llm.prompts import Template
+from goalspace.vectors.geometry import normalize
 
 MAX_TOKENS = 512
 
@@ -152,7 +152,7 @@ class PromptedEncoder:
             If the model cannot be loaded, or has no such layers, or reads too little for the template.
         """
         pooling = self._pooling()
-        return unit(self._pooled(texts, pooling.resolve(self.states.n_layers)).mean(axis=0))
+        return normalize(self._pooled(texts, pooling.resolve(self.states.n_layers)).mean(axis=0))
 
     def encode_layers(self, texts: Sequence[str]) -> np.ndarray:
         """Pool every hidden state, in one pass: (n_layers + 1, n_texts, dim) float32, not of unit length.
@@ -287,7 +287,7 @@ def sweep_layers(
     -------
     What `measure` returned, from layer 0, the embedding of the tokens, to the last.
     """
-    return [measure(unit(vectors)) for vectors in encoder.encode_layers(texts)]
+    return [measure(normalize(vectors)) for vectors in encoder.encode_layers(texts)]
 
 
 def _n_common(first: Sequence[int], second: Sequence[int]) -> int:

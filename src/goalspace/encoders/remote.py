@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from goalspace.errors import LLMError
-from goalspace.llm.api import TOO_LONG, describe, find_endpoint, open_client, translate_errors
+from goalspace.llm.endpoint import TOO_LONG, describe, find_endpoint, open_client, translate_errors
 
 if TYPE_CHECKING:
     from openai import OpenAI
     from openai.types import Embedding
+
 
 _BATCH = 128
 _CONNECTIONS = 4

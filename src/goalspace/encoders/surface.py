@@ -12,6 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
+
 # Counted per 100 characters, as log(1 + rate): rates have long tails.
 _MARKS = {
     "commas": ",",

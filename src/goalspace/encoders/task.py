@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from goalspace.encoders import adapters
+from goalspace.encoders import low_rank
 from goalspace.encoders.minilm import embed_tokens, load
 from goalspace.errors import InputError
-from goalspace.grammar import label_task
+from goalspace.language import label_task
 
 if TYPE_CHECKING:
     import torch
+
 
 _HEAD, _TAIL = 80, 47  # tokens kept of a longer instruction: what to do stands at its start or at its end
 _MOST_CHARACTERS = 4096  # of either end, before the tokeniser reads it
@@ -58,10 +59,10 @@ class TaskEncoder:
     def name(self) -> str:
         """Identifies the adapter's very numbers: vectors kept under this name are always these."""
         self._check()
-        return f"task{f':{self.adapter}' if self.adapter else ''}@{adapters.fingerprint(_read(self.adapter))}"
+        return f"task{f':{self.adapter}' if self.adapter else ''}@{low_rank.fingerprint(_read(self.adapter))}"
 
     def _check(self) -> None:
-        found = adapters.fingerprint(_read(self.adapter)) if self.fingerprint else ""
+        found = low_rank.fingerprint(_read(self.adapter)) if self.fingerprint else ""
         if found != self.fingerprint:
             raise InputError(
                 f"This was made with the encoder task@{self.fingerprint}, and the one found is task@{found}: "
@@ -129,13 +130,13 @@ def _tokenize(texts: Sequence[str]) -> list[list[int]]:
 
 
 @functools.cache
-def _read(adapter: Path | None) -> adapters.Adapter:
+def _read(adapter: Path | None) -> low_rank.Adapter:
     if adapter is not None:
-        return adapters.load(adapter)
+        return low_rank.load(adapter)
     with resources.as_file(resources.files("goalspace") / "data" / "task.safetensors") as path:
-        return adapters.load(path)
+        return low_rank.load(path)
 
 
 @functools.cache
 def _weights(adapter: Path | None) -> dict[str, torch.Tensor]:
-    return adapters.merge(load()[1], _read(adapter))
+    return low_rank.merge(load()[1], _read(adapter))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from goalspace.encoders import Encoder, encode_in_chunks, get_encoder
+from goalspace.encoders.protocol import Encoder, encode_in_chunks
+from goalspace.encoders.registry import get_encoder
 from goalspace.errors import InputError
-from goalspace.evaluation.metrics import Estimate
+from goalspace.estimate import Estimate
+from goalspace.progress import Progress
 
 __all__ = ["Score", "Task", "evaluate"]
 
@@ -80,7 +82,7 @@ def evaluate(
     label: str | None = None,
     setting: str = "ours",
     seeds: int = 5,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Score]:
     """Score encoders on tasks.
 
@@ -170,7 +172,7 @@ def _encode(
     encoder: Encoder,
     texts: Sequence[str],
     what: str,
-    progress: Callable[[str, int, int], None] | None,
+    progress: Progress | None,
 ) -> tuple[np.ndarray, float]:
     """Return the vectors of the texts and the seconds that encoding took."""
     done = 0

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from goalspace.errors import InputError
+from goalspace.estimate import Estimate
 
 FOLDS = 5
-
-
-class Estimate(NamedTuple):
-    """The mean over seeds, texts or folds, and its standard error; 0 where all values are alike, or there is one."""
-
-    mean: float
-    se: float
-
-    @classmethod
-    def of(cls, values: ArrayLike) -> Estimate:
-        """Summarise one number per seed."""
-        x = np.asarray(values, dtype=np.float64)
-        return cls(float(x.mean()), float(x.std(ddof=1) / np.sqrt(x.size)) if x.size > 1 else 0.0)
 
 
 def decision_tree_probe(scores: ArrayLike, labels: ArrayLike, *, seeds: int = 5) -> Estimate:

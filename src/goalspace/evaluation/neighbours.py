@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from goalspace.estimate import Estimate
 from goalspace.evaluation.episodes import State
-from goalspace.evaluation.metrics import Estimate
 
 # Numbers of neighbours among which the recommendation chooses, and the ranks that it reports
 NEIGHBOURS = (1, 5, 20, 60, 180, 360, 720, 1024)

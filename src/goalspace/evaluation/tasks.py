@@ -11,12 +11,12 @@ from typing import Literal
 import numpy as np
 
 from goalspace.errors import InputError
+from goalspace.estimate import Estimate
 from goalspace.evaluation.episodes import DIALOGUE_CHARACTERS, State, newest, split_episodes, states_of
 from goalspace.evaluation.formats import Rows, read_lines
 from goalspace.evaluation.labels import check_labels, read_labels, size_of
 from goalspace.evaluation.metrics import (
     FOLDS,
-    Estimate,
     auc,
     decision_tree_probe,
     homogeneity,

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from goalspace.encoders.geometry import unit
 from goalspace.errors import InputError
-from goalspace.evaluation.metrics import Estimate
+from goalspace.estimate import Estimate
+from goalspace.vectors.geometry import normalize
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-    from goalspace.encoders import Encoder
+    from goalspace.encoders.protocol import Encoder
+
 
 TOP = 10  # words that a topic's coherence looks at (Lau et al. 2014)
 TOP_DIVERSITY = 25  # words that its diversity looks at (Dieng et al. 2020)
@@ -364,7 +365,7 @@ def _topics(
 def _cosines(encoder: Encoder, words: Sequence[str]) -> Callable[[str, str], float]:
     """Look up the cosine of two words."""
     ordered = sorted(set(words))
-    vectors = unit(encoder.encode(ordered))
+    vectors = normalize(encoder.encode(ordered))
     row = {word: i for i, word in enumerate(ordered)}
     return lambda a, b: float(vectors[row[a]] @ vectors[row[b]])
 

@@ -13,9 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from goalspace._files import digest
 from goalspace.errors import InputError
-from goalspace.llm import LLM, Reply, collect, stream
+from goalspace.files import digest
+from goalspace.llm.protocol import LLM, Reply, collect, stream
 
 # Readable with any SQLite browser: what a person looks for stands first, the key last.
 _TABLE = """

@@ -13,11 +13,20 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from goalspace.errors import LLMError
-from goalspace.llm import Reply, collect
-from goalspace.llm.api import TIMEOUT, TOO_LONG, connect, describe, find_endpoint, one_line, translate_errors
+from goalspace.llm.endpoint import (
+    TIMEOUT,
+    TOO_LONG,
+    connect,
+    describe,
+    find_endpoint,
+    one_line,
+    translate_errors,
+)
+from goalspace.llm.protocol import Reply, collect
 
 if TYPE_CHECKING:
     from openai import OpenAI, OpenAIError
+
 
 _log = logging.getLogger(__name__)
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from goalspace.errors import InputError, MissingDependency, require
-from goalspace.llm.api import Endpoint, connect
 from goalspace.llm.chat import ChatLLM
+from goalspace.llm.endpoint import Endpoint, connect
 
 if TYPE_CHECKING:
     from openai import OpenAI
+
 
 _SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"

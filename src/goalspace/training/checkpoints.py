@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from goalspace._files import atomic_path, read_json, write_json
 from goalspace.errors import InputError
+from goalspace.files import atomic_path, read_json, write_json
 
 if TYPE_CHECKING:
     import torch
+
 
 SECONDS = 300.0  # between two checkpoints
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from goalspace._files import digest
-from goalspace.encoders import Encoder, get_encoder
 from goalspace.encoders.minilm import find_device
+from goalspace.encoders.protocol import Encoder
+from goalspace.encoders.registry import get_encoder
 from goalspace.encoders.sentence import quiet
 from goalspace.errors import require
+from goalspace.files import digest
 from goalspace.training.checkpoints import (
     Checkpoints,
     State,
@@ -29,12 +30,13 @@ from goalspace.training.groups import clean, group_pairs, split_groups
 from goalspace.training.losses import info_nce, supervised_contrastive
 from goalspace.training.negatives import HardBatches, ShuffledBatches
 from goalspace.training.settings import Settings
-from goalspace.training.students import Student, TrainedEncoder, TrainedPrompted, make_student
+from goalspace.training.tuning import Student, TrainedEncoder, TrainedPrompted, make_student
 
 if TYPE_CHECKING:
     import torch
 
-    from goalspace.training import Pairs
+    from goalspace.training.pairs import Pairs
+
 
 Report = Callable[[int, int], object]
 Rows = list[dict[str, Any]]

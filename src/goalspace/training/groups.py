@@ -11,7 +11,8 @@ from goalspace.errors import InputError
 from goalspace.training.settings import Split
 
 if TYPE_CHECKING:
-    from goalspace.training import Pairs
+    from goalspace.training.pairs import Pairs
+
 
 _FEWEST_TO_SPLIT = 20  # texts
 

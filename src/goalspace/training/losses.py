@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+
 _MASKED = -1e4  # exp(_MASKED) is 0, and unlike -inf it leaves no NaN when a text has no negative
 
 

@@ -1,0 +1,116 @@
+"""What all verbs share: errors as one line, options that were given, files to write, the progress line."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from goalspace.errors import GoalspaceError
+from goalspace.progress import Progress
+
+_RESUMING = ("discover", "propose", "link", "factor", "embed", "correlate")  # verbs that keep what they have
+
+
+class Group(click.Group):
+    """Shows our errors as one line and leaves with 2, as click does for its own."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except GoalspaceError as error:
+            click.echo(f"goalspace: {' '.join(str(error).split())}", err=True)
+            ctx.exit(2)
+        except KeyboardInterrupt:
+            kept = "; the same command goes on from here" if ctx.invoked_subcommand in _RESUMING else ""
+            click.echo(f"goalspace: interrupted{kept}.", err=True)
+            ctx.exit(130)
+
+
+def check_output(option: str, path: Path, *, read: Sequence[Path]) -> None:
+    """Refuse a file that would take the place of what is read or cannot be written, before work is spent on it.
+
+    Parameters
+    ----------
+    option
+        How the path was given.
+    path
+        Where the file is to be.
+    read
+        Files and folders that are read.
+    """
+    try:
+        place = path.resolve()
+        for data in read:
+            source = data.resolve()
+            if place == source or (source in place.parents and source.is_dir()):
+                where = "is" if place == source else "lies in"
+                raise click.UsageError(
+                    f"{option} {path} {where} what is read, {data}: write to another place."
+                )
+        if path.exists() and not path.is_file():
+            raise click.UsageError(
+                f"{option} {path} is {'a folder' if path.is_dir() else 'no file'}: name a file."
+            )
+        above = next(folder for folder in place.parents if folder.exists())
+        with tempfile.TemporaryFile(dir=above):  # rights alone do not tell, of a full disk for example
+            pass
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+        why = getattr(error, "strerror", None) or error
+        raise click.UsageError(
+            f"{option} {path} cannot be written ({why}): write to another place."
+        ) from None
+
+
+def given_of(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given on the command line."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+@contextmanager
+def show_progress() -> Iterator[Progress]:
+    """A progress line on the terminal that vanishes when done; plain lines where there is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain_lines()
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[count]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=None, count="")
+
+        def show(what: str, done: int, total: int) -> None:
+            known = total > 1
+            bar.update(
+                task,
+                description=what,
+                completed=done if known else 0,
+                total=total if known else None,
+                count=f"{done:,} of {total:,}" if known else "",
+            )
+
+        yield show
+
+
+def _plain_lines() -> Progress:
+    """A line when something else begins."""
+    said: set[str] = set()
+
+    def show(what: str, done: int, total: int) -> None:
+        if what not in said:
+            said.add(what)
+            click.echo(f"{what} …", err=True)
+
+    return show

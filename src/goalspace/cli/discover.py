@@ -1,0 +1,80 @@
+"""The verb discover: texts and a goal → a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from goalspace.cli.console import given_of, show_progress
+from goalspace.cli.options import (
+    ENCODER_OPTION,
+    FACTORS_OPTION,
+    LLM_OPTION,
+    MAX_UNPARSED_OPTION,
+    PROMPTING_OPTION,
+    SAMPLE_OPTION,
+    SEED_OPTION,
+    TEXT_TOKENS_OPTION,
+    TEXTS_PER_CALL_OPTION,
+    TRUNCATE_OPTION,
+    TUNE_OPTION,
+)
+from goalspace.cli.outcome import show_lost_edits, show_summary, write_report
+
+if TYPE_CHECKING:
+    from goalspace.run.folder import Run
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--goal", required=True, help='What you want to know, e.g. "what makes customers unhappy".')
+@click.option("--text", metavar="COLUMN", help="The column that holds the texts.")
+@click.option("--id", "id_column", metavar="COLUMN", help="The column that holds their ids.")
+@LLM_OPTION
+@ENCODER_OPTION
+@TUNE_OPTION
+@FACTORS_OPTION
+@SAMPLE_OPTION
+@PROMPTING_OPTION
+@TEXTS_PER_CALL_OPTION
+@TEXT_TOKENS_OPTION
+@TRUNCATE_OPTION
+@MAX_UNPARSED_OPTION
+@SEED_OPTION
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="The run folder [default: runs/NAME]")
+def discover(source: Path, goal: str, text: str | None, id_column: str | None, **given: Any) -> None:
+    """Find the factors of the texts in SOURCE: CSV, TSV, JSONL, JSON, Parquet, plain text, or a folder."""
+    from goalspace.run import discover as run_discover
+
+    given = given_of(given)
+    options = {name: given.pop(name) for name in _PROPOSE_ONLY if name in given}
+    if "factors" in given:
+        given["n_factors"] = given.pop("factors")
+    with show_progress() as progress:
+        run = run_discover(
+            source, goal=goal, text=text, id=id_column, options=options, progress=progress, **given
+        )
+        progress("writing the report", 0, 1)
+        page, summary = write_report(run)
+    show_summary(summary, page)
+    show_lost_edits(run)
+    _say_proposer(run)
+
+
+_PROPOSE_ONLY = ("calls", "texts_per_call", "text_tokens", "keep", "max_unread")
+
+
+def _say_proposer(run: Run) -> None:
+    """One line on which proposer ran, and what another would add."""
+    from goalspace.proposals import OFFLINE
+
+    proposer = run.record["stages"]["propose"]["result"]["proposer"]
+    if proposer == OFFLINE:
+        click.echo(
+            "Properties are phrases of the texts themselves (no LLM). An LLM adds properties that no text says "
+            "outright, checked quotes and worded names: --llm openai:MODEL or ollama:MODEL."
+        )
+    else:
+        click.echo(f"Properties were proposed by {proposer}.")

@@ -1,0 +1,108 @@
+"""The verb embed: the texts of a file → a file of vectors."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from goalspace.cli.console import show_progress
+from goalspace.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+SUFFIXES = (".npy", ".parquet")
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "--encoder",
+    default="task",
+    show_default=True,
+    metavar="MODEL",
+    help="task, minilm, smollm2, pie:FOLDER (a language model), a sentence-transformers folder, openai:MODEL, ….",
+)
+@click.option(
+    "--goal", help="What matters in the texts, for an encoder that reads a prompt (smollm2, pie:FOLDER)."
+)
+@click.option(
+    "--template",
+    metavar="NAME|TEXT",
+    help="Its prompt: pie, sentence, goal, none, or a text with {x} and perhaps {goal} [default: goal or pie]",
+)
+@click.option("--text", metavar="COLUMN", help="The column that holds the texts.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Where to write: NAME.npy or NAME.parquet.",
+)
+def embed(
+    source: Path, encoder: str, goal: str | None, template: str | None, text: str | None, out: Path
+) -> None:
+    """Write a vector for every text in SOURCE, in its order: texts or instruction data of any readable form."""
+    from goalspace.encoders.cache import embed as embed_texts
+    from goalspace.encoders.registry import get_encoder
+
+    if out.suffix not in SUFFIXES:
+        raise InputError(f"{out}: the name must end in {' or '.join(SUFFIXES)}.")
+    found = get_encoder(encoder, goal=goal, template=template)
+    kept = out.with_name(f".{out.name}.vectors")  # a killed run goes on from here
+    with show_progress() as progress:
+        progress("reading", 0, 1)
+        ids, texts, n_empty = read_texts(source, text)
+        progress("embedding", 0, len(texts))
+        vectors = embed_texts(texts, encoder=found, keep=kept, progress=progress)
+    write_vectors(out, ids, vectors)
+    shutil.rmtree(kept, ignore_errors=True)
+    click.echo(f"{out}: {len(vectors):,} vectors of {vectors.shape[1]} numbers, {found.name}")
+    if n_empty:
+        click.echo(f"Rows without a text, left out: {n_empty:,}")
+    if n_cut := getattr(found, "n_cut", 0):
+        click.echo(f"Long texts of which the beginning was read: {n_cut:,}")
+
+
+def read_texts(source: Path, column: str | None) -> tuple[list[str], list[str], int]:
+    """Ids and texts of all rows that have a text, in file order, and the number of rows that have none."""
+    from goalspace.corpus import Corpus
+    from goalspace.instructions.dataset import Instructions
+
+    if source.is_dir():
+        corpus = Corpus.read(source, text=column)
+        rows = [
+            (own, text)
+            for id, text in zip(corpus.ids, corpus.texts, strict=True)
+            for own in (id, *corpus.duplicates.get(id, ()))
+        ]
+        return [id for id, _ in rows], [text for _, text in rows], corpus.stats["n_empty"]
+    try:
+        found = Instructions.read(source, field=column)
+    except InputError:
+        # no instruction data: the column is guessed as for any texts
+        found = Instructions.read(source, field=Corpus.read(source, text=column).text_column)
+    return list(found.ids), list(found.texts), found.n_empty
+
+
+def write_vectors(out: Path, ids: list[str], vectors: np.ndarray) -> None:
+    """Write vectors as .npy, or with their ids as .parquet, whole or not at all."""
+    import numpy as np
+
+    from goalspace.files import atomic_path
+
+    with atomic_path(out) as temporary:
+        if out.suffix == ".npy":
+            with temporary.open("wb") as file:
+                np.save(file, vectors, allow_pickle=False)
+            return
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        flat = pa.array(vectors.ravel())
+        table = pa.table({"id": ids, "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])})
+        parquet.write_table(table, temporary)

@@ -1,0 +1,144 @@
+"""What evaluate prints of a run: its measures, and what a judge says of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from goalspace.cli.console import show_progress
+from goalspace.cli.score_tables import cell
+from goalspace.errors import LLMError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from goalspace.evaluation.judging import Judgement
+
+
+_WEAKEST = 3  # factors whose reasons are printed
+
+
+def measure_run(path: Path, *, seeds: int, out: Path | None) -> None:
+    """Print the measures of a run that need no labels."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from goalspace.evaluation.quality import measure
+    from goalspace.files import write_json
+    from goalspace.run.folder import Run
+    from goalspace.text import plural
+
+    if seeds < 2:
+        raise click.UsageError("--seeds must be at least 2 with --run: stability compares fits.")
+    with show_progress() as progress:
+        found = measure(Run.open(path), seeds=seeds, progress=progress)
+    if out is not None:  # before anything is printed, as the reader of a pipe may leave
+        write_json(out, {"run": str(path), **found.as_dict()})
+    console = Console()
+    console.print(Text(found.goal, style="bold"))
+    console.print(
+        f"{plural(found.n_factors, 'factor')} of {plural(found.n_properties, 'property', 'properties')} "
+        f"in {plural(found.n_texts, 'text')}\n"
+    )
+    table = _table("measure", "value", "chance", "what is good")
+    for measured in found.measures:
+        chance = "" if measured.chance is None else f"{measured.chance:.2f}"
+        few = "" if measured.value else "Too few factors, or properties and words of theirs, to measure it. "
+        table.add_row(measured.name, cell(measured.value), chance, few + measured.good)
+    console.print(table)
+    if out is not None:
+        click.echo(out)
+
+
+def judge_run(path: Path, llm: str, *, against: Path | None, sample: int, out: Path | None) -> None:
+    """Print what a judge says of the factors of a run, and whether it prefers the run to another."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from goalspace.evaluation.judging import judge
+    from goalspace.files import write_json
+    from goalspace.run.folder import Run
+
+    with show_progress() as progress:
+        found = judge(
+            Run.open(path),
+            llm=llm,
+            against=None if against is None else Run.open(against),
+            sample=sample,
+            progress=progress,
+        )
+    if not found.ratings and (found.preference is None or not found.preference.choices):
+        raise LLMError(
+            f"No reply of {found.judge} could be read, at the second try either; the first begins: "
+            f"{found.calls.unread[0][:80]!r}. Take a larger model."
+        )
+    if out is not None:
+        write_json(out, {"run": str(path), **found.as_dict()})
+    console = Console()
+    console.print(Text(found.goal, style="bold"))
+    console.print(Text(f"judged by {found.judge}\n"))
+    console.print(_verdict(found))
+    for rating in sorted(found.ratings, key=lambda r: r.relevance + r.informativeness)[:_WEAKEST]:
+        marks = f"{rating.relevance} and {rating.informativeness}"
+        console.print(Text.assemble("\nrated ", marks, ": ", (rating.factor, "bold"), f". {rating.reason}"))
+    if len(found.ratings) > 1 and len({(r.relevance, r.informativeness) for r in found.ratings}) == 1:
+        click.echo(
+            "\nAll factors got the same marks: this judge does not tell them apart. Take a larger model."
+        )
+    _say_calls(found)
+    if out is not None:
+        click.echo(out)
+
+
+def _verdict(found: Judgement) -> Table:
+    table = _table("question", "answer", "what it is")
+    unread = f" Unreadable: {found.n_unread} of {found.n_factors}, left out." if found.n_unread else ""
+    rated = f"Mean over {len(found.ratings)} factors, 1 to 5.{unread}"
+    table.add_row("relevance to the goal", cell(found.relevance, 2), rated)
+    table.add_row("informativeness", cell(found.informativeness, 2), rated)
+    preference = found.preference
+    if preference is None:
+        return table
+    ties = len(preference.choices) - preference.n_won - preference.n_lost
+    unread = f" Unreadable: {preference.n_unread}, left out." if preference.n_unread else ""
+    table.add_row(
+        "preferred to the other run",
+        cell(preference.share),
+        f"Share over {len(preference.choices)} of {preference.n_asked} texts, each asked in both orders; 0.5 is even. "
+        f"Better on {preference.n_won}, worse on {preference.n_lost}, even on {ties}.{unread}",
+    )
+    table.add_row(
+        "first description chosen",
+        cell(preference.first),
+        "Share of the answers that chose one; far from 0.5, the judge heeds the order, which cancels above.",
+    )
+    return table
+
+
+def _say_calls(found: Judgement) -> None:
+    from goalspace.text import plural
+
+    calls = found.calls
+    click.echo(
+        f"\n{calls.n} calls, {calls.n_replayed} of them replayed from the run's llm.sqlite; "
+        f"{calls.prompt_tokens + calls.completion_tokens:,} tokens."
+    )
+    if calls.unread:
+        what = plural(len(calls.unread), "reply", "replies")
+        click.echo(
+            f"{what} could not be read, at the second try either; the first begins: {calls.unread[0][:80]!r}"
+        )
+
+
+def _table(*columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.HORIZONTALS, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
+    table.add_column(columns[0], overflow="fold")
+    for column in columns[1:-1]:
+        table.add_column(column, no_wrap=True)
+    table.add_column(columns[-1], overflow="fold")
+    return table

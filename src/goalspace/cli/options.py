@@ -1,0 +1,54 @@
+"""Options and arguments that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+RUN_ARGUMENT = click.argument("run", type=click.Path(path_type=Path))
+LLM_OPTION = click.option(
+    "--llm",
+    metavar="MODEL",
+    help="Who proposes properties and names factors: openai:MODEL, ollama:MODEL, http://HOST:PORT/v1#MODEL, "
+    "gguf:PATH, smollm2, or recorded:FILE#FIELD. Without it, phrases of the texts, offline.",
+)
+ENCODER_OPTION = click.option(
+    "--encoder",
+    metavar="MODEL",
+    help="The sentence encoder: minilm (built in), a sentence-transformers folder, openai:MODEL, ollama:MODEL or "
+    "http://HOST:PORT/v1#MODEL.",
+)
+TUNE_OPTION = click.option(
+    "--tune",
+    type=click.Choice(["heads", "full", "none"]),
+    help="What is learned from the proposals: small heads (default), the whole encoder, or nothing.",
+)
+FACTORS_OPTION = click.option(
+    "--factors", type=click.IntRange(1), metavar="N", help="Number of factors [default: chosen]"
+)
+SEED_OPTION = click.option("--seed", type=int, help="Seed of everything drawn at random [default: 0]")
+SAMPLE_OPTION = click.option(
+    "--sample", type=click.IntRange(1), metavar="N", help="Let the proposer read only N texts."
+)
+PROMPTING_OPTION = click.option(
+    "--calls", type=click.Choice(["one", "two"]), help="LLM calls per text [default: one]"
+)
+TEXTS_PER_CALL_OPTION = click.option(
+    "--texts-per-call", type=click.IntRange(1), metavar="N", help="Texts that share a call."
+)
+TEXT_TOKENS_OPTION = click.option(
+    "--text-tokens",
+    type=click.IntRange(16),
+    metavar="N",
+    help="Longer texts are cut for the LLM [default: 2000]",
+)
+TRUNCATE_OPTION = click.option(
+    "--keep", type=click.Choice(["start", "end"]), help="Which end of a long text stays [default: start]"
+)
+MAX_UNPARSED_OPTION = click.option(
+    "--max-unread",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="Unreadable replies allowed [default: 0.2]",
+)

@@ -1,0 +1,32 @@
+"""What is printed after a run has changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from goalspace.run.folder import Run
+
+
+def write_report(run: Run) -> tuple[Path, dict[str, Any]]:
+    from goalspace.reports import report as write
+    from goalspace.reports.summary import summarise
+
+    return write(run), summarise(run)
+
+
+def show_summary(summary: dict[str, Any], page: Path) -> None:
+    from rich.console import Console
+
+    from goalspace.reports import render_terminal
+
+    Console().print(render_terminal(summary, path=page))
+
+
+def show_lost_edits(run: Run) -> None:
+    """A line for each edit that the factors as they are now do not take."""
+    for line in run.edits.lost:
+        click.echo(line)

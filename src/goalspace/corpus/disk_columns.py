@@ -1,0 +1,157 @@
+"""Columns on disk: written as rows stream by, read one at a time when they are asked for."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from goalspace.tables.table import columns_table
+
+GROUP_ROWS = 1024  # rows per Parquet row group: what is in memory while columns are copied
+
+
+class DiskColumns(Mapping[str, list[Any]]):
+    """Columns of a Parquet file, each read when it is asked for.
+
+    Parameters
+    ----------
+    path
+        The file; None where there are no columns.
+    stored
+        Name of a column → its name in the file.
+    groups
+        The row groups of the file that hold the rows; None for all.
+    """
+
+    def __init__(self, path: Path | None, stored: Mapping[str, str], groups: range | None = None) -> None:
+        self._path, self._stored, self._groups = path, dict(stored), groups
+
+    def __getitem__(self, name: str) -> list[Any]:
+        from pyarrow import parquet
+
+        stored = self._stored[name]
+        values: list[Any] = []
+        with parquet.ParquetFile(self._path) as file:
+            for batch in file.iter_batches(columns=[stored], row_groups=list(self._groups_of(file))):
+                values += batch.column(stored).to_pylist()
+        return values
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._stored  # the inherited one would read the column
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stored)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def row(self, position: int) -> dict[str, Any]:
+        """Return the values of one row; reads one row group."""
+        from pyarrow import parquet
+
+        if not self._stored:
+            return {}
+        with parquet.ParquetFile(self._path) as file:
+            for group in self._groups_of(file):
+                n_rows = file.metadata.row_group(group).num_rows
+                if position < n_rows:
+                    table = file.read_row_group(group, columns=list(self._stored.values()))
+                    return {
+                        name: table.column(stored)[position].as_py() for name, stored in self._stored.items()
+                    }
+                position -= n_rows
+        raise IndexError(position)
+
+    def types(self) -> list[Any]:
+        """Return the Arrow type of every column."""
+        from pyarrow import parquet
+
+        if not self._stored:
+            return []
+        schema = parquet.read_schema(self._path)
+        return [schema.field(stored).type for stored in self._stored.values()]
+
+    def groups(self) -> Iterator[list[Any]]:
+        """Yield all columns in groups of `GROUP_ROWS` rows."""
+        from pyarrow import parquet
+
+        if self._stored:
+            names = list(self._stored.values())
+            with parquet.ParquetFile(self._path) as file:
+                for group in self._groups_of(file):
+                    yield file.read_row_group(group, columns=names).select(names).columns
+
+    def _groups_of(self, file: Any) -> range:
+        return range(file.num_row_groups) if self._groups is None else self._groups
+
+
+class Spill:
+    """A temporary Parquet file that takes the rows of some columns as they stream by.
+
+    It is removed when the columns that were opened on it are no longer used.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._stored = {name: str(position) for position, name in enumerate(names)}
+        self._path: Path | None = None
+        self._writer: Any = None
+        self._pending: list[Any] = []
+        self._remove: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None and self._pending:
+                self._write(whole_groups=False)
+        finally:
+            if self._writer is not None:
+                self._writer.close()
+
+    def add(self, batch: Any, kept: Sequence[bool]) -> None:
+        """Append the `kept` rows of a record batch."""
+        import pyarrow as pa
+
+        if self._stored and any(kept):
+            self._pending.append(batch.select(list(self._stored)).filter(pa.array(kept)))
+            if sum(part.num_rows for part in self._pending) >= GROUP_ROWS:
+                self._write(whole_groups=True)
+
+    def _write(self, *, whole_groups: bool) -> None:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        rows = pa.Table.from_batches(self._pending)
+        n_rows = rows.num_rows - (rows.num_rows % GROUP_ROWS if whole_groups else 0)
+        if self._writer is None:
+            handle, name = tempfile.mkstemp(prefix="goalspace-", suffix=".parquet")
+            os.close(handle)
+            self._path = Path(name)
+            self._remove = weakref.finalize(self, self._path.unlink, missing_ok=True)
+            schema = pa.schema(zip(self._stored.values(), rows.schema.types, strict=True))
+            self._writer = parquet.ParquetWriter(self._path, schema, compression="lz4")
+        self._writer.write_table(
+            rows.slice(0, n_rows).rename_columns(list(self._stored.values())), row_group_size=GROUP_ROWS
+        )
+        self._pending = rows.slice(n_rows).combine_chunks().to_batches()
+
+    def columns(self, *, without: str | None = None) -> DiskColumns:
+        """Open the columns that were written, which takes over the file."""
+        opened = DiskColumns(self._path, {name: key for name, key in self._stored.items() if name != without})
+        if self._path is not None:
+            self._remove.detach()
+            weakref.finalize(opened, self._path.unlink, missing_ok=True)
+        return opened
+
+
+def spilled(columns: Mapping[str, Sequence[Any]]) -> DiskColumns:
+    """Write columns that are in memory to a temporary file."""
+    with Spill(list(columns)) as spill:
+        for batch in columns_table("the metadata", columns).batches():
+            spill.add(batch, [True] * batch.num_rows)
+    return spill.columns()

@@ -1,0 +1,233 @@
+"""Rows of a training set that are, in the same words or in others, rows of a test set."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from goalspace.curation.inputs import unit_vectors
+from goalspace.encoders.protocol import Encoder
+from goalspace.errors import InputError
+from goalspace.vectors.cosines import cosine_blocks, largest
+
+Kind = Literal["exact", "near", "contained", "paraphrase"]
+
+_CANDIDATES = 10  # nearest rows looked at more closely, from either side
+_PIECE = 5  # characters of a piece of text that two texts may share
+_LONG = 12  # words from which a test text is long enough to be recognised inside another by its words alone
+_RUN = 6  # words in a row that a training text must share with a long test text to be looked at
+_CONTAINED = 0.9  # weighted share of a long test text's pieces that another text must have
+_MARGIN = 0.15  # by how much a paraphrase is nearer to a test text than other texts of its kind are
+_CROWD = 5, 20  # the other texts of its kind: 5 nearest test texts; or the 20th training text, after copies
+_FEATURES = 1 << 22
+_LINES = 50_000
+
+
+class Leak(NamedTuple):
+    """A training row and the test row that it repeats.
+
+    `kind` is the first of the four that fits; `similarity` is 1 for exact copies, the mean of `cosine` and `overlap` for
+    near ones, the overlap for contained ones, the cosine for paraphrases.
+    """
+
+    train: int
+    test: int
+    similarity: float
+    kind: Kind
+    cosine: float
+    overlap: float
+
+
+def contamination(
+    train: Sequence[str], test: Sequence[str], *, threshold: float = 0.8, encoder: str | Encoder = "minilm"
+) -> tuple[Leak, ...]:
+    """Find training rows that repeat test rows.
+
+    Neither vectors nor spelling tell alone: rows of one task are neighbours though their content differs, and
+    rows of one template share most characters. So a pair is
+
+    - ``exact`` when the words are the same, whatever the case, punctuation and white space;
+    - ``near`` when the mean of cosine and overlap reaches the threshold. The overlap is the share of the test
+      text's pieces of 5 characters that the training text has, each piece weighted by its rarity, log N / df, in
+      both sets, so that a template counts for little;
+    - ``contained`` when a test text of 12 words or more has 90 % overlap, whatever stands around it;
+    - ``paraphrase`` when the cosine reaches the threshold and is by 0.15 above that of the test text with others
+      of its kind (the mean of the 5 nearest test texts, or the 20th nearest training text).
+
+    Parameters
+    ----------
+    train, test
+        The texts.
+    threshold
+        The least similarity, from 0.5 to 1.
+    encoder
+        Must see content: an encoder of tasks would call all sums copies of one another.
+
+    Returns
+    -------
+    For every training row that repeats a test row, the most similar one, and the other way round; the most
+    similar pairs first.
+
+    Raises
+    ------
+    InputError
+        If a set is empty or the threshold is out of range.
+    """
+    if not 0.5 <= threshold <= 1:
+        raise InputError(
+            f"The 'threshold' parameter of contamination must be from 0.5 to 1. Got {threshold} instead."
+        )
+    sets = {"train": train, "test": test}
+    vectors = {
+        name: unit_vectors(texts, encoder, name=name, function="contamination")
+        for name, texts in sets.items()
+    }
+    words = {name: [_words(text) for text in texts] for name, texts in sets.items()}
+    pairs, crowd = _near_pairs(vectors["train"], vectors["test"], least=2 * threshold - 1)
+    exact = _same_words(words["train"], words["test"])
+    pairs = np.unique(np.concatenate([pairs, exact, _shared_runs(words["train"], words["test"])]), axis=0)
+    if not len(pairs):
+        return ()
+    rows, columns = pairs.T
+    cosine = np.einsum("ij,ij->i", vectors["train"][rows], vectors["test"][columns]).clip(-1, 1)
+    overlap = _overlaps(words["train"], words["test"], pairs)
+    is_long = np.array([text.count(" ") + 1 >= _LONG for text in words["test"]])
+    same = np.array([words["train"][i] == words["test"][j] != "" for i, j in pairs.tolist()], dtype=bool)
+    ways: dict[Kind, np.ndarray] = {
+        "exact": same.astype(np.float64),
+        "near": (cosine + overlap) / 2,
+        "contained": np.where((overlap >= _CONTAINED) & is_long[columns], overlap, 0),
+        "paraphrase": np.where(cosine - crowd[columns] >= _MARGIN, cosine, 0),
+    }
+    found = []
+    for n, (i, j) in enumerate(pairs.tolist()):
+        kind = next((kind for kind, similarity in ways.items() if similarity[n] >= threshold), None)
+        if kind:
+            found.append(Leak(i, j, float(ways[kind][n]), kind, float(cosine[n]), float(overlap[n])))
+    return _best(found)
+
+
+def _best(found: list[Leak]) -> tuple[Leak, ...]:
+    """Keep the best pair of every row on either side, most similar first."""
+    found.sort(key=lambda leak: (-leak.similarity, leak.train, leak.test))
+    seen: tuple[set[int], set[int]] = (set(), set())
+    kept = []
+    for leak in found:
+        if leak.train not in seen[0] or leak.test not in seen[1]:
+            kept.append(leak)
+        seen[0].add(leak.train)
+        seen[1].add(leak.test)
+    return tuple(kept)
+
+
+def _words(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def _near_pairs(train: np.ndarray, test: np.ndarray, *, least: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return (n_pairs, 2) nearest rows of either side with the least cosine, and how crowded each test row is."""
+    pairs = [np.empty((0, 2), dtype=np.int64)]
+    n_kept = min(_CROWD[1], len(train))
+    kept = np.full((len(test), n_kept), -1, dtype=np.float32)  # cosines of the nearest training rows so far
+    rows = np.zeros(kept.shape, dtype=np.int64)
+    for start, cosines in cosine_blocks(train, test):
+        block = np.arange(start, start + len(cosines))
+        near = largest(cosines, _CANDIDATES)
+        reach, place = np.nonzero(np.take_along_axis(cosines, near, 1) >= least)
+        pairs.append(np.column_stack((block[reach], near[reach, place])))
+        both = np.hstack((kept, cosines.T))
+        best = largest(both, n_kept)
+        kept = np.take_along_axis(both, best, 1)
+        rows = np.take_along_axis(np.hstack((rows, np.broadcast_to(block, cosines.T.shape))), best, 1)
+    order = np.argsort(-kept, axis=1)
+    kept, rows = np.take_along_axis(kept, order, 1), np.take_along_axis(rows, order, 1)
+    reach, place = np.nonzero(kept[:, :_CANDIDATES] >= least)
+    pairs.append(np.column_stack((rows[reach, place], reach)))
+    crowd = _crowd(test)
+    if n_kept == _CROWD[1]:
+        crowd = np.maximum(crowd, kept[:, -1])
+    return np.concatenate(pairs), crowd
+
+
+def _crowd(test: np.ndarray) -> np.ndarray:
+    """Return the median cosine of every test row with the 5 nearest others, 0 where there are none."""
+    crowd = np.zeros(len(test), dtype=np.float32)
+    others = min(_CROWD[0], len(test) - 1)
+    if others:
+        for start, cosines in cosine_blocks(test, test):
+            cosines[np.arange(len(cosines)), np.arange(start, start + len(cosines))] = -1
+            near = np.take_along_axis(cosines, largest(cosines, others), 1)
+            crowd[start : start + len(cosines)] = np.median(near, axis=1)
+    return crowd
+
+
+def _same_words(train: Sequence[str], test: Sequence[str]) -> np.ndarray:
+    """Return (n_pairs, 2) rows with the same words, each with the first of the other side."""
+    firsts: tuple[dict[str, int], ...] = ({}, {})
+    for first, texts in zip(firsts, (train, test), strict=True):
+        for i, text in enumerate(texts):
+            first.setdefault(text, i)
+    pairs = [(i, firsts[1][text]) for i, text in enumerate(train) if text and text in firsts[1]]
+    pairs += [(firsts[0][text], j) for j, text in enumerate(test) if text and text in firsts[0]]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def _shared_runs(train: Sequence[str], test: Sequence[str]) -> np.ndarray:
+    """Return (n_pairs, 2) training rows with the long test rows of which they share most runs of words."""
+    where: dict[str, list[int]] = defaultdict(list)
+    for j, text in enumerate(test):
+        words = text.split()
+        if len(words) >= _LONG:
+            for run in set(list(_runs(words))[::3]):  # a third is enough to be found by
+                where[run].append(j)
+    pairs = []
+    for i, text in enumerate(train):
+        shared: dict[int, int] = defaultdict(int)
+        for run in _runs(text.split()):
+            places = where.get(run, ())
+            if len(places) <= _CANDIDATES:  # else a template
+                for j in places:
+                    shared[j] += 1
+        pairs += [(i, j) for j in sorted(shared, key=lambda j: -shared[j])[:_CANDIDATES]]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def _runs(words: Sequence[str]) -> Iterator[str]:
+    return (" ".join(words[at : at + _RUN]) for at in range(len(words) - _RUN + 1))
+
+
+def _overlaps(train: Sequence[str], test: Sequence[str], pairs: np.ndarray) -> np.ndarray:
+    """Return for every pair the weighted share of the test row's pieces that the training row has."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    hashing = HashingVectorizer(
+        analyzer="char",
+        ngram_range=(_PIECE, _PIECE),
+        n_features=_FEATURES,
+        binary=True,
+        norm=None,
+        alternate_sign=False,
+        lowercase=False,
+        dtype=np.float32,
+    )
+    used, row_of = np.unique(pairs[:, 0], return_inverse=True)
+    have: Any = hashing.transform(train[i] for i in used.tolist())
+    asked: Any = hashing.transform(test)
+    rng = np.random.default_rng(0)
+    some = np.sort(rng.choice(len(train), min(len(train), _LINES), replace=False))
+    seen = hashing.transform(train[i] for i in some.tolist())
+    n_seen = len(some) + len(test)
+    df = seen.getnnz(axis=0) + asked.getnnz(axis=0)
+    asked.data = np.log((n_seen + 1) / df[asked.indices]).astype(np.float32)
+    whole = np.maximum(np.asarray(asked.sum(axis=1)).ravel(), 1e-9)
+    overlaps = np.empty(len(pairs), dtype=np.float32)
+    for start in range(0, len(pairs), _LINES):
+        part = slice(start, start + _LINES)
+        columns = pairs[part, 1]
+        shared = have[row_of[part]].multiply(asked[columns])
+        overlaps[part] = np.asarray(shared.sum(axis=1)).ravel() / whole[columns]
+    return overlaps

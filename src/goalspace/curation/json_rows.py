@@ -1,0 +1,79 @@
+"""Texts with their rows as lines of JSON, in memory or mapped from a file, decoded one at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from goalspace.files import atomic_path, write_atomic
+
+
+@dataclass(frozen=True, eq=False)
+class JsonRows:
+    """Lines of JSON, each a pair of a text and its row.
+
+    Attributes
+    ----------
+    lines
+        The bytes of all lines, one after the other.
+    ends
+        (n_rows,) int64, where each line ends.
+    """
+
+    lines: np.ndarray
+    ends: np.ndarray
+
+    @classmethod
+    def of(cls, texts: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Self:
+        """Encode texts with their rows; values that JSON has no form for, such as dates, become strings."""
+        pairs = zip(texts, rows, strict=True)
+        lines = [json.dumps(pair, default=str).encode() + b"\n" for pair in pairs]
+        ends = np.cumsum([len(line) for line in lines], dtype=np.int64)
+        return cls(np.frombuffer(b"".join(lines), dtype=np.uint8), ends)
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, index: int) -> tuple[str, dict[str, Any]]:
+        start = int(self.ends[index - 1]) if index else 0
+        text, row = json.loads(self.lines[start : int(self.ends[index])].tobytes())
+        return text, row
+
+    def then(self, others: JsonRows) -> JsonRows:
+        """Return these rows and the others after them."""
+        shift = int(self.ends[-1]) if len(self) else 0
+        return JsonRows(
+            np.concatenate([self.lines, others.lines]), np.concatenate([self.ends, others.ends + shift])
+        )
+
+    def digest(self) -> str:
+        """Return the sha256 of the lines."""
+        return hashlib.sha256(np.ascontiguousarray(self.lines).data).hexdigest()
+
+    def save(self, folder: Path) -> None:
+        """Write rows.jsonl, and rows.npy with the ends of its lines."""
+        write_atomic(folder / "rows.jsonl", self.lines.tobytes())
+        write_array(folder / "rows.npy", self.ends)
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Map what `save` wrote."""
+        ends = read_array(folder / "rows.npy")
+        return cls(np.memmap(folder / "rows.jsonl", dtype=np.uint8, mode="r"), ends)
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an array as .npy, whole or not at all."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Map an array of a .npy file."""
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))

@@ -1,0 +1,1 @@
+"""Edits: the corrections of factors that an analyst makes."""

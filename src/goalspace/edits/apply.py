@@ -1,0 +1,239 @@
+"""What an edit does to factors: which parts they have then, and whose the properties are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from goalspace.edits.derive import Draft, EditContext, Part, recompute
+from goalspace.errors import InputError
+from goalspace.factors import Factors, centres, fitting, naming, scoring
+from goalspace.factors.hierarchy import stack
+from goalspace.vectors.geometry import normalize
+
+_FEWEST_PER_PART = 3  # texts
+
+
+def apply(bench: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Factors:
+    """Return the factors after one edit.
+
+    Parameters
+    ----------
+    bench
+        The texts and the encoder.
+    factors
+        Before.
+    edit
+        An `Edit` of web/src/contract.ts that `_edit_checks.check` has passed.
+
+    Returns
+    -------
+    New factors; those that the edit does not touch keep their numbers bit for bit.
+
+    Raises
+    ------
+    InputError
+        If it cannot be done to these factors; the message says why.
+    """
+    if edit["do"] == "rename":
+        return _rename(bench, factors, edit)
+    if edit["do"] == "hide":
+        return _hide(factors, edit)
+    if edit["do"] == "merge":
+        return _merge(bench, factors, edit)
+    if edit["do"] == "split":
+        return _split(bench, factors, edit)
+    return _edit_property(bench, factors, edit)
+
+
+def successors(edit: Mapping[str, Any], n_before: int, n_after: int) -> list[list[int]]:
+    """Return which factors each of `n_before` became: the merged one, every part of what was split, or itself."""
+    if edit["do"] == "merge":
+        first, *others = edit["factors"]
+        place = {k: i for i, k in enumerate(k for k in range(n_before) if k not in others)}
+        return [[place[first if k in others else k]] for k in range(n_before)]
+    if edit["do"] == "split":
+        split, more = edit["factor"], n_after - n_before
+        parts = list(range(split, split + more + 1))
+        return [parts if k == split else [k + more if k > split else k] for k in range(n_before)]
+    return [[k] for k in range(n_before)]
+
+
+# ---------------------------------------------------------------- the edits
+
+
+def _rename(bench: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Factors:
+    k, names, descriptions = edit["factor"], list(factors.names), list(factors.descriptions)
+    if edit["name"] in names and names.index(edit["name"]) != k:
+        raise InputError(f"There already is a factor “{edit['name']}”.")
+    names[k] = edit["name"]
+    descriptions[k] = edit.get("description", descriptions[k])
+    return replace(
+        factors,
+        names=tuple(names),
+        descriptions=tuple(descriptions),
+        hierarchy=stack(factors.scores, names, bench.seed),  # whose groups are named after factors
+    )
+
+
+def _hide(factors: Factors, edit: Mapping[str, Any]) -> Factors:
+    hidden = {*factors.hidden, edit["factor"]} if edit["hidden"] else {*factors.hidden} - {edit["factor"]}
+    if len(hidden) == factors.dim:
+        raise InputError("This is the last factor that is shown: show another one first.")
+    dominant = scoring.assign_texts(
+        factors.links.text_vectors, factors.prototypes, factors.centre, kept := tuple(sorted(hidden))
+    )
+    return replace(
+        factors,
+        hidden=kept,
+        dominant=dominant,
+        factor_map=centres(factors.map, dominant, factors.scores),
+    )
+
+
+def _merge(bench: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Factors:
+    """Several factors as one: the mean direction of the texts that belonged to any of them."""
+    merged = edit["factors"]
+    name = edit.get("name")
+    if name in factors.names and factors.names.index(name) not in merged:
+        raise InputError(f"There already is a factor “{name}”.")
+    draft = _draft(factors)
+    texts = factors.links.text_vectors[np.isin(_nearest(factors), merged)] - factors.centre
+    direction = normalize(texts).sum(axis=0)
+    if np.linalg.norm(direction) < 1e-9:  # factors that lost all their texts in the fit
+        direction = sum(_mean_property(bench, factors, draft, k) for k in merged)
+    whole = Part(prototype=normalize(direction[None])[0], replaces=tuple(merged), name=name)
+    kept = [k for k in range(factors.dim) if k not in merged[1:]]
+    draft.parts = [whole if k == merged[0] else Part(k) for k in kept]
+    draft.assignment = _renumbered(draft.assignment, successors(edit, factors.dim, len(kept)))
+    return recompute(bench, factors, draft)
+
+
+def _split(bench: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Factors:
+    """A factor as several: its properties grouped over its texts, as the fit begins, then calibrated on these.
+
+    Over all texts the properties of one factor go together, or they would not be one; how they differ shows among the
+    texts of the factor. Linear CorEx itself would make one factor with two poles of what is to be split. A property
+    goes to the part with which it correlates most among the texts of the factor.
+    """
+    k, into = edit["factor"], edit["into"]
+    own = np.flatnonzero(factors.assignment == k)
+    mine = _nearest(factors) == k
+    if len(own) < into or mine.sum() < _FEWEST_PER_PART * into:
+        raise InputError(
+            f"“{factors.names[k]}” has {len(own)} properties and {mine.sum()} texts, too few for {into} parts."
+        )
+    draft = _draft(factors)
+    vectors, texts = draft.vectors[own], factors.links.text_vectors[mine]
+    groups = fitting.group(texts, vectors, into)
+    prototypes = scoring.calibrate(texts - factors.centre, vectors, groups, groups.argmax(axis=0))
+    loadings = scoring.correlate(scoring.covariance_of(texts), prototypes, vectors)[1]
+    kept = np.unique(loadings.argmax(axis=0)[loadings.max(axis=0) > 0])
+    if len(kept) < 2:
+        raise InputError(f"“{factors.names[k]}” does not fall into parts: its properties go together.")
+    parts = [Part(prototype=prototypes[i], replaces=(k,)) for i in kept]
+    draft.parts = [
+        *(Part(i) for i in range(k)),
+        *parts,
+        *(Part(i) for i in range(k + 1, factors.dim)),
+    ]
+    draft.assignment = _renumbered(draft.assignment, successors(edit, factors.dim, len(draft.parts)))
+    draft.assignment[own] = k + loadings[kept].argmax(axis=0)
+    return recompute(bench, factors, draft)
+
+
+def _edit_property(bench: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Factors:
+    """Move, add or remove a property: the prototypes move as the mean of their properties does."""
+    draft = _draft(factors)
+    name, to = edit["property"], edit.get("to")
+    if edit["do"] == "add":
+        vector = bench.links.encode_properties([name], encoder=bench.encoder())
+        draft.vocabulary.append(name)
+        draft.vectors = np.concatenate([draft.vectors, vector.astype(np.float32)])
+        draft.counts = np.append(draft.counts, 0)
+        draft.assignment = np.append(draft.assignment, np.int32(-1))
+    at = draft.vocabulary.index(name)
+    source = int(draft.assignment[at])
+    if edit["do"] == "move" and source == (-1 if to is None else to):
+        raise InputError(f"“{name}” is there already.")
+    if source >= 0 and (draft.assignment == source).sum() == 1:
+        raise InputError(
+            f"“{name}” is the only property of “{factors.names[source]}”: hide that factor, or merge it."
+        )
+    before = {k: _mean_property(bench, factors, draft, k) for k in (source, to) if k is not None and k >= 0}
+    draft.assignment[at] = -1 if to is None else to
+    draft.parts = [Part(k) for k in range(factors.dim)]
+    for k, mean in before.items():
+        words = _own_words(factors, k)
+        moved = factors.prototypes[k] + _mean_property(bench, factors, draft, k) - mean
+        draft.parts[k] = Part(
+            prototype=normalize(moved[None].astype(np.float64))[0],
+            replaces=(k,),
+            name=words.get("name"),
+            description=words.get("description"),
+        )
+    if edit["do"] == "remove":
+        kept = np.arange(len(draft.vocabulary)) != at
+        del draft.vocabulary[at]
+        draft.vectors, draft.counts = draft.vectors[kept], draft.counts[kept]
+        draft.assignment = draft.assignment[kept]
+        return recompute(bench, factors, draft, kept=kept)
+    return recompute(bench, factors, draft)
+
+
+# ---------------------------------------------------------------- what they share
+
+
+def _draft(factors: Factors) -> Draft:
+    return Draft(
+        list(factors.vocabulary),
+        factors.property_counts.copy(),
+        factors.links.property_vectors,
+        factors.assignment.copy(),
+    )
+
+
+def _nearest(factors: Factors) -> np.ndarray:
+    """The factor of every text, hidden or not."""
+    return scoring.assign_texts(factors.links.text_vectors, factors.prototypes, factors.centre)
+
+
+def _renumbered(assignment: np.ndarray, became: Sequence[Sequence[int]]) -> np.ndarray:
+    """The factor of every property after an edit; where its factor became several, the first."""
+    return np.asarray(np.array([*(first for first, *_ in became), -1], dtype=np.int32)[assignment])
+
+
+def _mean_property(bench: EditContext, factors: Factors, draft: Draft, k: int) -> np.ndarray:
+    """The direction of a factor's properties, each with the sign and strength of its loading before the edit.
+
+    What an analyst puts into a factor counts as its weakest own property at least, on the positive side unless it is
+    clearly opposite.
+    """
+    own = np.flatnonzero(draft.assignment == k)
+    known = own[own < factors.loadings.shape[1]]
+    loading = factors.loadings[k, known].astype(np.float64)
+    if len(known) < len(own):
+        added = scoring.correlate(
+            bench.covariance, factors.prototypes[k][None], draft.vectors[own[len(known) :]]
+        )[1][0]
+        loading = np.concatenate([loading, added])
+    sign = np.where(loading <= -scoring.MIN_CORRELATION, -1.0, 1.0)
+    weight = sign * np.maximum(np.abs(loading), scoring.MIN_CORRELATION)
+    return np.asarray(normalize((weight @ draft.vectors[own])[None])[0])
+
+
+def _own_words(factors: Factors, k: int) -> dict[str, str]:
+    """The name and description of a factor, where they are more than what its properties said."""
+    ends = naming.central(
+        factors.vocabulary, factors.property_counts, factors.assignment, factors.loadings, k
+    )
+    worded = naming.word(factors.vocabulary, *ends)
+    kept = {}
+    if factors.names[k].rpartition(" (")[0] != worded.name and factors.names[k] != worded.name:
+        kept["name"] = factors.names[k]
+    if factors.descriptions[k] != worded.description:
+        kept["description"] = factors.descriptions[k]
+    return kept

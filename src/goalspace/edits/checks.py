@@ -1,0 +1,103 @@
+"""What an edit may hold: every field read from an untrusted object, or refused in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from goalspace.errors import InputError
+from goalspace.factors import Factors
+from goalspace.proposals.vocabulary import normalise
+from goalspace.text import one_line
+
+_LONGEST_NAME = 120  # characters
+_LONGEST_DESCRIPTION = 400
+_MOST_PARTS = 12
+LIMITS = {"name": _LONGEST_NAME, "description": _LONGEST_DESCRIPTION, "parts": _MOST_PARTS}
+
+
+def check(factors: Factors, edit: Any) -> dict[str, Any]:
+    """Return an edit with only the fields that it may have.
+
+    Raises
+    ------
+    InputError
+        If it is none, or names a factor or a property that is not there.
+    """
+    if not isinstance(edit, Mapping) or edit.get("do") not in _FIELDS:
+        raise InputError(f"An edit must be an object whose 'do' is one of {', '.join(_FIELDS)}.")
+    checked = {"do": edit["do"]}
+    for name, (needed, read) in _FIELDS[edit["do"]].items():
+        if name in edit and (needed or edit[name] is not None):
+            checked[name] = read(factors, edit[name], name)
+        elif needed:
+            raise InputError(f"The edit '{edit['do']}' needs '{name}'.")
+    return checked
+
+
+def _factor_of(factors: Factors, value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < factors.dim:
+        raise InputError(f"'{name}' must be the number of a factor, from 0 to {factors.dim - 1}.")
+    return value
+
+
+def _factor_or_none(factors: Factors, value: Any, name: str) -> int | None:
+    return None if value is None else _factor_of(factors, value, name)
+
+
+def _several(factors: Factors, value: Any, name: str) -> list[int]:
+    if not isinstance(value, list) or len(value) != len({str(item) for item in value}) or len(value) < 2:
+        raise InputError(f"'{name}' must list at least two different factors.")
+    return sorted(_factor_of(factors, item, name) for item in value)
+
+
+def _line(_: Factors, value: Any, name: str) -> str:
+    text = one_line(value) if isinstance(value, str) else ""
+    if not any(map(str.isprintable, text)) or len(text) > _LONGEST_NAME:
+        raise InputError(f"'{name}' must be a text of 1 to {_LONGEST_NAME} characters.")
+    return text
+
+
+def _paragraph(_: Factors, value: Any, name: str) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST_DESCRIPTION:
+        raise InputError(f"'{name}' must be a text of at most {_LONGEST_DESCRIPTION} characters.")
+    return one_line(value)
+
+
+def _property(factors: Factors, value: Any, name: str) -> str:
+    if not isinstance(value, str) or value not in factors.vocabulary:
+        raise InputError(f"There is no property {str(value)[:80]!r}.")
+    return value
+
+
+def _new_property(factors: Factors, value: Any, name: str) -> str:
+    text = normalise(_line(factors, value, name))
+    if not text:
+        raise InputError(f"'{name}' must hold at least one word.")
+    if text in factors.vocabulary:
+        raise InputError(f"There already is a property “{text}”: move it instead.")
+    return text
+
+
+def _flag(_: Factors, value: Any, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise InputError(f"'{name}' must be true or false.")
+    return value
+
+
+def _count(_: Factors, value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 2 <= value <= _MOST_PARTS:
+        raise InputError(f"'{name}' must be a number from 2 to {_MOST_PARTS}.")
+    return value
+
+
+# what an edit holds: field → (whether it must be there, how it is read)
+_FIELDS: dict[str, dict[str, tuple[bool, Callable[[Factors, Any, str], Any]]]] = {
+    "rename": {"factor": (True, _factor_of), "name": (True, _line), "description": (False, _paragraph)},
+    "merge": {"factors": (True, _several), "name": (False, _line)},
+    "split": {"factor": (True, _factor_of), "into": (True, _count)},
+    "hide": {"factor": (True, _factor_of), "hidden": (True, _flag)},
+    "move": {"property": (True, _property), "to": (True, _factor_or_none)},
+    "add": {"property": (True, _new_property), "to": (True, _factor_of)},
+    "remove": {"property": (True, _property)},
+}

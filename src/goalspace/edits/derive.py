@@ -1,0 +1,192 @@
+"""What follows from an edit: scores, strengths, names, evidence and groups of the factors that it touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from goalspace.corpus import Corpus
+from goalspace.encoders.protocol import Encoder
+from goalspace.factors import Factors, centres, naming, scoring
+from goalspace.factors.evidence import collect_evidence
+from goalspace.factors.hierarchy import stack
+from goalspace.links import Links
+
+_BLOCK = 4096  # texts
+
+
+@dataclass(frozen=True)
+class EditContext:
+    """What edits need beside the factors.
+
+    Attributes
+    ----------
+    corpus
+        The texts.
+    links
+        As they were fitted; an edit never changes where texts lie.
+    encoder
+        Returns the encoder of the links; called when sentences or a new property must be read.
+    seed
+        Of the hierarchy.
+    """
+
+    corpus: Corpus
+    links: Links
+    encoder: Callable[[], Encoder]
+    seed: int = 0
+
+    @cached_property
+    def covariance(self) -> np.ndarray:
+        """Covariance of the text vectors (dim, dim), summed in blocks."""
+        from goalspace.corex.moments import covariance
+
+        vectors = self.links.text_vectors
+        blocks = (
+            vectors[start : start + _BLOCK].astype(np.float64) for start in range(0, len(vectors), _BLOCK)
+        )
+        return covariance(blocks)[1]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A factor after an edit: one that stays as it was (`old`), or a new direction in place of others."""
+
+    old: int | None = None
+    prototype: np.ndarray | None = None
+    replaces: tuple[int, ...] = ()
+    name: str | None = None  # None: what its properties say
+    description: str | None = None
+
+
+@dataclass
+class Draft:
+    """Factors in the middle of an edit: the properties, whose they are, and the parts."""
+
+    vocabulary: list[str]
+    counts: np.ndarray
+    vectors: np.ndarray
+    assignment: np.ndarray
+    parts: list[Part] = field(default_factory=list)
+
+
+def _information(loadings: np.ndarray) -> np.ndarray:
+    """What each factor's scores tell of all properties together, in nats."""
+    return np.asarray(-0.5 * np.log1p(-np.clip(loadings.astype(np.float64) ** 2, 0, 1 - 1e-6)).sum(axis=1))
+
+
+def recompute(bench: EditContext, old: Factors, draft: Draft, *, kept: np.ndarray | None = None) -> Factors:
+    """Compute what follows from the parts of a draft; `kept` are the old properties that are left."""
+    new = [i for i, part in enumerate(draft.parts) if part.old is None]
+    stay = [i for i, part in enumerate(draft.parts) if part.old is not None]
+    source = [part.old for part in draft.parts if part.old is not None]
+    n_factors, n_properties = len(draft.parts), len(draft.vocabulary)
+    columns = np.arange(old.loadings.shape[1]) if kept is None else np.flatnonzero(kept)
+
+    fresh = np.stack([part.prototype for part in draft.parts if part.prototype is not None])
+    directions = np.empty((n_factors, old.directions.shape[1]), dtype=np.float32)
+    prototypes, offset = np.empty_like(directions), np.empty(n_factors, dtype=np.float32)
+    loadings = np.empty((n_factors, n_properties), dtype=np.float32)
+    scores = np.empty((len(old.scores), n_factors), dtype=np.float32)
+    tc = np.empty(n_factors, dtype=old.tc.dtype)
+
+    directions[stay], prototypes[stay], offset[stay] = (
+        old.directions[source],
+        old.prototypes[source],
+        old.offset[source],
+    )
+    scores[:, stay], tc[stay] = old.scores[:, source], old.tc[source]
+    loadings[stay, : len(columns)] = old.loadings[source][:, columns]
+    if len(columns) < n_properties:  # a property was added
+        added = scoring.correlate(
+            bench.covariance, prototypes[stay].astype(np.float64), draft.vectors[len(columns) :]
+        )[1]
+        loadings[stay, len(columns) :] = added
+
+    made, correlations = scoring.correlate(bench.covariance, fresh, draft.vectors)
+    directions[new], prototypes[new], loadings[new] = made, fresh, correlations
+    offset[new] = made @ old.centre
+    scores[:, new] = scoring.score_texts(old.links.text_vectors, directions[new], offset[new])
+    for i in new:
+        # on the scale of the fit, whose own measure needs its noise
+        replaced = list(draft.parts[i].replaces)
+        scale = old.tc[replaced].sum() / max(_information(old.loadings[replaced]).sum(), 1e-9)
+        tc[i] = scale * _information(loadings[[i]])[0]
+
+    hidden = tuple(
+        i
+        for i, part in enumerate(draft.parts)
+        if all(k in old.hidden for k in ((part.old,) if part.old is not None else part.replaces))
+    )
+    dominant = scoring.assign_texts(old.links.text_vectors, prototypes, old.centre, hidden)
+    drawn = replace(
+        old,
+        scores=scores,
+        dominant=dominant,
+        vocabulary=tuple(draft.vocabulary),
+        loadings=loadings,
+        assignment=draft.assignment,
+        property_counts=draft.counts,
+        tc=tc,
+        factor_map=centres(old.map, dominant, scores),
+        directions=directions,
+        offset=offset,
+        prototypes=prototypes,
+        links=replace(old.links, property_vectors=draft.vectors),
+        hidden=hidden,
+    )
+    return _reworded(bench, old, drawn, draft.parts)
+
+
+def _reworded(bench: EditContext, old: Factors, drawn: Factors, parts: Sequence[Part]) -> Factors:
+    """Names, poles, evidence and hierarchy of factors after an edit; parts that stay keep theirs."""
+    taken = {old.names[part.old] for part in parts if part.old is not None}
+    names, descriptions, poles = [], [], []
+    for k, part in enumerate(parts):
+        if part.old is not None:
+            names.append(old.names[part.old])
+            descriptions.append(old.descriptions[part.old])
+            poles.append(old.poles[part.old])
+            continue
+        ends = naming.central(drawn.vocabulary, drawn.property_counts, drawn.assignment, drawn.loadings, k)
+        worded = naming.word(drawn.vocabulary, *ends)
+        name, number = part.name or worded.name, 1
+        while name in taken:
+            number += 1
+            name = f"{part.name or worded.name} ({number})"
+        taken.add(name)
+        names.append(name)
+        descriptions.append(part.description if part.description is not None else worded.description)
+        poles.append(worded.poles)
+    new = [k for k, part in enumerate(parts) if part.old is None]
+    collected = collect_evidence(
+        bench.corpus,
+        drawn.assignment,
+        drawn.loadings,
+        drawn.scores,
+        poles,
+        drawn.links.property_vectors,
+        bench.encoder(),
+        new,
+    )
+    shown = dict(zip(new, collected, strict=True))
+    evidence = [shown[k] if part.old is None else old.evidence[part.old] for k, part in enumerate(parts)]
+    hierarchy = stack(drawn.scores, names, bench.seed)
+    return replace(
+        drawn,
+        names=tuple(names),
+        descriptions=tuple(descriptions),
+        poles=tuple(poles),
+        evidence=tuple(evidence),
+        hierarchy=hierarchy,
+        stats={
+            **old.stats,
+            "n_factors": len(names),
+            "n_unassigned": int((drawn.assignment < 0).sum()),
+            "n_layers": len(hierarchy),
+            "n_without_dominant": int((drawn.dominant < 0).sum()),
+        },
+    )

@@ -1,0 +1,113 @@
+"""embed: texts → vectors, kept in a folder if wanted, so that no text is embedded twice."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from goalspace.encoders.protocol import Encoder, encode_in_chunks
+from goalspace.encoders.registry import get_encoder
+from goalspace.errors import InputError
+from goalspace.files import atomic_path, digest
+from goalspace.progress import Progress
+
+_CHUNK = 512  # texts; a kill loses at most the chunk in work
+
+
+def embed(
+    texts: Sequence[str],
+    *,
+    encoder: str | Encoder = "task",
+    goal: str | None = None,
+    template: str | None = None,
+    keep: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """Turn texts into vectors.
+
+    Parameters
+    ----------
+    texts
+        Any number of texts; equal ones are embedded once.
+    encoder
+        See `get_encoder`.
+    goal, template
+        What a prompted encoder (``smollm2``, ``pie:FOLDER``) asks for, see `PromptedEncoder`.
+    keep
+        Folder in which vectors are kept, 512 texts at a time: after a kill the same call goes on from there.
+    progress
+        Called with (what is being done, done, in all).
+
+    Returns
+    -------
+    (n_texts, dim) float32, row i for text i.
+
+    Raises
+    ------
+    InputError
+        If `texts` is no sequence of strings, the encoder is unknown, or it takes no goal or template.
+    """
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        raise InputError("The 'texts' parameter of embed must be a sequence of strings.")
+    found = get_encoder(encoder, goal=goal, template=template)
+    place = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+    report = functools.partial(progress, "embedding") if progress else None
+    vectors = CachedEncoder(found, None if keep is None else Path(keep), report).encode(list(place))
+    return vectors[[place[text] for text in texts]]
+
+
+class CachedEncoder:
+    """Encodes in chunks, each kept under the digest of its texts, if there is a folder to keep it in.
+
+    The last bits of a vector depend on which texts share its batch, so whole chunks are kept, never single
+    vectors: a resumed run gives the same bytes as an uninterrupted one.
+    """
+
+    def __init__(
+        self, encoder: Encoder, folder: Path | None, report: Callable[[int, int], None] | None
+    ) -> None:
+        self.encoder = encoder
+        self.folder = folder
+        self.report = report
+
+    @property
+    def name(self) -> str:
+        return self.encoder.name
+
+    @property
+    def dim(self) -> int:
+        return self.encoder.dim
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (n_texts, dim) float32, from the folder where it can."""
+        if not len(texts):
+            return self.encoder.encode(texts)
+        blocks = []
+        for start in range(0, len(texts), _CHUNK):
+            blocks.append(self._chunk(texts[start : start + _CHUNK]))
+            if self.report and len(texts) > _CHUNK:
+                self.report(min(start + _CHUNK, len(texts)), len(texts))
+        return np.concatenate(blocks)
+
+    def _chunk(self, texts: Sequence[str]) -> np.ndarray:
+        if self.folder is None:
+            return encode_in_chunks(self.encoder, texts, size=_CHUNK)
+        path = self.folder / f"{digest(self.name, list(texts))[:32]}.npy"
+        if path.is_file():
+            return np.asarray(np.load(path, allow_pickle=False))
+        vectors = encode_in_chunks(self.encoder, texts, size=_CHUNK)
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.save(file, vectors, allow_pickle=False)
+        return vectors
+
+
+def cached(
+    encoder: str | Encoder, folder: Path | None, report: Callable[[int, int], None] | None = None
+) -> Encoder:
+    """The encoder that `encoder` names, keeping its vectors in `folder` unless that is None."""
+    found = get_encoder(encoder)
+    return found if folder is None else CachedEncoder(found, folder, report)

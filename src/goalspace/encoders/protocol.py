@@ -1,0 +1,101 @@
+"""The Encoder protocol, and encoding many texts in chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from goalspace.errors import GoalspaceError, InputError
+
+FORMS = (
+    "minilm, task, smollm2, the path of a sentence-transformers folder, st:NAME_OR_PATH, pie:FOLDER_OF_A_LANGUAGE_MODEL, "
+    "openai:MODEL, ollama:MODEL, http://HOST:PORT/v1#MODEL"
+)
+
+
+class Encoder(Protocol):
+    """Anything that turns texts into vectors, a batch at a time.
+
+    `name` says which model it is; together with a text it identifies a vector. `dim` is the length of
+    a vector.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dim(self) -> int: ...
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (n_texts, dim) float32, row i for text i."""
+        ...
+
+
+def encode_in_chunks(
+    encoder: Encoder,
+    texts: Sequence[str],
+    *,
+    size: int = 1024,
+    advance: Callable[[int], object] | None = None,
+) -> np.ndarray:
+    """Encode many texts into one array, some at a time, and check what the encoder returns.
+
+    Parameters
+    ----------
+    encoder
+        Called with at most `size` texts at a time.
+    texts
+        Any number of texts.
+    size
+        More of them let an encoder sort by length better; fewer report progress more often.
+    advance
+        Called with the number of texts done after every chunk.
+
+    Returns
+    -------
+    (n_texts, dim) float32.
+
+    Raises
+    ------
+    InputError
+        If `texts` is one string, or holds something else than strings.
+    GoalspaceError
+        If the encoder returns another shape, or a number that is not finite.
+    """
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        raise InputError("The 'texts' parameter of encode_in_chunks must be a sequence of strings.")
+    vectors = np.empty((len(texts), encoder.dim), dtype=np.float32)
+    for start in range(0, len(texts), size):
+        chunk = texts[start : start + size]
+        block = np.asarray(encoder.encode(chunk))
+        if block.shape != (len(chunk), encoder.dim):
+            raise GoalspaceError(
+                f"The encoder '{encoder.name}' must return an array of shape {(len(chunk), encoder.dim)}. "
+                f"Got {block.shape} instead."
+            )
+        if not np.isfinite(block).all():
+            row = start + int(np.argmin(np.isfinite(block).all(axis=1)))
+            raise GoalspaceError(
+                f"The encoder '{encoder.name}' gave text {row + 1} a vector with NaN or inf."
+            )
+        vectors[start : start + len(chunk)] = block
+        if advance is not None:
+            advance(len(chunk))
+    return vectors
+
+
+def check_encoder(encoder: Encoder) -> Encoder:
+    # asked of the class first: `dim` may be a property that calls an endpoint
+    missing = [
+        name
+        for name in ("name", "dim", "encode")
+        if not hasattr(type(encoder), name) and not hasattr(encoder, name)
+    ]
+    if missing:
+        raise InputError(
+            f"An encoder must have name, dim and encode(texts). {type(encoder).__name__} has no "
+            f"{' and no '.join(missing)}. Else write one of {FORMS}."
+        )
+    return encoder

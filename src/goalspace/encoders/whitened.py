@@ -1,0 +1,51 @@
+"""An encoder whose vectors are centred, whitened and normalised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+
+from goalspace.encoders.protocol import Encoder, encode_in_chunks
+from goalspace.encoders.registry import get_encoder
+from goalspace.files import digest
+from goalspace.vectors.geometry import Whitening, normalize
+
+
+class WhitenedEncoder:
+    """An encoder whose vectors are centred, whitened and brought to unit length.
+
+    Parameters
+    ----------
+    encoder
+        Makes the vectors.
+    whitening
+        Fitted on such vectors.
+    """
+
+    def __init__(self, encoder: Encoder, whitening: Whitening) -> None:
+        self.encoder = encoder
+        self.whitening = whitening
+
+    @classmethod
+    def fit(cls, encoder: str | Encoder, texts: Sequence[str], *, dim: int = 256) -> Self:
+        """Learn the whitening to at most `dim` numbers on a sample of texts; some 10 · dim of them are enough."""
+        found = get_encoder(encoder)
+        vectors = encode_in_chunks(found, texts)
+        return cls(found, Whitening.fit(vectors, min(dim, found.dim)))
+
+    @property
+    def name(self) -> str:
+        """The encoder's name and a digest of what was learned."""
+        mark = digest(self.whitening.mean, self.whitening.components)[:8]
+        return f"{self.encoder.name} whitened:{self.dim}-{mark}"
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return self.whitening.dim
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (n_texts, dim) float32 unit vectors."""
+        return normalize(self.whitening.apply(self.encoder.encode(texts)))

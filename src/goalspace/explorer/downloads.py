@@ -1,0 +1,59 @@
+"""Files that the page offers: the tables of a run, of all texts or of those found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from goalspace.reports import exports
+from goalspace.run.folder import Run
+from goalspace.tables import writing
+
+WRITERS: dict[str, tuple[Callable[[Path, dict[str, Any]], None], str]] = {
+    "csv": (writing.write_csv, "text/csv; charset=utf-8"),
+    "parquet": (writing.write_parquet, "application/vnd.apache.parquet"),
+    "json": (writing.write_json_rows, "application/json"),
+}
+TABLES = {"texts": "scores", "factors": "factors", "properties": "properties", "evidence": "evidence"}
+
+
+def write(path: Path, run: Run, table: str, kind: str, rows: np.ndarray | None = None) -> None:
+    """Write one table.
+
+    Parameters
+    ----------
+    path
+        The file.
+    run
+        The run, edits included.
+    table
+        A name of `TABLES`.
+    kind
+        A name of `WRITERS`.
+    rows
+        The texts that are wanted; None for all. The tables of factors and properties have no texts.
+    """
+    if table == "texts":
+        columns = _with_text(run, exports.scores(run, rows), rows)
+    else:
+        columns = exports.TABLES[TABLES[table]](run)
+        if table == "evidence" and rows is not None:
+            wanted = {run.corpus.ids[int(row)] for row in rows}
+            kept = [i for i, id in enumerate(columns["id"]) if id in wanted]
+            columns = {name: [values[i] for i in kept] for name, values in columns.items()}
+    WRITERS[kind][0](path, columns)
+
+
+def _with_text(run: Run, columns: dict[str, Any], rows: np.ndarray | None) -> dict[str, Any]:
+    """The scores with the texts themselves after the id."""
+    corpus = run.corpus
+    texts = []
+    for row in range(len(corpus)) if rows is None else map(int, rows):
+        texts += [corpus.texts[row]] * (1 + len(corpus.duplicates.get(corpus.ids[row], ())))
+    name = "text"
+    while name in columns:
+        name += "_"
+    return {"id": columns["id"], name: texts, **columns}

@@ -1,0 +1,50 @@
+"""Parameters of requests, checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from goalspace.errors import InputError
+
+_LONGEST_SEARCH = 1_000  # characters
+
+
+# ---------------------------------------------------------------- what came over the wire
+
+
+def text_of(query: Mapping[str, Any], name: str) -> str:
+    """A string of the query, "" where it is not given."""
+    value = query.get(name, "")
+    if not isinstance(value, str) or len(value) > _LONGEST_SEARCH:
+        raise InputError(f"'{name}' must be a text of at most {_LONGEST_SEARCH} characters.")
+    return value.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
+
+
+def read_integer(value: Any, name: str, low: int, high: int) -> int:
+    """An integer from `low` up to, not including, `high`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value < high:
+        raise InputError(f"'{name}' must be an integer from {low} to {high - 1}.")
+    return value
+
+
+def read_integers(value: Any, name: str, low: int, high: int) -> list[int]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise InputError(f"'{name}' must be a list of integers.")
+    return [read_integer(item, name, low, high) for item in value]
+
+
+def read_number(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise InputError(f"'{name}' must be a number.")
+    return float(value)
+
+
+def read_objects(query: Mapping[str, Any], name: str) -> Iterable[Mapping[str, Any]]:
+    items = query.get(name)
+    if items is None:
+        return []
+    if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items) or len(items) > 64:
+        raise InputError(f"'{name}' must be a list of at most 64 objects.")
+    return items

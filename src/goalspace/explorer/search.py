@@ -1,0 +1,176 @@
+"""Texts by their words, scores and metadata: the tables behind the page's list, asked in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from goalspace.errors import InputError
+from goalspace.explorer.highlight import excerpt, words_of
+from goalspace.explorer.requests import read_integer, read_integers, read_number, read_objects, text_of
+from goalspace.explorer.text_index import TextTable
+from goalspace.reports.view import View
+from goalspace.text import to_line
+
+MOST_HITS = 200
+MOST_ROWS = 100_000
+MOST_ALIKE = 1_000  # texts that a search by meaning finds
+_ALIKE = 0.5  # of the best text's likeness, what a text that is found has
+_AS_READ = "row"  # the order of the corpus
+
+Similarity = Callable[[str], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Rows that a query found, best or first first, with the words to mark and the likeness to a meaning."""
+
+    rows: np.ndarray
+    words: tuple[str, ...] = ()
+    relevance: np.ndarray | None = None
+
+
+def find(view: View, table: TextTable, query: Mapping[str, Any], similarity: Similarity) -> Found:
+    """Answer a query (`Query` of web/src/contract.ts).
+
+    Parameters
+    ----------
+    view
+        The run.
+    table
+        Its texts.
+    query
+        As it came over the wire; nothing in it is trusted.
+    similarity
+        Likeness of all texts to what a search by meaning asks for (n_texts,).
+
+    Raises
+    ------
+    InputError
+        If the query is not of the agreed form.
+    """
+    search, by = text_of(query, "search"), query.get("by", "words")
+    if by not in ("words", "meaning"):
+        raise InputError("'by' must be words or meaning.")
+    words = words_of(search) if by == "words" else []
+    conditions, values = _conditions(view, query)
+    for i, word in enumerate(words):
+        conditions.append(f"contains(folded, $word{i})")
+        values[f"word{i}"] = word
+    order, by_relevance = _order(view, query.get("sort"))
+    if conditions or order != _AS_READ:
+        rows = table.rows(view, " AND ".join(conditions) or "true", order, values)
+    else:  # the list that the page opens with does not wait for the table
+        rows = np.arange(len(view.run.corpus), dtype=np.int32)
+    if by == "words" or not search.strip():
+        return Found(rows, tuple(words))
+    likeness = similarity(search)[rows]
+    return _most_alike(rows, likeness, by_relevance)
+
+
+def _most_alike(rows: np.ndarray, likeness: np.ndarray, by_relevance: bool) -> Found:
+    """The texts at least half as alike as the best, at most 1,000, in order of likeness or as they are."""
+    if not len(rows):
+        return Found(rows, (), likeness)
+    kept = np.argsort(-likeness, kind="stable")[:MOST_ALIKE]
+    kept = kept[likeness[kept] >= max(_ALIKE * float(likeness[kept[0]]), 1e-6)]
+    if not by_relevance:
+        kept = np.sort(kept)
+    return Found(rows[kept], (), likeness[kept])
+
+
+def _conditions(view: View, query: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """The filters as SQL over names of columns, and the values that they compare with."""
+    conditions: list[str] = []
+    values: dict[str, Any] = {}
+
+    def member(column: str, name: str, wanted: list[int]) -> None:
+        conditions.append(f"{column} IN (SELECT unnest(${name}::INTEGER[]))")
+        values[name] = wanted
+
+    def between(column: str, name: str, item: Mapping[str, Any]) -> None:
+        for end, sign in (("low", ">="), ("high", "<=")):
+            bound = item.get(end)
+            if bound is not None:
+                conditions.append(f"{column} {sign} ${name}{end}")
+                values[f"{name}{end}"] = read_number(bound, end)
+
+    n_texts, n_factors = len(view.run.corpus), view.factors.dim
+    if query.get("rows") is not None:
+        member("row", "rows", read_integers(query["rows"], "rows", 0, n_texts))
+    if query.get("dominant") is not None:
+        member("dominant", "dominant", read_integers(query["dominant"], "dominant", -1, n_factors))
+    for i, item in enumerate(read_objects(query, "factors")):
+        between(f"s{read_integer(item.get('factor'), 'factor', 0, n_factors)}", f"f{i}", item)
+    for i, item in enumerate(read_objects(query, "columns")):
+        position = read_integer(item.get("column"), "column", 0, len(view.columns))
+        if item.get("values") is not None and view.columns[position].kind != "number":
+            n_labels = len(view.columns[position].labels)
+            member(f"c{position}", f"v{i}", read_integers(item["values"], "values", -1, n_labels))
+        else:
+            conditions.append(f"NOT isnan(c{position}::DOUBLE)")
+            between(f"c{position}", f"v{i}", item)
+    return conditions, values
+
+
+def _order(view: View, sort: Any) -> tuple[str, bool]:
+    """The order as SQL, and whether it is by relevance, which SQL does not know."""
+    if sort is None:
+        return _AS_READ, True
+    if not isinstance(sort, Mapping):
+        raise InputError("'sort' must be an object.")
+    by, down = sort.get("by"), " DESC" if sort.get("down") is True else ""
+    if by == "id":
+        return f"id{'::BIGINT' if view.has_numbers_as_ids else ''}{down}, row", False
+    if by == "length":
+        return f"length{down}, row", False
+    if by == "factor":
+        return f"s{read_integer(sort.get('at'), 'at', 0, view.factors.dim)}{down}, row", False
+    if by == "column":
+        at = read_integer(sort.get("at"), "at", 0, len(view.columns))
+        missing = f"isnan(c{at}::DOUBLE)" if view.columns[at].kind == "number" else f"c{at} < 0"
+        return f"{missing}, c{at}{down}, row", False
+    raise InputError("'by' of 'sort' must be id, length, factor or column.")
+
+
+def hits(view: View, found: Found, query: Mapping[str, Any]) -> dict[str, Any]:
+    """One page of what was found, as `Hits` of web/src/contract.ts."""
+    n_found = len(found.rows)
+    start = read_integer(query.get("offset", 0), "offset", 0, 2**31)
+    stop = start + read_integer(query.get("limit", 50), "limit", 0, MOST_HITS + 1)
+    sought = _sought(view, query)
+    return {
+        "total": n_found,
+        "hits": [_hit(view, found, position, sought) for position in range(start, min(stop, n_found))],
+        "rows": [] if start else found.rows[:MOST_ROWS].tolist(),
+    }
+
+
+def _sought(view: View, query: Mapping[str, Any]) -> int | None:
+    """The factor that a query sorts by, else that it first filters by."""
+    sort = query.get("sort")
+    if isinstance(sort, Mapping) and sort.get("by") == "factor":
+        return read_integer(sort.get("at"), "at", 0, view.factors.dim)
+    for item in read_objects(query, "factors"):
+        return read_integer(item.get("factor"), "factor", 0, view.factors.dim)
+    return None
+
+
+def _hit(view: View, found: Found, position: int, sought: int | None) -> dict[str, Any]:
+    row = int(found.rows[position])
+    text, marks = excerpt(view.run.corpus.texts[row], found.words)
+    dominant = int(view.factors.dominant[row])
+    return {
+        "row": row,
+        "id": to_line(str(view.run.corpus.ids[row]), 60),
+        "text": text,
+        "marks": marks,
+        "dominant": dominant,
+        "score": round(float(view.factors.scores[row, dominant]), 3) if dominant >= 0 else None,
+        "sought": round(float(view.factors.scores[row, sought]), 3) if sought is not None else None,
+        "relevance": round(float(found.relevance[position]), 4) if found.relevance is not None else None,
+        "values": [column.told(row) for column in view.columns],
+    }

@@ -1,0 +1,146 @@
+"""Who is answered by the explorer, how large a request may be, and what every answer tells the browser."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+LARGEST_BODY = 4_000_000  # bytes
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+    "connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Guard:
+    """Lets through what comes from the page itself: Host and Origin first, then the token of its URL.
+
+    Another site that makes this machine's browser call the port (cross-site requests, DNS rebinding) sends a
+    foreign Host or Origin; another user of the machine does not know the token.
+
+    Parameters
+    ----------
+    app
+        What answers.
+    token
+        Required for every path under /api, in the header X-Goalspace-Token or, for downloads, as ?token=.
+    port
+        Of the server.
+    """
+
+    def __init__(self, app: ASGIApp, *, token: str, port: int) -> None:
+        self.app, self.token = app, token.encode()
+        self.hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        from starlette.requests import Request
+
+        if scope["type"] != "http":
+            return
+        request = Request(scope)
+        refused = self._refuse(request)
+        if refused is not None:
+            await error_answer(*refused)(scope, receive, partial(_send_safely, send))
+            return
+        try:
+            body = await _read(request, receive)
+        except ValueError:
+            await error_answer(413, "The request is too large.")(scope, receive, partial(_send_safely, send))
+            return
+        await self.app(scope, _once(body, receive), partial(_send_safely, send))
+
+    def _refuse(self, request: Request) -> tuple[int, str] | None:
+        host, origin = request.headers.get("host", ""), request.headers.get("origin")
+        if host not in self.hosts:
+            return 403, "This server answers to 127.0.0.1 only."
+        if origin is not None and origin != f"http://{host}":
+            return 403, "Requests from other sites are refused."
+        if not request.url.path.startswith("/api"):
+            return None
+        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            return 403, "Requests from other sites are refused."
+        given = request.headers.get("x-goalspace-token") or request.query_params.get("token", "")
+        if not hmac.compare_digest(given.encode(), self.token):
+            return (
+                403,
+                "The token of the address is missing or wrong: open the address that goalspace printed.",
+            )
+        if request.method == "POST" and not _is_json(request.headers.get("content-type", "")):
+            return 400, "A request must be JSON."
+        return None
+
+
+def _is_json(kind: str) -> bool:
+    return kind.partition(";")[0].strip().lower() == "application/json"
+
+
+async def _read(request: Request, receive: Receive) -> bytes:
+    """The body of a request, as far as it is not too large."""
+    if int(request.headers.get("content-length") or 0) > LARGEST_BODY:
+        raise ValueError
+    body = b""
+    while True:
+        message = await receive()
+        part: bytes = message.get("body", b"")
+        body += part
+        if len(body) > LARGEST_BODY:
+            raise ValueError
+        if not message.get("more_body"):
+            return body
+
+
+def _once(body: bytes, receive: Receive) -> Receive:
+    """Hand a body that was read on to the application."""
+    waiting = [body]
+
+    async def next_message() -> Message:
+        if waiting:
+            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+        return await receive()
+
+    return next_message
+
+
+async def _send_safely(send: Send, message: Message) -> None:
+    if message["type"] == "http.response.start":
+        given = {name.lower() for name, _ in message["headers"]}
+        message["headers"] = [
+            *message["headers"],
+            *(
+                (name.lower().encode(), value.encode())
+                for name, value in _HEADERS.items()
+                if name.lower().encode() not in given
+            ),
+        ]
+    await send(message)
+
+
+def json_answer(value: Any, status: int = 200) -> Response:
+    """A value as a JSON response."""
+    from starlette.responses import Response
+
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Response(text.encode("utf-8", "replace"), status, media_type="application/json")
+
+
+def error_answer(status: int, line: str) -> Response:
+    """An error as one line of JSON."""
+    return json_answer({"error": " ".join(line.split())}, status)

@@ -1,0 +1,350 @@
+"""Factors: the few latent dimensions behind the links, named, with evidence; is an Encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from goalspace.corpus import Corpus
+from goalspace.encoders.cache import cached
+from goalspace.errors import InputError
+from goalspace.factors import fitting, naming, scoring
+from goalspace.factors.evidence import Evidence
+from goalspace.factors.hierarchy import Layer, stack
+from goalspace.files import atomic_path, digest, read_json, write_json
+from goalspace.links import Links
+from goalspace.llm import get_llm
+from goalspace.llm.protocol import LLM
+from goalspace.progress import Progress
+from goalspace.proposals import Proposals
+from goalspace.vectors.projection import lay_out
+
+_ARRAYS = (
+    "scores",
+    "dominant",
+    "loadings",
+    "assignment",
+    "tc",
+    "map",
+    "factor_map",
+    "property_counts",
+    "directions",
+    "offset",
+    "prototypes",
+    "centre",
+)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A property of a factor."""
+
+    name: str
+    weight: float  # signed correlation with the factor
+    n_texts: int  # texts it was proposed for
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Latent dimensions of texts, by the total correlation they explain.
+
+    Attributes
+    ----------
+    names, descriptions
+        A short unique name and one sentence per factor (n_factors).
+    poles
+        What the two ends stand for; the second is None where a factor has one end only.
+    scores
+        (n_texts, n_factors) float32; over the corpus every column has mean 0 and variance 1.
+    dominant
+        (n_texts,) int32, the factor that describes a text best, -1 where none does.
+    vocabulary
+        The properties (n_properties).
+    loadings
+        (n_factors, n_properties) float32, signed correlation of factor and property.
+    assignment
+        (n_properties,) int32, the factor of a property, -1 unassigned.
+    tc
+        (n_factors,) nats, the total correlation that a factor explains alone.
+    tc_curve
+        Pairs (number of factors tried, TC in nats) behind the choice of their number.
+    hierarchy
+        Groups of factors, groups of groups, …; empty for few factors.
+    evidence
+        For each factor the sentences of texts that show it best.
+    map, factor_map
+        (n_texts, 2) and (n_factors, 2) float32 positions in the unit square.
+    directions, offset, prototypes, centre
+        What places new texts: scores are directions @ v - offset for a text vector v of the links, the dominant
+        factor has the prototype with the largest cosine to v - centre.
+    links
+        Places new texts; its property vectors are those of `vocabulary`.
+    hidden
+        Factors that an analyst put aside: they keep their scores, but are no text's dominant factor, and texts are
+        not compared by them.
+    """
+
+    names: tuple[str, ...]
+    descriptions: tuple[str, ...]
+    poles: tuple[tuple[str, str | None], ...]
+    scores: np.ndarray
+    dominant: np.ndarray
+    vocabulary: tuple[str, ...]
+    loadings: np.ndarray
+    assignment: np.ndarray
+    property_counts: np.ndarray
+    tc: np.ndarray
+    tc_curve: tuple[tuple[int, float], ...]
+    hierarchy: tuple[Layer, ...]
+    evidence: tuple[tuple[Evidence, ...], ...]
+    map: np.ndarray
+    factor_map: np.ndarray
+    directions: np.ndarray
+    offset: np.ndarray
+    prototypes: np.ndarray
+    centre: np.ndarray
+    links: Links = field(compare=False, repr=False)
+    stats: Mapping[str, Any] = field(default_factory=dict)
+    hidden: tuple[int, ...] = ()
+
+    @cached_property
+    def name(self) -> str:
+        """Which factors these are, by what places texts: their name as an encoder."""
+        return f"factors:{digest(self.directions, self.offset)[:16]}"
+
+    @property
+    def dim(self) -> int:
+        """Number of factors: the dimension of `encode`."""
+        return len(self.names)
+
+    @cached_property
+    def properties(self) -> tuple[tuple[Member, ...], ...]:
+        """The properties assigned to each factor, strongest first."""
+        groups = []
+        for k in range(self.dim):
+            own = np.flatnonzero(self.assignment == k)
+            own = own[np.argsort(-np.abs(self.loadings[k, own]), kind="stable")]
+            groups.append(
+                tuple(
+                    Member(self.vocabulary[i], float(self.loadings[k, i]), int(self.property_counts[i]))
+                    for i in own
+                )
+            )
+        return tuple(groups)
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Score texts, seen or new, without a language model (n_texts, n_factors) float32."""
+        return scoring.score_texts(self.links.encode(texts), self.directions, self.offset)
+
+    def assign(self, texts: Sequence[str]) -> np.ndarray:
+        """The dominant factor of texts, seen or new (n_texts,) int32, -1 where none describes the text."""
+        vectors = self.links.encode(texts)
+        return scoring.assign_texts(vectors, self.prototypes, self.centre, self.hidden)
+
+    @property
+    def space(self) -> FactorSpace:
+        """The space that the factors span, as an encoder: what to compare texts by."""
+        return FactorSpace(self)
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """The factors that are not hidden."""
+        return tuple(k for k in range(self.dim) if k not in self.hidden)
+
+    def save(self, folder: Path) -> None:
+        """Write factors.safetensors and factors.json into `folder`."""
+        from safetensors.numpy import save_file
+
+        with atomic_path(folder / "factors.safetensors") as path:
+            save_file({name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}, path)
+        write_json(
+            folder / "factors.json",
+            {
+                "names": self.names,
+                "descriptions": self.descriptions,
+                "poles": self.poles,
+                "vocabulary": self.vocabulary,
+                "tc_curve": self.tc_curve,
+                "hierarchy": [
+                    {"names": layer.names, "assignment": layer.assignment.tolist()}
+                    for layer in self.hierarchy
+                ],
+                "evidence": [[vars(item) for item in items] for items in self.evidence],
+                "hidden": self.hidden,
+            },
+        )
+
+    @classmethod
+    def load(cls, folder: Path, links: Links, stats: Mapping[str, Any] | None = None) -> Self:
+        """Read what `save` wrote; `links` place new texts."""
+        from safetensors.numpy import load_file
+
+        arrays = load_file(folder / "factors.safetensors")
+        about = read_json(folder / "factors.json")
+        return cls(
+            **{name: arrays[name] for name in _ARRAYS},
+            names=tuple(about["names"]),
+            descriptions=tuple(about["descriptions"]),
+            poles=tuple((positive, negative) for positive, negative in about["poles"]),
+            vocabulary=tuple(about["vocabulary"]),
+            tc_curve=tuple((int(number), float(tc)) for number, tc in about["tc_curve"]),
+            hierarchy=tuple(
+                Layer(tuple(layer["names"]), np.array(layer["assignment"], dtype=np.int32))
+                for layer in about["hierarchy"]
+            ),
+            evidence=tuple(tuple(Evidence(**item) for item in items) for items in about["evidence"]),
+            links=links,
+            stats=stats or {},
+            hidden=tuple(about.get("hidden", ())),
+        )
+
+
+@dataclass(frozen=True)
+class FactorSpace:
+    """The space that factors span, as an encoder: a text's coordinates on orthonormal axes.
+
+    For comparing texts. Factors overlap, so that distances between scores count what two of them share twice, and
+    standardised scores make as much of a factor on which texts hardly differ as of any other. Inner products of
+    coordinates are those of the texts' vectors, projected on the span of the prototypes; hidden factors are left out.
+    The axes have no names.
+    """
+
+    factors: Factors = field(repr=False)
+
+    @cached_property
+    def _basis(self) -> np.ndarray:
+        return scoring.span(self.factors.prototypes[list(self.factors.shown)])
+
+    @property
+    def name(self) -> str:
+        """Which factors these are the space of."""
+        return f"{self.factors.name}:space:{digest(list(self.factors.hidden))[:4]}"
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the space: the number of factors, less those in the span of others."""
+        return len(self._basis)
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Place texts, seen or new, without a language model (n_texts, dim) float32."""
+        return self.place(self.factors.links.encode(texts))
+
+    def place(self, vectors: np.ndarray) -> np.ndarray:
+        """Place texts by their vectors of the links (n_texts, dim) float32."""
+        return scoring.project_texts(vectors, self._basis, self.factors.centre)
+
+
+def factor(
+    corpus: Corpus,
+    proposals: Proposals,
+    links: Links,
+    *,
+    goal: str,
+    n_factors: int | None = None,
+    llm: str | LLM | None = None,
+    seed: int = 0,
+    cache: Path | None = None,
+    vectors: Path | None = None,
+    progress: Progress | None = None,
+) -> Factors:
+    """Find the factors behind the links by Linear CorEx (arXiv 1706.03353), without forming the link matrix.
+
+    Parameters
+    ----------
+    corpus, proposals, links
+        What the stages before made.
+    goal
+        What the analyst wants to know; it words the names.
+    n_factors
+        How many factors; None chooses by the gain in total correlation. Factors without any property are left out.
+    llm
+        Names and describes the factors; None takes the most central properties.
+    seed
+        Of the map and of the groups of factors; the factors themselves do not depend on it.
+    cache
+        SQLite file in which calls are stored and replayed.
+    vectors
+        Folder in which vectors are kept.
+    progress
+        Called with (what is being done, done, in all).
+
+    Raises
+    ------
+    InputError
+        If `n_factors` is out of range.
+    """
+    if n_factors is not None and not 1 <= n_factors <= len(proposals.properties):
+        raise InputError(
+            f"The 'n_factors' parameter of factor must be between 1 and the number of properties, "
+            f"{len(proposals.properties)}. Got {n_factors} instead."
+        )
+    curve: tuple[tuple[int, float], ...] = ()
+    if n_factors is None:
+        if progress:
+            progress("choosing the number of factors", 0, 1)
+        n_factors, curve = fitting.choose_number(links.text_vectors, links.property_vectors)
+    if progress:
+        progress("fitting the factors", 0, 1)
+    found = fitting.build(links.text_vectors, links.property_vectors, n_factors)
+    scores, dominant = found.score(links.text_vectors), found.assign(links.text_vectors)
+    if progress:
+        progress("drawing the map and collecting evidence", 0, 1)
+    counts = proposals.n_texts_with()
+    readings = naming.read(
+        corpus,
+        proposals,
+        found,
+        scores,
+        counts,
+        links.property_vectors,
+        goal,
+        cached(links.encoder, vectors),
+        get_llm(llm, cache=cache) if llm is not None else None,
+    )
+    positions = lay_out((links.text_vectors - found.centre) @ found.prototypes.T, seed=seed)
+    hierarchy = stack(scores, readings.names, seed)
+    return Factors(
+        names=readings.names,
+        descriptions=readings.descriptions,
+        poles=readings.poles,
+        scores=scores,
+        dominant=dominant,
+        vocabulary=proposals.properties,
+        loadings=found.loadings,
+        assignment=found.assignment,
+        property_counts=counts,
+        tc=found.tc,
+        tc_curve=curve,
+        hierarchy=hierarchy,
+        evidence=readings.evidence,
+        map=positions,
+        factor_map=centres(positions, dominant, scores),
+        directions=found.directions,
+        offset=found.offset,
+        prototypes=found.prototypes,
+        centre=found.centre,
+        links=links,
+        stats={
+            "n_factors": len(readings.names),
+            "tc": float(found.model.tc_),
+            "n_unassigned": int((found.assignment < 0).sum()),
+            "n_layers": len(hierarchy),
+            "n_without_dominant": int((dominant < 0).sum()),
+        },
+    )
+
+
+def centres(positions: np.ndarray, dominant: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Where a factor's texts lie on the map: the median of those it dominates, else of its ten best."""
+    centres = []
+    for k in range(scores.shape[1]):
+        own = np.flatnonzero(dominant == k)
+        if not len(own):
+            own = np.argsort(-scores[:, k], kind="stable")[:10]
+        centres.append(np.median(positions[own], axis=0))
+    return np.asarray(centres, dtype=np.float32)

@@ -1,0 +1,173 @@
+"""Names, descriptions and poles of factors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from goalspace.corpus import Corpus
+from goalspace.encoders.protocol import Encoder
+from goalspace.factors.evidence import Evidence, collect_evidence
+from goalspace.factors.fitting import Structure
+from goalspace.llm.prompts import Template
+from goalspace.llm.protocol import LLM, collect, stream
+from goalspace.llm.structured import find_json
+from goalspace.proposals import Proposals
+from goalspace.text import one_line
+
+_SECOND_POLE = 0.2  # least share of a factor's squared correlations at its negative end
+_SHORT_NAME = 16  # characters below which a name gets a second property
+_NAME_SCHEMA = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "description": {"type": "string"}},
+    "required": ["name", "description"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True)
+class Readings:
+    """Names, descriptions, poles and evidence of all factors."""
+
+    names: tuple[str, ...]
+    descriptions: tuple[str, ...]
+    poles: tuple[tuple[str, str | None], ...]
+    evidence: tuple[tuple[Evidence, ...], ...]
+
+
+def read(
+    corpus: Corpus,
+    proposals: Proposals,
+    found: Structure,
+    scores: np.ndarray,
+    counts: np.ndarray,
+    property_vectors: np.ndarray,
+    goal: str,
+    encoder: Encoder,
+    llm: LLM | None,
+) -> Readings:
+    """Name the factors and collect their evidence; the language model, where there is one, words the names."""
+    factors = range(len(found.tc))
+    ranked = [central(proposals.properties, counts, found.assignment, found.loadings, k) for k in factors]
+    worded = [word(proposals.properties, *ends) for ends in ranked]
+    poles = [item.poles for item in worded]
+    evidence = collect_evidence(
+        corpus, found.assignment, found.loadings, scores, poles, property_vectors, encoder, factors
+    )
+    names, descriptions = unique([item.name for item in worded]), [item.description for item in worded]
+    if llm is not None:
+        names, descriptions = _ask_names(llm, goal, corpus, proposals, ranked, evidence, names, descriptions)
+    return Readings(tuple(names), tuple(descriptions), tuple(poles), tuple(evidence))
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What the properties of a factor say of it, without a language model."""
+
+    name: str
+    description: str
+    poles: tuple[str, str | None]
+
+
+def word(vocabulary: Sequence[str], positive: Sequence[int], negative: Sequence[int]) -> Wording:
+    """Name and describe a factor by its most central properties."""
+    along, against = [vocabulary[i] for i in positive], [vocabulary[i] for i in negative]
+    poles = (along[0] if along else "", against[0] if against else None)
+    return Wording(_offline_name(along), _offline_description(along, against), poles)
+
+
+def central(
+    vocabulary: Sequence[str], counts: np.ndarray, assignment: np.ndarray, loadings: np.ndarray, k: int
+) -> tuple[list[int], list[int]]:
+    """Properties of factor k at its positive and its negative end, most central first.
+
+    Central is what correlates with the factor, was proposed for many texts, and says more than one word does. The
+    negative end is empty unless several properties there carry a fair share of the squared correlations.
+    """
+    own = np.flatnonzero(assignment == k)
+    loading = loadings[k, own]
+    several = np.array([" " in vocabulary[int(i)] for i in own], dtype=np.bool_)
+    weight = loading**2 * np.log2(2 + counts[own]) * np.where(several, 1.5, 1.0)
+    order = np.argsort(-weight, kind="stable")
+    positive = [int(own[i]) for i in order if loading[i] > 0]
+    negative = [int(own[i]) for i in order if loading[i] <= 0]
+    if not positive:
+        return negative, []
+    share = np.square(np.minimum(loading, 0)).sum() / np.square(loading).sum()
+    is_pole = len(negative) > 1 and share >= _SECOND_POLE
+    return positive, negative if is_pole else []
+
+
+def _offline_name(properties: Sequence[str]) -> str:
+    name = properties[0]
+    if len(name) >= _SHORT_NAME:
+        return name
+    return " · ".join(properties[i] for i in islice(apart(properties), 2))
+
+
+def apart(names: Sequence[str]) -> Iterator[int]:
+    """Yield the positions of names that share no word with those before; "invoice" and "invoices" are one word."""
+    said: set[str] = set()
+    for i, name in enumerate(names):
+        words = {word[:5] for word in name.split()}
+        if not words & said:
+            said |= words
+            yield i
+
+
+def _offline_description(positive: Sequence[str], negative: Sequence[str]) -> str:
+    end = f", as opposed to {_listed(negative[:2])}" if negative else ""
+    return f"Texts about {_listed(positive[:4])}{end}."
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def unique(names: Sequence[str]) -> list[str]:
+    """Number the repetitions of a name."""
+    seen: dict[str, int] = {}
+    unique = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        unique.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return unique
+
+
+def _ask_names(
+    llm: LLM,
+    goal: str,
+    corpus: Corpus,
+    proposals: Proposals,
+    ranked: Sequence[tuple[list[int], list[int]]],
+    evidence: Sequence[Sequence[Evidence]],
+    names: list[str],
+    descriptions: list[str],
+) -> tuple[list[str], list[str]]:
+    """Let the language model word names and descriptions; a reply that cannot be read leaves the offline ones."""
+    rows = {text_id: i for i, text_id in enumerate(corpus.ids)}
+    prompts = []
+    for (positive, negative), items in zip(ranked, evidence, strict=True):
+        shown = [corpus.texts[rows[e.text_id]][e.start : e.end] for e in items if e.pole > 0][:5]
+        opposite = "\n".join(f"- {proposals.properties[i]}" for i in negative[:5])
+        prompts.append(
+            Template.load("name_factor").fill(
+                goal=goal,
+                properties="\n".join(f"- {proposals.properties[i]}" for i in positive[:10]),
+                opposite=f"At the opposite end:\n{opposite}\n\n" if opposite else "",
+                evidence="\n".join(f"- {sentence}" for sentence in shown),
+            )
+        )
+    for k, reply in enumerate(collect(stream(llm, prompts, schema=_NAME_SCHEMA, max_tokens=160))):
+        value = find_json(reply.text)
+        if not isinstance(value, dict):
+            continue
+        name, description = value.get("name"), value.get("description")
+        if isinstance(name, str) and 2 <= len(one_line(name)) <= 60:
+            names[k] = one_line(name)
+        if isinstance(description, str) and one_line(description):
+            descriptions[k] = one_line(description)[:300]
+    return unique(names), descriptions

@@ -1,0 +1,260 @@
+"""The page of a tiny benchmark: its items, and how its estimates match full scores on held-out models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from goalspace.errors import InputError
+from goalspace.instructions.select import map_figure
+from goalspace.pages import Figure, Page, PageTable
+from goalspace.pages.figures import INK, PALETTE, figure
+from goalspace.progress import Progress
+from goalspace.text import format_percent, to_line
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from goalspace.curation.compression import CompressionError, TinyBenchmark
+    from goalspace.instructions.dataset import Instructions
+    from goalspace.instructions.responses import Responses
+
+
+_LISTED = 100  # items in the table
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What was measured on models that the tiny benchmark was not made from.
+
+    `full` holds their (n_models,) full scores, `by_hand` the mean absolute error of the weights alone, `random`
+    the errors of draws of as many random items with the same regression.
+    """
+
+    full: np.ndarray
+    error: CompressionError
+    by_hand: float
+    random: Sequence[CompressionError]
+    n_learned: int
+    by: str
+
+
+def compression_page(
+    name: str,
+    texts: Sequence[str],
+    tiny: TinyBenchmark,
+    *,
+    shares_right: np.ndarray | None,
+    held_out: HeldOut | None,
+    vectors: np.ndarray | None,
+    seed: int = 0,
+) -> Page:
+    """Describe a tiny benchmark.
+
+    Parameters
+    ----------
+    name
+        What the items come from.
+    texts
+        Of all items.
+    tiny
+        The chosen items.
+    shares_right
+        (n_all,) share of models that answer an item right, where answers of models were given.
+    held_out
+        What was measured on held-out models, where there are models.
+    vectors
+        (n_all, dim) of the items, where there are no models.
+    seed
+        Of the map.
+    """
+    title = f"{name}: {len(tiny.items):,} of {len(texts):,} items"
+    table = _items(texts, tiny, shares_right)
+    if held_out is None:
+        return Page(
+            title,
+            "The items at the centres of clusters of alike items. Each answer counts as much as there are items near "
+            "to it: the weighted sum estimates the share of right answers on the whole benchmark. How well it does is not known without "
+            "answers of models.",
+            facts=[("items", len(texts)), ("chosen", len(tiny.items))],
+            figures=[] if vectors is None else [map_figure(vectors, tiny.items, what="item", seed=seed)],
+            tables=[table],
+        )
+    error = held_out.error
+    random = float(np.mean([each.mae for each in held_out.random]))
+    return Page(
+        title,
+        f"On {len(held_out.full):,} models that were held out{' with their families' if held_out.by == 'family' else ''}, "
+        f"the estimate from {len(tiny.items):,} items is {_points(error.mae)} off the score on the whole benchmark on "
+        f"average, and ranks models with a Kendall's τ of {error.kendall:.2f}. As many items drawn at random, with the "
+        f"same regression, are {_points(random)} off.",
+        facts=[
+            ("items", len(texts)),
+            ("chosen", len(tiny.items)),
+            ("models learned from", held_out.n_learned),
+            ("mean absolute error", _points(error.mae)),
+            ("Kendall's τ", f"{error.kendall:.2f}"),
+        ],
+        figures=[_scatter(held_out)],
+        tables=[_errors(held_out), table],
+    )
+
+
+def _points(value: float) -> str:
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.4f}"
+
+
+def _scatter(held_out: HeldOut) -> Figure:
+    full, estimates = held_out.full, held_out.error.estimates
+
+    def draw(axes: Axes) -> None:
+        low, high = min(full.min(), estimates.min()), max(full.max(), estimates.max())
+        axes.plot([low, high], [low, high], color=INK, linewidth=0.8, alpha=0.6)
+        crowded = len(full) > 300
+        axes.scatter(
+            full,
+            estimates,
+            s=9 if crowded else 24,
+            color=PALETTE[0],
+            alpha=0.55 if crowded else 0.8,
+            linewidth=0,
+            rasterized=len(full) > 1_000,
+        )
+        axes.set_xlabel("score on the whole benchmark")
+        axes.set_ylabel("estimate")
+        axes.set_aspect("equal", adjustable="box")
+        axes.grid(visible=True)
+
+    return Figure(
+        figure(draw, size=(5.2, 5.0)),
+        f"Estimated against full score of {len(full):,} models that the tiny benchmark was not made from. "
+        "On the line both are equal.",
+    )
+
+
+def _errors(held_out: HeldOut) -> PageTable:
+    random = held_out.random
+    return PageTable(
+        f"Error on the {len(held_out.full):,} held-out models",
+        ["items", "mean absolute error", "Kendall's τ", "Spearman's ρ"],
+        [
+            [
+                "these",
+                _points(held_out.error.mae),
+                f"{held_out.error.kendall:.3f}",
+                f"{held_out.error.spearman:.3f}",
+            ],
+            ["these, by the weights alone", _points(held_out.by_hand), "", ""],
+            [
+                f"random, mean of {len(random)} draws",
+                _points(float(np.mean([each.mae for each in random]))),
+                f"{np.mean([each.kendall for each in random]):.3f}",
+                f"{np.mean([each.spearman for each in random]):.3f}",
+            ],
+        ],
+    )
+
+
+def _items(texts: Sequence[str], tiny: TinyBenchmark, shares_right: np.ndarray | None) -> PageTable:
+    known = shares_right is not None
+    shown = len(tiny.items) if len(tiny.items) <= _LISTED else _LISTED
+    return PageTable(
+        "The items" if shown == len(tiny.items) else f"The first {shown} items",
+        ["row", "weight", *(["answered right"] if known else []), "text"],
+        [
+            [
+                int(item) + 1,
+                float(weight),
+                *([format_percent(float(shares_right[item]))] if shares_right is not None else []),
+                to_line(texts[item], 160),
+            ]
+            for item, weight in zip(tiny.items[:shown], tiny.weights, strict=False)
+        ],
+    )
+
+
+MIN_MODELS = 14  # a quarter is held out, ten are learned from
+_FAMILIES = 8  # so many families, and the split is by family
+_DRAWS = 5
+
+
+def read_matrix(path: Path, data: Instructions) -> Responses:
+    from goalspace.instructions.responses import read_responses
+
+    if data.n_empty:
+        raise InputError(
+            f"{data.n_empty:,} rows of {data.source.name} have no {data.field!r}, so that the columns of "
+            f"{path.name} cannot be matched to rows: leave them out of both."
+        )
+    matrix = read_responses(path).of_items(data.ids)
+    if len(matrix.models) < MIN_MODELS:
+        raise InputError(
+            f"{path.name} has {len(matrix.models)} models; {MIN_MODELS} or more are needed, as a quarter is held out "
+            "to measure the error. Without --responses items are chosen by their texts."
+        )
+    return matrix
+
+
+def learn_and_hold_out(
+    matrix: Responses, n_items: int, seed: int, progress: Progress
+) -> tuple[TinyBenchmark, HeldOut]:
+    """Choose items by three quarters of the models and measure them, and random ones, on the rest."""
+    import numpy as np
+
+    pass  # EMPTY
+    from goalspace.curation.compression import (
+        TinyBenchmark,
+        compress,
+        evaluate_compression,
+        family_of,
+        hold_out,
+    )
+
+    families = [family_of(model) for model in matrix.models]
+    by_family = len(set(families)) >= _FAMILIES
+    train, held = hold_out(matrix.models, by="family" if by_family else "model", seed=seed)
+    correct, held_correct = matrix.correct[train], matrix.correct[held]
+    scores = matrix.correct.mean(axis=1) if matrix.scores is None else matrix.scores
+    groups = [families[i] for i in train] if by_family else None
+    progress("choosing items", 0, 1)
+    tiny = compress(None, n_items, correctness=correct, full_scores=scores[train], groups=groups, seed=seed)
+    random = []
+    for draw in range(_DRAWS):
+        progress("comparing with random items", draw, _DRAWS)
+        items = np.random.default_rng(draw).choice(correct.shape[1], n_items, replace=False)
+        learned = TinyBenchmark.learn(items, correct, full_scores=scores[train], groups=groups, seed=seed)
+        random.append(evaluate_compression(learned, held_correct, scores[held]))
+    by_hand = tiny.by_hand(held_correct[:, tiny.items])
+    return tiny, HeldOut(
+        full=scores[held],
+        error=evaluate_compression(tiny, held_correct, scores[held]),
+        by_hand=float(np.abs(by_hand - scores[held]).mean()),
+        random=random,
+        n_learned=len(train),
+        by="family" if by_family else "model",
+    )
+
+
+def write_tiny_benchmark(
+    folder: Path, suffix: str, data: Instructions, tiny: TinyBenchmark, shares: np.ndarray | None
+) -> list[Path]:
+    """Write the chosen rows, their weights, and what `TinyBenchmark.open` opens."""
+    from goalspace.tables.writing import write_csv
+
+    rows, whole = folder / f"tiny{suffix}", folder / "tiny.safetensors"
+    data.write(tiny.items.tolist(), rows)
+    items = tiny.items.tolist()
+    columns = {
+        "row": [None, *(item + 1 for item in items)],
+        "id": ["(intercept)", *(data.ids[item] for item in items)],
+        "weight": [tiny.intercept, *tiny.weights.tolist()],
+    }
+    if shares is not None:
+        columns["answered_right"] = [None, *shares[tiny.items].tolist()]
+    write_csv(folder / "weights.csv", columns)
+    tiny.save(whole)
+    return [rows, folder / "weights.csv", whole]

@@ -1,0 +1,215 @@
+"""The page of task labels: which tasks instruction data hold, in groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from goalspace.curation.tasklabels import TaskLabels
+from goalspace.language import OTHER
+from goalspace.pages import Figure, Page, PageTable
+from goalspace.pages.figures import NEUTRAL, PALETTE, figure
+from goalspace.reports.terminal import share_bar
+from goalspace.text import format_percent, plural, to_line
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from goalspace.instructions.dataset import Instructions
+
+
+_BARS, _PRINTED, _LISTED, _EXAMPLES, _COLOURED = 25, 12, 40, 3, 7
+_REST = "Other"
+
+
+def label_page(
+    name: str,
+    texts: Sequence[str],
+    labels: TaskLabels,
+    groups: Mapping[str, Mapping[str, int]],
+    *,
+    n_empty: int = 0,
+) -> Page:
+    """Describe which tasks the instructions of a file ask for.
+
+    Parameters
+    ----------
+    name
+        What the instructions come from.
+    texts
+        The instructions.
+    labels
+        Their labels.
+    groups
+        Group → task → number of instructions, as `taxonomy` gives them.
+    n_empty
+        Rows that had no instruction.
+    """
+    counts = {task: n for task, n in labels.counts.items() if task != OTHER}
+    n_other = len(labels) - sum(counts.values())
+    once = sum(n == 1 for n in counts.values())
+    facts: list[tuple[str, str | int | float]] = [
+        ("instructions", len(labels)),
+        ("tasks", len(counts)),
+        ("tasks that occur once", once),
+        ("instructions without a task", n_other),
+    ]
+    if n_empty:
+        facts.append(("rows without an instruction", n_empty))
+    return Page(
+        title=f"{name}: {plural(len(counts), 'task')}",
+        lead=_lead(labels, counts),
+        facts=facts,
+        figures=[_tasks_figure(counts, groups, len(labels)), _groups_figure(groups, len(labels))],
+        tables=[_groups_table(groups, len(labels)), _tasks_table(texts, labels, groups)],
+    )
+
+
+def tasks_table(labels: TaskLabels) -> Table:
+    """The most frequent tasks with their shares, for a terminal."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", expand=False)
+    table.add_column("task", overflow="fold", max_width=40)
+    table.add_column("instructions", justify="right", no_wrap=True)
+    table.add_column("share", no_wrap=True)
+    rows = labels.distribution()
+    top = rows[0][2] if rows else 1.0
+    for task, n, share in rows[:_PRINTED]:
+        style = "dim" if task == OTHER else "bold"
+        table.add_row(
+            Text(task, style=style), f"{n:,}", share_bar(share, top, "dim" if task == OTHER else "cyan")
+        )
+    if len(rows) > _PRINTED:
+        n = sum(n for _, n, _ in rows[_PRINTED:])
+        more = plural(len(rows) - _PRINTED, "more task")
+        table.add_row(
+            Text(more, style="dim"),
+            f"{n:,}",
+            Text(f"{format_percent(n / len(labels)):>14}", style="dim"),
+        )
+    return table
+
+
+def _lead(labels: TaskLabels, counts: Mapping[str, int]) -> str:
+    if not counts:
+        return "No instruction here asks for a task that could be read."
+    first, n = next(iter(counts.items()))
+    ten = sum(list(counts.values())[:10]) / len(labels)
+    return (
+        f"A task is the verb and the object that an instruction asks for. The most frequent is {first}, "
+        f"{format_percent(n / len(labels))} of all instructions; the ten most frequent make up "
+        f"{format_percent(ten)}."
+    )
+
+
+def _tasks_figure(counts: Mapping[str, int], groups: Mapping[str, Mapping[str, int]], total: int) -> Figure:
+    shown = list(counts.items())[:_BARS]
+    group_of = {task: group for group, tasks in groups.items() for task in tasks}
+    present = [group for group in groups if any(group_of[task] == group for task, _ in shown)]
+    named = present if len(present) <= _COLOURED + 1 else present[:_COLOURED]
+    parts = [(group, [group], colour) for group, colour in zip(named, PALETTE, strict=False)]
+    if len(named) < len(present):
+        parts.append(("other groups", present[_COLOURED:], NEUTRAL))
+
+    def draw(axes: Axes) -> None:
+        for name, members, colour in parts:
+            places = [place for place, (task, _) in enumerate(shown) if group_of[task] in members]
+            axes.barh(places, [shown[place][1] for place in places], 0.72, color=colour, label=name)
+        longest = shown[0][1] if shown else 1
+        for place, (_, n) in enumerate(shown):
+            axes.annotate(f"{n:,}", (n, place), (4, 0), textcoords="offset points", va="center", fontsize=9)
+        axes.set_xlim(0, longest * 1.12)
+        axes.set_yticks(range(len(shown)), [task for task, _ in shown])
+        axes.tick_params(left=False)
+        axes.set_ylim(len(shown) - 0.4, -0.6)
+        axes.set_xlabel("instructions")
+        if len(present) > 1:
+            axes.legend(loc="lower right", fontsize=9)
+
+    caption = (
+        f"The {len(shown)} most frequent tasks, coloured by group." if len(shown) > 1 else "The only task."
+    )
+    rest = total - sum(n for _, n in shown)
+    if rest:
+        caption += f" {format_percent(rest / total)} of the instructions ask for other tasks."
+    return Figure(figure(draw, size=(6.8, 1.2 + 0.26 * max(len(shown), 2))), caption)
+
+
+def _groups_figure(groups: Mapping[str, Mapping[str, int]], total: int) -> Figure:
+    sizes = [(group, sum(tasks.values())) for group, tasks in groups.items()]
+
+    def draw(axes: Axes) -> None:
+        shares = [100 * n / total for _, n in sizes]
+        colours = [NEUTRAL if group == _REST else PALETTE[0] for group, _ in sizes]
+        axes.barh(range(len(sizes)), shares, 0.72, color=colours)
+        for place, share in enumerate(shares):
+            text = format_percent(share / 100)
+            axes.annotate(text, (share, place), (4, 0), textcoords="offset points", va="center", fontsize=9)
+        axes.set_xlim(0, max(shares, default=1) * 1.12)
+        axes.set_yticks(range(len(sizes)), [group for group, _ in sizes])
+        axes.tick_params(left=False)
+        axes.set_ylim(len(sizes) - 0.4, -0.6)
+        axes.set_xlabel("percent of the instructions")
+
+    return Figure(figure(draw, size=(6.8, 1.0 + 0.28 * max(len(sizes), 2))), "Groups of tasks.")
+
+
+def _groups_table(groups: Mapping[str, Mapping[str, int]], total: int) -> PageTable:
+    rows: list[list[str | int | float]] = []
+    for group, tasks in groups.items():
+        n = sum(tasks.values())
+        named = ", ".join(
+            f"{task} ({count:,})" for task, count in list(tasks.items())[:_EXAMPLES] if task != OTHER
+        )
+        rows.append([group, named or "no task could be read", n, _percent(n / total), len(tasks)])
+    columns = ["group", "its most frequent tasks", "instructions", "percent", "tasks"]
+    return PageTable("Groups of tasks", columns, rows)
+
+
+def _tasks_table(
+    texts: Sequence[str], labels: TaskLabels, groups: Mapping[str, Mapping[str, int]]
+) -> PageTable:
+    group_of = {task: group for group, tasks in groups.items() for task in tasks}
+    example: dict[str, str] = {}
+    for text, label in zip(texts, labels.labels, strict=True):
+        example.setdefault(label, text)
+    rows: list[list[str | int | float]] = [
+        [task, to_line(example[task], 120), n, _percent(share), group_of[task]]
+        for task, n, share in labels.distribution()[:_LISTED]
+    ]
+    more = len(labels.counts) - len(rows)
+    title = f"The {len(rows)} most frequent tasks" if more else "Tasks"
+    return PageTable(title, ["task", "the first of them", "instructions", "percent", "group"], rows)
+
+
+def _percent(share: float) -> float:
+    return round(100 * share, 1)
+
+
+def write_label_tables(
+    folder: Path, data: Instructions, labels: TaskLabels, groups: dict[str, dict[str, int]]
+) -> list[Path]:
+    from goalspace.tables.writing import write_table
+
+    group_of = {task: group for group, tasks in groups.items() for task in tasks}
+    columns = {
+        "id": list(data.ids),
+        "task": list(labels.labels),
+        "group": [group_of[task] for task in labels.labels],
+        "kind": list(labels.kinds),
+        "verb": list(labels.verbs),
+        "noun": list(labels.nouns),
+    }
+    written = write_table(folder / "labels", columns)
+    if data.can_add:
+        rows = folder / f"labelled{data.source.name.removeprefix(stem_of(data.source))}"
+        data.write(range(len(data)), rows, added={data.free_field("task"): labels.labels})
+        written.append(rows)
+    return written
+
+
+def stem_of(file: Path) -> str:
+    return file.name.removesuffix(".gz").rpartition(".")[0] or file.name

@@ -1,0 +1,300 @@
+"""Labelled: instruction data by task, as the explorer reads it; its tasks stand where a run has factors."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from goalspace import __version__
+from goalspace.corpus import Corpus
+from goalspace.edits.log import Edits
+from goalspace.encoders.cache import CachedEncoder
+from goalspace.encoders.registry import get_encoder
+from goalspace.errors import InputError
+from goalspace.factors import Factors
+from goalspace.files import digest, read_json, write_json
+from goalspace.instructions.annotations import Annotation, read_demonstrations, read_selection
+from goalspace.instructions.dataset import Instructions
+from goalspace.instructions.task_factors import TaskTable, arrange, factors_of, link_tasks, propose_tasks
+from goalspace.links import Links
+from goalspace.progress import Progress
+from goalspace.proposals import Proposals
+from goalspace.run.folder import Run
+
+FORMAT = 1
+ENCODER = "task"
+_ABOUT, _TEXTS, _LABELS = "label.json", "instructions.parquet", "labels.parquet"
+_ARRANGED = "explore"  # folder of vectors, map and evidence, made when the folder is first opened
+_FEWEST = 2  # instructions with a task, without which there is nothing to lay out
+_SCALARS = (str, int, float, bool)
+
+
+def is_labelled(folder: Path) -> bool:
+    """Whether `goalspace label` wrote the folder."""
+    return not (folder / "run.json").is_file() and (folder / _LABELS).is_file()
+
+
+def save_instructions(folder: Path, data: Instructions, *, n_tasks: int, seconds: float) -> Path:
+    """Write instructions.parquet and label.json, which `LabelledRun.open` needs beside labels.parquet.
+
+    Parameters
+    ----------
+    folder
+        That of the labels.
+    data
+        The instructions; fields of the rows that are texts or numbers go along.
+    n_tasks
+        How many tasks there are.
+    seconds
+        What labelling took.
+    """
+    (folder / _ABOUT).unlink(missing_ok=True)  # what is half written does not count
+    corpus = Corpus(
+        data.ids,
+        data.texts,
+        np.ones(len(data), dtype=np.int64),
+        metadata=_fields(data),
+        stats={"n_read": len(data) + data.n_empty, "n_texts": len(data), "n_empty": data.n_empty},
+        text_column=data.field,
+    )
+    corpus.save(folder / _TEXTS)
+    write_json(
+        folder / _ABOUT,
+        {
+            "format": FORMAT,
+            "goalspace": __version__,
+            "source": data.source.name,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(seconds, 2),
+            "n_tasks": n_tasks,
+        },
+    )
+    return folder / _TEXTS
+
+
+def _fields(data: Instructions) -> dict[str, list[Any]]:
+    """The fields beside the instruction whose values are all texts or numbers; mixed ones as texts."""
+    names = dict.fromkeys(name for row in data.rows for name in row if name != data.field)
+    found: dict[str, list[Any]] = {}
+    for name in names:
+        values = [row.get(name) for row in data.rows]
+        kinds = {type(value) for value in values if value is not None}
+        if kinds and kinds <= set(_SCALARS):
+            mixed = len(kinds) > 1 and kinds != {int, float}
+            found[str(name)] = [str(v) if mixed and v is not None else v for v in values]
+    return found
+
+
+class LabelledRun(Run):
+    """The folder of `goalspace label`, in the shape of a run: factors are tasks, properties are their wordings.
+
+    A text is an instruction; equal ones are not folded. Its dominant factor is the task that the labels say, never
+    another one that its vector is nearer to. Tasks with few instructions are one factor per group of tasks.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    record
+        What is told of how it was made, in the form of run.json.
+    corpus
+        The instructions, equal ones not folded.
+    table
+        Their labels.
+    chosen
+        What a selection and a retrieval took of them.
+    """
+
+    kind = "instructions"
+
+    def __init__(
+        self,
+        path: Path,
+        record: dict[str, Any],
+        corpus: Corpus,
+        table: TaskTable,
+        chosen: Sequence[Annotation] = (),
+    ) -> None:
+        super().__init__(path, record)
+        columns = {found.column: found.values() for found in chosen}
+        metadata = _beside(corpus.metadata, {**columns, "group": table.groups, "task": table.tasks})
+        self.derived = tuple(metadata)[len(columns) : len(columns) + 2]
+        self.__dict__["corpus"] = replace(corpus, metadata=metadata)
+        self.table = table
+        self._chosen = tuple(chosen)
+        self._encoder = CachedEncoder(get_encoder(ENCODER), path / _ARRANGED / "vectors", None)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        selection: str | os.PathLike[str] | None = None,
+        demonstrations: str | os.PathLike[str] | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Open the folder; the first time its instructions are embedded and laid out, which is kept there.
+
+        Parameters
+        ----------
+        path
+            The output folder of `goalspace label`.
+        selection, demonstrations
+            Folders of `goalspace select` and `goalspace retrieve` on the same file; by default they are looked for
+            in `path` too.
+        progress
+            Called with (what is being done, done, in all).
+
+        Raises
+        ------
+        InputError
+            If a folder is not what it should be, or of other instructions.
+        """
+        folder = Path(path)
+        about = _read_about(folder)
+        corpus, table = _read(folder)
+        chosen = [
+            found
+            for found in (
+                read_selection(folder if selection is None else Path(selection), corpus, selection is None),
+                read_demonstrations(
+                    folder if demonstrations is None else Path(demonstrations), corpus, demonstrations is None
+                ),
+            )
+            if found is not None
+        ]
+        run = cls(folder, _record(about, corpus, table), corpus, table, chosen)
+        run._arrange(progress)
+        return run
+
+    @cached_property
+    def proposals(self) -> Proposals:
+        """The wording of every instruction as its only property."""
+        return propose_tasks(self.table)
+
+    @cached_property
+    def links(self) -> Links:
+        """The vectors of the instructions, and the mean ones of the wordings."""
+        return link_tasks(self._encoder.encode(self.corpus.texts), self.proposals, ENCODER)
+
+    @cached_property
+    def fitted(self) -> Factors:
+        """The tasks."""
+        arranged = self.path / _ARRANGED
+        return Factors.load(arranged, self.links, read_json(arranged / "arranged.json")["stats"])
+
+    @cached_property
+    def factors(self) -> Factors:
+        """The tasks."""
+        return self.fitted
+
+    @cached_property
+    def edits(self) -> Edits:
+        """Tasks are not edited."""
+        return Edits()
+
+    def stale(self) -> list[str]:
+        """Nothing: `open` makes what is missing."""
+        return []
+
+    def chosen(self, row: int) -> list[dict[str, str]]:
+        """What the selection and the retrieval said of an instruction."""
+        return [{"name": found.name, "value": found.said(row)} for found in self._chosen]
+
+    def _arrange(self, progress: Progress | None) -> None:
+        """Embed, lay out and collect evidence, unless the folder holds that of the same labels."""
+        mark = digest(FORMAT, self.corpus.digest, vars(self.table), self._encoder.name)
+        arranged = self.path / _ARRANGED
+        about = read_json(arranged / "arranged.json") if (arranged / "arranged.json").is_file() else {}
+        if about.get("of") != mark:
+            about = self._make(progress, mark)
+        self.record["stages"]["arrange"]["seconds"] = about["seconds"]
+
+    def _make(self, progress: Progress | None, mark: str) -> dict[str, Any]:
+        started = time.monotonic()
+        if progress:
+            progress("embedding the instructions", 0, 1)
+            self._encoder.report = partial(progress, "embedding the instructions")
+        links = self.links
+        self._encoder.report = None
+        if progress:
+            progress("drawing the map of tasks", 0, 1)
+        tasks = arrange(self.corpus, factors_of(self.table), self.table, self.proposals, links)
+        arranged = self.path / _ARRANGED
+        (arranged / "arranged.json").unlink(missing_ok=True)
+        tasks.save(arranged)
+        about = {"of": mark, "stats": dict(tasks.stats), "seconds": round(time.monotonic() - started, 2)}
+        write_json(arranged / "arranged.json", about)
+        return about
+
+
+def _read_about(folder: Path) -> dict[str, Any]:
+    path = folder / _ABOUT
+    if not path.is_file() or not (folder / _TEXTS).is_file():
+        raise InputError(
+            f"{folder} holds labels without the instructions: goalspace label was older, or was stopped. Run it again."
+        )
+    try:
+        about = read_json(path)
+    except ValueError as error:
+        raise InputError(f"{path} cannot be read ({error}).") from None
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        raise InputError(
+            f"{path} is not of this version of goalspace: run goalspace label again, or upgrade goalspace."
+        )
+    return about
+
+
+def _read(folder: Path) -> tuple[Corpus, TaskTable]:
+    from pyarrow import parquet
+
+    from goalspace.tables.table import reading
+
+    corpus = Corpus.load(folder / _TEXTS)
+    path = folder / _LABELS
+    with reading(str(path)):
+        columns = parquet.read_table(path, columns=["id", "task", "group", "verb", "noun"]).to_pydict()
+    if tuple(columns["id"]) != corpus.ids:
+        raise InputError(f"{path} is of other rows than {folder / _TEXTS}: run goalspace label again.")
+    table = TaskTable.of(columns["task"], columns["group"], columns["verb"], columns["noun"])
+    if sum(bool(wording) for wording in table.wordings) < _FEWEST:
+        raise InputError(
+            f"Fewer than {_FEWEST} instructions in {folder} ask for a task: there is nothing to explore."
+        )
+    return corpus, table
+
+
+def _record(about: Mapping[str, Any], corpus: Corpus, table: TaskTable) -> dict[str, Any]:
+    n_without = sum(not wording for wording in table.wordings)
+    return {
+        "goal": f"which tasks are in {about.get('source', 'the instructions')}",
+        "goalspace": about.get("goalspace", ""),
+        "created": about.get("created", ""),
+        "stages": {
+            "label": {
+                "result": {**corpus.stats, "n_tasks": about.get("n_tasks", 0), "n_without": n_without},
+                "seconds": about.get("seconds", 0.0),
+            },
+            "arrange": {"result": {"encoder": ENCODER, "n_factors": len(factors_of(table).names)}},
+        },
+    }
+
+
+def _beside(
+    metadata: Mapping[str, Sequence[Any]], own: Mapping[str, Sequence[Any]]
+) -> dict[str, Sequence[Any]]:
+    """Columns of ours, then those of the file; ours give way where a name is taken."""
+    columns: dict[str, Sequence[Any]] = {}
+    for name, values in own.items():
+        while name in metadata:
+            name += "_"
+        columns[name] = values
+    return columns | {name: metadata[name] for name in metadata}

@@ -1,0 +1,217 @@
+"""The page of a selection: where the chosen rows lie, and what they cover beside random rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from goalspace.errors import InputError
+from goalspace.pages import Figure, Page, PageTable
+from goalspace.pages.figures import INK, NEUTRAL, PALETTE, figure
+from goalspace.text import plural, to_line
+from goalspace.vectors.projection import lay_out
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from goalspace.curation.selection import Coverage, Selection
+    from goalspace.instructions.dataset import Instructions
+
+
+_SHOWN = 4_000  # rows on the map
+_LISTED = 20  # rows and tasks in a table
+
+
+def selection_page(
+    name: str,
+    texts: Sequence[str],
+    vectors: np.ndarray,
+    selection: Selection,
+    coverage: Coverage,
+    *,
+    labels: Sequence[str] | None = None,
+    how: str,
+    seed: int = 0,
+) -> Page:
+    """Describe a selection.
+
+    Parameters
+    ----------
+    name
+        What the rows come from.
+    texts
+        Of all rows.
+    vectors
+        (n_rows, dim) of all rows, as the selection saw them.
+    selection, coverage
+        The selection, and what it covers.
+    labels
+        The task label of every row.
+    how
+        The way of choosing in words.
+    seed
+        Of the map.
+    """
+    count = f"{len(selection.rows):,}"
+    facts: list[tuple[str, str | int | float]] = [("rows", len(texts)), ("chosen", len(selection.rows))]
+    if len(selection.duplicates):
+        facts.append(("near-duplicates set aside", len(selection.duplicates)))
+    if coverage.n_labels is not None:
+        facts.append((f"tasks covered of {coverage.n_labels_in_all:,}", coverage.n_labels))
+        facts.append(("times as many as random rows", f"{coverage.times_random:.2f}×"))
+    tables = [_tasks(labels, selection)] if labels is not None else []
+    return Page(
+        title=f"{name}: {count} of {len(texts):,} rows",
+        lead=f"{how} {_lead(coverage, count)}",
+        facts=facts,
+        figures=[map_figure(vectors, selection.rows, seed=seed), _bars(coverage, count)],
+        tables=[*tables, _first(texts, selection, labels)],
+    )
+
+
+def _lead(coverage: Coverage, count: str) -> str:
+    nearer = 1 - coverage.distance / coverage.distance_random.mean
+    said = (
+        f"A row lies {abs(nearer):.0%} {'nearer to' if nearer >= 0 else 'farther from'} its nearest chosen row than with "
+        f"{count} rows drawn at random"
+    )
+    if coverage.n_labels is None or coverage.n_labels_random is None:
+        return f"{said}."
+    return (
+        f"The chosen rows cover {plural(coverage.n_labels, 'task')} of {coverage.n_labels_in_all:,}; "
+        f"as many at random cover {coverage.n_labels_random.mean:,.0f}. {said}."
+    )
+
+
+def map_figure(vectors: np.ndarray, chosen: np.ndarray, *, what: str = "row", seed: int = 0) -> Figure:
+    """Draw all rows as grey dots on a flat map, and the chosen ones in colour."""
+    rng = np.random.default_rng(seed)
+    chosen = chosen[: _SHOWN // 2]
+    others = np.setdiff1d(np.arange(len(vectors)), chosen)
+    if len(others) > _SHOWN - len(chosen):
+        others = np.sort(rng.choice(others, _SHOWN - len(chosen), replace=False))
+    places = lay_out(vectors[np.concatenate([others, chosen])], seed=seed)
+
+    def draw(axes: Axes) -> None:
+        (x, y), split = places.T, len(others)
+        area = min(max(20_000 / len(places), 5), 40)
+        for part, colour, size, name in (
+            (slice(split), NEUTRAL, area, what),
+            (slice(split, None), PALETTE[1], 2 * area, f"chosen {what}"),
+        ):
+            axes.scatter(x[part], y[part], s=size, color=colour, linewidth=0, rasterized=True)
+            axes.scatter([], [], s=30, color=colour, linewidth=0, label=name)
+        axes.set_axis_off()
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
+
+    n_shown = len(others) + len(chosen)
+    caption = (
+        f"Each dot is {'an' if what[0] in 'aeiou' else 'a'} {what}; those with alike vectors lie close together. "
+        "The axes have no meaning of their own."
+    )
+    if n_shown < len(vectors):
+        caption += f" {n_shown:,} of {len(vectors):,} {what}s are shown."
+    return Figure(figure(draw, size=(6.8, 5.2)), caption)
+
+
+def _bars(coverage: Coverage, count: str) -> Figure:
+    rows = [
+        ("distance to the nearest\nchosen row (less is better)", coverage.distance, coverage.distance_random)
+    ]
+    if coverage.n_labels is not None and coverage.n_labels_random is not None:
+        rows.append(("tasks covered", coverage.n_labels, coverage.n_labels_random))
+
+    def draw(axes: Axes) -> None:
+        # each measure in units of the random rows' mean, so that both share an axis
+        for place, (_, own, random) in enumerate(rows):
+            axes.barh(place + 0.19, own / random.mean, 0.34, color=PALETTE[1])
+            axes.barh(
+                place - 0.19, 1, 0.34, color=NEUTRAL, xerr=random.se / random.mean, ecolor=INK, capsize=3
+            )
+            for at, value in ((place + 0.19, own), (place - 0.19, random.mean)):
+                text = f"{value:,.0f}" if value >= 2 else f"{value:.3f}"
+                axes.annotate(text, (0, at), (5, 0), textcoords="offset points", va="center", color="white")
+        axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
+        axes.tick_params(left=False)
+        axes.set_xlabel("times random rows")
+        axes.legend(
+            axes.patches[:2],
+            ["chosen rows", "random rows"],
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=2,
+            borderaxespad=0,
+        )
+
+    caption = f"What {count} rows cover. Random rows: mean and standard error of five draws."
+    return Figure(figure(draw, size=(6.8, 1.4 + 0.8 * len(rows))), caption)
+
+
+def _tasks(labels: Sequence[str], selection: Selection) -> PageTable:
+    everywhere = Counter(labels)
+    chosen = Counter(labels[row] for row in selection.rows)
+    return PageTable(
+        "The most frequent tasks",
+        ["task", "rows", "chosen"],
+        [[label, n, chosen[label]] for label, n in everywhere.most_common(_LISTED)],
+    )
+
+
+def _first(texts: Sequence[str], selection: Selection, labels: Sequence[str] | None) -> PageTable:
+    sizes = np.bincount(selection.groups, minlength=len(selection.rows))
+    columns = ["row", "stands for", *(["task"] if labels is not None else []), "text"]
+    return PageTable(
+        "The first chosen rows",
+        columns,
+        [
+            [
+                int(row) + 1,
+                int(sizes[place]),
+                *([labels[row]] if labels is not None else []),
+                to_line(texts[row], 160),
+            ]
+            for place, row in enumerate(selection.rows[:_LISTED])
+        ],
+    )
+
+
+MAX_LABELLED = (
+    20_000  # rows up to which the tasks covered are counted although nobody asked for tasks: labels take time
+)
+_BY_TASK = "As many tasks as the budget allows, the most frequent first. Within a task:"
+_HOW = {
+    "representatives": "the rows at the centres of as many clusters as rows.",
+    "k-center": "each time the row farthest from those chosen.",
+    "facility-location": "each time the row that brings all rows nearest to a chosen one.",
+}
+
+
+def covered_table(
+    data: Instructions, rows: Sequence[int], stands_for: Sequence[int]
+) -> dict[str, Sequence[Any]]:
+    """The chosen rows in the order of choice, by id, with the number of rows that are nearest to each."""
+    return {
+        "id": [data.ids[row] for row in rows],
+        "rank": range(1, len(rows) + 1),
+        "stands_for": stands_for,
+        "instruction": [data.texts[row] for row in rows],
+    }
+
+
+def describe_method(method: str, *, by_task: bool) -> str:
+    """How rows were chosen, as a sentence or two."""
+    how = _HOW[method]
+    return f"{_BY_TASK} {how}" if by_task else how[0].upper() + how[1:]
+
+
+def read_quality(data: Instructions, name: str | None) -> list[Any] | None:
+    if name is None:
+        return None
+    values = data.column(name)
+    if values is None:
+        fields = ", ".join(sorted({field for row in data.rows[:100] for field in row}))
+        raise InputError(f"{data.source.name} has no field '{name}' with the quality; it has {fields}.")
+    return values

@@ -1,0 +1,26 @@
+"""Where the sentences of a text start and end."""
+
+from __future__ import annotations
+
+import re
+
+_LONGEST_SENTENCE = 400  # characters
+_MOST_SENTENCES = 60
+_SENTENCE = re.compile(r"[^\n.!?。！？]+(?:[.!?。！？](?!\s|$)[^\n.!?。！？]*)*[.!?。！？]*[\"'”’»)]*")
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """Spans of the sentences of a text, without the white space around them; long ones are cut."""
+    spans = []
+    for match in _SENTENCE.finditer(text):
+        start, end = match.span()
+        while start < end and text[start].isspace():
+            start += 1
+        end = min(end, start + _LONGEST_SENTENCE)
+        while end > start and text[end - 1].isspace():
+            end -= 1
+        if end - start > 2:
+            spans.append((start, end))
+        if len(spans) == _MOST_SENTENCES:
+            break
+    return spans or [(0, min(len(text), _LONGEST_SENTENCE))]

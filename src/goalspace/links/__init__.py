@@ -1,0 +1,322 @@
+"""Links: how strongly every text has every property (dual encoder)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from goalspace.corpus import Corpus
+from goalspace.corpus.folding import cleaned
+from goalspace.encoders.cache import cached
+from goalspace.encoders.protocol import Encoder
+from goalspace.encoders.registry import get_encoder
+from goalspace.errors import InputError
+from goalspace.files import atomic_path, read_json, write_json
+from goalspace.links import heads, towers
+from goalspace.links.features import Blocks
+from goalspace.links.heads import PairTable, evaluate_links, split
+from goalspace.progress import Progress
+from goalspace.proposals import OFFLINE, Proposals
+
+# Phrases of the texts say nothing that the sentence vectors do not hold: there the head may only tilt the space
+_OFFLINE_RESIDUAL = 3.0
+_FEWEST_TEXTS = 30  # with fewer texts that have proposals, nothing can be learned or measured
+
+
+@dataclass(frozen=True)
+class Links:
+    """Text and property vectors in one space; their inner product is the strength of the link.
+
+    Attributes
+    ----------
+    text_vectors
+        (n_texts, dim) float32, of length 1.
+    property_vectors
+        (n_properties, dim) float32, of length 1.
+    recipe
+        What the text vectors are made of: "untrained", "full", or the features that the text head reads.
+    metrics
+        Held-out recall@k and AUC, of the recipe chosen and of the untrained encoder.
+    tower
+        Maps new texts into the space.
+    """
+
+    text_vectors: np.ndarray
+    property_vectors: np.ndarray
+    recipe: str
+    metrics: Mapping[str, Any]
+    tower: towers.TextTower
+    encoder: str | Encoder = field(default="minilm", compare=False)
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the common space."""
+        return int(self.property_vectors.shape[1])
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Place texts, seen or new, in the space (n_texts, dim) without a language model."""
+        return self.tower.place([cleaned(text) for text in texts], get_encoder(self.encoder))
+
+    def encode_properties(self, properties: Sequence[str], *, encoder: Encoder | None = None) -> np.ndarray:
+        """Place properties, those of the vocabulary or others, in the space (n, dim).
+
+        Parameters
+        ----------
+        properties
+            Short phrases.
+        encoder
+            That of the links where it is already loaded.
+        """
+        vectors = (encoder or get_encoder(self.encoder)).encode(properties)
+        head = self.tower.head
+        return vectors if head is None else towers.centre(head.space.place(vectors), head.centre)
+
+    def scores(self, texts: slice | np.ndarray = slice(None)) -> np.ndarray:
+        """Link strengths of some texts with all properties (n, n_properties); all at once may be large."""
+        return np.asarray(self.text_vectors[texts] @ self.property_vectors.T)
+
+    def save(self, folder: Path) -> None:
+        """Write vectors.safetensors and links.json into `folder`."""
+        from safetensors.numpy import save_file
+
+        name = self.encoder if isinstance(self.encoder, str) else self.encoder.name
+        with atomic_path(folder / "vectors.safetensors") as path:
+            arrays = {"text_vectors": self.text_vectors, "property_vectors": self.property_vectors}
+            arrays |= {f"tower.{key}": value for key, value in self.tower.arrays().items()}
+            # safetensors writes the memory as it lies: a transposed array would come back scrambled
+            save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, path)
+        write_json(
+            folder / "links.json",
+            {"recipe": self.recipe, "encoder": name, "metrics": dict(self.metrics)},
+        )
+
+    @classmethod
+    def load(cls, folder: Path, *, encoder: str | Encoder | None = None) -> Self:
+        """Read what `save` wrote; `encoder` stands in for one that has no name."""
+        from safetensors.numpy import load_file
+
+        about = read_json(folder / "links.json")
+        arrays = load_file(folder / "vectors.safetensors")
+        tower = towers.TextTower.from_arrays(
+            {name.removeprefix("tower."): a for name, a in arrays.items() if name.startswith("tower.")}
+        )
+        return cls(
+            arrays["text_vectors"],
+            arrays["property_vectors"],
+            about["recipe"],
+            about["metrics"],
+            tower,
+            encoder or about["encoder"],
+        )
+
+
+def link(
+    corpus: Corpus,
+    proposals: Proposals,
+    *,
+    encoder: str | Encoder = "minilm",
+    tune: Literal["heads", "full", "none"] = "heads",
+    seed: int = 0,
+    tuned_folder: Path | None = None,
+    vectors: Path | None = None,
+    progress: Progress | None = None,
+) -> Links:
+    """Learn from the proposals to score every text against every property (Instruct-LF §3.2).
+
+    With "heads", the text tower is a linear map from features of the text into the space of the property vectors,
+    fitted in closed form to the mean vector of the text's proposals. Which features it reads (sentence vector,
+    surface and format, character n-grams) and its regularisation are chosen by recall of held-out texts'
+    proposals; where none beats the encoder as it is, the encoder is used as it is.
+
+    Parameters
+    ----------
+    corpus
+        The texts; those without proposals are scored too.
+    proposals
+        The pairs to learn from.
+    encoder
+        The sentence encoder of both towers.
+    tune
+        "heads" on cached vectors, "full" fine-tuning of the encoder before that, or "none".
+    seed
+        Of the held-out split.
+    tuned_folder
+        Where a fully tuned encoder is kept; required for "full".
+    vectors
+        Folder in which vectors are kept.
+    progress
+        Called with (what is being done, done, in all).
+
+    Raises
+    ------
+    InputError
+        If `tune` is unknown or there are no pairs.
+    """
+    if tune not in ("heads", "full", "none"):
+        raise InputError(f"The 'tune' parameter of link must be heads, full or none. Got {tune!r} instead.")
+    name: str | Encoder = encoder
+    encoder = cached(encoder, vectors, partial(progress, "embedding") if progress else None)
+    properties = encoder.encode(proposals.properties)
+    sentences = encoder.encode(corpus.texts)
+    pairs = heads.PairTable.build(proposals.text_index, proposals.property_index, len(corpus))
+    if tune == "none" or len(pairs.rows) < _FEWEST_TEXTS:
+        metrics = _few(len(pairs.rows)) if tune != "none" else {}
+        if len(pairs.rows) >= _FEWEST_TEXTS:
+            split = heads.split(pairs.rows, seed)
+            metrics |= _named(
+                "untrained_", heads.evaluate_links(sentences[split[0]] @ properties.T, pairs, split[0])
+            )
+            metrics |= {"recall_at_10": metrics["untrained_recall_at_10"], "auc": metrics["untrained_auc"]}
+        return Links(sentences, properties, "untrained", metrics, towers.TextTower.untrained(), name)
+    if tune == "full":
+        return _link_tuned(
+            corpus, proposals, get_encoder(name), name, pairs, sentences, properties, seed, tuned_folder
+        )
+    if progress:
+        progress("choosing what the text tower reads", 0, 1)
+    return _link_heads(corpus, sentences, properties, pairs, name, seed, _is_offline(proposals))
+
+
+def _link_heads(
+    corpus: Corpus,
+    sentences: np.ndarray,
+    properties: np.ndarray,
+    pairs: heads.PairTable,
+    encoder: str | Encoder,
+    seed: int,
+    offline: bool,
+) -> Links:
+    """Choose the towers on held-out texts, refit them on all, fall back when they do not help."""
+    folds = heads.split(pairs.rows, seed)
+    untrained = heads.mean_of(
+        heads.evaluate_links(sentences[fold] @ properties.T, pairs, fold) for fold in folds
+    )
+    blocks = Blocks.fit(corpus.texts, sentences, seed=seed)
+    choice, held_out, table = _choose(blocks, sentences, properties, pairs, folds, untrained, offline=offline)
+    metrics: dict[str, Any] = {
+        **_named("untrained_", untrained),
+        "n_heldout": sum(len(fold) for fold in folds),
+        "candidates": table,
+    }
+    if held_out["recall_at_k"] <= untrained["recall_at_k"]:
+        return Links(
+            sentences,
+            properties,
+            "untrained",
+            {**metrics, **untrained},
+            towers.TextTower.untrained(),
+            encoder,
+        )
+    head = heads.fit_head(blocks, choice, sentences, properties, pairs, pairs.rows)
+    tower = towers.TextTower(blocks.only(choice.features), head)
+    return Links(
+        head.place(blocks.stack(choice.features), sentences),
+        towers.centre(head.space.place(properties), head.centre),
+        str(choice),
+        {**metrics, **held_out, "alpha": choice.alpha, "residual": choice.residual},
+        tower,
+        encoder,
+    )
+
+
+def _choose(
+    blocks: Blocks,
+    sentences: np.ndarray,
+    properties: np.ndarray,
+    pairs: heads.PairTable,
+    folds: Sequence[np.ndarray],
+    untrained: Mapping[str, float],
+    *,
+    offline: bool,
+) -> tuple[heads.Choice, dict[str, float], list[dict[str, Any]]]:
+    """Pick the space of the properties and what the text tower reads.
+
+    Of the spaces the one that needs the smaller residual to beat the untrained encoder, as a residual blurs the
+    factors; else the one with the better recall. Phrases of the texts stay where the encoder puts them.
+    """
+    plain = towers.Space.plain(properties.shape[1])
+    if offline:
+        spaces = [plain]
+    else:
+        counts = np.bincount(np.concatenate(pairs.properties), minlength=len(properties))
+        spaces = [plain, towers.Space.whitened(properties, counts)]
+    tried = [
+        heads.choose(
+            blocks,
+            space,
+            sentences,
+            properties,
+            pairs,
+            folds,
+            untrained["recall_at_k"],
+            least_residual=_OFFLINE_RESIDUAL if offline else 0.0,
+        )
+        for space in spaces
+    ]
+    best = min(tried, key=lambda found: (found[0].residual, -found[1]["recall_at_k"]))
+    return *best[:2], [row for found in tried for row in found[2]]
+
+
+def _link_tuned(
+    corpus: Corpus,
+    proposals: Proposals,
+    encoder: Encoder,
+    name: str | Encoder,
+    pairs: PairTable,
+    sentences: np.ndarray,
+    properties: np.ndarray,
+    seed: int,
+    folder: Path | None,
+) -> Links:
+    """Fine-tune the encoder on all folds but one, and keep the better of its links and those of the heads."""
+    from goalspace.training import train
+    from goalspace.training.pairs import Pairs
+
+    heads = _link_heads(corpus, sentences, properties, pairs, name, seed, _is_offline(proposals))
+    held_out = split(pairs.rows, seed)[0]
+    known = ~np.isin(proposals.text_index, held_out)
+    tuned = train(
+        encoder,
+        Pairs(
+            corpus.texts,
+            proposals.properties,
+            proposals.text_index[known],
+            proposals.property_index[known],
+        ),
+        epochs=3,
+        seed=seed,
+    )
+    tuned_texts, tuned_properties = tuned.encode(corpus.texts), tuned.encode(proposals.properties)
+    measured = evaluate_links(tuned_texts[held_out] @ tuned_properties.T, pairs, held_out)
+    rival = heads.metrics["recall_at_k"]
+    metrics = {**heads.metrics, "full_recall_at_k": measured["recall_at_k"], "heads_recall_at_k": rival}
+    if measured["recall_at_k"] <= rival or folder is None:
+        return Links(
+            heads.text_vectors, heads.property_vectors, heads.recipe, metrics, heads.tower, heads.encoder
+        )
+    tuned.save(folder)
+    return Links(
+        tuned_texts,
+        tuned_properties,
+        "full",
+        {**metrics, **measured, "n_heldout": len(held_out)},
+        towers.TextTower.untrained(),
+        str(folder),
+    )
+
+
+def _is_offline(proposals: Proposals) -> bool:
+    return proposals.stats.get("proposer") == OFFLINE
+
+
+def _few(n_texts: int) -> dict[str, Any]:
+    return {"too_few": f"only {n_texts} texts have proposals; {_FEWEST_TEXTS} are needed to learn from them"}
+
+
+def _named(prefix: str, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{prefix}{name}": value for name, value in metrics.items()}

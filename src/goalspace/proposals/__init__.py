@@ -1,0 +1,317 @@
+"""Proposals: which properties each text has, given a goal."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from goalspace.corpus import Corpus
+from goalspace.encoders.cache import cached
+from goalspace.encoders.protocol import Encoder
+from goalspace.errors import InputError, LLMError
+from goalspace.files import write_atomic
+from goalspace.llm import get_llm
+from goalspace.llm.protocol import LLM
+from goalspace.progress import Progress
+from goalspace.proposals.from_llm import Answer, ask
+from goalspace.proposals.from_phrases import PER_TEXT, propose_phrases
+from goalspace.proposals.from_records import read_recorded
+from goalspace.proposals.vocabulary import MERGE, merge_near_duplicates, normalise
+
+OFFLINE = "offline (corpus phrases)"
+_CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English
+_OFFLINE_SAMPLE = 20_000  # the offline proposer reads at most this many texts; links score the others
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """Properties proposed for texts.
+
+    Attributes
+    ----------
+    properties
+        The vocabulary (n_properties), most frequent first.
+    text_index, property_index
+        The pairs (n_pairs,) int32: this text was said to have this property.
+    quotes
+        For each pair the exact words of the text that show it, or None.
+    surface_forms
+        For each property the spellings that were merged into it.
+    analyses
+        Text index → what the language model noted on the text.
+    stats
+        Counts of what was read, dropped and kept.
+    """
+
+    properties: tuple[str, ...]
+    text_index: np.ndarray
+    property_index: np.ndarray
+    quotes: tuple[str | None, ...]
+    surface_forms: tuple[tuple[str, ...], ...]
+    analyses: Mapping[int, str] = field(default_factory=dict)
+    stats: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.properties)
+
+    def n_texts_with(self) -> np.ndarray:
+        """Number of texts that each property was proposed for (n_properties,)."""
+        return np.bincount(self.property_index, minlength=len(self.properties))
+
+    def save(self, path: Path, corpus: Corpus) -> None:
+        """Write one JSON line per text that has proposals, then one with the surface forms."""
+        lines: dict[int, list[dict[str, Any]]] = {}
+        for text, prop, quote in zip(self.text_index, self.property_index, self.quotes, strict=True):
+            item = {"property": self.properties[prop], **({"quote": quote} if quote is not None else {})}
+            lines.setdefault(int(text), []).append(item)
+        records: list[dict[str, Any]] = []
+        for text, items in lines.items():
+            analysis = {"analysis": self.analyses[text]} if text in self.analyses else {}
+            records.append({"id": corpus.ids[text], **analysis, "properties": items})
+        forms = {
+            name: list(forms)
+            for name, forms in zip(self.properties, self.surface_forms, strict=True)
+            if forms != (name,)
+        }
+        records.append({"properties": list(self.properties), "surface_forms": forms})
+        write_atomic(path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
+
+    @classmethod
+    def load(cls, path: Path, corpus: Corpus, stats: Mapping[str, Any] | None = None) -> Self:
+        """Read what `save` wrote; `stats` live in the run's record."""
+        with path.open(encoding="utf-8") as file:
+            *records, last = [json.loads(line) for line in file]
+        names: list[str] = last["properties"]
+        index = {name: i for i, name in enumerate(names)}
+        rows = {id: i for i, id in enumerate(corpus.ids)}
+        pairs = [
+            (rows[r["id"]], index[p["property"]], p.get("quote")) for r in records for p in r["properties"]
+        ]
+        return cls(
+            tuple(names),
+            np.array([text for text, _, _ in pairs], dtype=np.int32),
+            np.array([prop for _, prop, _ in pairs], dtype=np.int32),
+            tuple(quote for _, _, quote in pairs),
+            tuple(tuple(last["surface_forms"].get(name, (name,))) for name in names),
+            {rows[r["id"]]: r["analysis"] for r in records if "analysis" in r},
+            stats or {},
+        )
+
+
+def propose(
+    corpus: Corpus,
+    *,
+    goal: str,
+    llm: str | LLM | None = None,
+    encoder: str | Encoder = "minilm",
+    sample: int | None = None,
+    calls: Literal["one", "two"] = "one",
+    texts_per_call: int = 1,
+    text_tokens: int = 2000,
+    keep: Literal["start", "end"] = "start",
+    merge: float = MERGE,
+    max_unread: float = 0.2,
+    seed: int = 0,
+    cache: Path | None = None,
+    vectors: Path | None = None,
+    progress: Progress | None = None,
+) -> Proposals:
+    """Propose the properties of every text that matter for the goal (Instruct-LF §3.1, arXiv 2502.15147).
+
+    Parameters
+    ----------
+    corpus
+        The texts.
+    goal
+        What the analyst wants to know, in plain language.
+    llm
+        A language model (see `get_llm`), ``recorded:FILE`` or ``recorded:FILE#FIELD`` for JSON lines of id and
+        properties, or None: phrases of the corpus, ranked by `encoder`.
+    encoder
+        Merges near-duplicates, and ranks the phrases.
+    sample
+        Read only this many texts, drawn with `seed`; links score the others.
+    calls, texts_per_call
+        One call for analysis and properties or the paper's two; how many texts share a call.
+    text_tokens, keep
+        A longer text is cut to about this many tokens; `keep` says which end stays ("end": the newest turns).
+    merge
+        Cosine from which two properties are one; above 1 nothing is merged.
+    max_unread
+        The largest share of texts whose replies may be unreadable after a second try.
+    seed
+        Of the sample.
+    cache
+        SQLite file in which calls are stored and replayed.
+    vectors
+        Folder in which vectors are kept for the next stage.
+    progress
+        Called with (what is being done, done, in all).
+
+    Raises
+    ------
+    InputError
+        If the goal is empty, an option is out of range, or a recorded file does not fit the corpus.
+    LLMError
+        If the endpoint fails, or too many replies cannot be read.
+    """
+    goal = _check(goal, sample, calls, texts_per_call, text_tokens, keep, max_unread)
+    encoder = cached(encoder, vectors, partial(progress, "embedding") if progress else None)
+    recorded = isinstance(llm, str) and llm.startswith("recorded:")
+    limit = sample if sample is not None or llm is not None else _OFFLINE_SAMPLE
+    rows = _draw(len(corpus), limit, seed)
+    stats: dict[str, Any] = {"n_read": len(rows)}
+    if llm is None:
+        phrases = propose_phrases([corpus.texts[i] for i in rows], goal, encoder, per_text=PER_TEXT)
+        answers: list[Answer | None] = [Answer(properties=tuple(found)) for found in phrases]
+        stats["proposer"] = OFFLINE
+    elif recorded:
+        answers = read_recorded(str(llm).removeprefix("recorded:"), [corpus.ids[i] for i in rows])
+        stats["proposer"] = f"recorded replies ({Path(str(llm).removeprefix('recorded:')).name})"
+    else:
+        model = get_llm(llm, cache=cache)
+        cut = [_cut(corpus.texts[i], text_tokens, keep) for i in rows]
+        asked = ask(
+            model,
+            cut,
+            goal,
+            calls=calls,
+            texts_per_call=texts_per_call,
+            progress=partial(progress, "asking the LLM") if progress else None,
+        )
+        answers = asked.answers
+        stats |= {
+            "proposer": model.name,
+            "n_cut": sum(len(short) < len(corpus.texts[i]) for i, short in zip(rows, cut, strict=True)),
+            "n_unparsed": sum(answer is None for answer in answers),
+            "n_calls": asked.n_calls,
+            "prompt_tokens": asked.prompt_tokens,
+            "completion_tokens": asked.completion_tokens,
+        }
+        _check_unread(asked.unread, stats, len(rows), max_unread, cache)
+    return _assemble(corpus, rows, answers, encoder, merge, stats)
+
+
+def _check(
+    goal: str, sample: int | None, calls: str, texts_per_call: int, tokens: int, keep: str, max_unread: float
+) -> str:
+    if not goal or not goal.strip():
+        raise InputError(
+            'The goal is empty. Say what you want to know, for example --goal "why customers leave".'
+        )
+    for name, value, least in (
+        ("sample", sample, 1),
+        ("texts_per_call", texts_per_call, 1),
+        ("text_tokens", tokens, 16),
+    ):
+        if value is not None and value < least:
+            raise InputError(
+                f"The '{name}' parameter of propose must be at least {least}. Got {value} instead."
+            )
+    for name, choice, choices in (("calls", calls, ("one", "two")), ("keep", keep, ("start", "end"))):
+        if choice not in choices:
+            raise InputError(
+                f"The '{name}' parameter of propose must be one of {', '.join(choices)}. Got {choice!r} instead."
+            )
+    if not 0 <= max_unread <= 1:
+        raise InputError(
+            f"The 'max_unread' parameter of propose must be between 0 and 1. Got {max_unread} instead."
+        )
+    return goal.strip()
+
+
+def _draw(n_texts: int, sample: int | None, seed: int) -> list[int]:
+    """Rows to read, in the order of the corpus."""
+    if sample is None or sample >= n_texts:
+        return list(range(n_texts))
+    return sorted(np.random.default_rng(seed).choice(n_texts, size=sample, replace=False).tolist())
+
+
+def _cut(text: str, tokens: int, keep: str) -> str:
+    """The start or the end of a text, whole words, of about `tokens` tokens."""
+    budget = tokens * _CHARACTERS_PER_TOKEN
+    if len(text) <= budget:
+        return text
+    return text[:budget].rsplit(None, 1)[0] if keep == "start" else text[-budget:].split(None, 1)[-1]
+
+
+def _check_unread(
+    unread: Sequence[str], stats: Mapping[str, Any], n_texts: int, most: float, cache: Path | None
+) -> None:
+    if stats["n_unparsed"] > most * n_texts:
+        where = f" All replies are in {cache}." if cache else ""
+        raise LLMError(
+            f"{stats['n_unparsed']} of {n_texts} replies of {stats['proposer']} could not be read, more than the "
+            f"{most:.0%} allowed; the last one begins {unread[-1][:80]!r}.{where} Try a larger model."
+        )
+
+
+def _assemble(
+    corpus: Corpus,
+    rows: Sequence[int],
+    answers: Sequence[Answer | None],
+    encoder: Encoder,
+    merge: float,
+    stats: dict[str, Any],
+) -> Proposals:
+    """One vocabulary for all answers, with quotes checked against the texts."""
+    counts: Counter[str] = Counter()
+    for answer in answers:
+        counts.update({normalise(name) for name, _ in (answer.properties if answer else ())})
+    counts.pop("", None)
+    if not counts:
+        raise InputError(
+            f"No property was found for any of the {len(rows)} texts, so there is nothing to link."
+        )
+    stands_for = merge_near_duplicates(list(counts), list(counts.values()), encoder, threshold=merge)
+    pairs: dict[tuple[int, str], str | None] = {}
+    forms: dict[str, Counter[str]] = {}
+    n_dropped = 0
+    for row, answer in zip(rows, answers, strict=True):
+        for said, quote in answer.properties if answer else ():
+            name = stands_for.get(normalise(said))
+            if name is None:
+                continue
+            forms.setdefault(name, Counter())[normalise(said)] += 1
+            exact = _find_quote(quote, corpus.texts[row])
+            n_dropped += bool(quote.strip()) and exact is None
+            pairs[row, name] = pairs.get((row, name)) or exact
+    frequency = Counter(name for _, name in pairs)
+    names = sorted(frequency, key=lambda name: (-frequency[name], name))
+    index = {name: i for i, name in enumerate(names)}
+    covered = {row for row, _ in pairs}
+    stats |= {
+        "n_properties": len(names),
+        "n_merged": len(counts) - len(names),
+        "n_pairs": len(pairs),
+        "coverage": len(covered) / len(corpus),
+        "n_quotes": sum(quote is not None for quote in pairs.values()),
+        "n_quotes_dropped": n_dropped,
+    }
+    return Proposals(
+        tuple(names),
+        np.array([row for row, _ in pairs], dtype=np.int32),
+        np.array([index[name] for _, name in pairs], dtype=np.int32),
+        tuple(pairs.values()),
+        tuple(tuple(form for form, _ in forms[name].most_common()) for name in names),
+        {row: a.analysis for row, a in zip(rows, answers, strict=True) if a and a.analysis},
+        stats,
+    )
+
+
+def _find_quote(quote: str, text: str) -> str | None:
+    """The words of the text that a quote copies, up to white space and case; None when it does not."""
+    words = quote.strip().strip("\"'“”").split()
+    if not words:
+        return None
+    pattern = r"\s+".join(re.escape(word) for word in words)
+    found = re.search(pattern, text) or re.search(pattern, text, re.IGNORECASE)
+    return found.group() if found else None

@@ -1,0 +1,73 @@
+"""One spelling for every property: normal forms, and near-duplicates merged by embedding."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from goalspace.encoders.protocol import Encoder
+
+# cosine from which two properties are one; the offline and the recorded vocabularies were read at this level
+MERGE = 0.93
+LONGEST = 120  # characters
+
+_EDGES = " \t\n\r.,;:!?-–—*•·\"'`“”‘’«»()[]{}"
+_NEGATION = re.compile(
+    r"\b(no|not|non|never|without|lack|lacks|lacking|un\w+|in\w+able|dis\w+|anti\w*)\b|n't\b"
+)
+_NUMBER = re.compile(r"\d+")
+
+
+def normalise(name: str) -> str:
+    """Fold case, width, white space and outer punctuation; "" when nothing is left or it is no short phrase."""
+    folded = " ".join(unicodedata.normalize("NFKC", name).casefold().split()).strip(_EDGES)
+    return folded if len(folded) <= LONGEST else ""
+
+
+def merge_near_duplicates(
+    names: Sequence[str], counts: Sequence[int], encoder: Encoder, *, threshold: float = MERGE
+) -> dict[str, str]:
+    """Map every property to the one that stands for it.
+
+    Properties are visited from the most to the least frequent; each joins the most similar earlier one whose
+    cosine reaches `threshold`, unless the two differ in a number or in a negation ("rhymed", "unrhymed"), which
+    sentence encoders hardly see.
+
+    Parameters
+    ----------
+    names
+        Distinct normalised properties.
+    counts
+        Texts that each was proposed for.
+    encoder
+        Its cosine is the similarity.
+    threshold
+        Above 1, nothing is merged.
+    """
+    if threshold > 1 or len(names) < 2:
+        return {name: name for name in names}
+    order = sorted(range(len(names)), key=lambda i: (-counts[i], names[i]))
+    ordered = [names[i] for i in order]
+    vectors = encoder.encode(ordered)
+    marks = [_marks(name) for name in ordered]
+    stands_for = np.arange(len(ordered))
+    for start in range(0, len(ordered), 1024):
+        block = vectors[start : start + 1024] @ vectors[: start + 1024].T
+        for row, column in zip(*np.nonzero(block >= threshold), strict=True):
+            later = start + row
+            # of several earlier ones the most similar; only those that stand for themselves
+            if column >= later or stands_for[column] != column or marks[column] != marks[later]:
+                continue
+            current = stands_for[later]
+            if current == later or block[row, column] > block[row, current]:
+                stands_for[later] = column
+    return {name: ordered[stands_for[i]] for i, name in enumerate(ordered)}
+
+
+def _marks(name: str) -> tuple[Counter[str], int]:
+    """The numbers and the number of negations in a property."""
+    return Counter(_NUMBER.findall(name)), len(_NEGATION.findall(name))

@@ -1,0 +1,73 @@
+"""A run → one plain dict → terminal, Markdown, self-contained HTML."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from goalspace.files import write_atomic
+from goalspace.pages import templates
+from goalspace.reports import crosstabs, page_columns
+from goalspace.reports.summary import summarise
+from goalspace.reports.view import View
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from goalspace.run.folder import Run
+
+
+def report(run: Run, *, path: str | Path | None = None) -> Path:
+    """Write report.html and report.md.
+
+    Parameters
+    ----------
+    run
+        A finished run.
+    path
+        Where the HTML goes; the Markdown goes beside it with the suffix .md. By default `report.html` in the
+        run folder.
+
+    Returns
+    -------
+    Path
+        The HTML file.
+    """
+    target = Path(path) if path is not None else Path(run.path) / "report.html"
+    summary = summarise(run)
+    write_atomic(target.with_suffix(".md"), render_markdown(summary))
+    write_atomic(target, render_html(run, summary))
+    return target
+
+
+def render_html(run: Run, summary: dict[str, Any] | None = None) -> str:
+    """Return the run as one HTML page that asks the network for nothing and runs no script but its own.
+
+    Of more than 5,000 texts, or 6 million characters, a sample is in it, and the page says so.
+    """
+    from goalspace.reports import inline
+
+    columns = page_columns.read_columns(run.corpus.metadata)
+    left_out = tuple(page_columns.left_out(run.corpus.metadata, columns))
+    view = View(run, summary or summarise(run), columns, np.zeros(0, dtype=np.int32), left_out)
+    return inline.render(replace(view, rows=inline.sample(view)))
+
+
+def render_markdown(summary: dict[str, Any]) -> str:
+    """Return the report in short as Markdown."""
+    text = (
+        templates.environment(html=False)
+        .get_template("report.md.j2")
+        .render(s=summary, min_residual=crosstabs.MIN_RESIDUAL, min_texts=crosstabs.MIN_CELL_TEXTS)
+    )
+    return text.strip() + "\n"
+
+
+def render_terminal(summary: dict[str, Any], *, path: str | Path | None = None) -> RenderableType:
+    """Return the summary for rich to print in 80 columns or more; `path` says where the report is."""
+    from goalspace.reports import terminal  # here, because rich is slow to import
+
+    return terminal.render(summary, path=path)

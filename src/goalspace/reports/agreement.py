@@ -1,0 +1,138 @@
+"""Two runs over the same texts: which factors agree, and which texts move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from goalspace.errors import GoalspaceError
+from goalspace.reports.view import View, correlate
+from goalspace.run.folder import Run
+from goalspace.run.record import STAGES
+from goalspace.text import to_line
+
+if TYPE_CHECKING:
+    from goalspace.corpus import Corpus
+
+
+MOST_MOVED = 200
+_MOSTLY = 0.5  # of the texts of the smaller run, how many must be common
+_ALIKE = 0.3  # correlation of scores below which two factors are no match
+_MOST_RUNS = 50  # folders that are looked at
+
+
+def siblings(run: Run) -> dict[str, Run]:
+    """Finished runs beside this one over mostly the same texts, by the name of their folder."""
+    found: dict[str, Run] = {}
+    folder = run.path.resolve()
+    beside = [path for path in sorted(folder.parent.iterdir()) if (path / "run.json").is_file()]
+    for path in beside[:_MOST_RUNS]:
+        if path == folder or path.is_symlink():
+            continue
+        try:
+            other = Run.open(path)
+            finished = set(STAGES) <= set(other.record["stages"]) and not other.stale()
+        except (GoalspaceError, KeyError, TypeError, OSError):
+            continue  # a folder that is no run of ours must not keep this one from opening
+        if finished and _may_share(run, other):
+            found[path.name] = other
+    return found
+
+
+def _may_share(run: Run, other: Run) -> bool:
+    """Whether most texts are common; where the digest is the same, without reading the other's."""
+    mine, theirs = (r.record["stages"]["corpus"] for r in (run, other))
+    if mine["digest"] == theirs["digest"]:
+        return True
+    sizes = [int(stage["result"].get("n_texts", 0)) for stage in (mine, theirs)]
+    if min(sizes) < _MOSTLY * max(sizes):
+        return False
+    try:
+        return len(_common(run.corpus, other.corpus)[0]) >= _MOSTLY * min(sizes)
+    except (GoalspaceError, OSError):
+        return False
+
+
+def _common(mine: Corpus, theirs: Corpus) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the texts that both have, in the order of the first."""
+    place = {text: row for row, text in enumerate(theirs.texts)}
+    pairs = [(row, place[text]) for row, text in enumerate(mine.texts) if text in place]
+    rows = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return rows[:, 0], rows[:, 1]
+
+
+def about(run: Run) -> dict[str, Any]:
+    """A run as `Run` of web/src/contract.ts."""
+    n_factors = run.record["stages"]["factor"]["result"].get("n_factors", 0)
+    return {
+        "name": to_line(run.path.name, 80),
+        "goal": to_line(run.goal, 400),
+        "n_factors": int(n_factors),
+        "created": str(run.record.get("created", "")),
+    }
+
+
+def agreement(view: View, other: Run) -> dict[str, Any]:
+    """Set two runs side by side, as `Agreement` of web/src/contract.ts.
+
+    Factors that are not hidden are matched one to one so that the sum of r is largest (Hungarian method), as far as r is
+    0.3 or more; a text has moved when the other run's dominant factor is not the match of its own. The adjusted Rand
+    index compares the dominant factors.
+    """
+    from scipy.optimize import linear_sum_assignment
+    from sklearn.metrics import adjusted_rand_score
+
+    mine, theirs = view.factors, other.factors
+    rows, others = _common(view.run.corpus, other.corpus)
+    r = correlate(mine.scores[rows], theirs.scores[others])
+    dominant, elsewhere = mine.dominant[rows], theirs.dominant[others]
+    overlap = _overlap(dominant, elsewhere, mine.dim, theirs.dim)
+    pairs = linear_sum_assignment(-r[np.ix_(mine.shown, theirs.shown)])
+    matched = {
+        mine.shown[i]: theirs.shown[j]
+        for i, j in zip(*pairs, strict=True)
+        if r[mine.shown[i], theirs.shown[j]] >= _ALIKE
+    }
+    moved = _moved(dominant, elsewhere, matched)
+    shares = np.bincount(theirs.dominant[theirs.dominant >= 0], minlength=theirs.dim) / len(theirs.dominant)
+    both = (dominant >= 0) & (elsewhere >= 0)
+    order = sorted(matched, key=lambda k: -r[k, matched[k]])
+    return {
+        "run": about(other),
+        "n_common": len(rows),
+        "factors": [
+            {"name": to_line(name, 160), "share": float(shares[k])} for k, name in enumerate(theirs.names)
+        ],
+        "r": np.round(r, 3).tolist(),
+        "overlap": overlap.tolist(),
+        "ari": float(adjusted_rand_score(dominant[both], elsewhere[both])) if both.any() else 0.0,
+        "matches": [
+            {"factor": k, "other": matched[k], "r": round(float(r[k, matched[k]]), 3)} for k in order
+        ],
+        "moved": [
+            {
+                "row": int(rows[i]),
+                "id": to_line(str(view.run.corpus.ids[rows[i]]), 60),
+                "text": to_line(view.run.corpus.texts[rows[i]], 160),
+                "from": int(dominant[i]),
+                "to": int(elsewhere[i]),
+            }
+            for i in moved[:MOST_MOVED]
+        ],
+        "n_moved": len(moved),
+    }
+
+
+def _overlap(dominant: np.ndarray, elsewhere: np.ndarray, n_mine: int, n_theirs: int) -> np.ndarray:
+    both = (dominant >= 0) & (elsewhere >= 0)
+    flat = dominant[both].astype(np.int64) * n_theirs + elsewhere[both]
+    return np.bincount(flat, minlength=n_mine * n_theirs).reshape(n_mine, n_theirs)
+
+
+def _moved(dominant: np.ndarray, elsewhere: np.ndarray, matched: Mapping[int, int]) -> np.ndarray:
+    """Texts whose factor has a match that is not theirs in the other run."""
+    expected = np.array([matched.get(k, -2) for k in range(int(dominant.max(initial=-1)) + 1)] + [-2])
+    own = expected[dominant]
+    return np.flatnonzero((own >= 0) & (elsewhere >= 0) & (own != elsewhere))

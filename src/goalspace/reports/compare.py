@@ -1,0 +1,279 @@
+"""Factors against a metadata column: shares, mean scores, and differences tested over all factors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from goalspace.errors import InputError
+from goalspace.reports.page_columns import PageColumn
+from goalspace.reports.view import View
+from goalspace.text import format_number, format_percent, isolate, plural
+
+_FEWEST = 2  # texts of a group that is tested; web/src/statistics.ts says so too
+_QUARTERS = 4  # groups that numbers are cut into
+_DIGITS = 3  # of a cut between numbers, or as many as the cuts need to differ
+_MOST_DIGITS = 9  # that float32 has
+_YEARS = (1000, 2999)
+_CLEAR = 0.05  # corrected p below which a difference is called one
+_LEVEL = 1.959964  # of the normal distribution, for intervals of 95 %
+
+
+def compare(view: View, position: int, *, a: int | None = None, b: int | None = None) -> dict[str, Any]:
+    """Compare the groups of a column, or two of them, as `Comparison` of web/src/contract.ts.
+
+    All groups: one-way analysis of variance per factor (Welch 1951, which asks for no equal variances); the effect
+    is epsilon squared, the share of the variance between groups without what chance alone gives (Kelley 1935). Two
+    groups: Welch's t test; the effect is Cohen's d with its large-sample interval (Hedges & Olkin 1985). Values of p
+    are corrected over the factors (Benjamini & Hochberg 1995). Hidden factors are neither tested nor counted there.
+
+    Parameters
+    ----------
+    view
+        The run.
+    position
+        Of the column.
+    a, b
+        Two of its groups; both or neither.
+
+    Raises
+    ------
+    InputError
+        If only one group is given, or both are the same.
+    """
+    if (a is None) != (b is None) or (a is not None and a == b):
+        raise InputError("Name two different groups, 'a' and 'b', or none.")
+    column = view.columns[position]
+    names, codes = groups(column)
+    known = codes >= 0
+    scores = view.factors.scores[known].astype(np.float64)
+    codes = codes[known]
+    dominant = view.factors.dominant[known]
+    n = np.bincount(codes, minlength=len(names))
+    means, variances = _moments(scores, codes, n)
+    if a is not None and b is not None:
+        if not (0 <= a < len(names) and 0 <= b < len(names)):
+            raise InputError(f"'a' and 'b' must be groups, from 0 to {len(names) - 1}.")
+        tests, pair = _two(view, column.name, names, n, means, variances, a, b)
+    else:
+        tests, pair = _all(view, column.name, names, scores, n, means, variances), None
+    return {
+        "column": position,
+        "groups": [
+            {"name": name, "n": int(n[g]), "range": _range(column, codes == g, known)}
+            for g, name in enumerate(names)
+        ],
+        "shares": _filled(_shares(dominant, codes, n, view.factors.dim), n, 5),
+        "means": _filled(means.T, n, 4),
+        "tests": tests,
+        "pair": pair,
+    }
+
+
+def groups(column: PageColumn) -> tuple[list[str], np.ndarray]:
+    """Names of the groups and the group of every text, -1 where missing; numbers are cut at their quarters.
+
+    Of numbers that are mostly one, such as amounts of 0, the quarters are all the same: it is a group beside what is
+    less and what is more.
+    """
+    if column.kind != "number":
+        return list(column.labels), column.values.astype(np.int64)
+    known = np.isfinite(column.values)
+    numbers = column.values[known]
+    distinct, counts = np.unique(numbers, return_counts=True)
+    most = int(counts.argmax())
+    names, own = (
+        _beside(distinct, most, numbers) if 2 * counts[most] > len(numbers) else _cut(distinct, numbers)
+    )
+    codes = np.full(len(known), -1, dtype=np.int64)
+    codes[known] = own
+    return names, codes
+
+
+def _beside(distinct: np.ndarray, at: int, numbers: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """One value, what is less and what is more, as far as there is any."""
+    near = distinct[max(at - 1, 0) : at + 2]
+    told = _written(near, distinct)[min(at, 1)]
+    names = {-1: f"less than {told}", 0: told, 1: f"more than {told}"}
+    sides, codes = np.unique(np.sign(numbers - distinct[at]), return_inverse=True)
+    return [names[int(side)] for side in sides], codes
+
+
+def _cut(distinct: np.ndarray, numbers: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Groups between values that are there, so that none is empty."""
+    ends = np.unique(np.quantile(numbers, np.arange(1, _QUARTERS) / _QUARTERS, method="lower"))
+    ends = np.append(ends[ends < distinct[-1]], distinct[-1])
+    told = _written(ends, distinct)
+    names = [f"up to {told[0]}", *(f"{low} to {high}" for low, high in pairwise(told))]
+    return names, np.searchsorted(ends, numbers, side="left")
+
+
+def _written(values: np.ndarray, distinct: np.ndarray) -> list[str]:
+    """Some of a column's values in as many digits as they need to differ; years without a comma."""
+    if not np.mod(distinct, 1).any():
+        years = _YEARS[0] <= distinct[0] and distinct[-1] <= _YEARS[1]
+        return [f"{value:.0f}" if years else f"{value:,.0f}" for value in values.tolist()]
+    for digits in range(_DIGITS, _MOST_DIGITS + 1):
+        told = [format_number(value, digits) for value in values.tolist()]
+        if len(set(told)) == len(told):
+            break
+    return told
+
+
+def _range(column: PageColumn, members: np.ndarray, known: np.ndarray) -> list[float] | None:
+    """The least and the greatest number of a group, for pages that cut no quarters themselves."""
+    if column.kind != "number":
+        return None
+    own = column.values[known][members]
+    return [float(own.min()), float(own.max())]
+
+
+def _moments(scores: np.ndarray, codes: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and unbiased variance of every group and factor (n_groups, n_factors); 0 where there are no texts."""
+    means, variances = np.zeros((2, len(n), scores.shape[1]))
+    for group in np.flatnonzero(n):
+        own = scores[codes == group]
+        means[group] = own.mean(axis=0)
+        variances[group] = own.var(axis=0, ddof=1) if len(own) > 1 else 0
+    return means, variances
+
+
+def _shares(dominant: np.ndarray, codes: np.ndarray, n: np.ndarray, n_factors: int) -> np.ndarray:
+    described = dominant >= 0
+    flat = dominant[described].astype(np.int64) * len(n) + codes[described]
+    table = np.bincount(flat, minlength=n_factors * len(n)).reshape(n_factors, len(n))
+    return np.asarray(table / np.maximum(n, 1))
+
+
+def _filled(table: np.ndarray, n: np.ndarray, digits: int) -> list[list[float | None]]:
+    """A table of factors by groups as lists, None for a group that has no texts."""
+    return [
+        [round(float(value), digits) if count else None for value, count in zip(row, n, strict=True)]
+        for row in table
+    ]
+
+
+def _all(
+    view: View,
+    column: str,
+    names: Sequence[str],
+    scores: np.ndarray,
+    n: np.ndarray,
+    means: np.ndarray,
+    variances: np.ndarray,
+) -> list[dict[str, Any]]:
+    tested = np.flatnonzero(n >= _FEWEST)
+    if len(tested) < 2:
+        return []
+    p = _welch_anova(n[tested], means[tested], variances[tested])
+    effect = _epsilon_squared(n[tested], means[tested], variances[tested])
+    q = _corrected(p, view.factors.hidden)
+    found = []
+    for k in np.flatnonzero(np.isfinite(q)).tolist():
+        best = tested[int(means[tested, k].argmax())]
+        worst = tested[int(means[tested, k].argmin())]
+        name = f"“{isolate(view.told['factors'][k]['name'])}”"
+        if q[k] < _CLEAR:
+            said = (
+                f"{name} differs by {isolate(column)}: highest where it is {isolate(names[best])}, lowest where it "
+                f"is {isolate(names[worst])}. The groups account for {format_percent(float(effect[k]))} of its variance."
+            )
+        else:
+            said = f"{name} does not differ clearly by {isolate(column)}."
+        found.append(
+            {
+                "factor": k,
+                "effect": round(float(effect[k]), 5),
+                "measure": "epsilon²",
+                "p": float(p[k]),
+                "q": float(q[k]),
+                "sentence": said,
+            }
+        )
+    return found
+
+
+def _welch_anova(n: np.ndarray, means: np.ndarray, variances: np.ndarray) -> np.ndarray:
+    """The p value of Welch's one-way test per factor; 1 where no group varies and none differs."""
+    from scipy.stats import f
+
+    size = n[:, None].astype(np.float64)
+    weight = size / np.maximum(variances, 1e-12)
+    total = weight.sum(axis=0)
+    grand = (weight * means).sum(axis=0) / total
+    count = len(n)
+    between = (weight * (means - grand) ** 2).sum(axis=0) / (count - 1)
+    slack = ((1 - weight / total) ** 2 / (size - 1)).sum(axis=0)
+    statistic = between / (1 + 2 * (count - 2) / (count**2 - 1) * slack)
+    freedom = (count**2 - 1) / (3 * np.maximum(slack, 1e-12))
+    return np.asarray(f.sf(statistic, count - 1, freedom))
+
+
+def _epsilon_squared(n: np.ndarray, means: np.ndarray, variances: np.ndarray) -> np.ndarray:
+    size = n[:, None].astype(np.float64)
+    grand = (size * means).sum(axis=0) / size.sum()
+    between = (size * (means - grand) ** 2).sum(axis=0)
+    within = ((size - 1) * variances).sum(axis=0)
+    freedom = n.sum() - len(n)
+    chance = (len(n) - 1) * within / max(freedom, 1)
+    effect: np.ndarray = np.clip((between - chance) / np.maximum(between + within, 1e-12), 0, 1)
+    return effect
+
+
+def _two(
+    view: View,
+    column: str,
+    names: Sequence[str],
+    n: np.ndarray,
+    means: np.ndarray,
+    variances: np.ndarray,
+    a: int,
+    b: int,
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Welch's t tests of a against b, and Cohen's d: positive where the factor is stronger in a."""
+    from scipy.stats import t
+
+    for group in (a, b):
+        if n[group] < _FEWEST:
+            raise InputError(
+                f"The group {names[group]} has {plural(int(n[group]), 'text')}: too few to test a difference."
+            )
+    n_a, n_b = float(n[a]), float(n[b])
+    difference = means[a] - means[b]
+    share_a, share_b = variances[a] / n_a, variances[b] / n_b
+    error = np.sqrt(np.maximum(share_a + share_b, 1e-18))
+    freedom = error**4 / np.maximum(share_a**2 / (n_a - 1) + share_b**2 / (n_b - 1), 1e-36)
+    p = 2 * t.sf(np.abs(difference / error), np.maximum(freedom, 1))
+    q = _corrected(p, view.factors.hidden)
+    pooled = ((n_a - 1) * variances[a] + (n_b - 1) * variances[b]) / (n_a + n_b - 2)
+    d = difference / np.sqrt(np.maximum(pooled, 1e-12))
+    spread = _LEVEL * np.sqrt((n_a + n_b) / (n_a * n_b) + d**2 / (2 * (n_a + n_b)))
+    tests, pairs = [], []
+    for k in np.flatnonzero(np.isfinite(q)).tolist():
+        name = f"“{isolate(view.told['factors'][k]['name'])}”"
+        if q[k] < _CLEAR:
+            more, less = (isolate(names[group]) for group in ((a, b) if d[k] > 0 else (b, a)))
+            said = (
+                f"{name} is stronger where {isolate(column)} is {more} than where it is {less}, by "
+                f"{abs(d[k]):.2f} standard deviations."
+            )
+        else:
+            said = f"{name} does not differ clearly between {isolate(names[a])} and {isolate(names[b])}."
+        numbers = {"factor": k, "effect": round(float(d[k]), 4), "p": float(p[k]), "q": float(q[k])}
+        tests.append({**numbers, "measure": "Cohen's d", "sentence": said})
+        low, high = float(d[k] - spread[k]), float(d[k] + spread[k])
+        pairs.append({**numbers, "low": round(low, 4), "high": round(high, 4)})
+    return tests, {"a": a, "b": b, "tests": pairs}
+
+
+def _corrected(p: np.ndarray, hidden: Sequence[int]) -> np.ndarray:
+    """The p values corrected over the factors that are shown; NaN for those that are hidden."""
+    from scipy.stats import false_discovery_control
+
+    shown = np.setdiff1d(np.arange(len(p)), hidden)
+    q = np.full(len(p), np.nan)
+    q[shown] = false_discovery_control(np.nan_to_num(p[shown], nan=1.0).clip(0, 1))
+    return q

@@ -1,0 +1,103 @@
+"""The run inside report.html: the explorer's page with the data in it, for file:// and without a network."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from typing import Any
+
+import numpy as np
+
+from goalspace.pages import templates
+from goalspace.reports import view as answers
+from goalspace.reports.compare import compare
+from goalspace.reports.view import View
+from goalspace.reports.why import nearest, why
+from goalspace.text import display_names, to_line
+
+MOST_TEXTS = 5_000  # texts that are inlined; of more, a sample
+MOST_CHARACTERS = 6_000_000  # of texts; their metadata are bounded by the number of columns and _METADATA
+LONGEST = 4_000  # characters of one text
+_FACTORS, _PROPERTIES = 6, 8  # reasons of one text
+_METADATA = 200  # characters of a value
+
+
+def sample(view: View) -> np.ndarray:
+    """Rows of the texts that are inlined: those with evidence first, then others at random, as far as they fit."""
+    corpus = view.run.corpus
+    shown = [item["row"] for card in view.told["factors"] for item in card["evidence"]]
+    others = np.random.default_rng(0).permutation(len(corpus)).tolist()
+    rows = list(dict.fromkeys([*shown, *others]))[:MOST_TEXTS]
+    lengths = np.cumsum([min(len(corpus.texts[row]), LONGEST) for row in rows])
+    kept = int(np.searchsorted(lengths, MOST_CHARACTERS, side="right"))
+    return np.sort(np.array(rows[:kept], dtype=np.int32))
+
+
+def render(view: View) -> str:
+    """Return the page as one file.
+
+    Parameters
+    ----------
+    view
+        The run; its rows are what `sample` gives.
+    """
+    style, script = (templates.built(f"app.{kind}").strip() for kind in ("css", "js"))
+    policy = (
+        f"default-src 'none'; style-src '{templates.source_hash(style)}'; "
+        f"script-src '{templates.source_hash(script)}'; img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+    return templates.fill(
+        templates.built("report.html"),
+        csp=policy,
+        title=html.escape(f"{view.told['goal']} – goalspace"),
+        style=style,
+        data=inline_json(inlined(view)),
+        script=script,
+    )
+
+
+def inlined(view: View) -> dict[str, Any]:
+    """The data of the page, as `Inlined` of web/src/contract.ts."""
+    able = {"edit": False, "meaning": False, "fullTexts": False, "compareRuns": False}
+    scores = np.clip(np.rint(view.factors.scores[view.rows].T * 1000), -32_000, 32_000).astype("<i2")
+    return {
+        "summary": answers.summary(view, able=able, cut=LONGEST),
+        "map": _base64(answers.map_bytes(view)),
+        "scores": _base64(np.ascontiguousarray(scores).tobytes()),
+        "columns": [_base64(answers.column_bytes(view, at, number="<f8")) for at in range(len(view.columns))],
+        "layer": answers.layer(view),
+        "texts": _texts(view),
+        "metadata": [[shown, name] for name, shown in display_names(view.run.corpus.metadata).items()],
+        "comparisons": [compare(view, at) for at in range(len(view.columns))],
+        "agreements": [],
+    }
+
+
+def _texts(view: View) -> list[dict[str, Any]]:
+    told = [
+        why(view, row, longest=LONGEST, n_factors=_FACTORS, n_properties=_PROPERTIES)
+        for row in view.rows.tolist()
+    ]
+    places = view.places[view.rows]
+    for at, item in enumerate(told):  # by row: the page has the texts
+        item["near"] = [(int(view.rows[other]), r) for other, r in nearest(places, at)]
+    metadata = view.run.corpus.metadata
+    for name, shown in display_names(metadata).items():
+        values = metadata[name]
+        for item in told:
+            value = values[item["row"]]
+            if value is not None:
+                item["metadata"][shown] = to_line(str(value), _METADATA)
+    return told
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def inline_json(value: Any) -> str:
+    """Return JSON in which no text can end or open an HTML element or comment."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,0 +1,138 @@
+"""Metadata columns as the page of a run shows them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from goalspace.reports import columns
+from goalspace.reports.columns import why_not
+from goalspace.tables.columns import named_like_ids, snake
+from goalspace.text import display_names
+
+_TIME_NAME = re.compile(r"(^|_)(date|time|timestamp|datetime|day|created|updated|posted|received)(_|$)")
+_SECONDS = (1e8, 4.2e9)  # from 1973 to 2103
+
+
+@dataclass(frozen=True)
+class PageColumn:
+    """A metadata column by which texts can be coloured, filtered and compared.
+
+    Attributes
+    ----------
+    name
+        As it is shown.
+    kind
+        "category", "number" or "time".
+    labels
+        What the codes mean; empty for numbers.
+    values
+        (n_texts,) int16 codes, -1 missing; or float64, NaN missing.
+    source
+        The name of the column in the corpus.
+    has_rest
+        Whether the last label is that of all values too rare for one of their own.
+    """
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    values: np.ndarray
+    source: str
+    has_rest: bool = False
+
+    def told(self, row: int) -> str | None:
+        """The value of a text in words; None where it is missing."""
+        value = self.values[row]
+        if self.kind == "number":
+            return None if math.isnan(value) else _number_told(float(value))
+        return self.labels[value] if value >= 0 else None
+
+    def about(self) -> dict[str, Any]:
+        """The column as `Column` of web/src/contract.ts."""
+        known = self.values[np.isfinite(self.values)] if self.kind == "number" else self.values[:0]
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "values": list(self.labels),
+            "rest": len(self.labels) - 1 if self.has_rest else None,
+            "low": float(known.min()) if len(known) else None,
+            "high": float(known.max()) if len(known) else None,
+        }
+
+
+def _number_told(value: float) -> str:
+    """A number with all its digits, so that a reader who filters by it finds its text."""
+    if value.is_integer() and 1e7 <= abs(value) < 1e15:
+        return f"{value:,.0f}"
+    return f"{value:.15g}"
+
+
+def read_columns(metadata: Mapping[str, Sequence[Any]]) -> tuple[PageColumn, ...]:
+    """Columns of groups or periods (see `_report_tables`), and columns of numbers that are no ids."""
+    found = []
+    shown = display_names(metadata)
+    identifiers = set(named_like_ids(str(name) for name in metadata))
+    for name in metadata:
+        values = metadata[name]
+        groups = columns.read_column(str(name), _dated(str(name), values))
+        if groups is not None:
+            kind = "category" if groups.unit is None else "time"
+            codes = groups.codes.astype(np.int16)
+            found.append(PageColumn(shown[str(name)], kind, groups.labels, codes, str(name), groups.has_rest))
+        elif str(name) not in identifiers:
+            numbers = _numbers(values)
+            if numbers is not None:
+                found.append(PageColumn(shown[str(name)], "number", (), numbers, str(name)))
+    return tuple(found)
+
+
+def left_out(metadata: Mapping[str, Sequence[Any]], columns: Sequence[PageColumn]) -> list[tuple[str, str]]:
+    """The columns that the pages do not compare by, and why."""
+    compared = {column.source for column in columns}
+    return [
+        (shown, why_not(name, metadata[name]))
+        for name, shown in display_names(metadata).items()
+        if name not in compared
+    ]
+
+
+def _dated(name: str, values: Sequence[Any]) -> Sequence[Any]:
+    """The values, as dates where the column is named so and holds the milliseconds or seconds since 1970."""
+    numbers = [value for value in values if value is not None and value == value]
+    if not numbers or not _TIME_NAME.search(snake(name)):
+        return values
+    if not all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in numbers):
+        return values
+    scale = 1000.0 if min(numbers) > _SECONDS[1] else 1.0
+    if not all(_SECONDS[0] <= value / scale <= _SECONDS[1] for value in numbers):
+        return values
+    return [
+        datetime.fromtimestamp(value / scale, UTC).date().isoformat()
+        if value is not None and value == value
+        else None
+        for value in values
+    ]
+
+
+def _numbers(values: Sequence[Any]) -> np.ndarray | None:
+    """The values, NaN where missing; None when one is no number or they do not differ."""
+    numbers = np.full(len(values), np.nan, dtype=np.float64)
+    for row, value in enumerate(values):
+        text = columns.as_text(value)
+        if text is None:
+            continue
+        try:
+            number = float(text)
+        except ValueError:
+            return None
+        if abs(number) < 3e38:  # what the map's float32 can hold
+            numbers[row] = number
+    known = numbers[np.isfinite(numbers)]
+    return numbers if len(known) and known.min() < known.max() else None

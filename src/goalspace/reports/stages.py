@@ -1,0 +1,244 @@
+"""A run's record told in sentences: what each stage did, how well, and with which settings."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from goalspace.text import format_percent, join_clauses, plural, to_line
+
+_TITLES = {
+    "corpus": "Texts",
+    "propose": "Properties",
+    "link": "Links",
+    "factor": "Factors",
+    "label": "Labels",
+    "arrange": "Map",
+}
+_RECIPES = {
+    "untrained": "the {encoder} encoder as it is",
+    "full": "the {encoder} encoder itself trained further",
+}
+# blocks of features that a text tower may read, see _towers.py
+_FEATURES = {
+    "sentence": "the {encoder} encoder's vectors",
+    "surface": "features of form (length, punctuation, capitals)",
+    "lexical": "character n-grams",
+}
+# what else stands in the name of a recipe, see _towers.py
+_REMARKS = {
+    "whitened properties": "with what the properties have in common taken out",
+    "beside the encoder": "beside the encoder as it is",
+}
+_MANY_FOREIGN = 0.2  # of the texts; lists and headlines in English are told apart less surely
+_SECRET = re.compile(r"(^|_)(api_?key|key|token|secret|password|authorization)$", re.IGNORECASE)
+_LOCAL_PATH = re.compile(r"(\w{2,}:)?((?:/(?!/)|~|[A-Za-z]:[\\/]).*)", re.DOTALL)
+_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+def stages(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return one entry per finished stage: "stage", "title", "line" (what it did), "seconds"."""
+    tell = {
+        "corpus": _corpus,
+        "propose": _propose,
+        "link": _link,
+        "factor": _factor,
+        "label": _label,
+        "arrange": _arrange,
+    }
+    return [
+        {
+            "stage": name,
+            "title": _TITLES.get(name, name),
+            "line": to_line(tell[name](stage.get("result") or {})) if name in tell else "",
+            "seconds": _finite(stage.get("seconds")),
+        }
+        for name, stage in record.get("stages", {}).items()
+    ]
+
+
+def _corpus(result: Mapping[str, Any]) -> str:
+    duplicates, empty = result.get("n_duplicates", 0), result.get("n_empty", 0)
+    return join_clauses(
+        [
+            f"{plural(result.get('n_read', 0), 'row')} read, "
+            f"{plural(result.get('n_texts', 0), 'different text')}",
+            f"{plural(duplicates, 'exact duplicate')} folded" if duplicates else "no exact duplicates",
+            f"{plural(empty, 'empty row')} left out" if empty else "",
+        ]
+    )
+
+
+def _propose(result: Mapping[str, Any]) -> str:
+    coverage = _finite(result.get("coverage"))
+    quotes, dropped = result.get("n_quotes") or 0, result.get("n_quotes_dropped") or 0
+    unparsed, cut = result.get("n_unparsed", 0), result.get("n_cut", 0)
+    return join_clauses(
+        [
+            f"proposer {result.get('proposer', 'unknown')}",
+            f"{plural(result.get('n_properties', 0), 'property', 'properties')}, "
+            f"proposed {plural(result.get('n_pairs', 0), 'time')}",
+            f"{format_percent(coverage)} of the texts have at least one" if coverage is not None else "",
+            f"{plural(quotes or 0, 'quote')} kept, {dropped:,} dropped because the text does not contain them"
+            if quotes or dropped
+            else "",
+            f"{plural(cut, 'long text')} cut" if cut else "",
+            f"{plural(unparsed, 'reply', 'replies')} could not be read" if unparsed else "",
+        ]
+    )
+
+
+def _link(result: Mapping[str, Any]) -> str:
+    recipe, encoder = str(result.get("recipe", "")), result.get("encoder", "sentence")
+    recall, untrained = _finite(result.get("recall_at_10")), _finite(result.get("untrained_recall_at_10"))
+    return join_clauses(
+        [
+            _recipe(recipe).format(encoder=encoder),
+            f"held-out recall@10 {recall:.2f}"
+            + (f" (untrained {untrained:.2f})" if untrained is not None else "")
+            if recall is not None
+            else "",
+            "in the strongest 2% of the properties {:.2f} (untrained {:.2f})".format(*chosen_by)
+            if (chosen_by := _chosen_by(result))
+            else "",
+            _foreign(result),
+        ]
+    )
+
+
+def _foreign(result: Mapping[str, Any]) -> str:
+    """What is wrong with an encoder that knows English only, if many of the texts do not look it."""
+    share = _finite(result.get("share_foreign"))
+    if share is None or share < _MANY_FOREIGN:
+        return ""
+    return (
+        f"{format_percent(share)} of the texts do not look English, the one language that the encoder "
+        f"{result.get('encoder')} knows: choose another with --encoder"
+    )
+
+
+def _chosen_by(result: Mapping[str, Any]) -> tuple[float, float] | None:
+    """The recall that training raised, of trained links and of the untrained, where recall@10 does not show it."""
+    ten, many = _finite(result.get("recall_at_10")), _finite(result.get("recall_at_k"))
+    before_ten = _finite(result.get("untrained_recall_at_10"))
+    before_many = _finite(result.get("untrained_recall_at_k"))
+    if ten is None or many is None or before_ten is None or before_many is None:
+        return None
+    return (many, before_many) if ten <= before_ten and many > before_many else None
+
+
+def _recipe(recipe: str) -> str:
+    """What the text vectors are made of, in words."""
+    if recipe in _RECIPES:
+        return _RECIPES[recipe]
+    features, *remarks = recipe.split(", ")
+    told = " and ".join(_FEATURES.get(name, name) for name in features.split("+"))
+    return ", ".join([f"a head trained on {told}", *(_REMARKS.get(remark, remark) for remark in remarks)])
+
+
+def _factor(result: Mapping[str, Any]) -> str:
+    tc, unassigned = _finite(result.get("tc")), result.get("n_unassigned", 0)
+    layers = result.get("n_layers", 0)
+    return join_clauses(
+        [
+            plural(result.get("n_factors", 0), "factor"),
+            f"total correlation {tc:.1f} nats" if tc is not None else "",
+            f"{plural(unassigned, 'property', 'properties')} in no factor" if unassigned else "",
+            f"{plural(layers, 'layer')} of groups above them" if layers else "",
+        ]
+    )
+
+
+def _label(result: Mapping[str, Any]) -> str:
+    without, empty = result.get("n_without", 0), result.get("n_empty", 0)
+    return join_clauses(
+        [
+            f"{plural(result.get('n_texts', 0), 'instruction')} read, {plural(result.get('n_tasks', 0), 'task')}",
+            f"{plural(without, 'instruction')} without one" if without else "",
+            f"{plural(empty, 'row')} without an instruction left out" if empty else "",
+        ]
+    )
+
+
+def _arrange(result: Mapping[str, Any]) -> str:
+    n_factors = result.get("n_factors", 0)
+    return (
+        f"{plural(n_factors, 'task')} shown, rarer ones by group, and laid out by the vectors of the encoder "
+        f"{result.get('encoder', '')}"
+    )
+
+
+def quality(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the held-out measures of the links as "measures", and "sentences" that say how to read them.
+
+    Each measure has "name", "value" and "untrained" (None when unknown), both in [0, 1], and "chance"
+    (None for recall).
+    """
+    result = record.get("stages", {}).get("link", {}).get("result") or {}
+    recall, auc = _finite(result.get("recall_at_10")), _finite(result.get("auc"))
+    if recall is None and auc is None:
+        return {
+            "measures": [],
+            "sentences": ["There were too few texts to set some aside, so the links were not measured."],
+        }
+    heldout, trained = result.get("n_heldout"), result.get("recipe") != "untrained"
+    base_recall = _finite(result.get("untrained_recall_at_10"))
+    base_auc = _finite(result.get("untrained_auc"))
+    aside = f"{plural(heldout, 'text')}, each set aside once" if heldout else "texts set aside"
+    measures, sentences = [], []
+    if recall is not None:
+        measures.append({"name": "recall@10", "value": recall, "untrained": base_recall, "chance": None})
+        before = f" (untrained encoder: {format_percent(base_recall)})" if base_recall is not None else ""
+        sentences.append(
+            f"Recall@10: of the properties proposed for {aside}, {format_percent(recall)} are among the ten that "
+            f"the links rank highest{before}."
+        )
+    if chosen_by := _chosen_by(result):
+        after, before_it = map(format_percent, chosen_by)
+        sentences.append(
+            f"The links were chosen for another recall, in the strongest 2% of the properties: {after} of those "
+            f"proposed are there (untrained encoder: {before_it})."
+        )
+    if auc is not None:
+        measures.append({"name": "AUC", "value": auc, "untrained": base_auc, "chance": 0.5})
+        before = f" (untrained encoder: {format_percent(base_auc)})" if base_auc is not None else ""
+        sentences.append(
+            "AUC: given a property that was proposed for a text and one that was not, the links rank the "
+            f"right one higher {format_percent(auc)} of the time{before}; guessing would give 50%."
+        )
+    if not trained:
+        sentences.append(
+            "Training did not improve on the untrained encoder, so the untrained encoder is used."
+        )
+    return {"measures": measures, "sentences": sentences}
+
+
+def settings(record: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return every recorded argument as stage, name and value; folders and anything secret are left out."""
+    return [
+        {"stage": _TITLES.get(stage, stage), "name": to_line(str(name), 60), "value": _shareable(value)}
+        for stage, entry in record.get("stages", {}).items()
+        for name, value in (entry.get("arguments") or {}).items()
+        if not _SECRET.search(str(name))
+    ]
+
+
+def _shareable(value: Any) -> str:
+    """Return a setting as text that may be sent to others: no name of a user, no folders of their machine."""
+    if value is None:
+        return "default"
+    text = _USERINFO.sub("", str(value))
+    local = _LOCAL_PATH.fullmatch(text)
+    if local:
+        text = (local[1] or "") + PurePath(local[2].replace("\\", "/")).name
+    return to_line(text, 120)
+
+
+def _finite(value: Any) -> float | None:
+    """Return a recorded number, or None when it is missing or not finite."""
+    if isinstance(value, (int, float)) and math.isfinite(value):
+        return float(value)
+    return None

@@ -1,0 +1,238 @@
+"""A run as one plain dict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from goalspace import __version__
+from goalspace.reports import crosstabs, stages
+from goalspace.reports.columns import Column, read_columns
+from goalspace.text import excerpt, format_percent, plural, to_line
+
+if TYPE_CHECKING:
+    from goalspace.factors import Factors
+    from goalspace.run.folder import Run
+
+
+MAX_PROPERTIES = 24  # properties on a card
+MAX_EVIDENCE = 6  # texts on a card, per pole
+
+CITATIONS = (
+    {
+        "what": "the method: properties for a goal, links, factors (Instruct-LF)",
+        "text": "Xie, Khot, Dalvi Mishra, Surana, McAuley, Clark, Majumder: Latent Factor Models Meets "
+        "Instructions: Goal-conditioned Latent Factor Discovery without Task Supervision. NAACL 2025. "
+        "arXiv:2502.15147",
+        "url": "https://arxiv.org/abs/2502.15147",
+    },
+    {
+        "what": "the factor model (Linear CorEx)",
+        "text": "Ver Steeg, Harutyunyan, Moyer, Galstyan: Fast Structure Learning with Modular "
+        "Regularization. NeurIPS 2019. arXiv:1706.03353",
+        "url": "https://arxiv.org/abs/1706.03353",
+    },
+)
+
+TASK_CITATIONS = (
+    {
+        "what": "instructions by task (Instruction Embedding)",
+        "text": "Li, Shi, Feng, Yuan, Wang, Pan, Wang, Hu, Li: Instruction Embedding: Latent Representations of "
+        "Instructions Towards Task Identification. NeurIPS 2024, Datasets and Benchmarks. arXiv:2409.19680",
+        "url": "https://arxiv.org/abs/2409.19680",
+    },
+)
+
+
+def summarise(run: Run) -> dict[str, Any]:
+    """Return everything a report shows as one JSON-able dict.
+
+    Parameters
+    ----------
+    run
+        A finished run.
+
+    Returns
+    -------
+    dict
+        Strings, numbers, lists and dicts only. "goal", "headline", "totals", "stages", "quality", "tc_curve",
+        "factors" (one dict per factor: name, description, poles, share, properties, evidence, trend),
+        "undescribed" (texts without a dominant factor), "trend", "crosstabs", "findings", "hierarchy", "edits",
+        "settings", "versions", "citations". Texts are cleaned of control characters but not escaped.
+    """
+    corpus, factors, record = run.corpus, run.factors, run.record
+    columns = [c for c in read_columns(corpus.metadata) if c.name not in run.derived]
+    dominant = np.asarray(factors.dominant)
+    n_factors = len(factors.names)
+    all_tables = [crosstabs.crosstab(column, dominant, n_factors) for column in columns]
+    tables = crosstabs.most_telling(all_tables)
+    shown = [column for table in tables for column in columns if column.name == table["column"]]
+    trend = crosstabs.trend(columns, dominant, n_factors)
+    cards = _factors(run, shown[:3], trend)
+    totals = _totals(run, dominant)
+    return {
+        "format": 1,
+        "goal": to_line(run.goal, 400),
+        "run": to_line(run.path.name, 80),
+        "created": str(record.get("created", "")),
+        "version": str(record.get("goalspace", __version__)),
+        "headline": _headline(cards, totals)
+        if run.kind == "texts"
+        else _headline_of_tasks(run, cards, totals),
+        "totals": totals,
+        "stages": stages.stages(record),
+        "quality": stages.quality(record),
+        "tc_curve": [[int(k), float(tc)] for k, tc in factors.tc_curve if math.isfinite(tc)],
+        "factors": cards,
+        "undescribed": _undescribed(run, dominant),
+        "trend": trend and {key: value for key, value in trend.items() if key != "shares"},
+        "crosstabs": tables,
+        "n_columns": len(columns),
+        "findings": crosstabs.findings(tables, n_compared=crosstabs.n_cells(all_tables)),
+        "hierarchy": _hierarchy(factors),
+        "edits": run.edits.told(),
+        "settings": stages.settings(record),
+        "versions": {str(name): str(value) for name, value in record.get("versions", {}).items()},
+        "citations": [
+            *(CITATIONS if run.kind == "texts" else TASK_CITATIONS),
+            {"what": "the program", "text": f"goalspace, version {__version__}", "url": ""},
+        ],
+    }
+
+
+def _totals(run: Run, dominant: np.ndarray) -> dict[str, Any]:
+    n_texts = len(run.corpus)
+    n_described = int((dominant >= 0).sum())
+    assignment = np.asarray(run.factors.assignment)
+    return {
+        "n_texts": n_texts,
+        "n_rows": int(np.sum(run.corpus.counts)),
+        "n_duplicates": int(run.corpus.stats.get("n_duplicates", 0)),
+        "n_properties": len(run.factors.vocabulary),
+        "n_unassigned": int((assignment < 0).sum()),
+        "n_factors": len(run.factors.names) - len(run.factors.hidden),
+        "n_described": n_described,
+        "described": n_described / n_texts if n_texts else 0.0,
+    }
+
+
+def _headline(cards: Sequence[dict[str, Any]], totals: dict[str, Any]) -> str:
+    factors, texts = (
+        plural(totals["n_factors"], "factor"),
+        plural(totals["n_texts"], "text"),
+    )
+    if not totals["n_described"]:
+        return f"{texts} and {factors}; no text is described clearly by one of them."
+    largest = max(cards, key=lambda card: card["share"])
+    share = f"“{largest['name']}”, describes {format_percent(largest['share'])} of the texts best"
+    rest = totals["n_texts"] - totals["n_described"]
+    fit = f"{format_percent(rest / totals['n_texts'])} fit no factor" if rest else "every text fits a factor"
+    return f"{texts}, {factors}. {'The most common' if len(cards) > 1 else 'It'}, {share}; {fit}."
+
+
+def _headline_of_tasks(run: Run, cards: Sequence[dict[str, Any]], totals: dict[str, Any]) -> str:
+    """Of instructions: the first factor is the most frequent task."""
+    n_tasks = run.record["stages"]["label"]["result"]["n_tasks"]
+    rest = totals["n_texts"] - totals["n_described"]
+    without = f"{format_percent(rest / totals['n_texts'])} ask for no task that could be read"
+    return (
+        f"{plural(totals['n_texts'], 'instruction')}, {plural(n_tasks, 'task')}. The most "
+        f"common, “{cards[0]['name']}”, is asked for by {format_percent(cards[0]['share'])} of them; "
+        f"{without if rest else 'every instruction has a task'}."
+    )
+
+
+def _factors(run: Run, about: Sequence[Column], trend: dict[str, Any] | None) -> list[dict[str, Any]]:
+    factors = run.factors
+    n_texts = len(run.corpus)
+    dominant = np.asarray(factors.dominant)
+    counts = np.bincount(dominant[dominant >= 0], minlength=len(factors.names))
+    wanted = {item.text_id for items in factors.evidence for item in items}
+    rows = {text_id: row for row, text_id in enumerate(run.corpus.ids) if text_id in wanted}
+    return [
+        {
+            "index": i,
+            "name": to_line(name, 160),
+            "description": to_line(factors.descriptions[i], 400),
+            "poles": [to_line(pole, 160) for pole in factors.poles[i] if pole],
+            "tc": float(factors.tc[i]),
+            "n_texts": int(counts[i]),
+            "share": float(counts[i] / n_texts) if n_texts else 0.0,
+            "n_properties": len(factors.properties[i]),
+            "properties": [
+                {
+                    "name": to_line(m.name, 160),
+                    "weight": round(float(m.weight), 3),
+                    "n_texts": int(m.n_texts),
+                }
+                for m in factors.properties[i][:MAX_PROPERTIES]
+            ],
+            "evidence": _evidence(run, i, rows, about),
+            "trend": trend["shares"][i] if trend else None,
+            "hidden": i in factors.hidden,
+        }
+        for i, name in enumerate(factors.names)
+    ]
+
+
+def _evidence(run: Run, factor: int, rows: dict[str, int], about: Sequence[Column]) -> list[dict[str, Any]]:
+    """Return the texts of one factor, those of the positive pole first, at most six per pole.
+
+    A sentence that several texts share (form letters) is shown once, with the number of the other texts.
+    """
+    kept: dict[tuple[int, str], dict[str, Any]] = {}
+    room = {1: MAX_EVIDENCE, -1: MAX_EVIDENCE}
+    for item in sorted(run.factors.evidence[factor], key=lambda e: e.pole < 0):
+        if item.text_id not in rows:
+            continue
+        row, pole = rows[item.text_id], -1 if item.pole < 0 else 1
+        cut = excerpt(run.corpus.texts[row], int(item.start), int(item.end))
+        key = (pole, to_line(cut["sentence"]).casefold())
+        if key in kept:
+            kept[key]["n_same"] += 1
+        elif room[pole]:
+            room[pole] -= 1
+            kept[key] = {
+                "text_id": to_line(str(item.text_id), 60),
+                "row": row,
+                "score": round(float(item.score), 2),
+                "pole": pole,
+                "n_copies": int(run.corpus.counts[row]),
+                "n_same": 0,
+                "about": [[c.name, c.labels[c.codes[row]]] for c in about if c.codes[row] >= 0],
+                **cut,
+            }
+    return list(kept.values())
+
+
+def _undescribed(run: Run, dominant: np.ndarray) -> dict[str, Any]:
+    """Return how many texts no factor describes, and the three on which all factors are weakest."""
+    rows = np.flatnonzero(dominant < 0)
+    strength = np.abs(np.asarray(run.factors.scores)[rows]).max(axis=1, initial=0.0)
+    weakest = rows[np.argsort(strength, kind="stable")[:3]]
+    return {
+        "n": len(rows),
+        "share": len(rows) / len(dominant) if len(dominant) else 0.0,
+        "examples": [
+            {
+                "text_id": to_line(str(run.corpus.ids[row]), 60),
+                "text": to_line(run.corpus.texts[row], 280),
+            }
+            for row in weakest
+        ],
+    }
+
+
+def _hierarchy(factors: Factors) -> list[dict[str, Any]]:
+    """Return the groups of factors as a tree; a leaf is {"factor": index}. Empty when there are none."""
+    nodes: list[dict[str, Any]] = [{"factor": i} for i in range(len(factors.names))]
+    for layer in factors.hierarchy:
+        groups: list[dict[str, Any]] = [{"name": to_line(name, 160), "children": []} for name in layer.names]
+        alone: list[dict[str, Any]] = []
+        for node, group in zip(nodes, layer.assignment, strict=True):
+            (groups[int(group)]["children"] if group >= 0 else alone).append(node)
+        nodes = [group for group in groups if group["children"]] + alone
+    return nodes if factors.hierarchy else []

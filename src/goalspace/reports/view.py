@@ -1,0 +1,273 @@
+"""What the explorer's pages and report.html show of a run: its summary, its map and its columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from goalspace.edits.checks import LIMITS
+from goalspace.reports import stages
+from goalspace.reports.page_columns import PageColumn
+from goalspace.text import format_percent, isolate, isolate_quotes, plural, to_line
+from goalspace.vectors.geometry import normalize
+
+if TYPE_CHECKING:
+    from goalspace.factors import Factors
+    from goalspace.run.folder import Run
+
+
+RELATED = 5  # factors shown beside a factor
+_SAYING = 10  # properties that stand for an end of a factor
+_INTEGER = re.compile(r"-?[0-9]{1,15}")
+_STRONGEST = 10  # texts among which a property is placed, of few texts one in 20
+_PLACING = 5_000  # texts that are looked at to place properties
+
+
+@dataclass(frozen=True)
+class View:
+    """A run as the pages show it; `rows` are the texts on the map, all of them unless they are a sample.
+
+    `told` is the run's `reports.summarise`.
+    """
+
+    run: Run
+    told: dict[str, Any]
+    columns: tuple[PageColumn, ...]
+    rows: np.ndarray
+    left_out: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def factors(self) -> Factors:
+        """The factors, edits included."""
+        return self.run.factors
+
+    @cached_property
+    def row_of(self) -> dict[str, int]:
+        """Position of every text by its id."""
+        return {text_id: row for row, text_id in enumerate(self.run.corpus.ids)}
+
+    @cached_property
+    def has_numbers_as_ids(self) -> bool:
+        """Whether all ids are integers, which are then in the order of numbers."""
+        return all(map(_INTEGER.fullmatch, map(str, self.run.corpus.ids)))
+
+    @cached_property
+    def place(self) -> dict[str, int]:
+        """Position of every property by its name."""
+        return {name: i for i, name in enumerate(self.factors.vocabulary)}
+
+    @cached_property
+    def _by_text(self) -> tuple[np.ndarray, np.ndarray]:
+        order = np.argsort(self.run.proposals.text_index, kind="stable")
+        return order, self.run.proposals.text_index[order]
+
+    def pairs_of(self, row: int) -> np.ndarray:
+        """Positions of the proposals of a text."""
+        order, texts = self._by_text
+        return order[slice(*np.searchsorted(texts, (row, row + 1)))]
+
+    @cached_property
+    def ends(self) -> list[tuple[tuple[list[str], np.ndarray], tuple[list[str], np.ndarray]]]:
+        """What the negative and the positive end of each factor say: strongest properties, and their direction."""
+        factors = self.factors
+        found = []
+        for k in range(factors.dim):
+            own = np.where(factors.assignment == k, factors.loadings[k], 0)
+            ends = []
+            for pole in (np.maximum(-own, 0), np.maximum(own, 0)):
+                said = [
+                    factors.vocabulary[i] for i in np.argsort(-pole, kind="stable")[:_SAYING] if pole[i] > 0
+                ]
+                ends.append((said, pole @ factors.links.property_vectors))
+            found.append((ends[0], ends[1]))
+        return found
+
+    @cached_property
+    def correlations(self) -> np.ndarray:
+        """Correlation of the factors' scores (n_factors, n_factors)."""
+        return correlate(self.factors.scores, self.factors.scores)
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """Where every text lies in the space that the factors span, as a direction (n_texts, dim)."""
+        return normalize(self.factors.space.place(self.factors.links.text_vectors))
+
+    @cached_property
+    def property_places(self) -> np.ndarray:
+        """Where each property lies on the map: at the middle one of the texts that it is linked to most.
+
+        (n_properties, 2). The medoid is a text, where the mean or the median of two groups lies between them.
+        """
+        links = self.factors.links
+        n_texts = len(links.text_vectors)
+        rows = np.arange(n_texts)
+        if n_texts > _PLACING:
+            rows = np.sort(np.random.default_rng(0).choice(n_texts, _PLACING, replace=False))
+        texts, places = links.text_vectors[rows], self.factors.map[rows]
+        count = min(_STRONGEST, max(1, len(rows) // 20))
+        found = []
+        for start in range(0, len(links.property_vectors), 512):
+            strengths = links.property_vectors[start : start + 512] @ texts.T
+            best = np.argpartition(-strengths, count - 1, axis=1)[:, :count]
+            near = places[best]
+            apart = np.linalg.norm(near[:, :, None] - near[:, None], axis=3).sum(axis=2)
+            found.append(near[np.arange(len(near)), apart.argmin(axis=1)])
+        return np.concatenate(found).astype(np.float32) if found else np.zeros((0, 2), dtype=np.float32)
+
+
+def correlate(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Correlation of the columns of two matrices with the same rows (n_left, n_right); 0 where one is constant."""
+
+    def standard(matrix: np.ndarray) -> np.ndarray:
+        centred = matrix - matrix.mean(axis=0, dtype=np.float64)
+        return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=0), 1e-12))
+
+    return np.asarray(np.clip(standard(left).T @ standard(right), -1, 1))
+
+
+def summary(
+    view: View, *, able: Mapping[str, bool], runs: Sequence[Mapping[str, Any]] = (), cut: int = 0
+) -> dict[str, Any]:
+    """The run as `Summary` of web/src/contract.ts."""
+    told, record = view.told, view.run.record
+    return {
+        "format": 1,
+        "kind": view.run.kind,
+        **{name: told[name] for name in ("goal", "run", "created", "version", "citations")},
+        "headline": isolate_quotes(told["headline"]),
+        "able": dict(able),
+        "n_texts": told["totals"]["n_texts"],
+        "n_rows": told["totals"]["n_rows"],
+        "n_shown": len(view.rows),
+        "cut": cut,
+        "factors": [factor(view, k) for k in range(len(told["factors"]))],
+        "hierarchy": [_branch(node) for node in told["hierarchy"]],
+        "columns": [column.about() for column in view.columns],
+        "left_out": [{"name": name, "why": why} for name, why in view.left_out],
+        "trend": told["trend"] and {name: told["trend"][name] for name in ("column", "periods")},
+        "runs": list(runs),
+        "quality": _quality(record),
+        "stages": [
+            {"name": stage["title"], "facts": stage["line"], "seconds": stage["seconds"] or 0.0}
+            for stage in told["stages"]
+        ],
+        "findings": [_finding(told, finding) for finding in told["findings"]],
+        "edits": _edits(told["edits"]),
+        "limits": LIMITS,
+    }
+
+
+def factor(view: View, k: int, *, all_properties: bool = False) -> dict[str, Any]:
+    """A factor as `Factor` of web/src/contract.ts, with its strongest properties or all of them."""
+    card, factors = view.told["factors"][k], view.factors
+    properties = card["properties"]
+    if all_properties:
+        properties = [
+            {
+                "name": to_line(m.name, 160),
+                "weight": round(float(m.weight), 3),
+                "n_texts": int(m.n_texts),
+            }
+            for m in factors.properties[k]
+        ]
+    strength = view.correlations[k]
+    ranked = np.argsort(-np.abs(strength), kind="stable").tolist()
+    others = [j for j in ranked if j != k and j not in factors.hidden][:RELATED]
+    same = (
+        "index", "name", "description", "poles", "tc", "share", "n_texts", "n_properties", "trend", "hidden",
+    )  # fmt: skip
+    shown = ("row", "score", "pole", "before", "sentence", "after", "n_same", "n_copies")
+    x, y = _unit_square(factors.factor_map[k])
+    return {
+        **{name: card[name] for name in same},
+        "properties": properties,
+        "evidence": [
+            {"id": item["text_id"], **{name: item[name] for name in shown}} for item in card["evidence"]
+        ],
+        "related": [{"factor": j, "r": round(float(strength[j]), 3)} for j in others],
+        "x": x,
+        "y": y,
+    }
+
+
+def _branch(node: Mapping[str, Any]) -> Any:
+    if "factor" in node:
+        return node["factor"]
+    return {"name": node["name"], "children": [_branch(child) for child in node["children"]]}
+
+
+def _quality(record: Mapping[str, Any]) -> list[dict[str, str]]:
+    told = stages.quality(record)
+    pairs = zip(told["measures"], told["sentences"], strict=False)
+    return [
+        {"name": measure["name"], "value": format_percent(measure["value"]), "meaning": sentence}
+        for measure, sentence in pairs
+    ]
+
+
+def _finding(told: Mapping[str, Any], finding: Mapping[str, Any]) -> str:
+    isolated = isolate
+    return (
+        f"“{isolated(told['factors'][finding['factor']]['name'])}” is "
+        f"{finding['share'] / finding['overall']:.1f} times as common where {isolated(finding['column'])} is "
+        f"{isolated(finding['value'])}: {100 * finding['share']:.1f}% of those "
+        f"{plural(finding['of'], 'text')} against {100 * finding['overall']:.1f}% of all."
+    )
+
+
+def _edits(told: Mapping[str, Any]) -> dict[str, Any]:
+    isolated = isolate_quotes
+    return {
+        **told,
+        "done": [{**edit, "said": isolated(edit["said"])} for edit in told["done"]],
+        "lost": [isolated(sentence) for sentence in told["lost"]],
+    }
+
+
+def _unit_square(place: np.ndarray) -> tuple[float, float]:
+    x, y = np.nan_to_num(place, nan=0.5).clip(0, 1)
+    return round(float(x), 4), round(float(y), 4)
+
+
+def map_bytes(view: View) -> bytes:
+    """Places, dominant factors and rows of the texts shown, as GET /api/map of web/src/contract.ts says."""
+    factors, rows = view.factors, view.rows
+    places = np.nan_to_num(factors.map[rows], nan=0.5)
+    return b"".join(
+        np.ascontiguousarray(values, dtype=kind).tobytes()
+        for values, kind in (
+            (places[:, 0], "<f4"),
+            (places[:, 1], "<f4"),
+            (factors.dominant[rows], "<i2"),
+            (rows, "<i4"),
+        )
+    )
+
+
+def score_bytes(view: View, k: int) -> bytes:
+    """The standardised scores of the texts shown on one factor, float32."""
+    return np.ascontiguousarray(view.factors.scores[view.rows, k], dtype="<f4").tobytes()
+
+
+def column_bytes(view: View, position: int, *, number: str = "<f4") -> bytes:
+    """One column of the texts shown: int16 codes, or numbers, by default as float32."""
+    column = view.columns[position]
+    kind = number if column.kind == "number" else "<i2"
+    return np.ascontiguousarray(column.values[view.rows], dtype=kind).tobytes()
+
+
+def layer(view: View) -> dict[str, Any]:
+    """The properties on the map, as `Layer` of web/src/contract.ts."""
+    factors, places = view.factors, np.round(view.property_places.astype(np.float64), 4)
+    return {
+        "names": [to_line(name, 160) for name in factors.vocabulary],
+        "factor": factors.assignment.tolist(),
+        "n_texts": factors.property_counts.tolist(),
+        "x": places[:, 0].tolist(),
+        "y": places[:, 1].tolist(),
+    }

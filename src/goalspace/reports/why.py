@@ -1,0 +1,194 @@
+"""Why a text scores as it does: its strongest factors and properties, each with the sentence that carries it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from goalspace.language.sentences import sentences
+from goalspace.reports.view import View
+from goalspace.text import display_names, to_block, to_line, utf16_spans
+
+# row and text → spans of its sentences, and their vectors where an encoder read them
+Sentences = Callable[[int, str], tuple[list[tuple[int, int]], np.ndarray | None]]
+
+LONGEST = 50_000  # characters of a text that are shown
+MOST_FACTORS = 10
+MOST_PROPERTIES = 15
+_MOST_NEAR = 5
+_STEM = 5  # letters by which two words are one, where no encoder reads
+_MOST_DUPLICATES = 50
+_LONGEST_VALUE = 1_000  # characters of metadata
+
+
+def unread(_: int, text: str) -> tuple[list[tuple[int, int]], None]:
+    """The sentences of a text, without an encoder."""
+    return sentences(text), None
+
+
+def why(
+    view: View,
+    row: int,
+    *,
+    read: Sentences = unread,
+    longest: int = LONGEST,
+    n_factors: int = MOST_FACTORS,
+    n_properties: int = MOST_PROPERTIES,
+) -> dict[str, Any]:
+    """A text with its reasons, as `Why` of web/src/contract.ts, but for its metadata and the texts near it.
+
+    Parameters
+    ----------
+    view
+        The run.
+    row
+        The text.
+    read
+        Splits a text into sentences and embeds them, if an encoder is at hand.
+    longest
+        Characters of the text that are shown.
+    n_factors, n_properties
+        How many reasons are given.
+    """
+    corpus, factors = view.run.corpus, view.factors
+    whole = to_block(corpus.texts[row])
+    text = whole[:longest]
+    carrier = _Carrier(view, row, text, read)
+    duplicates = corpus.duplicates.get(corpus.ids[row], ())
+    return {
+        "row": row,
+        "id": to_line(str(corpus.ids[row]), 60),
+        "text": text,
+        "cut": len(whole) > len(text),
+        "n_copies": int(corpus.counts[row]),
+        "duplicates": [to_line(str(id), 60) for id in duplicates[:_MOST_DUPLICATES]],
+        "values": [column.told(row) for column in view.columns],
+        "metadata": {},
+        "analysis": _analysis(view, row),
+        "dominant": int(factors.dominant[row]),
+        "factors": carrier.factors(n_factors),
+        "properties": carrier.properties(n_properties),
+        "selected": [
+            {name: to_line(value, 400) for name, value in item.items()} for item in view.run.chosen(row)
+        ],
+        "near": [],
+    }
+
+
+class _Carrier:
+    """The reasons of one text: what is strong in it, and which of its sentences says so."""
+
+    def __init__(self, view: View, row: int, text: str, read: Sentences) -> None:
+        self.view, self.row, self.text = view, row, text
+        self.spans, self.vectors = read(row, text)
+        proposals = view.run.proposals
+        self.quotes = {
+            proposals.properties[proposals.property_index[i]]: proposals.quotes[i] for i in view.pairs_of(row)
+        }
+
+    def factors(self, most: int) -> list[dict[str, Any]]:
+        """The factors with the largest scores, either way."""
+        factors = self.view.factors
+        scores = factors.scores[self.row]
+        order = [k for k in np.argsort(-np.abs(scores), kind="stable") if k not in factors.hidden]
+        found = []
+        for k in order[:most]:
+            said, meaning = self.view.ends[k][int(scores[k] > 0)]
+            span = self._sentence(meaning, said)
+            proposed = any(name in self.quotes for name in said)
+            found.append(
+                {"factor": int(k), **self._reason(factors.names[k], float(scores[k]), proposed, span)}
+            )
+        return found
+
+    def properties(self, most: int) -> list[dict[str, Any]]:
+        """The properties with the strongest links; those proposed for the text come before others as strong."""
+        factors = self.view.factors
+        links = factors.links
+        strength = links.property_vectors @ links.text_vectors[self.row]
+        proposed = np.zeros(len(strength), dtype=bool)
+        proposed[[self.view.place[name] for name in self.quotes if name in self.view.place]] = True
+        order = np.argsort(-(strength + 0.1 * proposed), kind="stable")[:most]
+        order = order[np.argsort(-strength[order], kind="stable")]
+        found = []
+        for i in order:
+            name = factors.vocabulary[i]
+            span = self._quote(name) or self._sentence(links.property_vectors[i], [name])
+            reason = self._reason(name, float(strength[i]), bool(proposed[i]), span)
+            found.append({"factor": int(factors.assignment[i]), **reason})
+        return found
+
+    def _sentence(self, vector: np.ndarray, said: list[str]) -> tuple[int, int]:
+        """The sentence closest to a direction; without an encoder, the one that shares most words."""
+        if self.vectors is not None and self.vectors.shape[1] == len(vector):
+            return self.spans[int((self.vectors @ vector).argmax())]
+        looked_for = {word[:_STEM] for phrase in said for word in phrase.lower().split() if len(word) > 2}
+        shared = [len(looked_for & words) for words in self.words]
+        best = max(range(len(shared)), key=shared.__getitem__)
+        return self.spans[best] if shared[best] else (0, 0)
+
+    @cached_property
+    def words(self) -> list[set[str]]:
+        """The beginnings of the words of each sentence."""
+        return [{word[:_STEM] for word in self.text[a:b].lower().split()} for a, b in self.spans]
+
+    def _quote(self, name: str) -> tuple[int, int] | None:
+        """The sentence with the words that a property was quoted from."""
+        quote = self.quotes.get(name)
+        start = self.text.find(quote) if quote else -1
+        if start < 0 or not quote:
+            return None
+        end = start + len(quote)
+        return next((span for span in self.spans if span[0] <= start and end <= span[1]), (start, end))
+
+    def _reason(self, name: str, weight: float, proposed: bool, span: tuple[int, int]) -> dict[str, Any]:
+        start, end = utf16_spans(self.text, [span])[0]
+        return {
+            "name": to_line(name, 160),
+            "weight": round(weight, 3),
+            "proposed": proposed,
+            "start": start,
+            "end": end,
+        }
+
+
+def metadata_told(values: Mapping[str, Any]) -> dict[str, str]:
+    """Metadata of a text by the names that are shown; what is missing is left out."""
+    shown = display_names(values)
+    return {
+        shown[str(name)]: to_line(str(value), _LONGEST_VALUE)
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def _analysis(view: View, row: int) -> str | None:
+    said = view.run.proposals.analyses.get(row)
+    return None if said is None else to_line(said, 1_000)
+
+
+def near(view: View, row: int) -> list[dict[str, Any]]:
+    """The nearest texts, as `Why.near` of web/src/contract.ts."""
+    corpus = view.run.corpus
+    return [
+        {
+            "row": other,
+            "id": to_line(str(corpus.ids[other]), 60),
+            "text": to_line(corpus.texts[other], 160),
+            "r": r,
+        }
+        for other, r in nearest(view.places, row)
+    ]
+
+
+def nearest(places: np.ndarray, row: int) -> list[tuple[int, float]]:
+    """The rows of `places`, directions of length 1, that are most similar to one of them, with the cosine."""
+    likeness = places @ places[row]
+    likeness[row] = -np.inf
+    count = min(_MOST_NEAR, len(likeness) - 1)
+    best = np.argpartition(-likeness, count - 1)[:count] if count > 0 else np.zeros(0, dtype=int)
+    best = best[np.argsort(-likeness[best], kind="stable")]
+    return [(int(i), round(float(likeness[i]), 3)) for i in best]

@@ -1,0 +1,130 @@
+"""Run: a run folder and the artefacts in it."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from goalspace.corpus import Corpus
+from goalspace.edits import log
+from goalspace.edits.derive import EditContext
+from goalspace.edits.log import Edits
+from goalspace.encoders.protocol import Encoder
+from goalspace.encoders.registry import get_encoder
+from goalspace.factors import Factors
+from goalspace.links import Links
+from goalspace.proposals import Proposals
+from goalspace.run.record import read_record, stage_files, stale_stages
+
+
+class Run:
+    """A run folder: its goal, what each stage did, and the artefacts, read when they are asked for.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    record
+        What run.json says.
+    """
+
+    kind = "texts"
+    derived: tuple[str, ...] = ()  # metadata columns that only repeat the factors
+
+    def __init__(self, path: Path, record: dict[str, Any]) -> None:
+        self.path = path
+        self.record = record
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Open a run folder; needs neither torch nor an LLM.
+
+        Raises
+        ------
+        InputError
+            If the folder holds no run, or one of a newer format.
+        """
+        folder = Path(path)
+        return cls(folder, read_record(folder))
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, goal={self.goal!r}, stages={list(self.record['stages'])})"
+
+    @property
+    def goal(self) -> str:
+        """What the analyst wants to know."""
+        return str(self.record["goal"])
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """The texts."""
+        with stage_files(self.path, self.record, "corpus") as path:
+            return Corpus.load(path)
+
+    @cached_property
+    def proposals(self) -> Proposals:
+        """Which properties each text has."""
+        with stage_files(self.path, self.record, "propose") as path:
+            return Proposals.load(path, self.corpus, self._result("propose"))
+
+    @cached_property
+    def links(self) -> Links:
+        """How strongly every text has every property."""
+        with stage_files(self.path, self.record, "link") as path:
+            return Links.load(path.parent)
+
+    @cached_property
+    def fitted(self) -> Factors:
+        """The latent factors before any edit."""
+        with stage_files(self.path, self.record, "factor") as path:
+            return Factors.load(path.parent, self.links, self._result("factor"))
+
+    @cached_property
+    def factors(self) -> Factors:
+        """The latent factors, as the analyst's edits left them."""
+        return log.load(self.path, self.fitted, self.links, self.fit)
+
+    @cached_property
+    def edits(self) -> Edits:
+        """The analyst's corrections of the factors."""
+        return log.read_log(self.path)
+
+    @property
+    def fit(self) -> str:
+        """Digest of the stage that found the factors."""
+        return str(self.record["stages"].get("factor", {}).get("digest", ""))
+
+    def bench(self, encoder: Callable[[], Encoder] | None = None) -> EditContext:
+        """What edits work on; `encoder` returns that of the links where it is loaded already."""
+        seed = int(self.record["stages"]["factor"]["arguments"].get("seed") or 0)
+        return EditContext(
+            self.corpus, self.links, encoder or (lambda: get_encoder(self.links.encoder)), seed
+        )
+
+    def edited(self, factors: Factors) -> Self:
+        """This run with other factors, after an edit that its folder holds."""
+        other = copy.copy(self)
+        other.__dict__.pop("edits", None)
+        other.__dict__["factors"] = factors
+        return other
+
+    def chosen(self, row: int) -> list[dict[str, str]]:
+        """What a selection or a retrieval said of a text, as name and value; of texts nothing does."""
+        return []
+
+    def stale(self) -> list[str]:
+        """Stages whose artefacts no longer follow from those before them, or are missing."""
+        return stale_stages(self.record)
+
+    def _result(self, stage: str) -> dict[str, Any]:
+        result: dict[str, Any] = self.record["stages"].get(stage, {}).get("result", {})
+        return result
+
+    def forget(self) -> None:
+        """Drop artefacts held in memory, after a stage was redone."""
+        for name in ("corpus", "proposals", "links", "fitted", "factors", "edits"):
+            self.__dict__.pop(name, None)

@@ -1,0 +1,118 @@
+"""The stages of a run, each done only where its input has changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from goalspace.corpus import Corpus
+from goalspace.edits import log
+from goalspace.factors import factor
+from goalspace.files import digest
+from goalspace.language import detection
+from goalspace.links import link
+from goalspace.progress import Progress
+from goalspace.proposals import propose
+from goalspace.run.folder import Run
+from goalspace.run.record import FILES, FORMAT, STAGES, stage_entry, write_record
+
+
+def do_stage(
+    run: Run, stage: str, arguments: dict[str, Any], *, progress: Progress | None, again: bool = False
+) -> None:
+    """Do a stage unless the folder holds it for the same arguments and input, and record it."""
+    before = run.record["stages"][STAGES[STAGES.index(stage) - 1]]["digest"]
+    named = {name: _name(value) for name, value in arguments.items()}
+    mark = digest(stage, FORMAT, named, _recorded_digest(arguments.get("llm")), before, run.goal)
+    entry = run.record["stages"].get(stage)
+    done = all((run.path / name).is_file() for name in FILES[stage])
+    if entry and entry["digest"] == mark and entry["after"] == before and done and not again:
+        return
+    started = time.monotonic()
+    work = {"propose": _propose, "link": _link, "factor": _factor}[stage]
+    result = work(run, arguments, progress)
+    run.record["stages"][stage] = stage_entry(named, mark=mark, after=before, started=started, result=result)
+    write_record(run.path, run.record)
+    run.forget()
+    if stage == "factor" and run.edits.done:
+        if progress:
+            progress("making the edits again", 0, 1)
+        log.follow(run.path, run.bench(), run.fitted, run.fit)
+        run.forget()
+
+
+def _propose(run: Run, arguments: Mapping[str, Any], progress: Progress | None) -> dict[str, Any]:
+    proposals = propose(
+        run.corpus,
+        goal=run.goal,
+        cache=run.path / "llm.sqlite",
+        vectors=run.path / "vectors",
+        progress=progress,
+        **arguments,
+    )
+    proposals.save(run.path / "proposals.jsonl", run.corpus)
+    return dict(proposals.stats)
+
+
+def _link(run: Run, arguments: Mapping[str, Any], progress: Progress | None) -> dict[str, Any]:
+    links = link(
+        run.corpus,
+        run.proposals,
+        vectors=run.path / "vectors",
+        tuned_folder=run.path / "links" / "encoder",
+        progress=progress,
+        **arguments,
+    )
+    links.save(run.path / "links")
+    metrics = {name: value for name, value in links.metrics.items() if name != "candidates"}
+    if arguments["encoder"] in detection.ENCODERS:
+        metrics["share_foreign"] = detection.share_foreign(run.corpus.texts)
+    return {"recipe": links.recipe, "encoder": _name(arguments["encoder"]), **metrics}
+
+
+def _factor(run: Run, arguments: Mapping[str, Any], progress: Progress | None) -> dict[str, Any]:
+    llm = arguments["llm"]
+    recorded = isinstance(llm, str) and llm.startswith("recorded:")
+    factors = factor(
+        run.corpus,
+        run.proposals,
+        run.links,
+        goal=run.goal,
+        cache=run.path / "llm.sqlite",
+        vectors=run.path / "vectors",
+        progress=progress,
+        **{**arguments, "llm": None if recorded else llm},
+    )
+    factors.save(run.path)
+    return dict(factors.stats)
+
+
+def save_corpus(run: Run, corpus: Corpus, arguments: dict[str, Any], started: float) -> None:
+    """Keep the texts in the folder unless they are there."""
+    mark = digest(corpus.digest, corpus.counts)
+    entry = run.record["stages"].get("corpus")
+    if entry and entry["digest"] == mark and (run.path / "corpus.parquet").is_file():
+        return
+    corpus.save(run.path / "corpus.parquet")
+    named = {**arguments, "text": corpus.text_column, "id": corpus.id_column}
+    run.record["stages"]["corpus"] = stage_entry(
+        named, mark=mark, after=None, started=started, result=dict(corpus.stats)
+    )
+    write_record(run.path, run.record)
+    run.forget()
+
+
+def _recorded_digest(llm: Any) -> str | None:
+    """A recorded file is input: another content makes the stage stale."""
+    if isinstance(llm, str) and llm.startswith("recorded:"):
+        return digest(Path(llm.removeprefix("recorded:").partition("#")[0]).read_bytes())
+    return None
+
+
+def _name(value: Any) -> Any:
+    """What run.json says of an argument: models and encoders by name."""
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    return str(getattr(value, "name", type(value).__name__))

@@ -1,0 +1,125 @@
+"""JSON and JSON Lines files."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from goalspace.errors import InputError
+from goalspace.tables.encoding import PIECE, utf8
+from goalspace.tables.table import Table, as_record, columns_table, records_table
+
+Convert = Callable[[Any, str, int, str], dict[str, Any]]  # item, "line" or "item", its number, the file
+
+
+def json_lines_table(path: Path) -> Table:
+    return records_table(path.name, lambda: json_lines(path), counted=("record", 1))
+
+
+def json_lines(path: Path, convert: Convert = as_record) -> Iterator[dict[str, Any]]:
+    """Yield the objects of JSON Lines; `convert` takes each with "line", its number and the file's name."""
+    decode = json.JSONDecoder().decode
+    with utf8(path) as file:
+        for number, line in enumerate(file, 1):
+            if not line.isspace():
+                try:
+                    item = decode(line.decode())
+                except (ValueError, RecursionError) as error:
+                    raise _broken_json(path, error, number) from error
+                yield convert(item, "line", number, path.name)
+
+
+def _broken_json(path: Path, error: Exception, line: int) -> InputError:
+    what = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+    return InputError(f"{path.name} has broken JSON on line {line}: {what}.")
+
+
+def json_table(path: Path) -> Table:
+    """Read an array piece by piece and an object of columns whole; JSON Lines come under this name too."""
+    shape = json_shape(path)
+    if shape == "array":
+        return records_table(path.name, lambda: json_items(path), counted=("item", 0))
+    if shape == "lines":
+        return json_lines_table(path)
+    value = json_value(path)
+    if is_columns(value):
+        return columns_table(path.name, value)
+    record = as_record(value, "item", 0, path.name)
+    return records_table(path.name, lambda: iter([record]), counted=("item", 0))
+
+
+def json_shape(path: Path) -> str:
+    """Say whether a .json file holds an "array", "lines" of JSON, or one "object"."""
+    with utf8(path) as file:
+        first = b""
+        while not first.strip():
+            first = file.readline(PIECE)
+        if first.lstrip().startswith(b"["):
+            return "array"
+        try:
+            json.loads(first + file.readline() if not first.endswith(b"\n") else first)
+            return "lines" if file.read().strip() else "object"
+        except (ValueError, RecursionError):
+            return "object"  # over several lines, or broken
+
+
+def json_value(path: Path) -> Any:
+    """Parse a JSON file whole."""
+    with utf8(path) as file:
+        try:
+            return json.loads(file.read())
+        except (ValueError, RecursionError) as error:
+            raise _broken_json(path, error, getattr(error, "lineno", 1)) from error
+
+
+def is_columns(value: Any) -> bool:
+    """Say whether a JSON value is an object of columns."""
+    return isinstance(value, dict) and bool(value) and all(isinstance(v, list) for v in value.values())
+
+
+def json_items(path: Path, convert: Convert = as_record) -> Iterator[dict[str, Any]]:
+    """Yield the items of an array, with only one piece of the file in memory; `convert` as in `json_lines`."""
+    decode = json.JSONDecoder().raw_decode
+    with io.TextIOWrapper(utf8(path), encoding="utf-8", newline="") as file:
+        text = file.read(PIECE)
+        at, line, number = text.index("[") + 1, 1, 0
+        while True:
+            try:
+                at = _skip_space(text, at)
+                if text[at] == "]":
+                    break
+                item, end = decode(text, at)
+                end = _skip_space(text, end)
+                if text[end] not in ",]":
+                    raise json.JSONDecodeError("Expecting ',' delimiter", text, end)
+            except (
+                ValueError,
+                IndexError,
+                RecursionError,
+            ) as error:  # broken, or cut: the next piece will tell
+                more = file.read(max(PIECE, len(text) - at))
+                if not more:
+                    if isinstance(error, IndexError):
+                        error = json.JSONDecodeError(
+                            "the array is not closed", text.rstrip(), len(text.rstrip())
+                        )
+                    place = getattr(error, "pos", at)
+                    raise _broken_json(path, error, line + text.count("\n", 0, place)) from error
+                line += text.count("\n", 0, at)
+                text, at = text[at:] + more, 0
+                continue
+            yield convert(item, "item", number, path.name)
+            number += 1
+            at = end + (text[end] == ",")
+        if (text[at + 1 :] + file.read(PIECE)).strip():
+            line += text.count("\n", 0, at)
+            raise InputError(f"{path.name} has broken JSON on line {line}: there is more after the array.")
+
+
+def _skip_space(text: str, at: int) -> int:
+    while text[at] in " \t\r\n":
+        at += 1
+    return at

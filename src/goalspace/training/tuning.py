@@ -1,0 +1,287 @@
+"""What each method trains of an encoder, and how that becomes a new encoder: all weights, adapters, a linear map."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from goalspace.encoders.hidden import HiddenStates
+from goalspace.encoders.minilm import MiniLM, find_device
+from goalspace.encoders.prompted import PromptedEncoder
+from goalspace.encoders.protocol import Encoder, encode_in_chunks
+from goalspace.encoders.sentence import SentenceEncoder, load_model, quiet
+from goalspace.errors import InputError, require
+from goalspace.training.settings import Method
+
+Losses = Sequence[tuple[int, float]]
+
+
+class TrainedEncoder(SentenceEncoder):
+    """A fine-tuned sentence-transformers encoder.
+
+    Attributes
+    ----------
+    losses
+        (step, loss of the held-out texts) as measured during training, step 0 first; empty when none was
+        held out. The weights are those of the lowest loss.
+    """
+
+    def __init__(self, model: Any, name: str, losses: Losses) -> None:
+        super().__init__(model, name=name)
+        self.losses = tuple(losses)
+
+
+class TrainedPrompted(PromptedEncoder):
+    """A fine-tuned language model under the template, pooling and length of the encoder that it was made of.
+
+    Parameters
+    ----------
+    encoder
+        Says what a prompt is.
+    states
+        The model; taken as it is.
+
+    Attributes
+    ----------
+    losses
+        As of `TrainedEncoder`.
+    """
+
+    def __init__(self, encoder: PromptedEncoder, states: HiddenStates) -> None:
+        self.__dict__.update(encoder.__dict__)
+        self.__dict__.pop("states", None)
+        self._states = states
+        self.n_cut = 0
+        self.losses: tuple[tuple[int, float], ...] = ()
+
+    @cached_property
+    def states(self) -> HiddenStates:
+        """The model."""
+        return self._states
+
+    def tokenize(self, texts: Sequence[str]) -> dict[str, Any]:
+        """Token ids of the prompts of texts, which are tokens, and which are pooled: (n_texts, longest) each."""
+        import torch
+
+        prompts = self._tokenise(texts)
+        size = len(self._prefix)
+        skipped = [size if len(ids) > size and ids[:size] == self._prefix else 0 for ids in prompts]
+        parts = {
+            "input_ids": [torch.tensor(ids) for ids in prompts],
+            "attention_mask": [torch.ones(len(ids), dtype=torch.long) for ids in prompts],
+            "pooled_mask": [
+                (torch.arange(len(ids)) >= skip).long() for ids, skip in zip(prompts, skipped, strict=True)
+            ],
+        }
+        return {key: torch.nn.utils.rnn.pad_sequence(rows, batch_first=True) for key, rows in parts.items()}
+
+    def make_module(self) -> Any:
+        """Make the module that pools the model's states as `encode` does, but with gradients."""
+        import torch
+
+        from goalspace.encoders.pooling import pool_tokens
+
+        states, pooling = self.states, self._pooling()
+        layers = pooling.resolve(states.n_layers)
+        more = {"use_cache": False} if states.can_share else {}
+
+        class Prompted(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.model = states.model
+
+            def forward(self, features: dict[str, Any]) -> dict[str, Any]:
+                found = self.model(
+                    input_ids=features["input_ids"],
+                    attention_mask=features["attention_mask"],
+                    output_hidden_states=True,
+                    **more,
+                ).hidden_states
+                mask = features["pooled_mask"]
+                pooled = torch.stack([pool_tokens(found[layer], mask, pooling.tokens) for layer in layers])
+                return {**features, "sentence_embedding": pooled.mean(dim=0)}
+
+        return Prompted()
+
+    def save(self, folder: str | Path) -> None:
+        """Write a Hugging Face folder, which get_encoder opens as ``pie:FOLDER``.
+
+        The folder holds the model alone: give the template and the pooling again where they are not the usual.
+        """
+        with quiet():
+            self.states.model.save_pretrained(str(folder))
+            self.states.tokenizer.save_pretrained(str(folder))
+
+
+class Student(ABC):
+    """An encoder in training.
+
+    Attributes
+    ----------
+    model
+        A SentenceTransformer; what of it requires gradients is trained.
+    """
+
+    model: Any
+
+    @abstractmethod
+    def tokenize(self, texts: Sequence[str]) -> dict[str, Any]:
+        """Make features of texts, as the model reads them."""
+
+    @abstractmethod
+    def finish(self, name: str, losses: Losses) -> TrainedEncoder | TrainedPrompted:
+        """Make the trained encoder; the student is of no use any more."""
+
+
+class SentenceStudent(Student):
+    """A copy of a sentence-transformers model: all its weights, or adapters in its transformer."""
+
+    def __init__(self, model: Any, rank: int | None, max_tokens: int | None) -> None:
+        self.model = model
+        self._longest = model.max_seq_length
+        if max_tokens is not None:
+            model.max_seq_length = min(max_tokens, self._longest or max_tokens)
+        self._adapted = None
+        if rank is not None:
+            if not hasattr(model[0], "auto_model"):
+                raise InputError("The method lora is for transformers, and this encoder is none: use full.")
+            model.requires_grad_(False)
+            self._adapted = _adapt(model[0].auto_model, rank)
+
+    def tokenize(self, texts: Sequence[str]) -> dict[str, Any]:
+        """Token ids and mask."""
+        found: dict[str, Any] = self.model.preprocess(list(texts))
+        return found
+
+    def finish(self, name: str, losses: Losses) -> TrainedEncoder:
+        """Merge the adapters."""
+        if self._adapted is not None:
+            self._adapted.merge_and_unload()
+        self.model.max_seq_length = self._longest
+        return TrainedEncoder(self.model.requires_grad_(True).eval(), name, losses)
+
+
+class PromptedStudent(Student):
+    """A copy of a language model: all its weights, or adapters."""
+
+    def __init__(self, encoder: PromptedEncoder, rank: int | None, max_tokens: int | None) -> None:
+        if encoder.dtype == "int8":
+            raise InputError(f"The encoder '{encoder.name}' cannot be fine-tuned as int8: use float32.")
+        model, blocks = copy.deepcopy((encoder.states.model, encoder.states.blocks))
+        if rank is None:
+            model.float()  # the steps are too small for less; adapters are float32 beside any weights
+        states = dataclasses.replace(encoder.states, model=model, blocks=blocks)
+        self._trained = TrainedPrompted(encoder, states)
+        self._longest = encoder.max_tokens
+        self._trained.max_tokens = min(max_tokens or self._longest, self._longest)
+        model.requires_grad_(rank is None)
+        if encoder.path.is_file():  # GGUF, which transformers unpacks and still refuses to save
+            model.hf_quantizer.remove_quantization_config(model)
+        self._adapted = None if rank is None else _adapt(model, rank)
+        self.model = _in_sequence([self._trained.make_module()])
+
+    def tokenize(self, texts: Sequence[str]) -> dict[str, Any]:
+        """Token ids and mask of the prompts."""
+        return self._trained.tokenize(texts)
+
+    def finish(self, name: str, losses: Losses) -> TrainedPrompted:
+        """Merge the adapters."""
+        if self._adapted is not None:
+            self._adapted.merge_and_unload()
+        trained = self._trained
+        trained.states.model.requires_grad_(True).eval()
+        trained.max_tokens, trained.n_cut = self._longest, 0
+        trained.name, trained.losses = name, tuple(losses)
+        return trained
+
+
+class MapStudent(Student):
+    """A linear map, the identity at first, on the vectors of a frozen model, which are computed once."""
+
+    def __init__(self, encoder: Encoder, frozen: Any, strings: Sequence[str]) -> None:
+        import torch
+        from sentence_transformers.sentence_transformer.modules import Dense
+
+        self._frozen = frozen
+        self._row = {string: row for row, string in enumerate(dict.fromkeys(strings))}
+        self._vectors = torch.from_numpy(encode_in_chunks(encoder, list(self._row)))
+        # without bias the length of a vector does not matter, which the frozen model may not bring to 1
+        self._map = Dense(encoder.dim, encoder.dim, bias=False, activation_function=torch.nn.Identity())
+        torch.nn.init.eye_(self._map.linear.weight)
+        self.model = _in_sequence([self._map])
+
+    def tokenize(self, texts: Sequence[str]) -> dict[str, Any]:
+        """Vectors of the frozen model."""
+        return {"sentence_embedding": self._vectors[[self._row[text] for text in texts]]}
+
+    def finish(self, name: str, losses: Losses) -> TrainedEncoder:
+        """Put the map behind the frozen model."""
+        return TrainedEncoder(_in_sequence([*self._frozen, self._map]).eval(), name, losses)
+
+
+def make_student(
+    encoder: Encoder, method: Method, *, rank: int, max_tokens: int | None, strings: Sequence[str]
+) -> Student:
+    """Copy an encoder for training.
+
+    Parameters
+    ----------
+    encoder
+        Stays as it is.
+    method
+        ``full``: all weights. ``lora``: matrices of low rank that are added to all linear layers (Hu et al. 2021,
+        arXiv 2106.09685). ``heads``: a linear map behind the encoder.
+    rank
+        Of ``lora``.
+    max_tokens
+        Longer texts are cut in training; ``heads`` reads them as the encoder does.
+    strings
+        All that will be read.
+
+    Raises
+    ------
+    InputError
+        If the encoder cannot be trained so.
+    MissingDependency
+        If a package is missing that the method needs.
+    """
+    low_rank = rank if method == "lora" else None
+    if isinstance(encoder, PromptedEncoder) and method != "heads":
+        return PromptedStudent(encoder, low_rank, max_tokens)
+    if isinstance(encoder, MiniLM):
+        model = load_model(encoder.folder)
+    elif isinstance(encoder, SentenceEncoder):
+        model = copy.deepcopy(encoder.model)
+    elif isinstance(encoder, PromptedEncoder):
+        raise InputError(
+            f"The encoder '{encoder.name}' cannot be trained by the method heads: use lora or full."
+        )
+    else:
+        raise InputError(
+            f"The encoder '{encoder.name}' cannot be fine-tuned: use minilm, a sentence-transformers model or "
+            "pie:FOLDER."
+        )
+    if method == "heads":
+        return MapStudent(encoder, model, strings)
+    return SentenceStudent(model, low_rank, max_tokens)
+
+
+def _adapt(transformer: Any, rank: int) -> Any:
+    """Add adapters inside a transformer, and return what merges them."""
+    peft = require("peft", extra="tune")
+    settings = peft.LoraConfig(r=rank, lora_alpha=rank, lora_dropout=0.0, target_modules="all-linear")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that GPT-2 keeps its matrices transposed, which peft heeds
+        return peft.get_peft_model(transformer, settings)
+
+
+def _in_sequence(modules: Sequence[Any]) -> Any:
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(modules=list(modules), device=find_device())

@@ -1,0 +1,1 @@
+"""Vectors: geometry, cosines, nearest neighbours, duplicates, projection."""

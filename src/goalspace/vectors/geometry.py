@@ -1,0 +1,91 @@
+"""Normalising, centring and whitening of vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from goalspace.errors import InputError
+
+_MIN_VARIANCE_SHARE = 1e-7  # directions with less than this share of the largest variance are rounding noise
+
+
+def normalize(vectors: np.ndarray) -> np.ndarray:
+    """Scale every row of (n, dim) to length 1; a row of zeros stays, and so does the precision."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
+
+
+@dataclass(frozen=True, eq=False)
+class Whitening:
+    """Centring, rotation onto the main directions, and equal variance along each.
+
+    Vectors of language models lie in a narrow cone: a few directions that all texts share make every cosine
+    large (Su et al. 2021, arXiv 2103.15316).
+
+    Attributes
+    ----------
+    mean
+        (dim_in,) float32, what is subtracted.
+    components
+        (dim, dim_in) float32, the main directions, scaled.
+    """
+
+    mean: np.ndarray
+    components: np.ndarray
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector that comes out."""
+        return len(self.components)
+
+    @classmethod
+    def fit(cls, vectors: np.ndarray, dim: int | None = None, *, scale: bool = True) -> Self:
+        """Learn mean and directions.
+
+        Parameters
+        ----------
+        vectors
+            (n, dim_in), 2 rows at least.
+        dim
+            Number of main directions to keep; fewer are kept where the vectors span fewer. None keeps all.
+        scale
+            False only centres and rotates: distances stay.
+
+        Raises
+        ------
+        InputError
+            If there are fewer than 2 vectors, they are all equal, or `dim` is not from 1 to dim_in.
+        """
+        x = np.asarray(vectors, dtype=np.float64)
+        if x.ndim != 2 or len(x) < 2 or not np.isfinite(x).all():
+            raise InputError(
+                "The 'vectors' parameter of Whitening.fit must be a finite matrix of 2 rows at least. "
+                f"Got shape {x.shape} instead."
+            )
+        if dim is not None and not 1 <= dim <= x.shape[1]:
+            raise InputError(
+                f"The 'dim' parameter of Whitening.fit must be from 1 to {x.shape[1]}. Got {dim} instead."
+            )
+        mean = x.mean(axis=0)
+        x = x - mean
+        variances, directions = np.linalg.eigh(x.T @ x / len(x))
+        variances, directions = variances[::-1], directions.T[::-1]
+        kept = (
+            int((variances > _MIN_VARIANCE_SHARE * variances[0]).sum())
+            if variances[0] > _MIN_VARIANCE_SHARE**2
+            else 0
+        )
+        kept = min(kept, dim or kept)
+        if not kept:
+            raise InputError("Whitening.fit needs vectors that differ. Got equal ones instead.")
+        components = directions[:kept]
+        if scale:
+            components = components / np.sqrt(variances[:kept, None])
+        return cls(mean.astype(np.float32), components.astype(np.float32))
+
+    def apply(self, vectors: np.ndarray) -> np.ndarray:
+        """Transform (n, dim_in) into (n, dim) float32, not of unit length."""
+        centred = np.asarray(vectors, dtype=np.float32) - self.mean
+        return np.asarray(centred @ self.components.T)
