@@ -52,16 +52,19 @@ def shown(page: Path) -> str:
     LookupError
         If the page has no block for it.
     """
+    return _find_block(page)[2]
+
+
+def _find_block(page: Path) -> re.Match[str]:
     block = _BLOCK.search(page.read_text(encoding="utf-8"))
     if block is None:
         raise LookupError(f"{page} has no block between 'output:start' and 'output:end'.")
-    return block[2]
+    return block
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as temporary:
         full = output(Path(temporary))
     for page, text in zip(PAGES, (excerpt(full), full), strict=True):
-        shown(page)  # raises if there is no block
-        filled = _BLOCK.sub(lambda block, text=text: f"{block[1]}{text}{block[3]}", page.read_text("utf-8"))
-        page.write_text(filled, encoding="utf-8")
+        block = _find_block(page)
+        page.write_text(block.string[: block.start(2)] + text + block.string[block.end(2) :], encoding="utf-8")
