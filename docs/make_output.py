@@ -67,4 +67,6 @@ if __name__ == "__main__":
         full = output(Path(temporary))
     for page, text in zip(PAGES, (excerpt(full), full), strict=True):
         block = _find_block(page)
-        page.write_text(block.string[: block.start(2)] + text + block.string[block.end(2) :], encoding="utf-8")
+        page.write_text(
+            block.string[: block.start(2)] + text + block.string[block.end(2) :], encoding="utf-8"
+        )
