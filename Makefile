@@ -1,7 +1,7 @@
 # The one command is `make check`; all targets run in the active environment (pip install -e '.[dev]').
 PYTHON ?= python
 
-.PHONY: check format-check lint types test format docs web bench bench-quick bench-paper bench-ieb bench-uses bench-explorer explorer-shots publish
+.PHONY: check format-check lint types test format docs docs-output web bench bench-quick bench-paper bench-ieb bench-uses bench-explorer explorer-shots publish
 
 check: format-check lint types test
 
@@ -24,6 +24,10 @@ format:
 
 docs:
 	$(PYTHON) docs/make_cli.py
+
+# the output of the README's first command, shown there and in docs/report.md
+docs-output:
+	$(PYTHON) docs/make_output.py
 
 # the explorer's page, whose bundle is committed; also what its browser tests need of npm
 web:

@@ -2,10 +2,11 @@
 
     python bench/publish.py        (make publish)
 
-A page names the table that it wants in a comment: the result, the beginning of the table's title and, if not all,
-columns or rows; what stands between it and the comment `<!-- end -->` is replaced.
+A page requests a table in a comment: the name of the result, the start of the table's title and, optionally, the columns
+and rows to include. `caption: none` leaves out the title and caption, for pages that introduce the table in their own
+words. Everything between this comment and `<!-- end -->` is replaced.
 
-    <!-- table: paper-bills | Bills | columns: topic; subtopic -->
+    <!-- table: paper-bills | Bills | caption: none | columns: topic; subtopic -->
     <!-- table: compression | 20 items, models held out by family | columns: mean MAE | rows: ours; random items, line -->
 """
 
@@ -28,8 +29,9 @@ _MARK = re.compile(r"(<!-- table: (?P<wish>.*?) -->\n)(?P<old>.*?)(<!-- end -->)
 
 _HEAD = """# Benchmarks
 
-Written by `python bench/publish.py` from `bench/results/*.json`. The data are those of `bench/_data.py`; figures are means ±
-standard errors over seeds where there are several. In bold: our rows. Seconds depend on what else the machine did.
+This page is generated from `bench/results/*.json` by `python bench/publish.py`. `bench/_data.py` lists the data sets.
+Values are means ± standard errors over seeds, if a row was run with more than one. Rows in bold are goalspace's.
+Timings depend on the other load on the machine.
 """
 # result → its heading, in the order of the page, and the command that writes it
 _SECTIONS = {
@@ -45,7 +47,7 @@ _SECTIONS = {
     "speed-flow": ("Speed of the whole flow", "make bench"),
     "explorer": ("The explorer with 100,000 texts", "make bench-explorer"),
     "ieb": ("Instruction embeddings", "make bench-ieb"),
-    "paper-ieb": ("Instruction embeddings, the rows that take seconds", "make bench-paper"),
+    "paper-ieb": ("Instruction embeddings: the fast rows", "make bench-paper"),
     "curation-selection": ("Instruction data: selection", "make bench-uses"),
     "curation-retrieval": ("Instruction data: retrieval of demonstrations", "make bench-uses"),
     "compression": ("Instruction data: tiny benchmarks", "make bench-uses"),
@@ -111,8 +113,11 @@ def _wished(wish: str, documents: Mapping[str, Mapping[str, Any]]) -> str:
     if "rows" in chosen:
         by_name = {row["row"]: row for row in rows}
         rows = [by_name[row] for row in _among(chosen["rows"], list(by_name))]
-    caption = f" ({table['caption']})" if table["caption"] else ""
-    return "\n".join([f"{table['title']}{caption}:", "", *_rows(rows, columns), ""])
+    lines = [*_rows(rows, columns), ""]
+    if chosen.get("caption") != "none":
+        caption = f" ({table['caption']})" if table["caption"] else ""
+        lines = [f"{table['title']}{caption}:", "", *lines]
+    return "\n".join(lines)
 
 
 def _among(wished: str, names: Sequence[str]) -> list[str]:

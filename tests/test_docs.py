@@ -142,6 +142,39 @@ def test_readme_has_the_two_commands():
     assert "pip install '.[dev]' && pytest" in lines
 
 
+FACTOR = re.compile(r" *\d+  (?P<name>\S.*?)  +[█▏▎▍▌▋▊▉]+ +(?P<share>\d+)%  (?P<properties>\S.*)")
+
+
+def factors_in(text: str) -> list[dict[str, str]]:
+    """The rows of the table of factors in a printed summary."""
+    return [row.groupdict() for line in text.splitlines() if (row := FACTOR.fullmatch(line))]
+
+
+def agree(row: dict[str, str], other: dict[str, str]) -> bool:
+    """Whether two rows are the same factor, found on two processors."""
+    shared = set(row["properties"].split(", ")) & set(other["properties"].split(", "))
+    near = abs(int(row["share"]) - int(other["share"])) <= 3
+    return near and (row["name"] == other["name"] or bool(shared))
+
+
+def test_shown_output_is_that_of_the_command(tmp_path):
+    """Processors round differently, which changes names, figures and the small factors, but not the wording."""
+    make = runpy.run_path(str(ROOT / "docs" / "make_output.py"))
+    readme, page = (make["shown"](path) for path in make["PAGES"])
+    assert readme == make["excerpt"](page)
+    printed = make["output"](tmp_path)
+    found = factors_in(printed)
+    assert [row["name"] for row in factors_in(readme) if not any(agree(row, other) for other in found)] == []
+    matched = [row for row in factors_in(page) if any(agree(row, other) for other in found)]
+    assert len(matched) >= 2 / 3 * len(found) > 5
+
+    def wording(text: str) -> list[str]:
+        rest = "\n".join(line for line in text.splitlines() if not FACTOR.fullmatch(line))
+        return re.sub(r"“.*?”|[<\d.]+ (?:h|min|s)\b|[\d.,%]+", "", rest).split()
+
+    assert wording(page) == wording(printed), "run: python docs/make_output.py"
+
+
 def test_command_reference_is_up_to_date():
     make = runpy.run_path(str(ROOT / "docs" / "make_cli.py"))
     assert make["PAGE"].read_text("utf-8") == make["reference"](), "run: make docs"
