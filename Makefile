@@ -1,9 +1,9 @@
 # The one command is `make check`; all targets run in the active environment (pip install -e '.[dev]').
 PYTHON ?= python
 
-.PHONY: check format-check lint types test format docs web bench bench-quick bench-paper bench-ieb bench-uses bench-explorer explorer-shots publish
+.PHONY: check format-check lint types test format docs site web bench bench-quick bench-paper bench-ieb bench-uses bench-explorer explorer-shots publish
 
-check: format-check lint types test
+check: format-check lint types site test
 
 format-check:
 	$(PYTHON) -m ruff format --check .
@@ -22,9 +22,12 @@ format:
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
-# the site in site/, which needs no server: broken links and anchors, unknown API names and warnings fail
 docs:
 	$(PYTHON) docs/make_cli.py
+	$(MAKE) site
+
+# the documentation in site/, which needs no server: broken links and anchors, unknown API names and warnings fail
+site:
 	rm -rf docs/api/generated site
 	$(PYTHON) -m sphinx -q -E -W --keep-going -c docs -d build/doctrees . site
 
