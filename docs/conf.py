@@ -52,6 +52,7 @@ napoleon_google_docstring = False
 napoleon_use_ivar = True
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
+toc_object_entries_show_parents = "hide"
 
 # a public name that does not exist is an error; a type of another package and a word in single backticks are not
 nitpicky = True
