@@ -1,9 +1,9 @@
 # The one command is `make check`; all targets run in the active environment (pip install -e '.[dev]').
 PYTHON ?= python
 
-.PHONY: check format-check lint types test format docs docs-output web bench bench-quick bench-paper bench-ieb bench-uses bench-explorer explorer-shots publish
+.PHONY: check format-check lint types test format docs docs-output site lock web bench bench-quick bench-paper bench-ieb bench-uses bench-explorer explorer-shots publish
 
-check: format-check lint types test
+check: format-check lint types site test
 
 format-check:
 	$(PYTHON) -m ruff format --check .
@@ -24,6 +24,21 @@ format:
 
 docs:
 	$(PYTHON) docs/make_cli.py
+	$(MAKE) site
+
+# the documentation in site/, which needs no server: broken links and anchors, unknown API names and warnings fail
+site:
+	rm -rf docs/api/generated site
+	$(PYTHON) -m sphinx -q -E -W --keep-going -c docs -d build/doctrees . site
+
+# the newest versions that pyproject.toml allows (pip install -e '.[lock]'), on Linux with Python 3.11; +cpu is the label of
+# torch's build for CPUs, which goes, so that pip may take any build
+lock:
+	mkdir -p build
+	CUSTOM_COMPILE_COMMAND="make lock" $(PYTHON) -m piptools compile -q --upgrade --extra dev --strip-extras --allow-unsafe \
+	  --annotation-style line --no-emit-index-url --no-emit-find-links -o build/requirements-dev.txt pyproject.toml
+	sed -e '/^goalspace /d' -e 's/+cpu//' \
+	  -e 's/goalspace (pyproject.toml)/goalspace/' -e 's/goalspace, goalspace/goalspace/' build/requirements-dev.txt > requirements-dev.lock
 
 # the output of the README's first command, shown there and in docs/report.md
 docs-output:

@@ -12,7 +12,7 @@ from goalspace.cli import main
 PAGE = Path(__file__).with_name("cli.md")
 HEADER = """# Commands
 
-This page is generated: change `src/goalspace/cli.py`, then run `make docs`.
+This page is generated: change `src/goalspace/cli/`, then run `make docs`.
 """
 
 

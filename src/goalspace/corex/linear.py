@@ -89,7 +89,7 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         Mean and standard deviation of the variables; the scale of constant variables is 1.
     n_iter_ : int
         Number of iterations in all annealing stages.
-    history_ : ndarray (n_iter_,)
+    history_ : ndarray (n_iterations,)
         Objective (the bound less the penalty, in nats) after every iteration; it falls where a stage removes
         noise.
     n_features_in_ : int

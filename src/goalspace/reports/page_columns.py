@@ -75,7 +75,7 @@ def _number_told(value: float) -> str:
 
 
 def read_columns(metadata: Mapping[str, Sequence[Any]]) -> tuple[PageColumn, ...]:
-    """Columns of groups or periods (see `_report_tables`), and columns of numbers that are no ids."""
+    """Columns of groups or periods (see `reports.columns`), and columns of numbers that are no ids."""
     found = []
     shown = display_names(metadata)
     identifiers = set(named_like_ids(str(name) for name in metadata))

@@ -22,13 +22,13 @@ _RECIPES = {
     "untrained": "the {encoder} encoder as it is",
     "full": "the {encoder} encoder itself trained further",
 }
-# blocks of features that a text tower may read, see _towers.py
+# blocks of features that a text tower may read, see links.heads
 _FEATURES = {
     "sentence": "the {encoder} encoder's vectors",
     "surface": "features of form (length, punctuation, capitals)",
     "lexical": "character n-grams",
 }
-# what else stands in the name of a recipe, see _towers.py
+# what else stands in the name of a recipe, see links.heads
 _REMARKS = {
     "whitened properties": "with what the properties have in common taken out",
     "beside the encoder": "beside the encoder as it is",
