@@ -546,7 +546,7 @@ def test_popularity_on_inspired(shared_data: Path):
     assert int(task.reachable.sum()) == 140
     found = [cell(task.by_popularity()[f"Hit@{k}"]).split()[0] for k in RANKS]
     assert found == ["0.043", "0.091", "0.125", "0.212", "0.312"]
-    assert ", ".join(found) in (Path(__file__).parents[1] / "docs" / "evaluate.md").read_text("utf-8")
+    assert ", ".join(found) in (Path(__file__).parents[2] / "docs" / "evaluate.md").read_text("utf-8")
 
 
 def test_recorded_proposals_fit_the_texts_of_inspired(shared_data: Path):

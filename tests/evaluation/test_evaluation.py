@@ -24,7 +24,7 @@ from goalspace.evaluation.metrics import auc, homogeneity, kmeans_groups, purity
 from goalspace.evaluation.mteb import MtebEncoder
 from goalspace.evaluation.tasks import NAMES, Grouping, Probe, Similarity, open_task
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 GROUPING = ("evaluate", "--encoder", "minilm", "--task", "grouping", "--data")
 PARAPHRASES = ROOT / "bench" / "data" / "paraphrases.jsonl"
 ROWS = [
@@ -565,7 +565,7 @@ from datasets import Dataset, DatasetDict
 from mteb.abstasks.pair_classification import AbsTaskPairClassification
 from mteb.abstasks.task_metadata import TaskMetadata
 from mteb.models import EncoderProtocol
-from goalspace.evaluation.adapters import MtebEncoder
+from goalspace.evaluation.mteb import MtebEncoder
 
 class Local(AbsTaskPairClassification):
     metadata = TaskMetadata(

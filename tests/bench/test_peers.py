@@ -14,7 +14,7 @@ import numpy as np
 import openai
 import pytest
 
-BENCH = Path(__file__).parents[1] / "bench"
+BENCH = Path(__file__).parents[2] / "bench"
 KINDS = {  # kind of text → what may stand in it, and the properties recorded of it
     "river": (
         ("boats on the river", "floods in spring", "a bridge over the water"),

@@ -15,7 +15,7 @@ ENGLISH = "The invoice came twice, and nobody answers the phone when you call ab
 
 
 def test_the_examples_are_english() -> None:
-    with (Path(__file__).parents[1] / "examples" / "helpdesk.csv").open(encoding="utf-8") as file:
+    with (Path(__file__).parents[2] / "examples" / "helpdesk.csv").open(encoding="utf-8") as file:
         texts = [row["message"] for row in csv.DictReader(file)]
     assert share_foreign(texts) < 0.02
 
