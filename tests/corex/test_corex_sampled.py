@@ -9,12 +9,12 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from test_corex import Array, embeddings, planted
 
 from goalspace.corex import moments as eq
 from goalspace.corex.linear import LinearCorex
 from goalspace.corex.sampled import draw
 from goalspace.errors import InputError
-from test_corex import Array, embeddings, planted
 
 UNEVEN = (60, 50, 40, 30, 25, 20, 15, 12, 10, 8)
 

@@ -12,7 +12,7 @@ from goalspace.corpus import Corpus
 from goalspace.errors import InputError
 from goalspace.factors import Factors, factor, fitting, scoring
 from goalspace.factors.naming import central
-from goalspace.language.sentences import sentences
+from goalspace.language.sentences import sentence_spans
 from goalspace.links import Links, heads, link
 from goalspace.proposals import Proposals
 
@@ -172,7 +172,7 @@ def test_too_many_factors_are_refused(fitted) -> None:  # type: ignore[no-untype
     ],
 )
 def test_sentences(text: str, expected: list[str]) -> None:
-    assert [text[start:end] for start, end in sentences(text)] == expected
+    assert [text[start:end] for start, end in sentence_spans(text)] == expected
 
 
 @pytest.mark.parametrize("seed", range(10))

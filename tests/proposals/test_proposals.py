@@ -137,12 +137,12 @@ def test_an_unreadable_reply_is_asked_for_again_and_then_counted() -> None:
             return "{"
         return reply(("software fault", ""))
 
-    found = propose(corpus(), goal="faults", llm=FunctionLLM(answer), max_unread=0.5)
+    found = propose(corpus(), goal="faults", llm=FunctionLLM(answer), max_unparsed=0.5)
     assert len(prompts) == len(TEXTS) + 3
     assert found.stats["n_unparsed"] == 2
     assert found.stats["coverage"] == pytest.approx(4 / 6)
     with pytest.raises(LLMError, match="2 of 6 replies of function could not be read"):
-        propose(corpus(), goal="faults", llm=FunctionLLM(answer), max_unread=0.1)
+        propose(corpus(), goal="faults", llm=FunctionLLM(answer), max_unparsed=0.1)
 
 
 def test_several_texts_share_a_call_and_two_calls_chain() -> None:
@@ -163,7 +163,7 @@ def test_several_texts_share_a_call_and_two_calls_chain() -> None:
     def two(prompt: str) -> str:
         return reply(("a fault", "")) if "Note: it is broken" in prompt else "it is broken"
 
-    chained = propose(corpus(), goal="faults", llm=FunctionLLM(two), calls="two")
+    chained = propose(corpus(), goal="faults", llm=FunctionLLM(two), prompting="chained")
     assert chained.analyses[3] == "it is broken"
     assert chained.properties == ("a fault",)
 
@@ -177,7 +177,7 @@ def test_long_texts_are_cut_at_the_end_the_goal_needs_and_counted() -> None:
 
     text = "first words " + "filler " * 500 + "last words"
     found = propose(
-        Corpus.read([text, "short"]), goal="g", llm=FunctionLLM(answer), text_tokens=50, keep="end"
+        Corpus.read([text, "short"]), goal="g", llm=FunctionLLM(answer), text_tokens=50, truncate_from="start"
     )
     assert "last words" in seen[0]
     assert "first words" not in seen[0]
@@ -260,8 +260,8 @@ def test_an_endpoint_that_refuses_schemas_still_answers() -> None:
     [
         ({"goal": "  "}, "goal is empty"),
         ({"goal": "g", "sample": 0}, "'sample'"),
-        ({"goal": "g", "keep": "middle"}, "'keep'"),
-        ({"goal": "g", "max_unread": 2.0}, "'max_unread'"),
+        ({"goal": "g", "truncate_from": "middle"}, "'truncate_from'"),
+        ({"goal": "g", "max_unparsed": 2.0}, "'max_unparsed'"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, object], message: str) -> None:

@@ -429,3 +429,22 @@ def test_hostile_and_huge_texts_do_no_harm(tmp_path: Path) -> None:
     ]
     run = discover(texts, goal="what is broken", out=tmp_path / "run", n_factors=3)
     assert np.isfinite(run.factors.scores).all()
+
+
+def test_arguments_of_an_earlier_version_are_understood(tickets: Path, tmp_path: Path) -> None:
+    """Hidden options on the command line, and names in run.json."""
+    out = tmp_path / "run"
+    options = ("--calls", "one", "--keep", "end", "--max-unread", "0.5")
+    done = cli("discover", tickets, "--goal", "why customers write", "-o", out, *options)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((out / "run.json").read_text())
+    arguments = record["stages"]["propose"]["arguments"]
+    expected = {"prompting": "single", "truncate_from": "start", "max_unparsed": 0.5}
+    assert {name: arguments[name] for name in expected} == expected
+    for name, old, value in (("prompting", "calls", "one"), ("truncate_from", "keep", "end")):
+        del arguments[name]
+        arguments[old] = value
+    (out / "run.json").write_text(json.dumps(record))
+    done = cli("propose", out, "--seed", "1")
+    assert done.returncode == 0, done.stderr
+    assert {**expected, "seed": 1}.items() <= Run.open(out).record["stages"]["propose"]["arguments"].items()

@@ -20,6 +20,7 @@ from goalspace.cli.options import (
     TEXTS_PER_CALL_OPTION,
     TRUNCATE_OPTION,
     TUNE_OPTION,
+    with_old_names,
 )
 from goalspace.cli.outcome import show_lost_edits, show_summary, write_report
 
@@ -42,13 +43,15 @@ if TYPE_CHECKING:
 @TEXT_TOKENS_OPTION
 @TRUNCATE_OPTION
 @MAX_UNPARSED_OPTION
+@with_old_names
 @SEED_OPTION
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="The run folder [default: runs/NAME]")
 def discover(source: Path, goal: str, text: str | None, id_column: str | None, **given: Any) -> None:
     """Find the factors of the texts in SOURCE: CSV, TSV, JSONL, JSON, Parquet, plain text, or a folder."""
     from goalspace.run import discover as run_discover
+    from goalspace.run.record import current_arguments
 
-    given = given_of(given)
+    given = current_arguments(given_of(given))
     options = {name: given.pop(name) for name in _PROPOSE_ONLY if name in given}
     if "factors" in given:
         given["n_factors"] = given.pop("factors")
@@ -63,7 +66,7 @@ def discover(source: Path, goal: str, text: str | None, id_column: str | None, *
     _say_proposer(run)
 
 
-_PROPOSE_ONLY = ("calls", "texts_per_call", "text_tokens", "keep", "max_unread")
+_PROPOSE_ONLY = ("prompting", "texts_per_call", "text_tokens", "truncate_from", "max_unparsed")
 
 
 def _say_proposer(run: Run) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -32,7 +34,9 @@ SAMPLE_OPTION = click.option(
     "--sample", type=click.IntRange(1), metavar="N", help="Let the proposer read only N texts."
 )
 PROMPTING_OPTION = click.option(
-    "--calls", type=click.Choice(["one", "two"]), help="LLM calls per text [default: one]"
+    "--prompting",
+    type=click.Choice(["single", "chained"]),
+    help="One LLM call per text, or two chained calls as in the paper [default: single]",
 )
 TEXTS_PER_CALL_OPTION = click.option(
     "--texts-per-call", type=click.IntRange(1), metavar="N", help="Texts that share a call."
@@ -44,11 +48,24 @@ TEXT_TOKENS_OPTION = click.option(
     help="Longer texts are cut for the LLM [default: 2000]",
 )
 TRUNCATE_OPTION = click.option(
-    "--keep", type=click.Choice(["start", "end"]), help="Which end of a long text stays [default: start]"
+    "--truncate-from",
+    type=click.Choice(["end", "start"]),
+    help="Which end of a long text is cut off [default: end]",
 )
 MAX_UNPARSED_OPTION = click.option(
-    "--max-unread",
+    "--max-unparsed",
     type=click.FloatRange(0, 1),
     metavar="SHARE",
-    help="Unreadable replies allowed [default: 0.2]",
+    help="Share of replies that may remain unparsed [default: 0.2]",
 )
+
+
+def with_old_names(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Accept, without showing them, the names that options had before; `current_arguments` translates them."""
+    for option in (
+        click.option("--calls", type=click.Choice(["one", "two"]), hidden=True),
+        click.option("--keep", type=click.Choice(["start", "end"]), hidden=True),
+        click.option("--max-unread", type=click.FloatRange(0, 1), hidden=True),
+    ):
+        verb = option(verb)
+    return verb

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 def write_report(run: Run) -> tuple[Path, dict[str, Any]]:
+    """Write the report of a run; return its path and the summary."""
     from goalspace.reports import report as write
     from goalspace.reports.summary import summarise
 
@@ -19,6 +20,7 @@ def write_report(run: Run) -> tuple[Path, dict[str, Any]]:
 
 
 def show_summary(summary: dict[str, Any], page: Path) -> None:
+    """Print the summary of a run."""
     from rich.console import Console
 
     from goalspace.reports import render_terminal

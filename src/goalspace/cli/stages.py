@@ -21,6 +21,7 @@ from goalspace.cli.options import (
     TEXTS_PER_CALL_OPTION,
     TRUNCATE_OPTION,
     TUNE_OPTION,
+    with_old_names,
 )
 from goalspace.cli.outcome import show_lost_edits, show_summary, write_report
 
@@ -35,6 +36,7 @@ from goalspace.cli.outcome import show_lost_edits, show_summary, write_report
 @TEXT_TOKENS_OPTION
 @TRUNCATE_OPTION
 @MAX_UNPARSED_OPTION
+@with_old_names
 @SEED_OPTION
 def propose(run: Path, **given: Any) -> None:
     """Propose the properties of the texts in RUN again."""

@@ -87,6 +87,7 @@ def encode_in_chunks(
 
 
 def check_encoder(encoder: Encoder) -> Encoder:
+    """Return the encoder if it has what the protocol asks for, else raise an `InputError`."""
     # asked of the class first: `dim` may be a property that calls an endpoint
     missing = [
         name

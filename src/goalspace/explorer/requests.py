@@ -30,18 +30,21 @@ def read_integer(value: Any, name: str, low: int, high: int) -> int:
 
 
 def read_integers(value: Any, name: str, low: int, high: int) -> list[int]:
+    """Return a list of integers from `low` to `high`."""
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise InputError(f"'{name}' must be a list of integers.")
     return [read_integer(item, name, low, high) for item in value]
 
 
 def read_number(value: Any, name: str) -> float:
+    """Return a finite number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise InputError(f"'{name}' must be a number.")
     return float(value)
 
 
 def read_objects(query: Mapping[str, Any], name: str) -> Iterable[Mapping[str, Any]]:
+    """Return the objects of a list, none if it is missing."""
     items = query.get(name)
     if items is None:
         return []

@@ -10,7 +10,7 @@ import numpy as np
 from goalspace.encoders.protocol import Encoder
 from goalspace.encoders.registry import get_encoder
 from goalspace.errors import GoalspaceError
-from goalspace.language.sentences import sentences
+from goalspace.language.sentences import sentence_spans
 from goalspace.links import Links
 
 _KEPT = 256  # texts whose sentences stay embedded
@@ -96,7 +96,7 @@ class Meaning:
             if row in self._kept:
                 self._kept.move_to_end(row)
                 return self._kept[row]
-        spans = sentences(text)
+        spans = sentence_spans(text)
         if not self.loaded:
             return spans, None
         vectors = self.encoder().encode([text[start:end] for start, end in spans])

@@ -9,7 +9,7 @@ import numpy as np
 
 from goalspace.corpus import Corpus
 from goalspace.encoders.protocol import Encoder
-from goalspace.language.sentences import sentences
+from goalspace.language.sentences import sentence_spans
 
 _TEXTS_PER_POLE = 10
 
@@ -45,7 +45,7 @@ def collect_evidence(
             worst = [i for i in order[::-1][:_TEXTS_PER_POLE] if scores[i, k] < 0]
             chosen += [(k, -1, int(i)) for i in worst]
     texts = sorted({i for _, _, i in chosen})
-    spans = {i: sentences(corpus.texts[i]) for i in texts}
+    spans = {i: sentence_spans(corpus.texts[i]) for i in texts}
     flat = [(i, span) for i in texts for span in spans[i]]
     vectors = encoder.encode([corpus.texts[i][start:end] for i, (start, end) in flat])
     first: dict[int, int] = {}

@@ -51,6 +51,7 @@ def correlate(
 
 
 def covariance_of(vectors: np.ndarray) -> np.ndarray:
+    """Return the covariance of the columns (dim, dim)."""
     return np.atleast_2d(np.cov(vectors.T.astype(np.float64), bias=True))
 
 

@@ -183,6 +183,7 @@ _DRAWS = 5
 
 
 def read_matrix(path: Path, data: Instructions) -> Responses:
+    """Read which models answered which of the items right."""
     from goalspace.instructions.responses import read_responses
 
     if data.n_empty:

@@ -24,6 +24,7 @@ _EXAMPLE = 200  # characters of a text in a CSV
 
 
 def stem_of(path: Path) -> str:
+    """Return the name of a file without its extensions."""
     return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
 
 
@@ -34,6 +35,7 @@ def name_sets(files: Sequence[Path]) -> list[str]:
 
 
 def find_leaks(texts: dict[str, tuple[str, ...]], threshold: float, encoder: Any, progress: Any) -> Leaks:
+    """Find rows of the first set that repeat rows of the others."""
     from goalspace.curation.contamination import contamination
 
     train, *tests = texts
@@ -56,6 +58,7 @@ def find_missing(found: Correlation) -> Missing:
 
 
 def write_matrices(folder: Path, found: Correlation) -> Iterable[Path]:
+    """Write each matrix as CSV and yield its path."""
     matrices: dict[str, np.ndarray | None] = {
         "cosine": found.cosine,
         "covered": found.covered,
@@ -72,6 +75,7 @@ def write_matrices(folder: Path, found: Correlation) -> Iterable[Path]:
 
 
 def write_missing(path: Path, missing: Missing, texts: dict[str, tuple[str, ...]]) -> Path:
+    """Write the tasks that one set has and another lacks."""
     rows = [
         [
             a,
@@ -91,6 +95,7 @@ def write_missing(path: Path, missing: Missing, texts: dict[str, tuple[str, ...]
 
 
 def write_leaks(path: Path, leaks: Leaks, data: dict[str, Instructions]) -> Path:
+    """Write the repeated rows."""
     header = [
         "training",
         "id",

@@ -192,6 +192,7 @@ def _percent(share: float) -> float:
 def write_label_tables(
     folder: Path, data: Instructions, labels: TaskLabels, groups: dict[str, dict[str, int]]
 ) -> list[Path]:
+    """Write the labels as tables, and the labelled rows in the format of the file."""
     from goalspace.tables.writing import write_table
 
     group_of = {task: group for group, tasks in groups.items() for task in tasks}
@@ -212,4 +213,5 @@ def write_label_tables(
 
 
 def stem_of(file: Path) -> str:
+    """Return the name of a file without its extensions."""
     return file.name.removesuffix(".gz").rpartition(".")[0] or file.name

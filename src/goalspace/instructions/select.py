@@ -208,6 +208,7 @@ def describe_method(method: str, *, by_task: bool) -> str:
 
 
 def read_quality(data: Instructions, name: str | None) -> list[Any] | None:
+    """Return the numbers of a field, or None if no field is named."""
     if name is None:
         return None
     values = data.column(name)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from goalspace.language.commands import Reading, read_sentence
 from goalspace.language.lexicon import CODE_NOUNS, MATH_NOUNS
 from goalspace.language.nouns import IT
-from goalspace.language.tagging import sentences, share_known, words_of
+from goalspace.language.tagging import share_known, split_sentences, words_of
 
 OTHER = "other"
 _SENTENCES, _WORDS, _FIRST_WORDS = 12, 60, 28
@@ -68,7 +68,7 @@ def label_task(text: str) -> TaskLabel:
     if _STARTS_AS_CODE.match(text):
         return TaskLabel("complete", "function" if "def " in text else "code", "code")
     read: list[Reading] = []
-    for sentence in sentences(text, most=_SENTENCES):
+    for sentence in split_sentences(text, most=_SENTENCES):
         reading = _read(sentence)
         read.append(reading)
         if reading.asks and share_known(sentence[:_ASKING]) >= _ENGLISH:

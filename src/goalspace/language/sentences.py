@@ -9,7 +9,7 @@ _MOST_SENTENCES = 60
 _SENTENCE = re.compile(r"[^\n.!?。！？]+(?:[.!?。！？](?!\s|$)[^\n.!?。！？]*)*[.!?。！？]*[\"'”’»)]*")
 
 
-def sentences(text: str) -> list[tuple[int, int]]:
+def sentence_spans(text: str) -> list[tuple[int, int]]:
     """Spans of the sentences of a text, without the white space around them; long ones are cut."""
     spans = []
     for match in _SENTENCE.finditer(text):

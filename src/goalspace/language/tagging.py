@@ -168,7 +168,7 @@ def lemma(low: str, kind: str) -> str:
     return str(_tagger().analyze(low, pos=found[0])[0]).lower() if found else low
 
 
-def sentences(text: str, *, most: int) -> Sequence[str]:
+def split_sentences(text: str, *, most: int) -> Sequence[str]:
     """The first sentences and lines of a text; of a longer one, half of `most` from each end."""
     parts = [part.strip() for part in re.split(r"(?<=[.!?])[\"”'’)]*\s+|\s*\n\s*", text)]
     parts = [part for part in parts if part]

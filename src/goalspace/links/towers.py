@@ -161,4 +161,5 @@ def centre(properties: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
 
 def normalize_float32(vectors: np.ndarray) -> np.ndarray:
+    """Scale every row to length 1, in single precision."""
     return np.asarray(normalize(vectors), dtype=np.float32)

@@ -113,12 +113,12 @@ def propose(
     llm: str | LLM | None = None,
     encoder: str | Encoder = "minilm",
     sample: int | None = None,
-    calls: Literal["one", "two"] = "one",
+    prompting: Literal["single", "chained"] = "single",
     texts_per_call: int = 1,
     text_tokens: int = 2000,
-    keep: Literal["start", "end"] = "start",
+    truncate_from: Literal["end", "start"] = "end",
     merge: float = MERGE,
-    max_unread: float = 0.2,
+    max_unparsed: float = 0.2,
     seed: int = 0,
     cache: Path | None = None,
     vectors: Path | None = None,
@@ -139,14 +139,16 @@ def propose(
         Merges near-duplicates, and ranks the phrases.
     sample
         Read only this many texts, drawn with `seed`; links score the others.
-    calls, texts_per_call
-        One call for analysis and properties or the paper's two; how many texts share a call.
-    text_tokens, keep
-        A longer text is cut to about this many tokens; `keep` says which end stays ("end": the newest turns).
+    prompting, texts_per_call
+        "single": one call returns the analysis and the properties; "chained": two calls, as in the paper. How
+        many texts share a call.
+    text_tokens, truncate_from
+        A longer text is truncated to about this many tokens, from its "end", or from its "start" so that the
+        newest turns of a dialogue stay.
     merge
         Cosine from which two properties are one; above 1 nothing is merged.
-    max_unread
-        The largest share of texts whose replies may be unreadable after a second try.
+    max_unparsed
+        The largest share of texts whose replies may remain unparsed after a second attempt.
     seed
         Of the sample.
     cache
@@ -163,7 +165,7 @@ def propose(
     LLMError
         If the endpoint fails, or too many replies cannot be read.
     """
-    goal = _check(goal, sample, calls, texts_per_call, text_tokens, keep, max_unread)
+    goal = _check(goal, sample, prompting, texts_per_call, text_tokens, truncate_from, max_unparsed)
     encoder = cached(encoder, vectors, partial(progress, "embedding") if progress else None)
     recorded = isinstance(llm, str) and llm.startswith("recorded:")
     limit = sample if sample is not None or llm is not None else _OFFLINE_SAMPLE
@@ -178,12 +180,12 @@ def propose(
         stats["proposer"] = f"recorded replies ({Path(str(llm).removeprefix('recorded:')).name})"
     else:
         model = get_llm(llm, cache=cache)
-        cut = [_cut(corpus.texts[i], text_tokens, keep) for i in rows]
+        cut = [_truncate(corpus.texts[i], text_tokens, truncate_from) for i in rows]
         asked = ask(
             model,
             cut,
             goal,
-            calls=calls,
+            prompting=prompting,
             texts_per_call=texts_per_call,
             progress=partial(progress, "asking the LLM") if progress else None,
         )
@@ -196,12 +198,18 @@ def propose(
             "prompt_tokens": asked.prompt_tokens,
             "completion_tokens": asked.completion_tokens,
         }
-        _check_unread(asked.unread, stats, len(rows), max_unread, cache)
+        _check_unread(asked.unread, stats, len(rows), max_unparsed, cache)
     return _assemble(corpus, rows, answers, encoder, merge, stats)
 
 
 def _check(
-    goal: str, sample: int | None, calls: str, texts_per_call: int, tokens: int, keep: str, max_unread: float
+    goal: str,
+    sample: int | None,
+    prompting: str,
+    texts_per_call: int,
+    tokens: int,
+    truncate_from: str,
+    max_unparsed: float,
 ) -> str:
     if not goal or not goal.strip():
         raise InputError(
@@ -216,14 +224,17 @@ def _check(
             raise InputError(
                 f"The '{name}' parameter of propose must be at least {least}. Got {value} instead."
             )
-    for name, choice, choices in (("calls", calls, ("one", "two")), ("keep", keep, ("start", "end"))):
+    for name, choice, choices in (
+        ("prompting", prompting, ("single", "chained")),
+        ("truncate_from", truncate_from, ("end", "start")),
+    ):
         if choice not in choices:
             raise InputError(
                 f"The '{name}' parameter of propose must be one of {', '.join(choices)}. Got {choice!r} instead."
             )
-    if not 0 <= max_unread <= 1:
+    if not 0 <= max_unparsed <= 1:
         raise InputError(
-            f"The 'max_unread' parameter of propose must be between 0 and 1. Got {max_unread} instead."
+            f"The 'max_unparsed' parameter of propose must be between 0 and 1. Got {max_unparsed} instead."
         )
     return goal.strip()
 
@@ -235,12 +246,14 @@ def _draw(n_texts: int, sample: int | None, seed: int) -> list[int]:
     return sorted(np.random.default_rng(seed).choice(n_texts, size=sample, replace=False).tolist())
 
 
-def _cut(text: str, tokens: int, keep: str) -> str:
+def _truncate(text: str, tokens: int, truncate_from: str) -> str:
     """The start or the end of a text, whole words, of about `tokens` tokens."""
     budget = tokens * _CHARACTERS_PER_TOKEN
     if len(text) <= budget:
         return text
-    return text[:budget].rsplit(None, 1)[0] if keep == "start" else text[-budget:].split(None, 1)[-1]
+    if truncate_from == "end":
+        return text[:budget].rsplit(None, 1)[0]
+    return text[-budget:].split(None, 1)[-1]
 
 
 def _check_unread(

@@ -81,7 +81,7 @@ def ask(
     texts: Sequence[str],
     goal: str,
     *,
-    calls: str = "one",
+    prompting: str = "single",
     texts_per_call: int = 1,
     max_tokens: int = 700,
     progress: Callable[[int, int], None] | None = None,
@@ -98,17 +98,17 @@ def ask(
         The texts, already cut to the token budget.
     goal
         What the analyst wants to know.
-    calls
-        "one" asks for the analysis and the properties in one reply; "two" chains two calls as the paper does.
+    prompting
+        "single" asks for the analysis and the properties in one reply; "chained" makes two calls, as in the paper.
     texts_per_call
-        With one call, how many texts share it.
+        With "single", how many texts share it.
     max_tokens
         Longest reply for one text.
     progress
         Called with (texts answered, texts in all).
     """
     asked = Asked([None] * len(texts))
-    if calls == "two":
+    if prompting == "chained":
         _ask_twice(llm, texts, goal, asked, max_tokens, progress)
     elif texts_per_call > 1:
         _ask_many(llm, texts, goal, asked, texts_per_call, max_tokens, progress)

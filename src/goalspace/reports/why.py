@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from goalspace.language.sentences import sentences
+from goalspace.language.sentences import sentence_spans
 from goalspace.reports.view import View
 from goalspace.text import display_names, to_block, to_line, utf16_spans
 
@@ -26,7 +26,7 @@ _LONGEST_VALUE = 1_000  # characters of metadata
 
 def unread(_: int, text: str) -> tuple[list[tuple[int, int]], None]:
     """The sentences of a text, without an encoder."""
-    return sentences(text), None
+    return sentence_spans(text), None
 
 
 def why(

@@ -15,7 +15,15 @@ from goalspace.llm import get_llm
 from goalspace.llm.protocol import LLM
 from goalspace.progress import Progress
 from goalspace.run.folder import Run
-from goalspace.run.record import STAGES, default_folder, locked, new_record, source_name, write_record
+from goalspace.run.record import (
+    STAGES,
+    current_arguments,
+    default_folder,
+    locked,
+    new_record,
+    source_name,
+    write_record,
+)
 from goalspace.run.stages import do_stage, save_corpus
 
 __all__ = ["Run", "discover", "redo"]
@@ -139,7 +147,13 @@ def redo(run: Run, stage: str, changes: Mapping[str, Any], *, progress: Progress
         raise InputError(f"{run.path}: first redo the stage '{blocked[0]}', on which '{stage}' builds.")
     recorded = run.record["stages"].get(stage, {}).get("arguments", {})
     with locked(run.path):
-        do_stage(run, stage, {**recorded, **changes}, progress=progress, again=True)
+        do_stage(
+            run,
+            stage,
+            {**current_arguments(recorded), **current_arguments(changes)},
+            progress=progress,
+            again=True,
+        )
     return run.stale()
 
 

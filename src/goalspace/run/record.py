@@ -36,6 +36,23 @@ _PACKAGES = (
 )
 
 
+# arguments of `propose` that had other names: old name → new name, and how values translate
+_RENAMED: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "calls": ("prompting", {"one": "single", "two": "chained"}),
+    "keep": ("truncate_from", {"start": "end", "end": "start"}),
+    "max_unread": ("max_unparsed", {}),
+}
+
+
+def current_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Translate arguments recorded, or options given, under the names of an earlier version."""
+    translated = {}
+    for name, value in arguments.items():
+        new, values = _RENAMED.get(name, (name, {}))
+        translated[new] = values.get(value, value) if values else value
+    return translated
+
+
 def read_record(folder: Path) -> dict[str, Any]:
     """Read run.json.
 

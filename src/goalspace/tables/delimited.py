@@ -23,6 +23,7 @@ _LONGEST_ROW = 64 << 20
 
 
 def csv_table(path: Path) -> Table:
+    """Open a CSV or TSV file."""
     header, delimiter = csv_header(path)
     names = unique_names(name.strip() for name in header)
     kinds = dict.fromkeys(names, TEXTS)

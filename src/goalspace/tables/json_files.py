@@ -16,6 +16,7 @@ Convert = Callable[[Any, str, int, str], dict[str, Any]]  # item, "line" or "ite
 
 
 def json_lines_table(path: Path) -> Table:
+    """Open a JSON Lines file."""
     return records_table(path.name, lambda: json_lines(path), counted=("record", 1))
 
 

@@ -10,6 +10,7 @@ from goalspace.tables.table import BATCH_BYTES, BATCH_ROWS, Table, arrow_table
 
 
 def parquet_table(path: Path) -> Table:
+    """Open a Parquet file."""
     from pyarrow import parquet
 
     with parquet.ParquetFile(path) as file:

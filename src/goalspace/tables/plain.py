@@ -15,6 +15,7 @@ from goalspace.tables.table import Table, reading, records_table
 
 
 def lines_table(path: Path) -> Table:
+    """Open a text file with one text per line."""
     return records_table(
         path.name,
         lambda: ({"text": line} for line in text_lines(path)),
@@ -31,6 +32,7 @@ def text_lines(path: Path) -> Iterator[str]:
 
 
 def folder_table(path: Path) -> Table:
+    """Open a folder of .txt and .md files."""
     named = {
         file.relative_to(path).as_posix(): file
         for file in path.rglob("*")
