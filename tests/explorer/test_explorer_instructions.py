@@ -319,7 +319,7 @@ def test_opening_again_gives_the_same_and_makes_nothing(made):
 def test_opening_again_loads_no_torch(made):
     LabelledRun.open(made.labels)
     program = (
-        "import sys; from goalspace.labelled import LabelledRun; "
+        "import sys; from goalspace.instructions.labelled import LabelledRun; "
         f"print(LabelledRun.open({str(made.labels)!r}).factors.dim, 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
