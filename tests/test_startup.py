@@ -51,5 +51,12 @@ def test_nothing_slow_is_loaded(code):
     assert sorted(loaded_by(code) & SLOW) == []
 
 
+def test_help_loads_only_the_command_line():
+    """Not even numpy: `goalspace --help` takes less than 0.1 s."""
+    ours = {name.split(".")[1] for name in loaded_by(HELP) if name.startswith("goalspace.")}
+    assert ours == {"cli", "errors", "progress"}
+    assert "numpy" not in loaded_by(HELP)
+
+
 def test_importing_the_package_loads_none_of_its_modules():
     assert [name for name in loaded_by("import goalspace") if name.startswith("goalspace.")] == []

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from goalspace.cli.console import show_progress
-from goalspace.instructions.compress import learn_and_hold_out, read_matrix, write_tiny_benchmark
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()
@@ -52,7 +47,12 @@ def compress(
 
     from goalspace.curation import compression as curation
     from goalspace.encoders.cache import embed
-    from goalspace.instructions.compress import compression_page
+    from goalspace.instructions.compress import (
+        compression_page,
+        learn_and_hold_out,
+        read_matrix,
+        write_tiny_benchmark,
+    )
     from goalspace.instructions.dataset import Instructions
     from goalspace.pages import render_terminal, write_page
 

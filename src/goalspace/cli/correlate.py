@@ -9,16 +9,6 @@ import click
 
 from goalspace.cli.console import show_progress
 from goalspace.errors import InputError
-from goalspace.instructions.correlate import (
-    find_leaks,
-    find_missing,
-    name_sets,
-    stem_of,
-    write_leaks,
-    write_matrices,
-    write_missing,
-)
-from goalspace.instructions.dataset import Instructions
 
 
 @click.command()
@@ -64,7 +54,17 @@ def correlate(
 
     from goalspace.curation import correlation as curation
     from goalspace.encoders.cache import cached
+    from goalspace.instructions.correlate import (
+        find_leaks,
+        find_missing,
+        name_sets,
+        stem_of,
+        write_leaks,
+        write_matrices,
+        write_missing,
+    )
     from goalspace.instructions.correlate_page import correlation_page, show_matrix
+    from goalspace.instructions.dataset import Instructions
     from goalspace.pages import render_terminal, write_page
 
     if len(files) < 2:

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from goalspace.cli.console import show_progress
-from goalspace.instructions.label import stem_of, write_label_tables
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()
@@ -31,7 +26,7 @@ def label(file: Path, field: str | None, with_input: bool, out: Path | None) -> 
     from goalspace.curation.tasklabels import label_tasks, taxonomy
     from goalspace.encoders.registry import get_encoder
     from goalspace.instructions.dataset import Instructions
-    from goalspace.instructions.label import label_page, tasks_table
+    from goalspace.instructions.label import label_page, stem_of, tasks_table, write_label_tables
     from goalspace.instructions.labelled import save_instructions
     from goalspace.language import OTHER
     from goalspace.pages import render_terminal, write_page

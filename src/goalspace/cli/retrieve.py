@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from goalspace.cli.console import show_progress
 from goalspace.errors import InputError
-from goalspace.instructions.retrieve import read_queries, write_demonstrations
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()
@@ -62,7 +57,12 @@ def retrieve(
 
     from goalspace.curation.demonstrations import Demonstrations, check
     from goalspace.instructions.dataset import Instructions
-    from goalspace.instructions.retrieve import retrieval_page, show_examples
+    from goalspace.instructions.retrieve import (
+        read_queries,
+        retrieval_page,
+        show_examples,
+        write_demonstrations,
+    )
     from goalspace.pages import render_terminal, write_page
 
     if (queries is None) == (not given):

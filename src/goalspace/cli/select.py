@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from goalspace.cli.console import show_progress
-from goalspace.instructions.select import MAX_LABELLED, covered_table, describe_method, read_quality
-
-if TYPE_CHECKING:
-    pass
-
 
 # those of goalspace.curation.selection, whose import would slow down --help; a test compares them
 METHODS = ("representatives", "k-center", "facility-location")
@@ -62,7 +56,13 @@ def select(
     from goalspace.encoders.cache import embed
     from goalspace.instructions.annotations import SELECTION
     from goalspace.instructions.dataset import Instructions
-    from goalspace.instructions.select import selection_page
+    from goalspace.instructions.select import (
+        MAX_LABELLED,
+        covered_table,
+        describe_method,
+        read_quality,
+        selection_page,
+    )
     from goalspace.pages import render_terminal, write_page
     from goalspace.tables.writing import write_table
 
