@@ -1,0 +1,128 @@
+"""The artefacts of the examples by two versions of goalspace, compared byte by byte but for versions and times.
+
+python bench/kit/compare_versions.py OLD NEW, where both are checkouts (their src/ is what runs).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from safetensors.numpy import load_file
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TEXTS, PROMPTS = EXAMPLES / "helpdesk.csv", EXAMPLES / "instructions.jsonl"
+GOAL = "what makes customers unhappy"
+COMMANDS = {
+    "offline": ("discover", TEXTS, "--goal", GOAL),
+    "recorded": ("discover", TEXTS, "--goal", GOAL, "--llm", "recorded:{recorded}"),
+    "label": ("label", PROMPTS),
+    "select": ("select", PROMPTS, "--budget", "40"),
+    "retrieve": ("retrieve", PROMPTS, "--query", "Write a poem about the sea", "-k", "3"),
+    "compress": ("compress", PROMPTS, "--items", "20"),
+    "correlate": ("correlate", PROMPTS, "{half}"),
+}
+VOLATILE = {"created", "seconds", "versions", "goalspace"}  # keys of JSON that may differ
+SENTENCES = {".html", ".md"}  # pages, in which wording may differ
+MARKUP = re.compile(r"<style.*?</style>|<script.*?</script>", re.DOTALL)
+
+
+def run(checkout: Path, out: Path, inputs: dict[str, Path]) -> dict[str, str]:
+    """Run every command; return what each printed."""
+    printed = {}
+    env = {**os.environ, "PYTHONPATH": str(checkout / "src"), "COLUMNS": "100"}
+    for name, command in COMMANDS.items():
+        arguments = [str(part).format(**inputs) for part in command]
+        done = subprocess.run(
+            [sys.executable, "-m", "goalspace.cli", *arguments, "-o", name],
+            cwd=out,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise SystemExit(f"{checkout}: {name} failed: {done.stderr}")
+        printed[name] = done.stdout
+    return printed
+
+
+def stable(value: Any) -> Any:
+    """The value without what may differ between two runs."""
+    if isinstance(value, dict):
+        return {key: stable(item) for key, item in value.items() if key not in VOLATILE}
+    return [stable(item) for item in value] if isinstance(value, list) else value
+
+
+def same(old: Path, new: Path) -> bool:
+    """Whether two artefacts hold the same, versions and times aside."""
+    if old.read_bytes() == new.read_bytes():
+        return True
+    if old.suffix == ".json":
+        return bool(stable(json.loads(old.read_text())) == stable(json.loads(new.read_text())))
+    if old.suffix == ".safetensors":
+        a, b = load_file(old), load_file(new)
+        return a.keys() == b.keys() and all(a[key].tobytes() == b[key].tobytes() for key in a)
+    return False
+
+
+def numbers(page: Path) -> list[str]:
+    """The numbers that a page shows, in order, without durations."""
+    text = MARKUP.sub("", page.read_text())
+    return re.findall(r"\d[\d.,]*", re.sub(r"[<\d.]+ (s|min|h)\b", "", text))
+
+
+def main() -> None:
+    """Run both versions and print every artefact that differs."""
+    old, new = (Path(argument).resolve() for argument in sys.argv[1:3])
+    with tempfile.TemporaryDirectory() as temporary:
+        base = Path(temporary)
+        inputs = {"half": base / "half.jsonl", "recorded": base / "recorded.jsonl"}
+        lines = PROMPTS.read_text().splitlines(keepends=True)
+        inputs["half"].write_text("".join(lines[::2]))
+        texts = TEXTS.read_text().splitlines()[1:]
+        # any deterministic properties do: two words of each row
+        inputs["recorded"].write_text(
+            "".join(
+                json.dumps(
+                    {"id": text.split(",")[0], "properties": sorted(set(re.findall(r"[a-z]{6,}", text)))[:3]}
+                )
+                + "\n"
+                for text in texts
+            )
+        )
+        folders, printed = [], []
+        for name, checkout in (("old", old), ("new", new)):
+            folder = base / name
+            folder.mkdir()
+            folders.append(folder)
+            printed.append(run(checkout, folder, inputs))
+        files = [{p.relative_to(f) for p in f.rglob("*") if p.is_file()} for f in folders]
+        for path in sorted(files[0] ^ files[1]):
+            print("only in one:", path)
+        counts = {"same": 0, "different": 0, "wording only": 0}
+        for path in sorted(files[0] & files[1]):
+            a, b = (folder / path for folder in folders)
+            if same(a, b):
+                counts["same"] += 1
+            elif path.suffix in SENTENCES and numbers(a) == numbers(b):
+                counts["wording only"] += 1
+                print("wording only:", path)
+            else:
+                counts["different"] += 1
+                print("different:", path)
+        for name in COMMANDS:
+            old_lines, new_lines = (text[name].splitlines() for text in printed)
+            changed = [pair for pair in zip(old_lines, new_lines, strict=False) if pair[0] != pair[1]]
+            print(f"printed by {name}: {len(changed)} of {len(old_lines)} lines differ")
+        print(counts)
+
+
+if __name__ == "__main__":
+    main()
