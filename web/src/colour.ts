@@ -23,10 +23,11 @@ const SCALES = {
 };
 
 export type Rgb = [number, number, number];
-const rgb = (hex: string): Rgb => [0, 2, 4].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)) as Rgb;
-export const css = ([r, g, b]: Rgb) => `rgb(${Math.round(r)} ${Math.round(g)} ${Math.round(b)})`;
+const parseHex = (hex: string): Rgb =>
+  [0, 2, 4].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)) as Rgb;
+export const cssColour = ([r, g, b]: Rgb) => `rgb(${Math.round(r)} ${Math.round(g)} ${Math.round(b)})`;
 
-const stored = () => {
+const storedTheme = () => {
   try {
     const theme = localStorage.getItem("goalspace-theme");
     return theme === "light" || theme === "dark" ? theme : "auto";
@@ -34,27 +35,27 @@ const stored = () => {
     return "auto"; // storage is closed to some pages from file://
   }
 };
-export const theme = signal<Theme>(stored());
+export const theme = signal<Theme>(storedTheme());
 const system = matchMedia("(prefers-color-scheme: dark)");
 const systemDark = signal(system.matches);
 system.addEventListener("change", () => {
   systemDark.value = system.matches;
 });
-export const dark = computed(() => theme.value === "dark" || (theme.value === "auto" && systemDark.value));
+export const isDark = computed(() => theme.value === "dark" || (theme.value === "auto" && systemDark.value));
 
-const hues = computed(() => (dark.value ? DARK : LIGHT).split(" ").map(rgb));
+const hues = computed(() => (isDark.value ? DARK : LIGHT).split(" ").map(parseHex));
 const scales = computed(() => {
-  const { sequential, diverging, none } = SCALES[dark.value ? "dark" : "light"];
-  return { sequential: sequential.map(rgb), diverging: diverging.map(rgb), none: rgb(none) };
+  const { sequential, diverging, none } = SCALES[isDark.value ? "dark" : "light"];
+  return { sequential: sequential.map(parseHex), diverging: diverging.map(parseHex), none: parseHex(none) };
 });
 
 effect(() => {
   const root = document.documentElement;
-  root.dataset.theme = dark.value ? "dark" : "light";
+  root.dataset.theme = isDark.value ? "dark" : "light";
   hues.value.forEach((hue, at) => {
-    root.style.setProperty(`--c${at}`, css(hue));
+    root.style.setProperty(`--c${at}`, cssColour(hue));
   });
-  root.style.setProperty("--none", css(scales.value.none));
+  root.style.setProperty("--none", cssColour(scales.value.none));
   try {
     localStorage.setItem("goalspace-theme", theme.value);
   } catch {
@@ -62,10 +63,10 @@ effect(() => {
   }
 });
 
-export const hueOf = (index: number): Rgb => (index < 0 ? scales.value.none : hues.value[index % 20]);
-export const hueName = (index: number) => (index < 0 ? "var(--none)" : `var(--c${index % 20})`);
+export const paletteColour = (index: number): Rgb => (index < 0 ? scales.value.none : hues.value[index % 20]);
+export const paletteVariable = (index: number) => (index < 0 ? "var(--none)" : `var(--c${index % 20})`);
 
-function between(stops: Rgb[], at: number): Rgb {
+function interpolate(stops: Rgb[], at: number): Rgb {
   const place = Math.min(Math.max(at, 0), 1) * (stops.length - 1);
   const low = Math.min(Math.floor(place), stops.length - 2);
   const part = place - low;
@@ -73,12 +74,12 @@ function between(stops: Rgb[], at: number): Rgb {
 }
 /** at: 0 … 1 */
 export const sequential = (at: number) =>
-  Number.isNaN(at) ? scales.value.none : between(scales.value.sequential, at);
+  Number.isNaN(at) ? scales.value.none : interpolate(scales.value.sequential, at);
 /** at: -1 … 1 */
 export const diverging = (at: number) =>
-  Number.isNaN(at) ? scales.value.none : between(scales.value.diverging, (at + 1) / 2);
+  Number.isNaN(at) ? scales.value.none : interpolate(scales.value.diverging, (at + 1) / 2);
 /** Black or white, whichever reads better on the colour. */
-export const inkOn = ([r, g, b]: Rgb) => {
+export const contrastingInk = ([r, g, b]: Rgb) => {
   const linear = (v: number) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
   const luminance = 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
   return luminance > 0.179 ? "#000" : "#fff";

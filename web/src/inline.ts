@@ -1,16 +1,16 @@
 // The source inside report.html: the same questions, answered from the page's own data.
 import type { Comparison, Hit, Hits, Inlined, Query, Why } from "./contract";
+import { isolated, plural } from "./format";
 import { type ExportedTable, readPositions, type Source } from "./source";
-import { corrected, difference, FEWEST } from "./statistics";
-import { evidenceRows, factorRows, free, propertyRows, type Row, tableFile } from "./tables";
-import { isolated, plural } from "./words";
+import { adjustPValues, compareGroups, MIN_GROUP_SIZE } from "./statistics";
+import { evidenceRows, factorRows, freeName, propertyRows, type Row, tableFile } from "./tables";
 
-const bytesOf = (base64: string) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer;
+const decodeBase64 = (base64: string) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer;
 
 /** Whether a mark belongs to the letter before it: only such marks are put into an order among each other. */
 const combines = (mark: string) => `\u0345${mark}`.normalize("NFD") !== `\u0345${mark}`;
 /** The text without case and accents, as the server folds it (_explorer_words.py). */
-const plain = (text: string) =>
+const foldText = (text: string) =>
   text
     .toLowerCase()
     .replaceAll("ß", "ss")
@@ -18,21 +18,23 @@ const plain = (text: string) =>
     .normalize("NFKD")
     .replaceAll("\u0345", "ι")
     .replace(/\p{M}/gu, (mark) => (combines(mark) ? "" : mark));
-const onOneLine = (text: string) => text.trim().replace(/\s+/g, " ");
+const collapseSpaces = (text: string) => text.trim().replace(/\s+/g, " ");
 
 /** The words and "quoted phrases" of a search, accents and case aside. */
-export function wordsOf(search: string): string[] {
-  const found = [...search.matchAll(/"([^"]*)"?|(\S+)/g)].map((m) => onOneLine(plain(m[1] || m[2] || "")));
+export function searchTerms(search: string): string[] {
+  const found = [...search.matchAll(/"([^"]*)"?|(\S+)/g)].map((m) =>
+    collapseSpaces(foldText(m[1] || m[2] || "")),
+  );
   return [...new Set(found.filter(Boolean))].slice(0, 20);
 }
 
 /** The text without accents and case, and for each of its units the unit of the text it stands for. */
-function folded(text: string) {
+function foldWithOrigins(text: string) {
   let flat = "";
   const from: number[] = [];
   let at = 0;
   for (const character of text) {
-    const simple = plain(character);
+    const simple = foldText(character);
     for (let i = 0; i < simple.length; i++) from.push(at);
     flat += simple;
     at += character.length;
@@ -42,7 +44,7 @@ function folded(text: string) {
 }
 
 function excerpt(text: string, words: string[]) {
-  const { flat, from } = folded(text);
+  const { flat, from } = foldWithOrigins(text);
   const spans: [number, number][] = [];
   for (const word of words) {
     const pattern = word.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&").replaceAll(" ", "\\s+");
@@ -66,19 +68,19 @@ function excerpt(text: string, words: string[]) {
   return { text: cut, marks };
 }
 
-const refuse = () =>
+const rejectEdit = () =>
   Promise.reject(new Error("This page holds the data only: edits need `goalspace explore`."));
 
 export function inlinedSource(data: Inlined): Source {
   const { summary, texts } = data;
   const n = texts.length;
-  const map = readPositions(bytesOf(data.map), n);
-  const scores = new Int16Array(bytesOf(data.scores));
+  const map = readPositions(decodeBase64(data.map), n);
+  const scores = new Int16Array(decodeBase64(data.scores));
   const at = new Map(Array.from(map.row, (row, i) => [row, i]));
   const columns = data.columns.map((column, c) =>
     summary.columns[c].kind === "number"
-      ? new Float64Array(bytesOf(column))
-      : new Int16Array(bytesOf(column)),
+      ? new Float64Array(decodeBase64(column))
+      : new Int16Array(decodeBase64(column)),
   );
   const flat: string[] = [];
   const score = (k: number, i: number) => scores[k * n + i] / 1000;
@@ -96,7 +98,7 @@ export function inlinedSource(data: Inlined): Source {
         return false;
     }
     if (!words.length) return true;
-    flat[i] ??= onOneLine(plain(texts[i].text));
+    flat[i] ??= collapseSpaces(foldText(texts[i].text));
     return words.every((word) => flat[i].includes(word));
   };
 
@@ -122,7 +124,7 @@ export function inlinedSource(data: Inlined): Source {
   }
 
   function search(query: Query): Hits {
-    const words = wordsOf(query.search ?? "");
+    const words = searchTerms(query.search ?? "");
     const among = query.rows
       ? query.rows.map((row) => at.get(row) ?? -1).filter((i) => i >= 0)
       : texts.keys();
@@ -157,7 +159,7 @@ export function inlinedSource(data: Inlined): Source {
     const members = [...texts.keys()].filter((i) =>
       range ? values[i] >= range[0] && values[i] <= range[1] : values[i] === group,
     );
-    if (members.length < FEWEST)
+    if (members.length < MIN_GROUP_SIZE)
       throw new Error(
         `The group ${isolated(name)} has ${plural(members.length, "text")} here: too few to test a difference.`,
       );
@@ -171,9 +173,9 @@ export function inlinedSource(data: Inlined): Source {
     const shown = summary.factors.filter((f) => !f.hidden);
     const tests = shown.map(({ index }) => {
       const of = (members: number[]) => members.map((i) => score(index, i));
-      return { factor: index, ...difference(of(inA), of(inB)), q: 1 };
+      return { factor: index, ...compareGroups(of(inA), of(inB)), q: 1 };
     });
-    corrected(tests.map((t) => t.p)).forEach((q, i) => {
+    adjustPValues(tests.map((t) => t.p)).forEach((q, i) => {
       tests[i].q = q;
     });
     return { ...whole, pair: { a: pair[0], b: pair[1], tests } };
@@ -189,19 +191,19 @@ export function inlinedSource(data: Inlined): Source {
   function textRow(i: number): Row {
     const { id, text, metadata } = texts[i];
     const row: Row = { id, dominant: summary.factors[map.dominant[i]]?.name ?? null };
-    for (const f of summary.factors) row[free(`score: ${f.name}`, row)] = score(f.index, i);
+    for (const f of summary.factors) row[freeName(`score: ${f.name}`, row)] = score(f.index, i);
     for (const [shown, name] of data.metadata) {
       const c = summary.columns.findIndex((column) => column.kind === "number" && column.name === shown);
       const number = c < 0 ? Number.NaN : columns[c][i];
-      row[free(name, row)] = Number.isNaN(number) ? (metadata[shown] ?? null) : number;
+      row[freeName(name, row)] = Number.isNaN(number) ? (metadata[shown] ?? null) : number;
     }
-    return { id, [free("text", row)]: text, ...row };
+    return { id, [freeName("text", row)]: text, ...row };
   }
 
   return {
     served: false,
     summary: async () => summary,
-    since: refuse,
+    since: rejectEdit,
     map: async () => map,
     scores: async (factor) =>
       Float32Array.from(scores.subarray(factor * n, (factor + 1) * n), (v) => v / 1000),
@@ -223,10 +225,10 @@ export function inlinedSource(data: Inlined): Source {
       if (!match) throw new Error("This page does not hold that run.");
       return match;
     },
-    edit: refuse,
-    undo: refuse,
-    redo: refuse,
+    edit: rejectEdit,
+    undo: rejectEdit,
+    redo: rejectEdit,
     table: async (what, format, query) => tableFile(rowsOf(what, query), format),
-    report: refuse,
+    report: rejectEdit,
   };
 }

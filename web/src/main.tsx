@@ -4,7 +4,7 @@ import type { Inlined } from "./contract";
 import { inlinedSource } from "./inline";
 import { App } from "./parts/Shell";
 import { servedSource } from "./served";
-import { start } from "./state";
+import { start } from "./start";
 import "./style.css";
 import "./views.css";
 

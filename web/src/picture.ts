@@ -2,7 +2,7 @@
 const NS = "http://www.w3.org/2000/svg";
 
 /** A computed colour as viewers of SVG know it: a plain colour and an opacity. */
-function paint(colour: string): { fill: string; "fill-opacity": number } | null {
+function parseColour(colour: string): { fill: string; "fill-opacity": number } | null {
   const mixed = /^color\(srgb ([\d.]+) ([\d.]+) ([\d.]+)(?: \/ ([\d.]+))?\)$/.exec(colour);
   const plain = /^rgba?\((\d+), (\d+), (\d+)(?:, ([\d.]+))?\)$/.exec(colour);
   const [, r, g, b, alpha] = mixed ?? plain ?? [];
@@ -11,7 +11,7 @@ function paint(colour: string): { fill: string; "fill-opacity": number } | null 
   return { fill: `rgb(${channels.join(",")})`, "fill-opacity": Number(alpha ?? 1) };
 }
 
-function add(parent: Element, name: string, attributes: Record<string, string | number>) {
+function addElement(parent: Element, name: string, attributes: Record<string, string | number>) {
   const element = document.createElementNS(NS, name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
   parent.append(element);
@@ -23,12 +23,12 @@ function drawBox(out: Element, element: Element, style: CSSStyleDeclaration, x: 
   const box = { x: rect.left - x, y: rect.top - y, width: rect.width, height: rect.height };
   const radius = Math.min(Number.parseFloat(style.borderTopLeftRadius) || 0, rect.width / 2, rect.height / 2);
   const round = style.borderTopLeftRadius.endsWith("%") ? rect.width / 2 : radius;
-  const ground = paint(style.backgroundColor);
-  if (ground) add(out, "rect", { ...box, rx: round, ...ground });
+  const ground = parseColour(style.backgroundColor);
+  if (ground) addElement(out, "rect", { ...box, rx: round, ...ground });
   const border = Number.parseFloat(style.borderBottomWidth);
-  const line = style.borderBottomStyle === "none" ? null : paint(style.borderBottomColor);
+  const line = style.borderBottomStyle === "none" ? null : parseColour(style.borderBottomColor);
   if (border > 0 && line)
-    add(out, "rect", { ...box, y: box.y + box.height - border, height: border, ...line });
+    addElement(out, "rect", { ...box, y: box.y + box.height - border, height: border, ...line });
 }
 
 interface Line {
@@ -66,7 +66,7 @@ function drawText(out: Element, node: Text, style: CSSStyleDeclaration, x: numbe
   const size = Number.parseFloat(style.fontSize);
   const { direction } = style;
   for (const { text, top, height, left, right } of linesOf(node)) {
-    const element = add(out, "text", {
+    const element = addElement(out, "text", {
       direction,
       x: (direction === "rtl" ? right : left) - x, // where the line starts
       y: top - y + height / 2 + size * 0.35,
@@ -79,7 +79,7 @@ function drawText(out: Element, node: Text, style: CSSStyleDeclaration, x: numbe
   }
 }
 
-const SHOWN = [
+const COPIED_PROPERTIES = [
   "fill",
   "stroke",
   "stroke-width",
@@ -97,7 +97,7 @@ function drawSvg(out: Element, svg: SVGElement, x: number, y: number) {
   const [from, to] = [[...svg.querySelectorAll("*")], [...copy.querySelectorAll("*")]];
   from.forEach((element, at) => {
     const style = getComputedStyle(element);
-    for (const name of SHOWN) to[at].setAttribute(name, style.getPropertyValue(name));
+    for (const name of COPIED_PROPERTIES) to[at].setAttribute(name, style.getPropertyValue(name));
     to[at].removeAttribute("class");
     to[at].removeAttribute("style");
   });
@@ -128,7 +128,7 @@ function walk(out: Element, node: Node, x: number, y: number) {
   if (node instanceof HTMLCanvasElement) {
     const rect = node.getBoundingClientRect();
     const box = { x: rect.left - x, y: rect.top - y, width: rect.width, height: rect.height };
-    add(out, "image", { ...box, href: node.toDataURL("image/png") });
+    addElement(out, "image", { ...box, href: node.toDataURL("image/png") });
     return;
   }
   if (node instanceof SVGSVGElement) return drawSvg(out, node, x, y);
@@ -137,7 +137,7 @@ function walk(out: Element, node: Node, x: number, y: number) {
 }
 
 /** How far the drawn things reach: a table may be smaller than its box. */
-function reach(svg: SVGSVGElement): { right: number; bottom: number } {
+function extentOf(svg: SVGSVGElement): { right: number; bottom: number } {
   const ends = [...svg.children].slice(1).map((child) => {
     const number = (name: string) => Number(child.getAttribute(name) ?? 0);
     const [x, y, size] = [number("x"), number("y"), number("font-size")];
@@ -149,7 +149,7 @@ function reach(svg: SVGSVGElement): { right: number; bottom: number } {
   return { right: furthest(0, 120), bottom: furthest(1, 40) };
 }
 
-const LEGEND = 300; // pixels, as in the style sheet
+const LEGEND_WIDTH = 300; // pixels, as in the style sheet
 
 /** Draw a legend at a place, whether or not the page shows it now. */
 function drawLegend(svg: SVGSVGElement, { of, title }: Legend, x: number, y: number) {
@@ -180,13 +180,13 @@ export interface Part {
   legend?: Legend;
 }
 
-function drawn({ of, title, legend }: Part) {
+function drawPart({ of, title, legend }: Part) {
   const elements = [...document.querySelectorAll<HTMLElement>(of)];
   const { left, top } = elements[0].getBoundingClientRect();
   const [margin, head] = [16, title ? 34 : 0];
   const svg = document.createElementNS(NS, "svg");
   const body = getComputedStyle(document.body);
-  const paper = add(svg, "rect", { fill: body.backgroundColor });
+  const paper = addElement(svg, "rect", { fill: body.backgroundColor });
   for (const element of elements) {
     // a WebGL canvas can be read only in the frame it was drawn in
     element.dispatchEvent(new CustomEvent("drawnow"));
@@ -194,13 +194,13 @@ function drawn({ of, title, legend }: Part) {
       walk(svg, child, left - element.scrollLeft - margin, top - element.scrollTop - margin - head);
   }
   const widest = Math.max(...elements.map((element) => element.scrollWidth)) + margin;
-  const right = Math.min(reach(svg).right, widest);
+  const right = Math.min(extentOf(svg).right, widest);
   if (legend) drawLegend(svg, legend, right + margin, margin + head);
-  const width = Math.ceil(legend ? right + margin + LEGEND : right) + margin;
-  const height = Math.ceil(reach(svg).bottom) + margin;
+  const width = Math.ceil(legend ? right + margin + LEGEND_WIDTH : right) + margin;
+  const height = Math.ceil(extentOf(svg).bottom) + margin;
   if (title) {
     const look = { "font-size": 15, "font-weight": 600, "font-family": body.fontFamily, fill: body.color };
-    add(svg, "text", { x: margin, y: margin + 14, ...look }).textContent = title;
+    addElement(svg, "text", { x: margin, y: margin + 14, ...look }).textContent = title;
   }
   for (const sheet of [svg, paper]) {
     sheet.setAttribute("width", String(width));
@@ -210,10 +210,10 @@ function drawn({ of, title, legend }: Part) {
   return { text: new XMLSerializer().serializeToString(svg), width, height };
 }
 
-export const asSvg = (part: Part) => new Blob([drawn(part).text], { type: "image/svg+xml" });
+export const toSvg = (part: Part) => new Blob([drawPart(part).text], { type: "image/svg+xml" });
 
-export async function asPng(part: Part): Promise<Blob> {
-  const { text, width, height } = drawn(part);
+export async function toPng(part: Part): Promise<Blob> {
+  const { text, width, height } = drawPart(part);
   const image = new Image();
   const address = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
   try {

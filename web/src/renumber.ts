@@ -1,15 +1,15 @@
 // Factors are shown by their numbers, which an edit changes: the same things under the numbers after it.
 import type { Query } from "./contract";
-import type { Colour } from "./state";
+import type { Colour } from "./model";
 
-export interface Numbered {
+export interface NumberedState {
   factor: number | null;
   colour: Colour;
   query: Query;
 }
 
 /** What is gone is left out; of a factor that was split, the filter takes all parts, everything else the first. */
-export function renumbered({ factor, colour, query }: Numbered, moved: number[][]): Numbered {
+export function renumber({ factor, colour, query }: NumberedState, moved: number[][]): NumberedState {
   const all = (k: number) => (k < 0 ? [k] : (moved[k] ?? [])); // -1: texts without a factor
   const now = (k: number): number | undefined => all(k)[0];
   const some = <T>(list: T[] | undefined) => (list?.length ? list : undefined);

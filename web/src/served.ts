@@ -2,7 +2,7 @@
 import type { Changed, Edit, Query, Summary } from "./contract";
 import { type ExportedFormat, type ExportedTable, readPositions, type Source } from "./source";
 
-export class Refused extends Error {
+export class RequestError extends Error {
   constructor(
     line: string,
     readonly status = 0,
@@ -27,7 +27,7 @@ export function servedSource(token: string): Source {
       });
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") throw error;
-      throw new Refused("The server does not answer. Is `goalspace explore` still running?");
+      throw new RequestError("The server does not answer. Is `goalspace explore` still running?");
     }
     if (response.ok) return response;
     const said = await response.json().catch(() => null);
@@ -35,7 +35,7 @@ export function servedSource(token: string): Source {
       typeof said?.error === "string"
         ? said.error
         : `The server failed (${response.status}). Its terminal says why.`;
-    throw new Refused(line, response.status);
+    throw new RequestError(line, response.status);
   }
 
   const json = async (path: string, init?: RequestInit) => (await ask(path, init)).json();

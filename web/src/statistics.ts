@@ -1,7 +1,7 @@
 // The tests of a comparison of two groups, for pages without a server.
 
 /** Texts of a group that is tested; _report_compare.py says so too. */
-export const FEWEST = 2;
+export const MIN_GROUP_SIZE = 2;
 
 /** ln Γ(x), Lanczos' approximation with g = 7 (Press et al., Numerical Recipes, 6.1). */
 function lnGamma(x: number): number {
@@ -44,7 +44,7 @@ function incompleteBeta(x: number, a: number, b: number): number {
 export const tTest = (t: number, df: number) => incompleteBeta(df / (df + t * t), df / 2, 0.5);
 
 /** Corrected p-values (Benjamini & Hochberg 1995). */
-export function corrected(p: number[]): number[] {
+export function adjustPValues(p: number[]): number[] {
   const order = p.map((_, at) => at).sort((i, j) => p[j] - p[i]);
   const q = new Array<number>(p.length);
   let least = 1;
@@ -55,7 +55,7 @@ export function corrected(p: number[]): number[] {
   return q;
 }
 
-export function momentsOf(values: number[]) {
+export function moments(values: number[]) {
   const n = values.length;
   const mean = values.reduce((a, b) => a + b, 0) / Math.max(n, 1);
   const variance = values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / Math.max(n - 1, 1);
@@ -63,8 +63,8 @@ export function momentsOf(values: number[]) {
 }
 
 /** Cohen's d of a against b with its 95 % interval (Hedges & Olkin 1985), and the p of Welch's t-test. */
-export function difference(a: number[], b: number[]) {
-  const [one, two] = [momentsOf(a), momentsOf(b)];
+export function compareGroups(a: number[], b: number[]) {
+  const [one, two] = [moments(a), moments(b)];
   const pooled = ((one.n - 1) * one.variance + (two.n - 1) * two.variance) / Math.max(one.n + two.n - 2, 1);
   const effect = pooled > 0 ? (one.mean - two.mean) / Math.sqrt(pooled) : 0;
   const spread = Math.sqrt((one.n + two.n) / (one.n * two.n) + effect ** 2 / (2 * (one.n + two.n)));

@@ -5,8 +5,8 @@ import type { ExportedFormat } from "./source";
 export type Row = Record<string, string | number | boolean | null>;
 
 /** A column name that is not taken. */
-export const free = (name: string, row: Row): string =>
-  Object.hasOwn(row, name) ? free(`${name}_`, row) : name;
+export const freeName = (name: string, row: Row): string =>
+  Object.hasOwn(row, name) ? freeName(`${name}_`, row) : name;
 
 export const factorRows = ({ factors, kind }: Summary): Row[] =>
   factors.map((f) => ({
@@ -30,7 +30,7 @@ export const evidenceRows = ({ factors }: Summary): Row[] =>
     f.evidence.map((e) => ({ factor: f.name, id: e.id, pole: e.pole, score: e.score, sentence: e.sentence })),
   );
 
-function cell(value: Row[string]): string {
+function csvCell(value: Row[string]): string {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   const text = value ?? "";
   const harmless =
@@ -41,6 +41,6 @@ function cell(value: Row[string]): string {
 export function tableFile(rows: Row[], format: ExportedFormat): Blob {
   if (format === "json") return new Blob([JSON.stringify(rows, null, 1)], { type: "application/json" });
   const names = Object.keys(rows[0] ?? {});
-  const lines = [names.map(cell), ...rows.map((row) => names.map((name) => cell(row[name])))];
+  const lines = [names.map(csvCell), ...rows.map((row) => names.map((name) => csvCell(row[name])))];
   return new Blob([lines.map((line) => `${line.join(",")}\r\n`).join("")], { type: "text/csv" });
 }

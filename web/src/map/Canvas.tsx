@@ -2,29 +2,32 @@
 import { effect, useSignal } from "@preact/signals";
 import KDBush from "kdbush";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import { hueName } from "../colour";
+import { paletteVariable } from "../colour";
 import type { Hit, Layer } from "../contract";
+import { isFiltered } from "../filters";
+import { count } from "../format";
+import { colour, getSummary, lasso, nouns, selectedRow, showLabels } from "../model";
+import { openFactor } from "../navigation";
 import { Dot, Icon } from "../parts/basics";
 import { useSize } from "../parts/hooks";
+import { results } from "../results";
 import type { Positions } from "../source";
-import { colour, found, isFiltered, lasso, nouns, openFactor, rowAt, showLabels, useSummary } from "../state";
-import { count } from "../words";
-import { type Camera, moved, type Size, toMap, whole, zoomed } from "./camera";
-import { keepPace, lookFor, orderOf, shuffled } from "./drawing";
+import { type Camera, fitAll, panned, type Size, toMap, zoomed } from "./camera";
+import { adaptDetail, drawingOrder, pointStyle, shuffled } from "./drawing";
 import type { Box } from "./labels";
-import { drawOver, placeLabels } from "./overlay";
+import { drawOverlay, positionLabels } from "./overlay";
 import { usePointer } from "./pointer";
 import { Points } from "./points";
-import type { Tinted } from "./tints";
+import type { ColouredPoints } from "./tints";
 
 interface Props {
   at: Positions;
-  tinted: Tinted | null;
+  tinted: ColouredPoints | null;
   layer: Layer | null;
 }
 
 export function MapCanvas({ at, tinted, layer }: Props) {
-  const all = useSummary();
+  const summary = getSummary();
   const [box, size] = useSize<HTMLDivElement>();
   const canvas = useRef<HTMLCanvasElement>(null);
   const overlay = useRef<HTMLCanvasElement>(null);
@@ -47,8 +50,8 @@ export function MapCanvas({ at, tinted, layer }: Props) {
   const mixed = useMemo(() => shuffled(at.x.length), [at]);
   const byRow = useMemo(() => new Map(Array.from(at.row, (row, i) => [row, i])), [at]);
   const visible = useMemo(
-    () => all.factors.filter((f) => !f.hidden).sort((a, b) => b.share - a.share),
-    [all],
+    () => summary.factors.filter((f) => !f.hidden).sort((a, b) => b.share - a.share),
+    [summary],
   );
 
   const current = useRef({ at, layer, size, visible, byRow });
@@ -58,17 +61,17 @@ export function MapCanvas({ at, tinted, layer }: Props) {
     frame.current = 0;
     const { at, layer, size, visible, byRow } = current.current;
     if (!points.current || !size.width || !size.height) return;
-    if (!camera.current || fitted.current) camera.current = whole(size);
+    if (!camera.current || fitted.current) camera.current = fitAll(size);
     const view = camera.current;
-    const look = lookFor(at.x.length, view, size, isFiltered.peek());
+    const look = pointStyle(at.x.length, view, size, isFiltered.peek());
     const part = performance.now() < pace.current.rest ? pace.current.part : 1;
     points.current.draw(view, size, layer ? { ...look, opacity: look.opacity * 0.45 } : look, part);
     const taken: Box[] = [];
-    if (labels.current) placeLabels(labels.current, visible, view, size, taken);
+    if (labels.current) positionLabels(labels.current, visible, view, size, taken);
     if (overlay.current) {
-      const chosen = rowAt.peek();
+      const chosen = selectedRow.peek();
       const spot = chosen === null ? undefined : byRow.get(chosen);
-      drawOver(
+      drawOverlay(
         overlay.current,
         view,
         size,
@@ -102,9 +105,9 @@ export function MapCanvas({ at, tinted, layer }: Props) {
   useEffect(
     () =>
       effect(() => {
-        const { status, rows } = found.value;
+        const { status, rows } = results.value;
         if (isFiltered.value && status === "loading") return;
-        points.current?.setOrder(...orderOf(at, mixed, isFiltered.value ? rows : null));
+        points.current?.setOrder(...drawingOrder(at, mixed, isFiltered.value ? rows : null));
         repaint();
       }),
     [at],
@@ -112,7 +115,7 @@ export function MapCanvas({ at, tinted, layer }: Props) {
   useEffect(
     () =>
       effect(() => {
-        rowAt.value;
+        selectedRow.value;
         lasso.value;
         showLabels.value;
         repaint();
@@ -128,7 +131,7 @@ export function MapCanvas({ at, tinted, layer }: Props) {
 
   const move = (next: Camera) => {
     camera.current = next;
-    keepPace(pace.current, at.x.length, repaint);
+    adaptDetail(pace.current, at.x.length, repaint);
     fitted.current = false;
     tip.value = null;
     repaint();
@@ -144,7 +147,7 @@ export function MapCanvas({ at, tinted, layer }: Props) {
     if (!camera.current) return -1;
     const [x, y] = toMap(camera.current, size, px, py);
     const near = tree.within(x, y, 10 / camera.current.scale);
-    const rows = isFiltered.peek() ? new Set(found.peek().rows) : null;
+    const rows = isFiltered.peek() ? new Set(results.peek().rows) : null;
     let [best, distance] = [-1, Infinity];
     for (const i of near) {
       const d = (at.x[i] - x) ** 2 + (at.y[i] - y) ** 2;
@@ -158,10 +161,10 @@ export function MapCanvas({ at, tinted, layer }: Props) {
   const onKeyDown = (event: KeyboardEvent) => {
     if (!camera.current || event.ctrlKey || event.metaKey || event.altKey) return;
     const acts: Record<string, () => void> = {
-      ArrowLeft: () => camera.current && move(moved(camera.current, 60, 0)),
-      ArrowRight: () => camera.current && move(moved(camera.current, -60, 0)),
-      ArrowUp: () => camera.current && move(moved(camera.current, 0, 60)),
-      ArrowDown: () => camera.current && move(moved(camera.current, 0, -60)),
+      ArrowLeft: () => camera.current && move(panned(camera.current, 60, 0)),
+      ArrowRight: () => camera.current && move(panned(camera.current, -60, 0)),
+      ArrowUp: () => camera.current && move(panned(camera.current, 0, 60)),
+      ArrowDown: () => camera.current && move(panned(camera.current, 0, -60)),
       "+": () => zoom(1.4),
       "=": () => zoom(1.4),
       "-": () => zoom(1 / 1.4),
@@ -195,7 +198,7 @@ export function MapCanvas({ at, tinted, layer }: Props) {
             type="button"
             class="map-label"
             tabIndex={-1}
-            style={{ "--hue": colour.value.by === "dominant" ? hueName(f.index) : "var(--quiet)" }}
+            style={{ "--hue": colour.value.by === "dominant" ? paletteVariable(f.index) : "var(--quiet)" }}
             onClick={() => openFactor(f.index)}
           >
             <bdi>{f.name}</bdi>
@@ -239,7 +242,7 @@ function Tip({
   layer: Layer | null;
   size: Size;
 }) {
-  const all = useSummary();
+  const summary = getSummary();
   const left = Math.min(Math.max(tip.x + 14, 8), Math.max(size.width - 308, 8));
   const below = tip.y < size.height / 2;
   const placed = below ? { top: `${tip.y + 14}px` } : { bottom: `${size.height - tip.y + 14}px` };
@@ -252,7 +255,7 @@ function Tip({
       <p class="under">
         <Dot index={factor} />
         <span class="grow">
-          <bdi>{all.factors[factor]?.name ?? `no ${nouns.value.factor}`}</bdi>
+          <bdi>{summary.factors[factor]?.name ?? `no ${nouns.value.factor}`}</bdi>
         </span>
         {tip.hit ? (
           <bdi>{tip.hit.id}</bdi>

@@ -1,33 +1,32 @@
 // The map with its colours, legend and the list of the texts it shows.
 import { useEffect, useState } from "preact/hooks";
-import { css, dark } from "../colour";
+import { fetchLayer } from "../cache";
+import { cssColour, isDark } from "../colour";
 import type { Summary } from "../contract";
-import { Failed } from "../parts/basics";
-import { FiguresMenu } from "../parts/Figure";
-import { Filters } from "../parts/Filters";
-import { useFetched, useRoomy } from "../parts/hooks";
-import { Counted, TextRows } from "../parts/TextRows";
+import { toggleDominant, toggleValue } from "../filters";
+import { count } from "../format";
 import {
   colour,
-  layerOf,
+  getSummary,
   nouns,
   positions,
   query,
-  rowAt,
+  revision,
+  selectedRow,
   showLabels,
   showLayer,
-  toggleDominant,
-  toggleValue,
-  useSummary,
-  version,
-} from "../state";
+} from "../model";
+import { Failure } from "../parts/basics";
+import { FiguresMenu } from "../parts/Figure";
+import { Filters } from "../parts/Filters";
+import { useFetched, useFitsTwoPanes } from "../parts/hooks";
+import { ResultCount, TextRows } from "../parts/TextRows";
 import { Why } from "../views/Why";
-import { count } from "../words";
 import { MapCanvas } from "./Canvas";
-import { type Legend, tinted } from "./tints";
+import { colourPoints, type Legend } from "./tints";
 
 function ColourBy() {
-  const all = useSummary();
+  const summary = getSummary();
   const now = colour.value;
   const set = (text: string) => {
     const [by, at] = text.split(":");
@@ -41,9 +40,9 @@ function ColourBy() {
         onChange={(e) => set(e.currentTarget.value)}
       >
         <option value="dominant">{nouns.value.dominant}</option>
-        {all.columns.length > 0 && (
+        {summary.columns.length > 0 && (
           <optgroup label="Column">
-            {all.columns.map((c, at) => (
+            {summary.columns.map((c, at) => (
               <option key={c.name} value={`column:${at}`}>
                 {c.name}
               </option>
@@ -51,7 +50,7 @@ function ColourBy() {
           </optgroup>
         )}
         <optgroup label={`Score on one ${nouns.value.factor}`}>
-          {all.factors.map((f) => (
+          {summary.factors.map((f) => (
             <option key={f.index} value={`score:${f.index}`}>
               {f.name}
             </option>
@@ -63,10 +62,10 @@ function ColourBy() {
 }
 
 /** What the colours say; a scale says it itself. */
-function shadeName(now: typeof colour.value, all: Summary): string {
+function colourTitle(now: typeof colour.value, summary: Summary): string {
   if (now.by === "dominant") return nouns.value.dominant;
   if (now.by === "score") return `Score on one ${nouns.value.factor}`;
-  return all.columns[now.at].kind === "number" ? "" : all.columns[now.at].name;
+  return summary.columns[now.at].kind === "number" ? "" : summary.columns[now.at].name;
 }
 
 function CodesLegend({ legend }: { legend: Extract<Legend, { kind: "codes" }> }) {
@@ -85,7 +84,7 @@ function CodesLegend({ legend }: { legend: Extract<Legend, { kind: "codes" }> })
             aria-pressed={chosen?.includes(code) ?? false}
             onClick={() => toggle(code)}
           >
-            <span class="dot" style={{ background: css(tint) }} />
+            <span class="dot" style={{ background: cssColour(tint) }} />
             <span class="grow">
               <bdi>{name || none}</bdi>
             </span>
@@ -105,7 +104,7 @@ function ScaleLegend({ legend }: { legend: Extract<Legend, { kind: "scale" }> })
       </p>
       <div class="scale-steps" aria-hidden="true">
         {legend.steps.map((step, at) => (
-          <span key={at} style={{ background: css(step) }} />
+          <span key={at} style={{ background: cssColour(step) }} />
         ))}
       </div>
       <p class="scale-ends number">
@@ -117,7 +116,7 @@ function ScaleLegend({ legend }: { legend: Extract<Legend, { kind: "scale" }> })
 }
 
 function LegendBox({ legend }: { legend: Legend }) {
-  const wide = useRoomy();
+  const wide = useFitsTwoPanes();
   const title = legend.kind === "codes" ? "Legend: click to filter" : "Legend";
   return (
     <details class="legend" open={wide}>
@@ -128,15 +127,18 @@ function LegendBox({ legend }: { legend: Legend }) {
 }
 
 export function MapView() {
-  const all = useSummary();
+  const summary = getSummary();
   const at = positions.value;
   const now = colour.value;
-  const tints = useFetched(async () => (at ? tinted(now, all, at) : null), [now, at, all, dark.value]);
+  const tints = useFetched(
+    async () => (at ? colourPoints(now, summary, at) : null),
+    [now, at, summary, isDark.value],
+  );
   const [wantsLayer, setWantsLayer] = useState(showLayer.value);
   useEffect(() => setWantsLayer(showLayer.value), [showLayer.value]);
-  const layer = useFetched(async () => (wantsLayer ? layerOf() : null), [wantsLayer, version.value]);
+  const layer = useFetched(async () => (wantsLayer ? fetchLayer() : null), [wantsLayer, revision.value]);
   if (!at) return null;
-  const sampled = all.n_shown < all.n_texts;
+  const sampled = summary.n_shown < summary.n_texts;
   return (
     <div class="map-view">
       <section class="map-side" aria-label="Map">
@@ -166,25 +168,25 @@ export function MapView() {
           <FiguresMenu
             name="map"
             of=".map-canvas"
-            title={all.goal}
-            legend={{ of: ".legend-list, .scale-legend", title: shadeName(now, all) }}
+            title={summary.goal}
+            legend={{ of: ".legend-list, .scale-legend", title: colourTitle(now, summary) }}
           />
         </div>
-        {tints.error && <Failed error={tints.error} />}
-        {layer.error && <Failed error={layer.error} />}
+        {tints.error && <Failure error={tints.error} />}
+        {layer.error && <Failure error={layer.error} />}
         <MapCanvas at={at} tinted={tints.data} layer={wantsLayer ? layer.data : null} />
         {sampled && (
           <p class="hint corner">
-            {count(all.n_shown)} of {count(all.n_texts)} {nouns.value.texts} are shown.
+            {count(summary.n_shown)} of {count(summary.n_texts)} {nouns.value.texts} are shown.
           </p>
         )}
       </section>
       <aside class="map-list" aria-label={`${nouns.value.Texts} on the map`}>
-        {rowAt.value !== null && <Why row={rowAt.value} />}
-        <div class="list-side" hidden={rowAt.value !== null}>
+        {selectedRow.value !== null && <Why row={selectedRow.value} />}
+        <div class="list-side" hidden={selectedRow.value !== null}>
           {tints.data && <LegendBox legend={tints.data.legend} />}
           <Filters />
-          <Counted />
+          <ResultCount />
           <TextRows />
         </div>
       </aside>

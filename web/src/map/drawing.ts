@@ -1,11 +1,11 @@
 // How points are drawn: their size, their order, and how many while the camera moves.
 import type { Positions } from "../source";
-import { type Camera, type Size, whole } from "./camera";
-import type { Look } from "./points";
+import { type Camera, fitAll, type Size } from "./camera";
+import type { PointStyle } from "./points";
 
-export const lookFor = (n: number, camera: Camera, size: Size, filtered: boolean): Look => {
-  const closer = Math.max(camera.scale / whole(size).scale, 0.5);
-  const room = Math.min(Math.max(whole(size).scale / 650, 0.6), 1.2);
+export const pointStyle = (n: number, camera: Camera, size: Size, filtered: boolean): PointStyle => {
+  const closer = Math.max(camera.scale / fitAll(size).scale, 0.5);
+  const room = Math.min(Math.max(fitAll(size).scale / 650, 0.6), 1.2);
   const base = Math.min(Math.max((170 / Math.sqrt(n)) * room, 1.8), 8);
   return {
     diameter: Math.min(base * closer ** 0.45, 16),
@@ -16,7 +16,11 @@ export const lookFor = (n: number, camera: Camera, size: Size, filtered: boolean
 
 const REST = 160; // ms without a move
 
-export function keepPace(pace: { part: number; last: number; rest: number }, n: number, repaint: () => void) {
+export function adaptDetail(
+  pace: { part: number; last: number; rest: number },
+  n: number,
+  repaint: () => void,
+) {
   const now = performance.now();
   const took = now - pace.last;
   if (took < 400) {
@@ -42,7 +46,11 @@ export function shuffled(n: number): Uint32Array {
 }
 
 /** Indices in the order of drawing: those the filters leave out first. */
-export function orderOf(at: Positions, mixed: Uint32Array, rows: number[] | null): [Uint32Array, number] {
+export function drawingOrder(
+  at: Positions,
+  mixed: Uint32Array,
+  rows: number[] | null,
+): [Uint32Array, number] {
   if (!rows) return [mixed, 0];
   const lit = new Set(rows);
   const order = new Uint32Array(mixed.length);

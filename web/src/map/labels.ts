@@ -5,7 +5,7 @@ export interface Box {
   right: number;
   bottom: number;
 }
-export interface Wanted {
+export interface Label {
   x: number; // anchor, pixels
   y: number;
   width: number;
@@ -29,11 +29,12 @@ export const STEPS: [number, number][] = [
   [1.1, 0],
 ];
 
-const meet = (a: Box, b: Box) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+const overlap = (a: Box, b: Box) =>
+  a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 
 /** The places of the labels' upper left corners, null where none is free. `taken` grows by the boxes given out. */
-export function place(
-  wanted: Wanted[],
+export function placeBoxes(
+  wanted: Label[],
   size: { width: number; height: number },
   taken: Box[],
   { steps = STEPS, gap = 3, keepInside = true } = {},
@@ -48,7 +49,7 @@ export function place(
         top = Math.min(Math.max(top, 4), size.height - height - 4);
       }
       const box = { left: left - gap, top: top - gap, right: left + width + gap, bottom: top + height + gap };
-      if (taken.some((other) => meet(box, other))) continue;
+      if (taken.some((other) => overlap(box, other))) continue;
       taken.push(box);
       return [left, top];
     }

@@ -1,13 +1,13 @@
 // What is drawn over the points: labels of factors, properties, the outline, the ring around the chosen text.
-import { css, hueOf } from "../colour";
+import { cssColour, paletteColour } from "../colour";
 import type { Layer } from "../contract";
 import { type Camera, type Size, toScreen } from "./camera";
-import { type Box, place, STEPS } from "./labels";
+import { type Box, placeBoxes, STEPS } from "./labels";
 
 const sizes = new WeakMap<HTMLElement, Size>();
 
 /** A label that breaks into lines is as wide as its widest line. */
-function hug(element: HTMLElement) {
+function shrinkToLines(element: HTMLElement) {
   const words = element.firstElementChild;
   if (!words || element.dataset.hugged === words.textContent) return;
   element.dataset.hugged = words.textContent ?? "";
@@ -17,7 +17,7 @@ function hug(element: HTMLElement) {
   sizes.set(element, { width: element.offsetWidth, height: element.offsetHeight });
 }
 
-export function placeLabels(
+export function positionLabels(
   root: HTMLElement,
   factors: { x: number; y: number }[],
   camera: Camera,
@@ -28,21 +28,21 @@ export function placeLabels(
   if (root.dataset.on === "false") return;
   // the tools stand in the lower left corner
   taken.push({ left: 0, top: size.height - 52, right: 190, bottom: size.height });
-  for (const element of elements) hug(element);
+  for (const element of elements) shrinkToLines(element);
   const wanted = elements.map((element, at) => {
     const [x, y] = toScreen(camera, size, factors[at].x, factors[at].y);
     return { x, y, ...(sizes.get(element) ?? { width: 0, height: 0 }) };
   });
   // of many labels each stays close to its place or waits for a closer look
   const steps = factors.length > 25 ? STEPS.slice(0, 5) : STEPS;
-  place(wanted, size, taken, { steps }).forEach((corner, at) => {
+  placeBoxes(wanted, size, taken, { steps }).forEach((corner, at) => {
     const { style } = elements[at];
     style.visibility = corner ? "visible" : "hidden";
     if (corner) style.transform = `translate(${Math.round(corner[0])}px, ${Math.round(corner[1])}px)`;
   });
 }
 
-export function drawOver(
+export function drawOverlay(
   element: HTMLCanvasElement,
   camera: Camera,
   size: Size,
@@ -122,7 +122,7 @@ function drawLayer(
     const width = ctx.measureText(layer.names[i]).width;
     return { x: x + width / 2 + 7, y, width, height: 13 };
   });
-  place(wanted, size, taken, { steps: [[0, 0]], gap: 2, keepInside: false }).forEach((corner, at) => {
+  placeBoxes(wanted, size, taken, { steps: [[0, 0]], gap: 2, keepInside: false }).forEach((corner, at) => {
     if (!corner || corner[0] + wanted[at].width > size.width) return;
     const [x, y] = [corner[0] - 7, corner[1] + 6.5];
     ctx.beginPath();
@@ -137,7 +137,7 @@ function drawLayer(
     ctx.strokeStyle = colour("--paper");
     ctx.lineWidth = 3;
     ctx.stroke();
-    ctx.fillStyle = css(hueOf(layer.factor[named[at]]));
+    ctx.fillStyle = cssColour(paletteColour(layer.factor[named[at]]));
     ctx.fill();
     ctx.strokeStyle = colour("--paper");
     ctx.lineWidth = 3;

@@ -1,11 +1,14 @@
 // What the pointer does on the map: move, zoom, pinch, draw an outline, hover, choose.
 import { useEffect, useRef } from "preact/hooks";
+import { fetchHit } from "../cache";
 import type { Hit, Layer } from "../contract";
+import { setLasso } from "../filters";
+import { query, selectedRow } from "../model";
+import { propertyQuery } from "../navigation";
 import type { Positions } from "../source";
-import { query, rowAt, select, shortOf, textsOfProperty } from "../state";
-import { type Camera, moved, type Size, toMap, toScreen } from "./camera";
+import { type Camera, panned, type Size, toMap, toScreen } from "./camera";
 
-interface Hands {
+interface PointerContext {
   camera: { current: Camera | null };
   size: Size;
   mode: { value: "move" | "lasso" };
@@ -19,7 +22,7 @@ interface Hands {
   layer: Layer | null;
 }
 
-function propertyNear(hands: Hands, px: number, py: number): number {
+function nearestProperty(hands: PointerContext, px: number, py: number): number {
   const { layer, size, camera } = hands;
   if (!layer || !camera.current) return -1;
   let [best, distance] = [-1, 64];
@@ -32,13 +35,13 @@ function propertyNear(hands: Hands, px: number, py: number): number {
 }
 
 /** An outline of at most 60 corners, so that it fits into a link. */
-function thinned(outline: number[]): number[] {
+function simplified(outline: number[]): number[] {
   const corners = outline.length / 2;
   const step = Math.max(1, Math.ceil(corners / 60));
   return outline.filter((_, i) => Math.floor(i / 2) % step === 0);
 }
 
-export function usePointer(box: { current: HTMLDivElement | null }, hands: Hands) {
+export function usePointer(box: { current: HTMLDivElement | null }, hands: PointerContext) {
   const latest = useRef(hands);
   latest.current = hands;
   useEffect(() => {
@@ -67,7 +70,7 @@ export function usePointer(box: { current: HTMLDivElement | null }, hands: Hands
       clearTimeout(waiting);
       waiting = window.setTimeout(async () => {
         const { nearest, tip, at } = latest.current;
-        const property = propertyNear(latest.current, px, py);
+        const property = nearestProperty(latest.current, px, py);
         if (property >= 0) {
           tip.value = { x: px, y: py, hit: null, property };
           return;
@@ -79,7 +82,7 @@ export function usePointer(box: { current: HTMLDivElement | null }, hands: Hands
           return;
         }
         const asked = waiting;
-        const hit = await shortOf(at.row[i]).catch(() => undefined);
+        const hit = await fetchHit(at.row[i]).catch(() => undefined);
         if (hit && asked === waiting) tip.value = { x: px, y: py, hit, property: -1 };
       }, 40);
     };
@@ -103,7 +106,7 @@ export function usePointer(box: { current: HTMLDivElement | null }, hands: Hands
         const now = Math.hypot(px - other[0], py - other[1]);
         zoom(now / Math.max(old, 1), (px + other[0]) / 2, (py + other[1]) / 2);
       } else if (travelled + Math.abs(dx) + Math.abs(dy) > 4) {
-        move(moved(camera.current, dx, dy));
+        move(panned(camera.current, dx, dy));
       } else return;
       travelled += Math.abs(dx) + Math.abs(dy);
       down.set(event.pointerId, [px, py]);
@@ -115,17 +118,17 @@ export function usePointer(box: { current: HTMLDivElement | null }, hands: Hands
       drawing.current = null;
       if (outline) {
         mode.value = "move";
-        if (outline.length >= 6) select(thinned(outline).map((v) => Math.round(v * 1000) / 1000));
+        if (outline.length >= 6) setLasso(simplified(outline).map((v) => Math.round(v * 1000) / 1000));
         else repaint();
         return;
       }
       if (travelled > 4) return;
       const [px, py] = placeOf(event);
-      const property = propertyNear(latest.current, px, py);
-      if (property >= 0 && layer) query.value = textsOfProperty(layer.names[property]);
+      const property = nearestProperty(latest.current, px, py);
+      if (property >= 0 && layer) query.value = propertyQuery(layer.names[property]);
       const i = property < 0 ? nearest(px, py) : -1;
-      if (i >= 0) rowAt.value = at.row[i];
-      else if (property < 0) rowAt.value = null;
+      if (i >= 0) selectedRow.value = at.row[i];
+      else if (property < 0) selectedRow.value = null;
     };
     const onWheel = (event: WheelEvent) => {
       event.preventDefault();

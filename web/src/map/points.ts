@@ -2,7 +2,7 @@
 // regl-scatterplot is not used: regl compiles its commands with `Function(…)`, which the page's CSP forbids.
 import type { Camera, Size } from "./camera";
 
-export interface Look {
+export interface PointStyle {
   diameter: number; // CSS pixels
   opacity: number;
   faded: number; // opacity of the points that the filters leave out
@@ -118,7 +118,7 @@ export class Points {
   }
 
   /** `part` of the points, a fair sample where the order is mixed. */
-  draw(camera: Camera, size: Size, look: Look, part = 1) {
+  draw(camera: Camera, size: Size, look: PointStyle, part = 1) {
     const ratio = Math.min(devicePixelRatio || 1, 2);
     const [width, height] = [Math.round(size.width * ratio), Math.round(size.height * ratio)];
     if (this.canvas.width !== width || this.canvas.height !== height) {
@@ -144,7 +144,13 @@ export class Points {
     if (nLit) gl.drawElements(gl.POINTS, nLit, gl.UNSIGNED_INT, 4 * this.nFaded);
   }
 
-  private drawPlain(ctx: CanvasRenderingContext2D, camera: Camera, size: Size, look: Look, ratio: number) {
+  private drawPlain(
+    ctx: CanvasRenderingContext2D,
+    camera: Camera,
+    size: Size,
+    look: PointStyle,
+    ratio: number,
+  ) {
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
     ctx.clearRect(0, 0, size.width, size.height);
     const side = look.diameter;

@@ -1,10 +1,9 @@
 // What colour each point has, and what the legend says of it.
-
-import { diverging, hueOf, type Rgb, sequential } from "../colour";
+import { fetchColumn, fetchScores } from "../cache";
+import { diverging, paletteColour, type Rgb, sequential } from "../colour";
 import type { Column, Summary } from "../contract";
+import type { Colour } from "../model";
 import type { Positions } from "../source";
-import { type Colour, columnOf, scoresOf } from "../state";
-
 export type Legend =
   | {
       kind: "codes";
@@ -13,7 +12,7 @@ export type Legend =
     }
   | { kind: "scale"; title: string; low: string; high: string; steps: Rgb[] };
 
-export interface Tinted {
+export interface ColouredPoints {
   tints: Uint8Array;
   legend: Legend;
 }
@@ -30,24 +29,24 @@ function paint(n: number, of: (i: number) => Rgb): Uint8Array {
   return tints;
 }
 
-function counted(codes: Int16Array): Map<number, number> {
+function countCodes(codes: Int16Array): Map<number, number> {
   const counts = new Map<number, number>();
   for (const code of codes) counts.set(code, (counts.get(code) ?? 0) + 1);
   return counts;
 }
 
-function byDominant(all: Summary, at: Positions): Tinted {
-  const counts = counted(at.dominant);
-  const named = all.factors
+function byDominant(summary: Summary, at: Positions): ColouredPoints {
+  const counts = countCodes(at.dominant);
+  const named = summary.factors
     .filter((f) => !f.hidden)
-    .map((f) => ({ code: f.index, name: f.name, n: counts.get(f.index) ?? 0, tint: hueOf(f.index) }));
+    .map((f) => ({ code: f.index, name: f.name, n: counts.get(f.index) ?? 0, tint: paletteColour(f.index) }));
   const none = counts.get(-1) ?? 0;
   return {
-    tints: paint(at.dominant.length, (i) => hueOf(at.dominant[i])),
+    tints: paint(at.dominant.length, (i) => paletteColour(at.dominant[i])),
     legend: {
       kind: "codes",
       what: "dominant",
-      entries: [...named, ...(none ? [{ code: -1, name: "", n: none, tint: hueOf(-1) }] : [])],
+      entries: [...named, ...(none ? [{ code: -1, name: "", n: none, tint: paletteColour(-1) }] : [])],
     },
   };
 }
@@ -56,8 +55,8 @@ const STEPS = [...Array(24).keys()].map((i) => i / 23);
 const short = (value: number) =>
   new Intl.NumberFormat("en", { maximumSignificantDigits: 4, useGrouping: false }).format(value);
 
-function byCodes(column: Column, at: number, codes: Int16Array): Tinted {
-  const counts = counted(codes);
+function byCodes(column: Column, at: number, codes: Int16Array): ColouredPoints {
+  const counts = countCodes(codes);
   const last = Math.max(column.values.length - 1, 1);
   const entries = column.values.map((name, code) => ({ code, name, n: counts.get(code) ?? 0 }));
   if (column.kind === "category")
@@ -65,10 +64,10 @@ function byCodes(column: Column, at: number, codes: Int16Array): Tinted {
   const ranks = new Map(entries.map(({ code }, rank) => [code, rank]));
   // time has an order, so its colours have one too; of categories the 20 most frequent have a colour of their own
   const tint = (code: number): Rgb => {
-    if (code < 0 || code === column.rest) return hueOf(-1);
+    if (code < 0 || code === column.rest) return paletteColour(-1);
     if (column.kind === "time") return sequential(code / last);
     const rank = ranks.get(code) ?? 20;
-    return hueOf(rank < 20 ? rank : -1);
+    return paletteColour(rank < 20 ? rank : -1);
   };
   const missing = counts.get(-1) ?? 0;
   return {
@@ -78,13 +77,13 @@ function byCodes(column: Column, at: number, codes: Int16Array): Tinted {
       what: at,
       entries: [
         ...entries.map((entry) => ({ ...entry, tint: tint(entry.code) })),
-        ...(missing ? [{ code: -1, name: "", n: missing, tint: hueOf(-1) }] : []),
+        ...(missing ? [{ code: -1, name: "", n: missing, tint: paletteColour(-1) }] : []),
       ],
     },
   };
 }
 
-function byNumber(column: Column, values: Float32Array): Tinted {
+function byNumber(column: Column, values: Float32Array): ColouredPoints {
   const [low, high] = [column.low ?? 0, column.high ?? 1];
   return {
     tints: paint(values.length, (i) => sequential((values[i] - low) / (high - low || 1))),
@@ -98,22 +97,22 @@ function byNumber(column: Column, values: Float32Array): Tinted {
   };
 }
 
-export async function tinted(colour: Colour, all: Summary, at: Positions): Promise<Tinted> {
-  if (colour.by === "dominant") return byDominant(all, at);
+export async function colourPoints(colour: Colour, summary: Summary, at: Positions): Promise<ColouredPoints> {
+  if (colour.by === "dominant") return byDominant(summary, at);
   if (colour.by === "score") {
-    const scores = await scoresOf(colour.at);
+    const scores = await fetchScores(colour.at);
     return {
       tints: paint(scores.length, (i) => diverging(scores[i] / 3)),
       legend: {
         kind: "scale",
-        title: all.factors[colour.at].name,
+        title: summary.factors[colour.at].name,
         low: "−3",
         high: "+3",
         steps: STEPS.map((part) => diverging(2 * part - 1)),
       },
     };
   }
-  const column = all.columns[colour.at];
-  const values = await columnOf(colour.at);
+  const column = summary.columns[colour.at];
+  const values = await fetchColumn(colour.at);
   return values instanceof Float32Array ? byNumber(column, values) : byCodes(column, colour.at, values);
 }

@@ -1,23 +1,13 @@
 // Search and filters, one model for the map and for the table: a search field, chips of what is set, a menu to add.
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Column } from "../contract";
-import {
-  change,
-  clearFilters,
-  isFiltered,
-  lasso,
-  nouns,
-  query,
-  select,
-  toggleDominant,
-  toggleValue,
-  useSummary,
-} from "../state";
-import { count } from "../words";
+import { clearFilters, isFiltered, setLasso, toggleDominant, toggleValue, updateQuery } from "../filters";
+import { count } from "../format";
+import { getSummary, lasso, nouns, query } from "../model";
 import { Choice, Dot, Icon, Menu } from "./basics";
 
 function Search() {
-  const { able } = useSummary();
+  const { able } = getSummary();
   const [typed, setTyped] = useState(query.value.search ?? "");
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => {
@@ -26,7 +16,7 @@ function Search() {
   useEffect(() => {
     const wait = setTimeout(() => {
       const search = typed.trim() || undefined;
-      if (search !== query.peek().search) change({ search });
+      if (search !== query.peek().search) updateQuery({ search });
     }, 220);
     return () => clearTimeout(wait);
   }, [typed]);
@@ -56,7 +46,7 @@ function Search() {
             { value: "words", label: "Words" },
             { value: "meaning", label: "Meaning" },
           ]}
-          onChange={(value) => change({ by: value === "words" ? undefined : value })}
+          onChange={(value) => updateQuery({ by: value === "words" ? undefined : value })}
         />
       )}
     </div>
@@ -100,7 +90,7 @@ function Range({
 }
 
 function DominantFilter() {
-  const { factors } = useSummary();
+  const { factors } = getSummary();
   const chosen = query.value.dominant ?? [];
   const shown = [...factors.filter((f) => !f.hidden).map((f) => f.index), -1];
   return (
@@ -120,11 +110,11 @@ function DominantFilter() {
 }
 
 function FactorFilter({ close }: { close: () => void }) {
-  const { factors } = useSummary();
+  const { factors } = getSummary();
   const [factor, setFactor] = useState(0);
   const set = (low: number | null, high: number | null) => {
     const others = (query.peek().factors ?? []).filter((f) => f.factor !== factor);
-    change({ factors: [...others, { factor, low, high }] });
+    updateQuery({ factors: [...others, { factor, low, high }] });
     close();
   };
   return (
@@ -148,13 +138,13 @@ function FactorFilter({ close }: { close: () => void }) {
 }
 
 function ColumnFilter({ close }: { close: () => void }) {
-  const { columns } = useSummary();
+  const { columns } = getSummary();
   const [at, setAt] = useState(0);
   const column: Column = columns[at];
   const now = query.value.columns?.find((c) => c.column === at);
   const set = (low: number | null, high: number | null) => {
     const others = (query.peek().columns ?? []).filter((c) => c.column !== at);
-    change({ columns: [...others, { column: at, low, high }] });
+    updateQuery({ columns: [...others, { column: at, low, high }] });
     close();
   };
   return (
@@ -213,13 +203,13 @@ const range = (low?: number | null, high?: number | null) =>
   low == null ? `at most ${high}` : high == null ? `at least ${low}` : `${low} to ${high}`;
 
 function Chips() {
-  const { factors, columns } = useSummary();
+  const { factors, columns } = getSummary();
   const { dominant, factors: scores, columns: wanted } = query.value;
   const rows = query.value.rows;
   return (
     <ul class="chips" aria-label="Filters">
       {lasso.value && (
-        <Chip label="outline" onRemove={() => select(null)}>
+        <Chip label="outline" onRemove={() => setLasso(null)}>
           outline on the map ({count(rows?.length ?? 0)})
         </Chip>
       )}
@@ -237,7 +227,7 @@ function Chips() {
         <Chip
           key={f.factor}
           label={factors[f.factor].name}
-          onRemove={() => change({ factors: scores.filter((other) => other !== f) })}
+          onRemove={() => updateQuery({ factors: scores.filter((other) => other !== f) })}
         >
           <bdi>{factors[f.factor].name}</bdi>: {range(f.low, f.high)}
         </Chip>
@@ -246,7 +236,7 @@ function Chips() {
         <Chip
           key={c.column}
           label={columns[c.column].name}
-          onRemove={() => change({ columns: wanted.filter((other) => other !== c) })}
+          onRemove={() => updateQuery({ columns: wanted.filter((other) => other !== c) })}
         >
           {columns[c.column].name}:{" "}
           <bdi>
@@ -268,7 +258,7 @@ function Chips() {
 }
 
 export function Filters() {
-  const { columns } = useSummary();
+  const { columns } = getSummary();
   return (
     <div class="filters">
       <div class="filter-line">

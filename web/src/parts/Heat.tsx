@@ -1,6 +1,6 @@
 // A table whose cells are coloured by a number; the number stands in the cell, so that colour is never alone.
 import type { ComponentChildren } from "preact";
-import { css, dark, diverging, inkOn, sequential } from "../colour";
+import { contrastingInk, cssColour, diverging, isDark, sequential } from "../colour";
 
 export interface HeatRow {
   key: string | number;
@@ -24,7 +24,7 @@ interface Props {
 }
 
 export function Heat({ label, corner, columns, after = [], rows, plain = false, onCell }: Props) {
-  dark.value;
+  isDark.value;
   return (
     <table class="heat" aria-label={label}>
       <thead>
@@ -51,7 +51,7 @@ export function Heat({ label, corner, columns, after = [], rows, plain = false, 
             {row.texts.map((text, c) => {
               const value = row.shades[c];
               const shade = value === null ? null : plain ? sequential(value) : diverging(value);
-              const look = shade ? { background: css(shade), color: inkOn(shade) } : {};
+              const look = shade ? { background: cssColour(shade), color: contrastingInk(shade) } : {};
               return (
                 <td
                   key={c}
@@ -82,14 +82,14 @@ export function Heat({ label, corner, columns, after = [], rows, plain = false, 
 }
 
 export function HeatScale({ low, high, plain = false }: { low: string; high: string; plain?: boolean }) {
-  dark.value;
+  isDark.value;
   const steps = Array.from({ length: 15 }, (_, i) => (plain ? sequential(i / 14) : diverging(i / 7 - 1)));
   return (
     <p class="heat-scale">
       <span>{low}</span>
       <span class="scale-steps" aria-hidden="true">
         {steps.map((step, at) => (
-          <span key={at} style={{ background: css(step) }} />
+          <span key={at} style={{ background: cssColour(step) }} />
         ))}
       </span>
       <span>{high}</span>

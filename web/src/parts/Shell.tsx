@@ -2,21 +2,22 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Theme, theme } from "../colour";
-import { catchUp, redo, undo } from "../edits";
+import { redo, syncEdits, undo } from "../edits";
+import { count, plural } from "../format";
 import { MapView } from "../map/MapView";
 import {
-  countShown,
-  factorAt,
+  countVisibleFactors,
   failure,
+  getSummary,
   notice,
   nouns,
-  rowAt,
+  selectedFactor,
+  selectedRow,
   source,
   summary,
-  useSummary,
   type View,
   view,
-} from "../state";
+} from "../model";
 import { About } from "../views/About";
 import { Compare } from "../views/Compare";
 import { Edits } from "../views/Edits";
@@ -24,10 +25,9 @@ import { Export } from "../views/Export";
 import { Factors } from "../views/Factors";
 import { Runs } from "../views/Runs";
 import { Texts } from "../views/Texts";
-import { count, plural } from "../words";
-import { Failed, Icon, Loading, Modal } from "./basics";
+import { Failure, Icon, Loading, Modal } from "./basics";
 
-const SHOWN: Record<View, () => ComponentChildren> = {
+const VIEW_COMPONENTS: Record<View, () => ComponentChildren> = {
   map: () => <MapView />,
   factors: () => <Factors />,
   texts: () => <Texts />,
@@ -38,13 +38,13 @@ const SHOWN: Record<View, () => ComponentChildren> = {
   about: () => <About />,
 };
 
-function places(): { view: View; label: string }[] {
-  const { able, edits, columns, kind, runs } = useSummary();
-  const words = nouns.value;
+function availableViews(): { view: View; label: string }[] {
+  const { able, edits, columns, kind, runs } = getSummary();
+  const noun = nouns.value;
   const all: { view: View; label: string; there: boolean }[] = [
     { view: "map", label: "Map", there: true },
-    { view: "factors", label: words.Factors, there: true },
-    { view: "texts", label: words.Texts, there: true },
+    { view: "factors", label: noun.Factors, there: true },
+    { view: "texts", label: noun.Texts, there: true },
     { view: "compare", label: "Compare", there: columns.length > 0 },
     { view: "runs", label: "Runs", there: kind === "texts" && (runs.length > 0 || source.served) },
     { view: "edits", label: "Edits", there: able.edit || edits.done.length > 0 },
@@ -60,8 +60,8 @@ const THEMES: Record<Theme, { next: Theme; icon: string; label: string }> = {
   dark: { next: "auto", icon: "moon", label: "Theme: dark" },
 };
 
-function Side({ onHelp }: { onHelp: () => void }) {
-  const all = useSummary();
+function Sidebar({ onHelp }: { onHelp: () => void }) {
+  const all = getSummary();
   const shade = THEMES[theme.value];
   const { able, edits } = all;
   const nav = useRef<HTMLElement>(null);
@@ -78,13 +78,13 @@ function Side({ onHelp }: { onHelp: () => void }) {
         <p class="quiet size">
           {plural(all.n_texts, nouns.value.text, nouns.value.texts)},{" "}
           {all.kind === "texts"
-            ? plural(countShown(), nouns.value.factor, nouns.value.factors)
-            : `${count(countShown())} ${nouns.value.shown}`}
+            ? plural(countVisibleFactors(), nouns.value.factor, nouns.value.factors)
+            : `${count(countVisibleFactors())} ${nouns.value.shown}`}
         </p>
       </div>
       <nav aria-label="Views" ref={nav}>
         <ul>
-          {places().map(({ view: to, label }, at) => (
+          {availableViews().map(({ view: to, label }, at) => (
             <li key={to}>
               <button
                 type="button"
@@ -195,18 +195,18 @@ function useShortcuts(onHelp: () => void) {
       if (event.key === "Escape") {
         if (target.matches("[type=search]:not(:placeholder-shown)")) return; // the browser clears it
         if (typing) target.blur();
-        else if (rowAt.peek() !== null) rowAt.value = null;
-        else if (view.peek() === "factors") factorAt.value = null;
+        else if (selectedRow.peek() !== null) selectedRow.value = null;
+        else if (view.peek() === "factors") selectedFactor.value = null;
         return;
       }
       if (typing) return;
-      const place = /^[1-8]$/.test(event.key) ? places()[Number(event.key) - 1] : undefined;
+      const place = /^[1-8]$/.test(event.key) ? availableViews()[Number(event.key) - 1] : undefined;
       if (place) view.value = place.view;
       else if (event.key === "?") onHelp();
       else if (event.key === "t") theme.value = THEMES[theme.peek()].next;
       else if (event.key === "/") {
         if (view.peek() !== "map") view.value = "texts";
-        rowAt.value = null;
+        selectedRow.value = null;
         requestAnimationFrame(() => document.getElementById("search")?.focus());
       } else return;
       event.preventDefault();
@@ -217,10 +217,10 @@ function useShortcuts(onHelp: () => void) {
 }
 
 /** The factors as they are when the reader comes back to this tab. */
-function useReturn() {
+function useSyncOnFocus() {
   useEffect(() => {
-    addEventListener("focus", catchUp);
-    return () => removeEventListener("focus", catchUp);
+    addEventListener("focus", syncEdits);
+    return () => removeEventListener("focus", syncEdits);
   }, []);
 }
 
@@ -242,7 +242,7 @@ function Notice() {
 export function App() {
   const [help, setHelp] = useState(false);
   useShortcuts(() => setHelp(true));
-  useReturn();
+  useSyncOnFocus();
   useEffect(() => {
     if (summary.value) document.title = `${summary.value.goal} · goalspace`;
   }, [summary.value]);
@@ -250,7 +250,7 @@ export function App() {
     return (
       <main class="lonely">
         <h1>goalspace</h1>
-        <Failed error={failure.value} again={() => location.reload()} />
+        <Failure error={failure.value} again={() => location.reload()} />
       </main>
     );
   if (!summary.value)
@@ -260,19 +260,19 @@ export function App() {
         <Loading what="Opening the run" />
       </main>
     );
-  const label = places().find((place) => place.view === view.value)?.label;
+  const label = availableViews().find((place) => place.view === view.value)?.label;
   return (
     <>
       <button type="button" class="skip" onClick={() => document.getElementById("main")?.focus()}>
         Skip to the view
       </button>
       <div class="app">
-        <Side onHelp={() => setHelp(true)} />
+        <Sidebar onHelp={() => setHelp(true)} />
         <main id="main" tabIndex={-1} data-view={view.value}>
           <h1 class="sr">
             {summary.value.goal}: {label}
           </h1>
-          {label ? SHOWN[view.value]() : <p class="state">This run has nothing to show here.</p>}
+          {label ? VIEW_COMPONENTS[view.value]() : <p class="state">This run has nothing to show here.</p>}
         </main>
       </div>
       <Notice />

@@ -1,11 +1,11 @@
 // The order of the texts, also by what their table has no head for: columns in the narrow, scores of any factor.
 import type { Query } from "../contract";
-import { nouns, query, useSummary } from "../state";
+import { getSummary, nouns, query } from "../model";
 
 type Sort = NonNullable<Query["sort"]>;
 
 export function Sorting() {
-  const { columns, factors } = useSummary();
+  const { columns, factors } = getSummary();
   const { sort, by, search } = query.value;
   const set = (text: string) => {
     const [kind, at] = text.split(":");

@@ -1,72 +1,62 @@
 // The texts found, as rows: narrow beside the map, wide as a table.
 import { useEffect, useState } from "preact/hooks";
 import type { Hit } from "../contract";
-import {
-  clearFilters,
-  colour,
-  found,
-  isFiltered,
-  look,
-  lookFurther,
-  nouns,
-  query,
-  rowAt,
-  summary,
-  useSummary,
-} from "../state";
-import { count, plural, signed } from "../words";
-import { Dot, Empty, Failed, Loading } from "./basics";
-import { useRoomy, useSpacious } from "./hooks";
+import { clearFilters, isFiltered } from "../filters";
+import { count, plural, signed } from "../format";
+import { colour, getSummary, nouns, query, selectedRow, summary } from "../model";
+import { fetchMoreTexts, fetchTexts, results } from "../results";
+import { Dot, Empty, Failure, Loading } from "./basics";
+import { useFitsColumns, useFitsTwoPanes } from "./hooks";
 import { Marked } from "./Marked";
 import { Rows } from "./Rows";
 
-export function Counted() {
-  const { status, total } = found.value;
-  const all = useSummary().n_shown;
-  const words = nouns.value;
+export function ResultCount() {
+  const { status, total } = results.value;
+  const all = getSummary().n_shown;
+  const noun = nouns.value;
   return (
     <p class="counted" role="status">
       {status === "loading"
         ? "Looking…"
         : isFiltered.value
-          ? `${count(total)} of ${plural(all, words.text, words.texts)}`
-          : plural(all, words.text, words.texts)}
+          ? `${count(total)} of ${plural(all, noun.text, noun.texts)}`
+          : plural(all, noun.text, noun.texts)}
     </p>
   );
 }
 
-const shade = (hit: Hit) => summary.value?.factors[hit.dominant]?.name ?? `no ${nouns.value.factor}`;
+const factorName = (hit: Hit) => summary.value?.factors[hit.dominant]?.name ?? `no ${nouns.value.factor}`;
 
 /** Whether the texts stand with how well they match what was asked by its meaning. */
-const matched = () =>
+const showsMatch = () =>
   query.value.by === "meaning" && !!query.value.search && query.value.sort?.by !== "factor";
 
 /** The factor whose scores the table shows: that sorted by, else filtered by; else each text's strongest. */
-function scored(): number | undefined {
+function scoredFactor(): number | undefined {
   const { sort, factors, dominant } = query.value;
   if (sort?.by === "factor") return sort.at;
-  if (matched()) return undefined;
+  if (showsMatch()) return undefined;
   if (factors?.length) return factors[0].factor;
   return dominant?.length === 1 && dominant[0] >= 0 ? dominant[0] : undefined;
 }
 
-const MOST_COLUMNS = 4;
+const MAX_COLUMNS = 4;
 /** The columns of the source that the table shows: those that are sorted, filtered or coloured by, and the first. */
 function useColumns(): number[] {
-  const all = useSummary().columns;
-  if (!useSpacious() || rowAt.value !== null) return [];
+  const all = getSummary().columns;
+  if (!useFitsColumns() || selectedRow.value !== null) return [];
   const { sort, columns } = query.value;
   const asked = (columns ?? []).map((c) => c.column);
   if (sort?.by === "column" && sort.at !== undefined) asked.unshift(sort.at);
   if (colour.value.by === "column") asked.push(colour.value.at);
-  return [...new Set([...asked, ...all.keys()])].slice(0, MOST_COLUMNS).sort((a, b) => a - b);
+  return [...new Set([...asked, ...all.keys()])].slice(0, MAX_COLUMNS).sort((a, b) => a - b);
 }
 
 /** What of the texts the table shows, where that is not all. */
-export function Shown() {
-  const { columns, factors } = useSummary();
+export function TableNote() {
+  const { columns, factors } = getSummary();
   const shown = useColumns().length;
-  const factor = scored();
+  const factor = scoredFactor();
   const hidden = shown > 0 && columns.length > shown;
   return (
     <p class="hint shown">
@@ -81,13 +71,13 @@ export function Shown() {
 }
 
 /** How well a text matches what was asked by its meaning, else its score on the factor asked for, or on its own. */
-function measure({ relevance, sought, score }: Hit): string {
-  if (relevance !== null && matched()) return relevance.toFixed(2);
+function measureText({ relevance, sought, score }: Hit): string {
+  if (relevance !== null && showsMatch()) return relevance.toFixed(2);
   const shown = sought ?? score;
   return shown === null ? "" : signed(shown, 1);
 }
 
-function Narrow({ hit }: { hit: Hit }) {
+function NarrowRow({ hit }: { hit: Hit }) {
   return (
     <div role="gridcell" class="narrow-cell">
       <p class="snippet" dir="auto">
@@ -96,16 +86,16 @@ function Narrow({ hit }: { hit: Hit }) {
       <p class="under">
         <Dot index={hit.dominant} />
         <span class="grow">
-          <bdi>{shade(hit)}</bdi>
+          <bdi>{factorName(hit)}</bdi>
         </span>
-        <span class="number">{measure(hit)}</span>
+        <span class="number">{measureText(hit)}</span>
       </p>
     </div>
   );
 }
 
-function Wide({ hit, columns }: { hit: Hit; columns: number[] }) {
-  const kinds = useSummary().columns.map((column) => column.kind);
+function WideRow({ hit, columns }: { hit: Hit; columns: number[] }) {
+  const kinds = getSummary().columns.map((column) => column.kind);
   return (
     <>
       <div role="gridcell" class="cell-id">
@@ -119,11 +109,11 @@ function Wide({ hit, columns }: { hit: Hit; columns: number[] }) {
       <div role="gridcell" class="cell-factor">
         <Dot index={hit.dominant} />
         <span class="clamp">
-          <bdi>{shade(hit)}</bdi>
+          <bdi>{factorName(hit)}</bdi>
         </span>
       </div>
       <div role="gridcell" class="cell-number number">
-        {measure(hit)}
+        {measureText(hit)}
       </div>
       {columns.map((c) => (
         <div
@@ -177,19 +167,19 @@ function Head({
 
 export function TextRows({ wide = false }: { wide?: boolean }) {
   const [at, setAt] = useState(0);
-  const { status, error, total, hits } = found.value;
-  const all = useSummary();
-  const words = nouns.value;
-  const roomy = useRoomy();
+  const { status, error, total, hits } = results.value;
+  const all = getSummary();
+  const noun = nouns.value;
+  const roomy = useFitsTwoPanes();
   const shown = useColumns();
   const columns = wide ? shown : [];
   useEffect(() => setAt(0), [query.value]);
-  if (status === "failed") return <Failed error={error} again={look} />;
-  if (status === "loading" && !hits.size) return <Loading what={`Looking through the ${words.texts}`} />;
+  if (status === "failed") return <Failure error={error} again={fetchTexts} />;
+  if (status === "loading" && !hits.size) return <Loading what={`Looking through the ${noun.texts}`} />;
   if (!total)
     return (
       <Empty>
-        No {words.text} fits.{" "}
+        No {noun.text} fits.{" "}
         {isFiltered.value && (
           <button type="button" class="link" onClick={clearFilters}>
             Clear the filters
@@ -198,23 +188,23 @@ export function TextRows({ wide = false }: { wide?: boolean }) {
       </Empty>
     );
   const open = (i: number) => {
-    const hit = found.peek().hits.get(i);
-    if (hit) rowAt.value = hit.row;
+    const hit = results.peek().hits.get(i);
+    if (hit) selectedRow.value = hit.row;
   };
   const row = (i: number) => {
     const hit = hits.get(i);
     if (!hit) return <div role="gridcell" class="waiting" aria-label="Loading" />;
-    return wide ? <Wide hit={hit} columns={columns} /> : <Narrow hit={hit} />;
+    return wide ? <WideRow hit={hit} columns={columns} /> : <NarrowRow hit={hit} />;
   };
-  const factor = scored();
+  const factor = scoredFactor();
   const head = wide && (
     <>
       <Head label="Id" by="id" />
-      <Head label={words.Texts.slice(0, -1)} by="length" />
+      <Head label={noun.Texts.slice(0, -1)} by="length" />
       <div role="columnheader" class="head">
-        {words.factor[0].toUpperCase() + words.factor.slice(1)}
+        {noun.factor[0].toUpperCase() + noun.factor.slice(1)}
       </div>
-      {matched() ? (
+      {showsMatch() ? (
         <div
           role="columnheader"
           class="head number"
@@ -224,11 +214,7 @@ export function TextRows({ wide = false }: { wide?: boolean }) {
           Match
         </div>
       ) : factor === undefined ? (
-        <div
-          role="columnheader"
-          class="head number"
-          title={`On the ${words.text}'s strongest ${words.factor}`}
-        >
+        <div role="columnheader" class="head number" title={`On the ${noun.text}'s strongest ${noun.factor}`}>
           Score
         </div>
       ) : (
@@ -249,14 +235,14 @@ export function TextRows({ wide = false }: { wide?: boolean }) {
     <Rows
       total={total}
       height={wide ? (roomy ? 60 : 76) : 84}
-      label={words.Texts}
+      label={noun.Texts}
       class={wide ? `wide cols-${columns.length}` : "slim"}
       at={at}
       onMove={setAt}
       onOpen={open}
-      onSee={lookFurther}
+      onSee={fetchMoreTexts}
       row={row}
-      isOpen={(i) => hits.get(i)?.row === rowAt.value}
+      isOpen={(i) => hits.get(i)?.row === selectedRow.value}
       head={head}
     />
   );

@@ -1,9 +1,10 @@
 // The small parts every view is made of: icons, buttons, states, dialogs, menus, bars.
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { css, diverging, hueName } from "../colour";
-import { nouns, openFactor, sentence, summary } from "../state";
-import { signed } from "../words";
+import { cssColour, diverging, paletteVariable } from "../colour";
+import { signed } from "../format";
+import { errorMessage, nouns, summary } from "../model";
+import { openFactor } from "../navigation";
 
 const PATHS: Record<string, string> = {
   map: "M4 5h.01M9 10h.01M14 4h.01M5 14h.01M13 13h.01M16 9h.01M10 16h.01",
@@ -37,7 +38,7 @@ export const Icon = ({ name }: { name: string }) => (
 );
 
 export const Dot = ({ index }: { index: number }) => (
-  <span class="dot" style={{ background: hueName(index) }} aria-hidden="true" />
+  <span class="dot" style={{ background: paletteVariable(index) }} aria-hidden="true" />
 );
 
 /** A factor's name as a button to its card. */
@@ -62,7 +63,7 @@ export const Loading = ({ what = "Loading" }: { what?: string }) => (
     {what}…
   </p>
 );
-export const Failed = ({ error, again }: { error: string; again?: () => void }) => (
+export const Failure = ({ error, again }: { error: string; again?: () => void }) => (
   <div class="state failed" role="alert">
     <p>{error}</p>
     {again && (
@@ -76,7 +77,7 @@ export const Failed = ({ error, again }: { error: string; again?: () => void }) 
 /** -max … 0 … max as a bar from the middle, its number beside it. */
 export function SignedBar({ value, max, digits = 2 }: { value: number; max: number; digits?: number }) {
   const part = Math.min(Math.abs(value) / (max || 1), 1);
-  const fill = css(diverging(value < 0 ? -0.75 : 0.75));
+  const fill = cssColour(diverging(value < 0 ? -0.75 : 0.75));
   return (
     <span class="signed">
       <span class="signed-track" aria-hidden="true">
@@ -91,7 +92,10 @@ export function SignedBar({ value, max, digits = 2 }: { value: number; max: numb
 }
 export const Bar = ({ part, index }: { part: number; index: number }) => (
   <span class="bar" aria-hidden="true">
-    <span class="bar-fill" style={{ width: `${100 * Math.min(part, 1)}%`, background: hueName(index) }} />
+    <span
+      class="bar-fill"
+      style={{ width: `${100 * Math.min(part, 1)}%`, background: paletteVariable(index) }}
+    />
   </span>
 );
 
@@ -114,11 +118,11 @@ export function Sparkline({ values, index, label }: SparklineProps) {
       <polyline
         points={points}
         fill="none"
-        stroke={hueName(index)}
+        stroke={paletteVariable(index)}
         stroke-width="1.5"
         stroke-linejoin="round"
       />
-      {last && <circle cx={x(last.at)} cy={y(last.value)} r="2" fill={hueName(index)} />}
+      {last && <circle cx={x(last.at)} cy={y(last.value)} r="2" fill={paletteVariable(index)} />}
     </svg>
   );
 }
@@ -270,7 +274,7 @@ export function useAction() {
       await act();
       return true;
     } catch (thrown) {
-      setError(sentence(thrown));
+      setError(errorMessage(thrown));
       return false;
     } finally {
       setBusy(false);

@@ -1,8 +1,8 @@
 // Charts as SVG: lines over ordered groups, and effects with their intervals.
 import { scaleLinear } from "d3-scale";
 import { line } from "d3-shape";
-import { css, diverging, hueName } from "../colour";
-import { percent, signed } from "../words";
+import { cssColour, diverging, paletteVariable } from "../colour";
+import { percent, signed } from "../format";
 import { useSize } from "./hooks";
 
 interface Series {
@@ -83,14 +83,14 @@ export function Lines({ series, labels, height, top, format = percent }: LinesPr
               <path
                 d={path(s.values) ?? ""}
                 fill="none"
-                stroke={hueName(s.index)}
+                stroke={paletteVariable(s.index)}
                 stroke-width="2"
                 stroke-linejoin="round"
               />
               {s.values.map(
                 (value, at) =>
                   value !== null && (
-                    <circle key={labels[at]} cx={x(at)} cy={y(value)} r="3" fill={hueName(s.index)}>
+                    <circle key={labels[at]} cx={x(at)} cy={y(value)} r="3" fill={paletteVariable(s.index)}>
                       <title>{`${labels[at]}: ${format(value)}`}</title>
                     </circle>
                   ),
@@ -113,7 +113,7 @@ export function Effect({ row, span }: { row: EffectsProps["rows"][number]; span:
     .domain([-span, span])
     .range([8, width - 8])
     .clamp(true);
-  const colour = css(diverging(row.effect < 0 ? -0.9 : 0.9));
+  const colour = cssColour(diverging(row.effect < 0 ? -0.9 : 0.9));
   return (
     <svg
       class="effect"

@@ -1,6 +1,6 @@
 // Two small hooks: something fetched, and the size of an element.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { sentence } from "../state";
+import { errorMessage } from "../model";
 
 export interface Fetched<T> {
   data: T | null;
@@ -16,7 +16,7 @@ export function useFetched<T>(ask: () => Promise<T>, about: unknown[]): Fetched<
     setState((old) => ({ ...old, loading: true, error: "" }));
     ask().then(
       (data) => current && setState({ data, error: "", loading: false }),
-      (error) => current && setState({ data: null, error: sentence(error), loading: false }),
+      (error) => current && setState({ data: null, error: errorMessage(error), loading: false }),
     );
     return () => {
       current = false;
@@ -49,8 +49,8 @@ function useMedia(media: MediaQueryList): boolean {
   }, []);
   return on;
 }
-const [roomy, spacious] = [900, 1181].map((width) => matchMedia(`(min-width: ${width}px)`));
+const [twoPanes, columns] = [900, 1181].map((width) => matchMedia(`(min-width: ${width}px)`));
 /** Whether the page is wide enough for two panes; the style sheet breaks at the same width. */
-export const useRoomy = () => useMedia(roomy);
+export const useFitsTwoPanes = () => useMedia(twoPanes);
 /** Whether a table of texts has room for columns of the source. */
-export const useSpacious = () => useMedia(spacious);
+export const useFitsColumns = () => useMedia(columns);

@@ -1,37 +1,37 @@
 // What the run is: its goal, what was found, how well it can be trusted, how it was made.
-import { countShown, nouns, useSummary } from "../state";
-import { count, seconds } from "../words";
+import { count, seconds } from "../format";
+import { countVisibleFactors, getSummary, nouns } from "../model";
 
 export function About() {
-  const all = useSummary();
-  const words = nouns.value;
+  const summary = getSummary();
+  const noun = nouns.value;
   return (
     <div class="page about">
       <h2 class="title" dir="auto">
-        {all.goal}
+        {summary.goal}
       </h2>
       <p class="lede" dir="ltr">
-        {all.headline}
+        {summary.headline}
       </p>
       <dl class="totals">
         <div>
           <dt>rows read</dt>
-          <dd>{count(all.n_rows)}</dd>
+          <dd>{count(summary.n_rows)}</dd>
         </div>
         <div>
-          <dt>{all.kind === "texts" ? `different ${words.texts}` : words.texts}</dt>
-          <dd>{count(all.n_texts)}</dd>
+          <dt>{summary.kind === "texts" ? `different ${noun.texts}` : noun.texts}</dt>
+          <dd>{count(summary.n_texts)}</dd>
         </div>
         <div>
-          <dt>{words.shown}</dt>
-          <dd>{count(countShown())}</dd>
+          <dt>{noun.shown}</dt>
+          <dd>{count(countVisibleFactors())}</dd>
         </div>
       </dl>
-      {all.findings.length > 0 && (
+      {summary.findings.length > 0 && (
         <section aria-label="Findings">
           <h2>What stands out</h2>
           <ul class="told">
-            {all.findings.map((line) => (
+            {summary.findings.map((line) => (
               <li key={line} dir="ltr">
                 {line}
               </li>
@@ -39,11 +39,11 @@ export function About() {
           </ul>
         </section>
       )}
-      {all.left_out.length > 0 && (
+      {summary.left_out.length > 0 && (
         <section aria-label="Columns left out">
           <h2>Columns not compared by</h2>
           <ul class="told">
-            {all.left_out.map(({ name, why }, at) => (
+            {summary.left_out.map(({ name, why }, at) => (
               <li key={at}>
                 <bdi>{name}</bdi>: <span class="quiet">{why}</span>
               </li>
@@ -51,11 +51,11 @@ export function About() {
           </ul>
         </section>
       )}
-      {all.quality.length > 0 && (
+      {summary.quality.length > 0 && (
         <section aria-label="Quality">
           <h2>How far to trust it</h2>
           <dl class="quality">
-            {all.quality.map(({ name, value, meaning }) => (
+            {summary.quality.map(({ name, value, meaning }) => (
               <div key={name}>
                 <dt>
                   {name} <b class="number">{value}</b>
@@ -79,7 +79,7 @@ export function About() {
             </tr>
           </thead>
           <tbody>
-            {all.stages.map((stage) => (
+            {summary.stages.map((stage) => (
               <tr key={stage.name}>
                 <th scope="row">{stage.name}</th>
                 <td dir="ltr">{stage.facts}</td>
@@ -89,14 +89,15 @@ export function About() {
           </tbody>
         </table>
         <p class="hint">
-          Run <bdi>{all.run}</bdi>, {all.created.slice(0, 16).replace("T", " ")}, goalspace {all.version}.
+          Run <bdi>{summary.run}</bdi>, {summary.created.slice(0, 16).replace("T", " ")}, goalspace{" "}
+          {summary.version}.
         </p>
       </section>
-      {all.citations.length > 0 && (
+      {summary.citations.length > 0 && (
         <section aria-label="Citations">
           <h2>To cite</h2>
           <ul class="told">
-            {all.citations.map((c) => (
+            {summary.citations.map((c) => (
               <li key={c.what}>
                 <span class="quiet">{c.what}:</span> {c.text}{" "}
                 {/^https:\/\//.test(c.url) && (

@@ -1,22 +1,24 @@
 // Factors against a column: where they are more frequent or stronger, tested; two groups side by side; over time.
 import { useState } from "preact/hooks";
+import { memoise } from "../cache";
 import type { Comparison, Query } from "../contract";
-import { Choice, Empty, FactorLink, Failed, Loading } from "../parts/basics";
+import { count, isolated, percent, pValue, signed } from "../format";
+import { compareSettings, getSummary, nouns, revision, source } from "../model";
+import { openTexts } from "../navigation";
+import { Choice, Empty, FactorLink, Failure, Loading } from "../parts/basics";
 import { Effect, Lines } from "../parts/charts";
 import { Figure } from "../parts/Figure";
 import { Heat, HeatScale } from "../parts/Heat";
 import { useFetched } from "../parts/hooks";
-import { compareAt, nouns, once, openTexts, source, useSummary, version } from "../state";
-import { FEWEST } from "../statistics";
-import { count, isolated, percent, pValue, signed } from "../words";
+import { MIN_GROUP_SIZE } from "../statistics";
 
-const set = (part: Partial<typeof compareAt.value>) => {
-  compareAt.value = { ...compareAt.peek(), ...part };
+const set = (part: Partial<typeof compareSettings.value>) => {
+  compareSettings.value = { ...compareSettings.peek(), ...part };
 };
 
 function Bar({ groups, a, b }: { groups: Comparison["groups"]; a: number | null; b: number | null }) {
-  const { columns } = useSummary();
-  const { column, by } = compareAt.value;
+  const { columns } = getSummary();
+  const { column, by } = compareSettings.value;
   const code = (text: string) => (text === "" ? null : Number(text));
   const group = (
     label: string,
@@ -29,7 +31,7 @@ function Bar({ groups, a, b }: { groups: Comparison["groups"]; a: number | null;
       <select value={value ?? ""} onChange={(e) => onChange(code(e.currentTarget.value))}>
         <option value="">none</option>
         {groups.map((g, at) => (
-          <option key={at} value={at} disabled={at === other || g.n < FEWEST}>
+          <option key={at} value={at} disabled={at === other || g.n < MIN_GROUP_SIZE}>
             {g.name}
           </option>
         ))}
@@ -66,8 +68,8 @@ function Bar({ groups, a, b }: { groups: Comparison["groups"]; a: number | null;
   );
 }
 
-function Told({ data }: { data: Comparison }) {
-  if (data.groups.filter((g) => g.n >= FEWEST).length < 2)
+function Findings({ data }: { data: Comparison }) {
+  if (data.groups.filter((g) => g.n >= MIN_GROUP_SIZE).length < 2)
     return <p class="lede">Fewer than two groups have two {nouns.value.texts}: there is nothing to test.</p>;
   const found = data.tests.filter((t) => t.q < 0.05).sort((x, y) => y.effect - x.effect);
   if (!found.length)
@@ -90,17 +92,17 @@ function cellQuery(data: Comparison, factor: number, group: number, codes: boole
 }
 
 function HeatMap({ data }: { data: Comparison }) {
-  const all = useSummary();
+  const summary = getSummary();
   const [order, setOrder] = useState<"effect" | "rank">("effect");
-  const { by } = compareAt.value;
-  const words = nouns.value;
-  const column = all.columns[data.column];
+  const { by } = compareSettings.value;
+  const noun = nouns.value;
+  const column = summary.columns[data.column];
   const total = data.groups.reduce((sum, g) => sum + g.n, 0) || 1;
   const values = by === "shares" ? data.shares : data.means;
   const overall = values.map(
     (row) => row.reduce<number>((sum, v, g) => sum + (v ?? 0) * data.groups[g].n, 0) / total,
   );
-  const shown = all.factors.filter((f) => !f.hidden && values[f.index]).map((f) => f.index);
+  const shown = summary.factors.filter((f) => !f.hidden && values[f.index]).map((f) => f.index);
   const away = (v: number | null, k: number) => (v === null ? 0 : v - overall[k]);
   const spread = Math.max(...shown.flatMap((k) => values[k].map((v) => Math.abs(away(v, k)))), 1e-9);
   const tests = new Map(data.tests.map((t) => [t.factor, t]));
@@ -116,7 +118,7 @@ function HeatMap({ data }: { data: Comparison }) {
       texts: values[k].map(format),
       titles: values[k].map(
         (v, g) =>
-          `${isolated(all.factors[k].name)}, ${isolated(data.groups[g].name)}: ${format(v)}, all: ${format(overall[k])}`,
+          `${isolated(summary.factors[k].name)}, ${isolated(data.groups[g].name)}: ${format(v)}, all: ${format(overall[k])}`,
       ),
       after: [
         format(overall[k]),
@@ -127,14 +129,14 @@ function HeatMap({ data }: { data: Comparison }) {
   });
   return (
     <Figure
-      title={`${words.Factors} by ${column.name}`}
+      title={`${noun.Factors} by ${column.name}`}
       name={`compare-${column.name}`}
       note={
         <>
           {by === "shares"
-            ? `For each ${words.factor} the share of a group's ${words.texts} ${words.belongs}.`
-            : `Mean standardised score of a group's ${words.texts}.`}{" "}
-          {codes && `A cell opens its ${words.texts}.`}
+            ? `For each ${noun.factor} the share of a group's ${noun.texts} ${noun.belongs}.`
+            : `Mean standardised score of a group's ${noun.texts}.`}{" "}
+          {codes && `A cell opens its ${noun.texts}.`}
         </>
       }
     >
@@ -151,8 +153,8 @@ function HeatMap({ data }: { data: Comparison }) {
         <HeatScale low="less than over all" high="more" />
       </div>
       <Heat
-        label={`${words.Factors} by ${column.name}`}
-        corner={words.Factors}
+        label={`${noun.Factors} by ${column.name}`}
+        corner={noun.Factors}
         columns={data.groups.map((g) => (
           <>
             <bdi>{g.name}</bdi>
@@ -179,11 +181,13 @@ function HeatMap({ data }: { data: Comparison }) {
 }
 
 function Pair({ data }: { data: Comparison }) {
-  const all = useSummary();
+  const summary = getSummary();
   const { pair } = data;
   if (!pair) return null;
   const [a, b] = [data.groups[pair.a], data.groups[pair.b]];
-  const tests = pair.tests.filter((t) => !all.factors[t.factor]?.hidden).sort((x, y) => y.effect - x.effect);
+  const tests = pair.tests
+    .filter((t) => !summary.factors[t.factor]?.hidden)
+    .sort((x, y) => y.effect - x.effect);
   const span = Math.max(...tests.flatMap((t) => [Math.abs(t.low), Math.abs(t.high)]), 0.5);
   return (
     <Figure
@@ -245,14 +249,14 @@ function Pair({ data }: { data: Comparison }) {
 }
 
 function OverTime({ data }: { data: Comparison }) {
-  const all = useSummary();
-  const column = all.columns[data.column];
+  const summary = getSummary();
+  const column = summary.columns[data.column];
   const here = column.kind === "time";
-  const name = here ? column.name : all.trend?.column;
-  const labels = here ? data.groups.map((g) => g.name) : all.trend?.periods;
+  const name = here ? column.name : summary.trend?.column;
+  const labels = here ? data.groups.map((g) => g.name) : summary.trend?.periods;
   if (!name || !labels || labels.length < 2) return null;
-  const valuesOf = (k: number) => (here ? data.shares[k] : all.factors[k].trend) ?? [];
-  const shown = all.factors.filter((f) => !f.hidden && valuesOf(f.index).length > 0);
+  const valuesOf = (k: number) => (here ? data.shares[k] : summary.factors[k].trend) ?? [];
+  const shown = summary.factors.filter((f) => !f.hidden && valuesOf(f.index).length > 0);
   const top = Math.max(...shown.flatMap((f) => valuesOf(f.index)).map((share) => share ?? 0), 0.01);
   return (
     <Figure
@@ -280,21 +284,21 @@ function OverTime({ data }: { data: Comparison }) {
 }
 
 export function Compare() {
-  const { columns } = useSummary();
-  const { column } = compareAt.value;
+  const { columns } = getSummary();
+  const { column } = compareSettings.value;
   const whole = useFetched(
-    () => once(`compare ${column}`, () => source.compare(column)),
-    [column, version.value],
+    () => memoise(`compare ${column}`, () => source.compare(column)),
+    [column, revision.value],
   );
   const data = whole.data?.column === column ? whole.data : null;
   // an address may name groups that the column does not have
-  const [a, b] = [compareAt.value.a, compareAt.value.b].map((group) =>
+  const [a, b] = [compareSettings.value.a, compareSettings.value.b].map((group) =>
     group !== null && data?.groups[group] ? group : null,
   );
   const both = a !== null && b !== null && a !== b;
   const two = useFetched(
     async () => (both ? source.compare(column, [a, b]) : null),
-    [column, both ? a : -1, both ? b : -1, version.value],
+    [column, both ? a : -1, both ? b : -1, revision.value],
   );
   if (!columns.length) return <Empty>The {nouns.value.texts} have no columns to compare by.</Empty>;
   const pair = two.data?.column === column ? two.data : null;
@@ -303,11 +307,11 @@ export function Compare() {
     <div class="page">
       <h2 class="title">Compare</h2>
       <Bar groups={data?.groups ?? []} a={a} b={b} />
-      {error && <Failed error={error} />}
+      {error && <Failure error={error} />}
       {!data && !error && <Loading what="Comparing" />}
       {data && (
         <>
-          {both ? pair && <Pair data={pair} /> : <Told data={data} />}
+          {both ? pair && <Pair data={pair} /> : <Findings data={data} />}
           <HeatMap data={data} />
           <OverTime data={data} />
         </>

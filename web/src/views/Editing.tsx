@@ -2,9 +2,9 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { Edit, Factor } from "../contract";
-import { doEdit } from "../edits";
+import { applyEdit } from "../edits";
+import { getSummary, nouns } from "../model";
 import { Dot, Menu, Modal, useAction } from "../parts/basics";
-import { nouns, useSummary } from "../state";
 
 interface FormProps {
   title: string;
@@ -19,7 +19,7 @@ function EditForm({ title, does, make, said, onClose, children }: FormProps) {
   const edit = make();
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (edit && !busy && (await run(() => doEdit(edit, said)))) onClose();
+    if (edit && !busy && (await run(() => applyEdit(edit, said)))) onClose();
   };
   return (
     <Modal title={title} onClose={onClose}>
@@ -47,7 +47,7 @@ function EditForm({ title, does, make, said, onClose, children }: FormProps) {
 function Rename({ factor, onClose }: { factor: Factor; onClose: () => void }) {
   const [name, setName] = useState(factor.name);
   const [description, setDescription] = useState(factor.description);
-  const { limits } = useSummary();
+  const { limits } = getSummary();
   const make = (): Edit | null =>
     name.trim()
       ? { do: "rename", factor: factor.index, name: name.trim(), description: description.trim() }
@@ -84,8 +84,8 @@ function Rename({ factor, onClose }: { factor: Factor; onClose: () => void }) {
 }
 
 function Merge({ factor, onClose }: { factor: Factor; onClose: () => void }) {
-  const { factors, limits } = useSummary();
-  const words = nouns.value;
+  const { factors, limits } = getSummary();
+  const noun = nouns.value;
   const [others, setOthers] = useState<number[]>([]);
   const [name, setName] = useState("");
   const near = new Map(factor.related.map(({ factor: k, r }) => [k, r]));
@@ -126,8 +126,8 @@ function Merge({ factor, onClose }: { factor: Factor; onClose: () => void }) {
         />
       </label>
       <p class="hint">
-        The merged {words.factor} takes the mean direction of their {words.texts}, and every {words.text} is
-        then given its strongest {words.factor} again, so its number of {words.texts} need not be their sum.
+        The merged {noun.factor} takes the mean direction of their {noun.texts}, and every {noun.text} is then
+        given its strongest {noun.factor} again, so its number of {noun.texts} need not be their sum.
       </p>
     </EditForm>
   );
@@ -135,7 +135,7 @@ function Merge({ factor, onClose }: { factor: Factor; onClose: () => void }) {
 
 function Split({ factor, onClose }: { factor: Factor; onClose: () => void }) {
   const [into, setInto] = useState(2);
-  const { limits } = useSummary();
+  const { limits } = getSummary();
   const make = (): Edit | null =>
     into >= 2 && into <= limits.parts ? { do: "split", factor: factor.index, into } : null;
   return (
@@ -157,7 +157,7 @@ function Split({ factor, onClose }: { factor: Factor; onClose: () => void }) {
 
 function AddProperty({ factor, onClose }: { factor: Factor; onClose: () => void }) {
   const [property, setProperty] = useState("");
-  const { limits } = useSummary();
+  const { limits } = getSummary();
   const make = (): Edit | null =>
     property.trim() ? { do: "add", property: property.trim(), to: factor.index } : null;
   return (
@@ -188,7 +188,7 @@ export function FactorActions({ factor }: { factor: Factor }) {
   const close = () => setOpen(null);
   const hide = () =>
     run(() =>
-      doEdit(
+      applyEdit(
         { do: "hide", factor: factor.index, hidden: !factor.hidden },
         factor.hidden ? "Shown again." : "Hidden.",
       ),
@@ -242,7 +242,7 @@ export function FactorActions({ factor }: { factor: Factor }) {
 }
 
 function Move({ property, factor, onClose }: { property: string; factor: number; onClose: () => void }) {
-  const { factors } = useSummary();
+  const { factors } = getSummary();
   const [to, setTo] = useState("");
   const make = (): Edit | null =>
     to === "" ? null : { do: "move", property, to: to === "none" ? null : Number(to) };
@@ -287,7 +287,7 @@ export function PropertyActions({ property, factor }: { property: string; factor
               type="button"
               onClick={() => {
                 done();
-                run(() => doEdit({ do: "remove", property }, "Removed."));
+                run(() => applyEdit({ do: "remove", property }, "Removed."));
               }}
             >
               Remove

@@ -1,18 +1,18 @@
 // What was corrected by hand, in order, and how to take it back.
 import { redo, undo } from "../edits";
+import { plural } from "../format";
+import { getSummary, nouns, view } from "../model";
 import { Icon } from "../parts/basics";
-import { nouns, useSummary, view } from "../state";
-import { plural } from "../words";
 
 export function Edits() {
-  const { able, edits } = useSummary();
-  const words = nouns.value;
+  const { able, edits } = getSummary();
+  const noun = nouns.value;
   return (
     <div class="page">
       <h2 class="title">Edits</h2>
       <p class="lede">
         {able.edit
-          ? `Rename, merge, split or hide a ${words.factor} on its card; move, add or remove properties there too. Every edit is a line in edits.jsonl beside the run, and a later fit replays them.`
+          ? `Rename, merge, split or hide a ${noun.factor} on its card; move, add or remove properties there too. Every edit is a line in edits.jsonl beside the run, and a later fit replays them.`
           : "What was corrected by hand in this run."}
       </p>
       {able.edit && (
@@ -30,7 +30,7 @@ export function Edits() {
               view.value = "factors";
             }}
           >
-            Go to the {words.factors}
+            Go to the {noun.factors}
           </button>
         </div>
       )}

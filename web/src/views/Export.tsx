@@ -1,29 +1,34 @@
 // Taking the result away: tables, the report as one file, a link to this very view; charts are saved where they stand.
 import { useState } from "preact/hooks";
+import { address } from "../address";
 import type { Factor, Summary } from "../contract";
+import { isFiltered } from "../filters";
+import { count } from "../format";
+import { getSummary, notice, nouns, query, source, view } from "../model";
+import type { Nouns } from "../nouns";
 import { Choice, useAction } from "../parts/basics";
-import { save } from "../parts/save";
+import { saveFile } from "../parts/save";
+import { results } from "../results";
 import type { ExportedFormat, ExportedTable } from "../source";
-import { address, found, isFiltered, notice, nouns, query, source, useSummary, view } from "../state";
-import { count, type Nouns } from "../words";
 
 /** What the tables of report.html hold, which is less than the run does. */
-function heldHere(all: Summary, words: Nouns): Record<ExportedTable, string> {
-  const number = (of: (f: Factor) => unknown[]) => all.factors.reduce((sum, f) => sum + of(f).length, 0);
+function inlinedTables(summary: Summary, noun: Nouns): Record<ExportedTable, string> {
+  const number = (of: (f: Factor) => unknown[]) => summary.factors.reduce((sum, f) => sum + of(f).length, 0);
   const rest = "`goalspace explore` writes all.";
-  const sample = all.n_shown < all.n_texts ? `, ${count(all.n_shown)} of ${count(all.n_texts)}` : "";
+  const sample =
+    summary.n_shown < summary.n_texts ? `, ${count(summary.n_shown)} of ${count(summary.n_texts)}` : "";
   return {
-    texts: `One row per ${words.text}${sample}, without copies: its columns, strongest ${words.factor} and all scores, to three decimals. Long ${words.texts} and values are cut; \`goalspace explore\` writes them whole.`,
-    factors: `One row per ${words.factor}: name, description, share, strength.`,
-    properties: `The ${count(number((f) => f.properties))} strongest ${words.properties}, each with its ${words.factor} and weight; ${rest}`,
-    evidence: `The ${count(number((f) => f.evidence))} sentences of this page that show a ${words.factor}; ${rest}`,
+    texts: `One row per ${noun.text}${sample}, without copies: its columns, strongest ${noun.factor} and all scores, to three decimals. Long ${noun.texts} and values are cut; \`goalspace explore\` writes them whole.`,
+    factors: `One row per ${noun.factor}: name, description, share, strength.`,
+    properties: `The ${count(number((f) => f.properties))} strongest ${noun.properties}, each with its ${noun.factor} and weight; ${rest}`,
+    evidence: `The ${count(number((f) => f.evidence))} sentences of this page that show a ${noun.factor}; ${rest}`,
   };
 }
 
 function Tables() {
-  const summary = useSummary();
+  const summary = getSummary();
   const { run } = summary;
-  const words = nouns.value;
+  const noun = nouns.value;
   const copies = summary.n_rows > summary.n_texts;
   const [what, setWhat] = useState<ExportedTable>("texts");
   const [format, setFormat] = useState<ExportedFormat>("csv");
@@ -34,18 +39,18 @@ function Tables() {
     act(async () => {
       const { offset: _, limit: __, ...asked } = query.peek();
       const blob = await source.table(what, format, filtered && only ? asked : undefined);
-      save(blob, `${run}-${what}.${format}`);
+      saveFile(blob, `${run}-${what}.${format}`);
     });
   const formats: ExportedFormat[] = source.served ? ["csv", "parquet", "json"] : ["csv", "json"];
   const all: Record<ExportedTable, string> = {
     texts: copies
-      ? `One row per ${words.text}, and one per copy of it: its own columns, strongest ${words.factor} and all scores.`
-      : `One row per ${words.text}: its columns, strongest ${words.factor} and all scores.`,
-    factors: `One row per ${words.factor}: name, description, share, strength.`,
-    properties: `One row per ${words.property}: its ${words.factor} and weight.`,
-    evidence: `One row per sentence that shows a ${words.factor}.`,
+      ? `One row per ${noun.text}, and one per copy of it: its own columns, strongest ${noun.factor} and all scores.`
+      : `One row per ${noun.text}: its columns, strongest ${noun.factor} and all scores.`,
+    factors: `One row per ${noun.factor}: name, description, share, strength.`,
+    properties: `One row per ${noun.property}: its ${noun.factor} and weight.`,
+    evidence: `One row per sentence that shows a ${noun.factor}.`,
   };
-  const about = source.served ? all : heldHere(summary, words);
+  const about = source.served ? all : inlinedTables(summary, noun);
   return (
     <section class="export-part" aria-label="Tables">
       <h2>A table</h2>
@@ -54,9 +59,9 @@ function Tables() {
           label="What"
           value={what}
           options={[
-            { value: "texts", label: words.Texts },
-            { value: "factors", label: words.Factors },
-            { value: "properties", label: words.Properties },
+            { value: "texts", label: noun.Texts },
+            { value: "factors", label: noun.Factors },
+            { value: "properties", label: noun.Properties },
             { value: "evidence", label: "Evidence" },
           ]}
           onChange={setWhat}
@@ -78,7 +83,7 @@ function Tables() {
       {filtered && (
         <label class="check">
           <input type="checkbox" checked={only} onChange={(e) => setOnly(e.currentTarget.checked)} /> only the{" "}
-          {count(found.value.total)} {words.texts} that the filters leave
+          {count(results.value.total)} {noun.texts} that the filters leave
         </label>
       )}
       {error && (
@@ -91,7 +96,7 @@ function Tables() {
 }
 
 function Report() {
-  const { run } = useSummary();
+  const { run } = getSummary();
   const { busy, error, run: act } = useAction();
   if (!source.served)
     return (
@@ -112,7 +117,7 @@ function Report() {
           type="button"
           class="button primary"
           disabled={busy}
-          onClick={() => act(async () => save(await source.report(), `${run}-report.html`))}
+          onClick={() => act(async () => saveFile(await source.report(), `${run}-report.html`))}
         >
           {busy ? "Writing…" : "Save the report"}
         </button>
@@ -162,7 +167,7 @@ function Link() {
 }
 
 function Charts() {
-  const { columns, runs } = useSummary();
+  const { columns, runs } = getSummary();
   const go = (to: typeof view.value, label: string) => (
     <button
       type="button"

@@ -1,14 +1,15 @@
 // Two runs over the same texts side by side: which factors agree, which texts move.
 import { useState } from "preact/hooks";
 import type { Agreement } from "../contract";
-import { Choice, Empty, FactorLink, Failed, Loading } from "../parts/basics";
+import { count, percent, plural, signed } from "../format";
+import { countVisibleFactors, getSummary, nouns, revision, selectedRun, source } from "../model";
+import { openText } from "../navigation";
+import { Choice, Empty, FactorLink, Failure, Loading } from "../parts/basics";
 import { Figure } from "../parts/Figure";
 import { Heat, HeatScale } from "../parts/Heat";
 import { useFetched } from "../parts/hooks";
-import { countShown, nouns, openText, runAt, source, useSummary, version } from "../state";
-import { count, percent, plural, signed } from "../words";
 
-const agreeing = (ari: number) =>
+const agreementLabel = (ari: number) =>
   ari > 0.8
     ? "nearly the same groups"
     : ari > 0.5
@@ -18,17 +19,17 @@ const agreeing = (ari: number) =>
         : "other groups";
 
 function Head({ data }: { data: Agreement }) {
-  const all = useSummary();
-  const words = nouns.value;
+  const summary = getSummary();
+  const noun = nouns.value;
   return (
     <>
       <div class="pair goals">
         <div>
-          <h3>This run: {all.run}</h3>
+          <h3>This run: {summary.run}</h3>
           <p class="goal-line" dir="auto">
-            {all.goal}
+            {summary.goal}
           </p>
-          <p class="quiet">{plural(countShown(), words.factor, words.factors)}</p>
+          <p class="quiet">{plural(countVisibleFactors(), noun.factor, noun.factors)}</p>
         </div>
         <div>
           <h3>
@@ -37,26 +38,26 @@ function Head({ data }: { data: Agreement }) {
           <p class="goal-line" dir="auto">
             {data.run.goal}
           </p>
-          <p class="quiet">{plural(data.run.n_factors, words.factor, words.factors)}</p>
+          <p class="quiet">{plural(data.run.n_factors, noun.factor, noun.factors)}</p>
         </div>
       </div>
       <dl class="totals">
         <div>
-          <dt>{words.texts} in both</dt>
+          <dt>{noun.texts} in both</dt>
           <dd>{count(data.n_common)}</dd>
         </div>
         <div>
           <dt title="Adjusted Rand index of the strongest factors: 1 the same groups, 0 as by chance">
-            {agreeing(data.ari)} (ARI)
+            {agreementLabel(data.ari)} (ARI)
           </dt>
           <dd>{data.ari.toFixed(2)}</dd>
         </div>
         <div>
-          <dt>matching pairs of {words.factors}</dt>
+          <dt>matching pairs of {noun.factors}</dt>
           <dd>{count(data.matches.length)}</dd>
         </div>
         <div>
-          <dt>{words.texts} that move</dt>
+          <dt>{noun.texts} that move</dt>
           <dd>
             {count(data.n_moved)}{" "}
             <span class="quiet">{percent(data.n_moved / Math.max(data.n_common, 1))}</span>
@@ -68,10 +69,10 @@ function Head({ data }: { data: Agreement }) {
 }
 
 function Matches({ data }: { data: Agreement }) {
-  const all = useSummary();
+  const summary = getSummary();
   const here = new Set(data.matches.map((m) => m.factor));
   const there = new Set(data.matches.map((m) => m.other));
-  const alone = all.factors.filter((f) => !here.has(f.index) && !f.hidden);
+  const alone = summary.factors.filter((f) => !here.has(f.index) && !f.hidden);
   const others = data.factors.filter((_, j) => !there.has(j));
   return (
     <Figure
@@ -123,14 +124,14 @@ function Matches({ data }: { data: Agreement }) {
 }
 
 function Matrix({ data }: { data: Agreement }) {
-  const all = useSummary();
+  const summary = getSummary();
   const [by, setBy] = useState<"r" | "overlap">("r");
   const most = Math.max(...data.overlap.flat(), 1);
   // the other run's factors in the order of their matches, so that agreement stands on the diagonal
   const matched = new Map(data.matches.map((m) => [m.factor, m.other]));
-  const first = all.factors.flatMap((f) => matched.get(f.index) ?? []);
+  const first = summary.factors.flatMap((f) => matched.get(f.index) ?? []);
   const order = [...first, ...data.factors.map((_, j) => j).filter((j) => !first.includes(j))];
-  const factors = all.factors.filter((f) => data.r[f.index]);
+  const factors = summary.factors.filter((f) => data.r[f.index]);
   return (
     <Figure title="Every pair" name="agreement" note="Outlined: the best pairs.">
       <div class="figure-tools">
@@ -169,18 +170,18 @@ function Matrix({ data }: { data: Agreement }) {
 }
 
 function Moved({ data }: { data: Agreement }) {
-  const words = nouns.value;
+  const noun = nouns.value;
   if (!data.moved.length)
     return (
       <Empty>
-        No {words.text} moves: all stand where their {words.factor}'s match is.
+        No {noun.text} moves: all stand where their {noun.factor}'s match is.
       </Empty>
     );
   return (
     <section aria-label="Moved">
-      <h3>Which {words.texts} move</h3>
+      <h3>Which {noun.texts} move</h3>
       <p class="hint">
-        They stand in another {words.factor} than the match of theirs.{" "}
+        They stand in another {noun.factor} than the match of theirs.{" "}
         {data.n_moved > data.moved.length &&
           `${count(data.moved.length)} of ${count(data.n_moved)} are listed.`}
       </p>
@@ -192,7 +193,7 @@ function Moved({ data }: { data: Agreement }) {
             </button>
             <p class="under">
               <FactorLink index={m.from} /> <span aria-hidden="true">→</span>
-              <span class="sr">moves to</span> <bdi>{data.factors[m.to]?.name ?? `no ${words.factor}`}</bdi>
+              <span class="sr">moves to</span> <bdi>{data.factors[m.to]?.name ?? `no ${noun.factor}`}</bdi>
             </p>
           </li>
         ))}
@@ -202,9 +203,9 @@ function Moved({ data }: { data: Agreement }) {
 }
 
 export function Runs() {
-  const { runs } = useSummary();
-  const name = runAt.value ?? runs[0]?.name;
-  const asked = useFetched(async () => (name ? source.agreement(name) : null), [name, version.value]);
+  const { runs } = getSummary();
+  const name = selectedRun.value ?? runs[0]?.name;
+  const asked = useFetched(async () => (name ? source.agreement(name) : null), [name, revision.value]);
   if (!runs.length)
     return (
       <div class="page">
@@ -226,7 +227,7 @@ export function Runs() {
           <select
             value={name}
             onChange={(e) => {
-              runAt.value = e.currentTarget.value;
+              selectedRun.value = e.currentTarget.value;
             }}
           >
             {runs.map((run) => (
@@ -238,7 +239,7 @@ export function Runs() {
         </label>
       </div>
       {asked.error ? (
-        <Failed error={asked.error} />
+        <Failure error={asked.error} />
       ) : data ? (
         <>
           <Head data={data} />

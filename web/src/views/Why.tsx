@@ -1,21 +1,21 @@
 // Why a text stands where it stands: its strongest factors and properties, each with the sentence that carries it.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { hueName } from "../colour";
+import { paletteVariable } from "../colour";
 import type { Reason, Why as WhyData } from "../contract";
-import { Dot, Empty, FactorLink, Failed, Icon, Loading, SignedBar } from "../parts/basics";
+import { plural } from "../format";
+import { nouns, revision, selectedRow, source } from "../model";
+import { Dot, Empty, FactorLink, Failure, Icon, Loading, SignedBar } from "../parts/basics";
 import { useFetched } from "../parts/hooks";
-import { nouns, rowAt, source, version } from "../state";
-import { plural } from "../words";
 
-type Given = Reason & { factor: number };
-interface Stretch {
+type FactorReason = Reason & { factor: number };
+interface Segment {
   start: number;
   end: number;
   reasons: number[];
 }
 
 /** The text cut where a sentence of a reason starts or ends. */
-function stretches(text: string, reasons: Given[]): Stretch[] {
+function segmentsOf(text: string, reasons: FactorReason[]): Segment[] {
   const cuts = new Set([0, text.length]);
   for (const { start, end } of reasons)
     if (end > start) {
@@ -32,9 +32,9 @@ function stretches(text: string, reasons: Given[]): Stretch[] {
   }));
 }
 
-function MarkedText({ why, reasons, at }: { why: WhyData; reasons: Given[]; at: number | null }) {
+function MarkedText({ why, reasons, at }: { why: WhyData; reasons: FactorReason[]; at: number | null }) {
   const box = useRef<HTMLParagraphElement>(null);
-  const parts = useMemo(() => stretches(why.text, reasons), [why, reasons]);
+  const parts = useMemo(() => segmentsOf(why.text, reasons), [why, reasons]);
   useEffect(() => {
     if (at !== null) box.current?.querySelector("mark.on")?.scrollIntoView({ block: "nearest" });
   }, [at]);
@@ -58,7 +58,7 @@ function MarkedText({ why, reasons, at }: { why: WhyData; reasons: Given[]; at: 
           <mark
             key={start}
             class={on ? "on" : at === null ? "some" : "off"}
-            style={{ "--mark": hueName(shown.factor) }}
+            style={{ "--mark": paletteVariable(shown.factor) }}
           >
             {words}
           </mark>
@@ -75,7 +75,7 @@ function ReasonRow({
   max,
   sign,
 }: {
-  reason: Given;
+  reason: FactorReason;
   on: boolean;
   onOn: () => void;
   max: number;
@@ -212,7 +212,7 @@ function Body({ why }: { why: WhyData }) {
                 <button
                   type="button"
                   onClick={() => {
-                    rowAt.value = other.row;
+                    selectedRow.value = other.row;
                   }}
                 >
                   <span class="snippet" dir="auto">
@@ -232,7 +232,7 @@ function Body({ why }: { why: WhyData }) {
 }
 
 export function Why({ row }: { row: number }) {
-  const { data, error, loading } = useFetched(() => source.why(row), [row, version.value]);
+  const { data, error, loading } = useFetched(() => source.why(row), [row, revision.value]);
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     if (data) heading.current?.focus({ preventScroll: true });
@@ -259,14 +259,14 @@ export function Why({ row }: { row: number }) {
           class="icon-button"
           aria-label={`Close the ${nouns.value.text}`}
           onClick={() => {
-            rowAt.value = null;
+            selectedRow.value = null;
           }}
         >
           <Icon name="close" />
         </button>
       </header>
       <div class="why-body">
-        {error ? <Failed error={error} /> : data ? <Body why={data} /> : <Loading />}
+        {error ? <Failure error={error} /> : data ? <Body why={data} /> : <Loading />}
       </div>
     </section>
   );
