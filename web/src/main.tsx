@@ -1,7 +1,7 @@
 // The page: finds its source, then shows the view that the address names.
 import { render } from "preact";
 import type { Inlined } from "./contract";
-import { inlinedSource } from "./inline";
+import { inlinedSource } from "./inlined/source";
 import { App } from "./parts/Shell";
 import { servedSource } from "./served";
 import { start } from "./start";

@@ -4,9 +4,11 @@ import type { Summary } from "./contract";
 export interface Nouns {
   factor: string;
   factors: string;
+  Factor: string;
   Factors: string;
   text: string;
   texts: string;
+  Text: string;
   Texts: string;
   property: string;
   properties: string;
@@ -22,9 +24,11 @@ export interface Nouns {
 const TEXTS: Nouns = {
   factor: "factor",
   factors: "factors",
+  Factor: "Factor",
   Factors: "Factors",
   text: "text",
   texts: "texts",
+  Text: "Text",
   Texts: "Texts",
   property: "property",
   properties: "properties",
@@ -40,9 +44,11 @@ const TEXTS: Nouns = {
 const INSTRUCTIONS: Nouns = {
   factor: "task",
   factors: "tasks",
+  Factor: "Task",
   Factors: "Tasks",
   text: "instruction",
   texts: "instructions",
+  Text: "Instruction",
   Texts: "Instructions",
   property: "wording",
   properties: "wordings",

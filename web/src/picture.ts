@@ -1,7 +1,10 @@
-// A part of the page as an SVG of its own: backgrounds, lines, words and canvases where they stand now.
+// A part of the page as an SVG: backgrounds, lines, words and canvases, where they are now.
+import { elementAt } from "./arrays";
+import type { Point } from "./outline";
+
 const NS = "http://www.w3.org/2000/svg";
 
-/** A computed colour as viewers of SVG know it: a plain colour and an opacity. */
+/** A computed colour as every viewer of SVG knows it: a plain colour and an opacity. */
 function parseColour(colour: string): { fill: string; "fill-opacity": number } | null {
   const mixed = /^color\(srgb ([\d.]+) ([\d.]+) ([\d.]+)(?: \/ ([\d.]+))?\)$/.exec(colour);
   const plain = /^rgba?\((\d+), (\d+), (\d+)(?:, ([\d.]+))?\)$/.exec(colour);
@@ -39,7 +42,7 @@ interface Line {
   right: number;
 }
 
-/** The lines of a text node as they are broken now; the first word of a line need not be its leftmost. */
+/** The lines of a text node as they are broken now; the first word of a line is not always its leftmost. */
 function linesOf(node: Text): Line[] {
   const range = document.createRange();
   const lines: Line[] = [];
@@ -94,12 +97,12 @@ const COPIED_PROPERTIES = [
 function drawSvg(out: Element, svg: SVGElement, x: number, y: number) {
   const rect = svg.getBoundingClientRect();
   const copy = svg.cloneNode(true) as SVGElement;
-  const [from, to] = [[...svg.querySelectorAll("*")], [...copy.querySelectorAll("*")]];
-  from.forEach((element, at) => {
-    const style = getComputedStyle(element);
-    for (const name of COPIED_PROPERTIES) to[at].setAttribute(name, style.getPropertyValue(name));
-    to[at].removeAttribute("class");
-    to[at].removeAttribute("style");
+  const originals = svg.querySelectorAll("*");
+  copy.querySelectorAll("*").forEach((element, i) => {
+    const style = getComputedStyle(elementAt(originals, i));
+    for (const name of COPIED_PROPERTIES) element.setAttribute(name, style.getPropertyValue(name));
+    element.removeAttribute("class");
+    element.removeAttribute("style");
   });
   for (const [key, value] of Object.entries({
     x: rect.left - x,
@@ -136,22 +139,24 @@ function walk(out: Element, node: Node, x: number, y: number) {
   for (const child of node.childNodes) walk(out, child, x, y);
 }
 
-/** How far the drawn things reach: a table may be smaller than its box. */
+/** The right and bottom end of what is drawn: a table may be smaller than its box. */
 function extentOf(svg: SVGSVGElement): { right: number; bottom: number } {
-  const ends = [...svg.children].slice(1).map((child) => {
+  const ends = [...svg.children].slice(1).map((child): Point => {
     const number = (name: string) => Number(child.getAttribute(name) ?? 0);
     const [x, y, size] = [number("x"), number("y"), number("font-size")];
     if (child.tagName !== "text") return [x + number("width"), y + number("height")];
     const starts = child.getAttribute("direction") !== "rtl";
     return [starts ? x + (child.textContent ?? "").length * size * 0.6 : x, y + size * 0.4];
   });
-  const furthest = (at: number, least: number) => Math.max(...ends.map((end) => end[at]), least);
-  return { right: furthest(0, 120), bottom: furthest(1, 40) };
+  return {
+    right: Math.max(...ends.map(([right]) => right), 120),
+    bottom: Math.max(...ends.map(([, bottom]) => bottom), 40),
+  };
 }
 
 const LEGEND_WIDTH = 300; // pixels, as in the style sheet
 
-/** Draw a legend at a place, whether or not the page shows it now. */
+/** Draws a legend at a position, whether or not the page shows it now. */
 function drawLegend(svg: SVGSVGElement, { of, title }: Legend, x: number, y: number) {
   const legend = document.querySelector<HTMLElement>(of);
   if (!legend) return;
@@ -160,13 +165,13 @@ function drawLegend(svg: SVGSVGElement, { of, title }: Legend, x: number, y: num
   const [heading, copy] = [document.createElement("h4"), legend.cloneNode(true) as HTMLElement];
   heading.textContent = title;
   box.append(heading, copy);
-  const [from, to] = [legend, copy].map((root) => [...root.querySelectorAll<HTMLElement>("[style]")]);
-  from.forEach(({ style }, at) => {
-    to[at].style.cssText = style.cssText; // the CSP forbids styles that come as attributes
+  const originals = legend.querySelectorAll<HTMLElement>("[style]");
+  copy.querySelectorAll<HTMLElement>("[style]").forEach((element, i) => {
+    element.style.cssText = elementAt(originals, i).style.cssText; // the CSP forbids style attributes
   });
   document.body.append(box);
-  const place = box.getBoundingClientRect();
-  walk(svg, box, place.left - x, place.top - y);
+  const rect = box.getBoundingClientRect();
+  walk(svg, box, rect.left - x, rect.top - y);
   box.remove();
 }
 
@@ -175,20 +180,20 @@ export interface Legend {
   title: string;
 }
 export interface Part {
-  of: string; // a selector of what stands below each other
+  of: string; // a selector of elements that are below each other
   title: string;
   legend?: Legend;
 }
 
 function drawPart({ of, title, legend }: Part) {
   const elements = [...document.querySelectorAll<HTMLElement>(of)];
-  const { left, top } = elements[0].getBoundingClientRect();
+  const { left, top } = elementAt(elements, 0).getBoundingClientRect();
   const [margin, head] = [16, title ? 34 : 0];
   const svg = document.createElementNS(NS, "svg");
   const body = getComputedStyle(document.body);
   const paper = addElement(svg, "rect", { fill: body.backgroundColor });
   for (const element of elements) {
-    // a WebGL canvas can be read only in the frame it was drawn in
+    // a WebGL canvas can be read only in the frame in which it was drawn
     element.dispatchEvent(new CustomEvent("drawnow"));
     for (const child of element.childNodes)
       walk(svg, child, left - element.scrollLeft - margin, top - element.scrollTop - margin - head);

@@ -1,16 +1,19 @@
-// The tests of a comparison of two groups, for pages without a server.
+// Tests of the difference between two groups, for pages without a server.
 
-/** Texts of a group that is tested; _report_compare.py says so too. */
+/** The fewest texts that a tested group may have, as on the server (reports/compare.py). */
 export const MIN_GROUP_SIZE = 2;
+/** The corrected p below which a difference is reported as one. */
+export const SIGNIFICANT = 0.05;
+
+const LANCZOS = [
+  676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059, 12.507343278686905,
+  -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7,
+];
 
 /** ln Γ(x), Lanczos' approximation with g = 7 (Press et al., Numerical Recipes, 6.1). */
 function lnGamma(x: number): number {
-  const c = [
-    0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059,
-    12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7,
-  ];
   const t = x + 6.5;
-  const sum = c.slice(1).reduce((total, value, at) => total + value / (x + at), c[0]);
+  const sum = LANCZOS.reduce((total, value, k) => total + value / (x + k), 0.99999999999980993);
   return 0.5 * Math.log(2 * Math.PI) + (x - 0.5) * Math.log(t) - t + Math.log(sum);
 }
 
@@ -43,16 +46,16 @@ function incompleteBeta(x: number, a: number, b: number): number {
 /** Two-sided p of Student's t. */
 export const tTest = (t: number, df: number) => incompleteBeta(df / (df + t * t), df / 2, 0.5);
 
-/** Corrected p-values (Benjamini & Hochberg 1995). */
+/** p-values corrected for the false discovery rate (Benjamini & Hochberg 1995). */
 export function adjustPValues(p: number[]): number[] {
-  const order = p.map((_, at) => at).sort((i, j) => p[j] - p[i]);
-  const q = new Array<number>(p.length);
+  const descending = p.map((value, index) => ({ value, index })).sort((a, b) => b.value - a.value);
+  const adjusted = new Array<number>(p.length);
   let least = 1;
-  order.forEach((at, position) => {
-    least = Math.min(least, (p[at] * p.length) / (p.length - position));
-    q[at] = least;
+  descending.forEach(({ value, index }, position) => {
+    least = Math.min(least, (value * p.length) / (p.length - position));
+    adjusted[index] = least;
   });
-  return q;
+  return adjusted;
 }
 
 export function moments(values: number[]) {

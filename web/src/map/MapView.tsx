@@ -1,11 +1,13 @@
-// The map with its colours, legend and the list of the texts it shows.
-import { useEffect, useState } from "preact/hooks";
+// The map with its colours and legend, and the list of the texts that it shows.
+import type { Signal } from "@preact/signals";
+import { elementAt } from "../arrays";
 import { fetchLayer } from "../cache";
 import { cssColour, isDark } from "../colour";
 import type { Summary } from "../contract";
 import { toggleDominant, toggleValue } from "../filters";
 import { count } from "../format";
 import {
+  type Colour,
   colour,
   getSummary,
   nouns,
@@ -27,17 +29,17 @@ import { colourPoints, type Legend } from "./tints";
 
 function ColourBy() {
   const summary = getSummary();
-  const now = colour.value;
-  const set = (text: string) => {
-    const [by, at] = text.split(":");
+  const current = colour.value;
+  const choose = (option: string) => {
+    const [by, at] = option.split(":");
     colour.value = by === "column" || by === "score" ? { by, at: Number(at) } : { by: "dominant" };
   };
   return (
     <label class="field">
       <span>Colour by</span>
       <select
-        value={now.by === "dominant" ? "dominant" : `${now.by}:${now.at}`}
-        onChange={(e) => set(e.currentTarget.value)}
+        value={current.by === "dominant" ? "dominant" : `${current.by}:${current.at}`}
+        onChange={(e) => choose(e.currentTarget.value)}
       >
         <option value="dominant">{nouns.value.dominant}</option>
         {summary.columns.length > 0 && (
@@ -61,11 +63,12 @@ function ColourBy() {
   );
 }
 
-/** What the colours say; a scale says it itself. */
-function colourTitle(now: typeof colour.value, summary: Summary): string {
-  if (now.by === "dominant") return nouns.value.dominant;
-  if (now.by === "score") return `Score on one ${nouns.value.factor}`;
-  return summary.columns[now.at].kind === "number" ? "" : summary.columns[now.at].name;
+/** The title of the legend in a saved picture; empty for a number, whose scale has its own. */
+function colourTitle(current: Colour, summary: Summary): string {
+  if (current.by === "dominant") return nouns.value.dominant;
+  if (current.by === "score") return `Score on one ${nouns.value.factor}`;
+  const { kind, name } = elementAt(summary.columns, current.at);
+  return kind === "number" ? "" : name;
 }
 
 function CodesLegend({ legend }: { legend: Extract<Legend, { kind: "codes" }> }) {
@@ -73,7 +76,7 @@ function CodesLegend({ legend }: { legend: Extract<Legend, { kind: "codes" }> })
   const chosen =
     what === "dominant" ? query.value.dominant : query.value.columns?.find((c) => c.column === what)?.values;
   const toggle = (code: number) => (what === "dominant" ? toggleDominant(code) : toggleValue(what, code));
-  const none = what === "dominant" ? `no ${nouns.value.factor}` : "missing";
+  const noName = what === "dominant" ? `no ${nouns.value.factor}` : "missing";
   return (
     <ul class="legend-list" aria-label="Legend">
       {entries.map(({ code, name, n, tint }) => (
@@ -86,7 +89,7 @@ function CodesLegend({ legend }: { legend: Extract<Legend, { kind: "codes" }> })
           >
             <span class="dot" style={{ background: cssColour(tint) }} />
             <span class="grow">
-              <bdi>{name || none}</bdi>
+              <bdi>{name || noName}</bdi>
             </span>
             <span class="number">{count(n)}</span>
           </button>
@@ -126,56 +129,53 @@ function LegendBox({ legend }: { legend: Legend }) {
   );
 }
 
+function Toggle({ of, label }: { of: Signal<boolean>; label: string }) {
+  return (
+    <label class="check">
+      <input
+        type="checkbox"
+        checked={of.value}
+        onChange={(e) => {
+          of.value = e.currentTarget.checked;
+        }}
+      />{" "}
+      {label}
+    </label>
+  );
+}
+
 export function MapView() {
   const summary = getSummary();
-  const at = positions.value;
-  const now = colour.value;
-  const tints = useFetched(
-    async () => (at ? colourPoints(now, summary, at) : null),
-    [now, at, summary, isDark.value],
+  const places = positions.value;
+  const current = colour.value;
+  const coloured = useFetched(
+    async () => (places ? colourPoints(current, summary, places) : null),
+    [current, places, summary, isDark.value],
   );
-  const [wantsLayer, setWantsLayer] = useState(showLayer.value);
-  useEffect(() => setWantsLayer(showLayer.value), [showLayer.value]);
-  const layer = useFetched(async () => (wantsLayer ? fetchLayer() : null), [wantsLayer, revision.value]);
-  if (!at) return null;
-  const sampled = summary.n_shown < summary.n_texts;
+  const layer = useFetched(
+    async () => (showLayer.value ? fetchLayer() : null),
+    [showLayer.value, revision.value],
+  );
+  if (!places) return null;
   return (
     <div class="map-view">
       <section class="map-side" aria-label="Map">
         <div class="bar-line">
           <ColourBy />
-          <label class="check">
-            <input
-              type="checkbox"
-              checked={showLabels.value}
-              onChange={(e) => {
-                showLabels.value = e.currentTarget.checked;
-              }}
-            />{" "}
-            Labels
-          </label>
-          <label class="check">
-            <input
-              type="checkbox"
-              checked={showLayer.value}
-              onChange={(e) => {
-                showLayer.value = e.currentTarget.checked;
-              }}
-            />{" "}
-            {nouns.value.Properties}
-          </label>
+          <Toggle of={showLabels} label="Labels" />
+          <Toggle of={showLayer} label={nouns.value.Properties} />
           <span class="grow" />
           <FiguresMenu
             name="map"
             of=".map-canvas"
             title={summary.goal}
-            legend={{ of: ".legend-list, .scale-legend", title: colourTitle(now, summary) }}
+            legend={{ of: ".legend-list, .scale-legend", title: colourTitle(current, summary) }}
           />
         </div>
-        {tints.error && <Failure error={tints.error} />}
+        {coloured.error && <Failure error={coloured.error} />}
         {layer.error && <Failure error={layer.error} />}
-        <MapCanvas at={at} tinted={tints.data} layer={wantsLayer ? layer.data : null} />
-        {sampled && (
+        <MapCanvas positions={places} coloured={coloured.data} layer={showLayer.value ? layer.data : null} />
+        {summary.n_shown < summary.n_texts && (
           <p class="hint corner">
             {count(summary.n_shown)} of {count(summary.n_texts)} {nouns.value.texts} are shown.
           </p>
@@ -184,7 +184,7 @@ export function MapView() {
       <aside class="map-list" aria-label={`${nouns.value.Texts} on the map`}>
         {selectedRow.value !== null && <Why row={selectedRow.value} />}
         <div class="list-side" hidden={selectedRow.value !== null}>
-          {tints.data && <LegendBox legend={tints.data.legend} />}
+          {coloured.data && <LegendBox legend={coloured.data.legend} />}
           <Filters />
           <ResultCount />
           <TextRows />

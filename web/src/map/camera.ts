@@ -1,4 +1,4 @@
-// What part of the unit square is seen: a centre and a number of pixels per unit, the same in both directions.
+// The visible part of the unit square: a centre and a number of pixels per unit, the same in both directions.
 export interface Camera {
   x: number;
   y: number;
@@ -9,7 +9,7 @@ export interface Size {
   height: number;
 }
 
-const PAD = 44; // pixels around the points, room for the labels at the rim
+const PAD = 44; // pixels around the points, for the labels at the edge
 
 export const fitAll = ({ width, height }: Size): Camera => ({
   x: 0.5,
@@ -24,7 +24,7 @@ export const toMap = (camera: Camera, size: Size, px: number, py: number): [numb
   (px - size.width / 2) / camera.scale + camera.x,
   camera.y - (py - size.height / 2) / camera.scale,
 ];
-/** Zoom by a factor, the point under (px, py) staying where it is. */
+/** Zooms by a factor around the screen position (px, py). */
 export function zoomed(camera: Camera, size: Size, factor: number, px: number, py: number): Camera {
   const fit = fitAll(size).scale;
   const scale = Math.min(Math.max(camera.scale * factor, fit * 0.5), fit * 400);

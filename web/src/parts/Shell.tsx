@@ -1,4 +1,4 @@
-// What stands around every view: the places to go, the theme, help, notices, shortcuts.
+// What surrounds every view: navigation, theme, help, notices, shortcuts.
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Theme, theme } from "../colour";
@@ -61,93 +61,93 @@ const THEMES: Record<Theme, { next: Theme; icon: string; label: string }> = {
 };
 
 function Sidebar({ onHelp }: { onHelp: () => void }) {
-  const all = getSummary();
-  const shade = THEMES[theme.value];
-  const { able, edits } = all;
+  const { goal, kind, n_texts } = getSummary();
+  const noun = nouns.value;
+  return (
+    <header class="side">
+      <div class="side-head">
+        <p class="brand">goalspace</p>
+        <p class="goal" dir="auto" title={goal}>
+          {goal}
+        </p>
+        <p class="quiet size">
+          {plural(n_texts, noun.text, noun.texts)},{" "}
+          {kind === "texts"
+            ? plural(countVisibleFactors(), noun.factor, noun.factors)
+            : `${count(countVisibleFactors())} ${noun.shown}`}
+        </p>
+      </div>
+      <Navigation />
+      <Tools onHelp={onHelp} />
+    </header>
+  );
+}
+
+function Navigation() {
   const nav = useRef<HTMLElement>(null);
   useEffect(() => {
     nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   }, [view.value]);
   return (
-    <header class="side">
-      <div class="side-head">
-        <p class="brand">goalspace</p>
-        <p class="goal" dir="auto" title={all.goal}>
-          {all.goal}
-        </p>
-        <p class="quiet size">
-          {plural(all.n_texts, nouns.value.text, nouns.value.texts)},{" "}
-          {all.kind === "texts"
-            ? plural(countVisibleFactors(), nouns.value.factor, nouns.value.factors)
-            : `${count(countVisibleFactors())} ${nouns.value.shown}`}
-        </p>
-      </div>
-      <nav aria-label="Views" ref={nav}>
-        <ul>
-          {availableViews().map(({ view: to, label }, at) => (
-            <li key={to}>
-              <button
-                type="button"
-                data-key={at + 1}
-                aria-current={view.value === to ? "page" : undefined}
-                onClick={() => {
-                  view.value = to;
-                }}
-              >
-                <Icon name={to} />
-                <span>{label}</span>
-              </button>
-            </li>
-          ))}
-        </ul>
-      </nav>
-      <div class="side-tools">
-        {able.edit && (
-          <>
+    <nav aria-label="Views" ref={nav}>
+      <ul>
+        {availableViews().map(({ view: target, label }, i) => (
+          <li key={target}>
             <button
               type="button"
-              class="icon-button"
-              aria-label="Undo"
-              title="Undo (Ctrl+Z)"
-              disabled={!edits.done.length}
-              onClick={undo}
+              data-key={i + 1}
+              aria-current={view.value === target ? "page" : undefined}
+              onClick={() => {
+                view.value = target;
+              }}
             >
-              <Icon name="undo" />
+              <Icon name={target} />
+              <span>{label}</span>
             </button>
-            <button
-              type="button"
-              class="icon-button"
-              aria-label="Redo"
-              title="Redo (Ctrl+Shift+Z)"
-              disabled={!edits.undone}
-              onClick={redo}
-            >
-              <Icon name="redo" />
-            </button>
-          </>
-        )}
-        <button
-          type="button"
-          class="icon-button"
-          aria-label={shade.label}
-          title={shade.label}
-          onClick={() => {
-            theme.value = shade.next;
-          }}
-        >
-          <Icon name={shade.icon} />
-        </button>
-        <button
-          type="button"
-          class="icon-button"
-          aria-label="Keyboard shortcuts"
-          title="Keyboard shortcuts (?)"
-          onClick={onHelp}
-        >
-          <Icon name="help" />
-        </button>
-      </div>
-    </header>
+          </li>
+        ))}
+      </ul>
+    </nav>
+  );
+}
+
+interface ToolProps {
+  icon: string;
+  label: string;
+  hint?: string;
+  disabled?: boolean;
+  onClick: () => void;
+}
+const Tool = ({ icon, label, hint = label, disabled, onClick }: ToolProps) => (
+  <button
+    type="button"
+    class="icon-button"
+    aria-label={label}
+    title={hint}
+    disabled={disabled}
+    onClick={onClick}
+  >
+    <Icon name={icon} />
+  </button>
+);
+
+function Tools({ onHelp }: { onHelp: () => void }) {
+  const { able, edits } = getSummary();
+  const { icon, label, next } = THEMES[theme.value];
+  const setTheme = () => {
+    theme.value = next;
+  };
+  return (
+    <div class="side-tools">
+      {able.edit && (
+        <>
+          <Tool icon="undo" label="Undo" hint="Undo (Ctrl+Z)" disabled={!edits.done.length} onClick={undo} />
+          <Tool icon="redo" label="Redo" hint="Redo (Ctrl+Shift+Z)" disabled={!edits.undone} onClick={redo} />
+        </>
+      )}
+      <Tool icon={icon} label={label} onClick={setTheme} />
+      <Tool icon="help" label="Keyboard shortcuts" hint="Keyboard shortcuts (?)" onClick={onHelp} />
+    </div>
   );
 }
 
@@ -250,7 +250,7 @@ export function App() {
     return (
       <main class="lonely">
         <h1>goalspace</h1>
-        <Failure error={failure.value} again={() => location.reload()} />
+        <Failure error={failure.value} onRetry={() => location.reload()} />
       </main>
     );
   if (!summary.value)

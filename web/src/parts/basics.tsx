@@ -63,11 +63,11 @@ export const Loading = ({ what = "Loading" }: { what?: string }) => (
     {what}…
   </p>
 );
-export const Failure = ({ error, again }: { error: string; again?: () => void }) => (
+export const Failure = ({ error, onRetry }: { error: string; onRetry?: () => void }) => (
   <div class="state failed" role="alert">
     <p>{error}</p>
-    {again && (
-      <button type="button" class="button" onClick={again}>
+    {onRetry && (
+      <button type="button" class="button" onClick={onRetry}>
         Try again
       </button>
     )}
@@ -170,8 +170,8 @@ interface MenuProps {
   class?: string;
 }
 
-/** Keeps a panel inside the window: to the other side, upwards, or scrolling. */
-function fit(panel: HTMLElement) {
+/** Keeps a panel inside the window: it opens to the other side or upwards, or it scrolls. */
+function keepInWindow(panel: HTMLElement) {
   const { left, top } = panel.getBoundingClientRect();
   if (left < 8) panel.classList.add("start");
   const below = innerHeight - top - 8;
@@ -190,7 +190,7 @@ export function Menu({ label, children, class: extra = "" }: MenuProps) {
   const button = useRef<HTMLButtonElement>(null);
   const sheet = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
-    if (open && sheet.current) fit(sheet.current);
+    if (open && sheet.current) keepInWindow(sheet.current);
   }, [open]);
   const close = () => {
     setOpen(false);
@@ -263,15 +263,15 @@ export function Choice<T extends string>({ label, value, options, onChange }: Ch
   );
 }
 
-/** Runs `act`; while it runs `busy`, and what it threw as a line. */
+/** Runs an action, and tells whether it is running and the message of the error it threw. */
 export function useAction() {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState("");
-  const run = async (act: () => Promise<unknown>) => {
+  const run = async (action: () => Promise<unknown>) => {
     setBusy(true);
     setError("");
     try {
-      await act();
+      await action();
       return true;
     } catch (thrown) {
       setError(errorMessage(thrown));
@@ -282,3 +282,10 @@ export function useAction() {
   };
   return { busy, error, run };
 }
+
+export const ActionError = ({ error }: { error: string }) =>
+  error ? (
+    <p class="error" role="alert">
+      {error}
+    </p>
+  ) : null;

@@ -1,4 +1,4 @@
-// Handing a file to the browser.
+// Saves a file through the browser.
 export function saveFile(blob: Blob, name: string) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);

@@ -15,26 +15,20 @@ import {
 } from "../model";
 import { factorQuery, openText, openTexts, propertyQuery } from "../navigation";
 import { Dot, Empty, FactorLink, Failure, Icon, Loading, SignedBar } from "../parts/basics";
-import { Lines } from "../parts/charts";
+import { LineChart } from "../parts/charts";
 import { Figure } from "../parts/Figure";
 import { useFetched } from "../parts/hooks";
 import { FactorActions, PropertyActions } from "./Editing";
 
 function Head({ factor }: { factor: Factor }) {
-  const { able } = getSummary();
   const noun = nouns.value;
   const heading = useRef<HTMLHeadingElement>(null);
-  // an edit may take away what had the keyboard: a property, or the whole card where its number changed
+  // an edit may remove what had the keyboard: a property, or the whole card if its number changed
   useEffect(() => {
     if (revision.value && document.activeElement === document.body)
       heading.current?.focus({ preventScroll: true });
   }, [factor]);
-  const onMap = () => {
-    query.value = {};
-    colour.value = { by: "score", at: factor.index };
-    selectedRow.value = null;
-    view.value = "map";
-  };
+  const [positive, negative] = factor.poles;
   return (
     <header class="card-head">
       <button
@@ -56,44 +50,63 @@ function Head({ factor }: { factor: Factor }) {
           {factor.description}
         </p>
       )}
-      {factor.poles.length > 1 && (
+      {negative && (
         <p class="poles">
-          <span class="tag plus">+</span> <bdi>{factor.poles[0]}</bdi>
-          <span class="tag minus">−</span> <bdi>{factor.poles[1]}</bdi>
+          <span class="tag plus">+</span> <bdi>{positive}</bdi>
+          <span class="tag minus">−</span> <bdi>{negative}</bdi>
         </p>
       )}
-      <dl class="totals">
-        <div>
-          <dt>share of {noun.texts}</dt>
-          <dd>{percent(factor.share)}</dd>
-        </div>
-        <div>
-          <dt>{noun.texts}</dt>
-          <dd>{count(factor.n_texts)}</dd>
-        </div>
-        <div>
-          <dt title={noun.strengthMeans}>{noun.strength}</dt>
-          <dd>{factor.tc.toFixed(noun.digits)}</dd>
-        </div>
-        <div>
-          <dt>{noun.properties}</dt>
-          <dd>{count(factor.n_properties)}</dd>
-        </div>
-      </dl>
-      <div class="actions">
-        <button type="button" class="button" onClick={() => openTexts(factorQuery(factor.index))}>
-          Show its {noun.texts}
-        </button>
-        <button type="button" class="button" onClick={onMap}>
-          Show on the map
-        </button>
-        {able.edit && <FactorActions factor={factor} />}
-      </div>
+      <Totals factor={factor} />
+      <Actions factor={factor} />
     </header>
   );
 }
 
-/** A wording, which may go on in the next line after its verb. */
+function Totals({ factor }: { factor: Factor }) {
+  const noun = nouns.value;
+  return (
+    <dl class="totals">
+      <div>
+        <dt>share of {noun.texts}</dt>
+        <dd>{percent(factor.share)}</dd>
+      </div>
+      <div>
+        <dt>{noun.texts}</dt>
+        <dd>{count(factor.n_texts)}</dd>
+      </div>
+      <div>
+        <dt title={noun.strengthMeans}>{noun.strength}</dt>
+        <dd>{factor.tc.toFixed(noun.digits)}</dd>
+      </div>
+      <div>
+        <dt>{noun.properties}</dt>
+        <dd>{count(factor.n_properties)}</dd>
+      </div>
+    </dl>
+  );
+}
+
+function Actions({ factor }: { factor: Factor }) {
+  const showOnMap = () => {
+    query.value = {};
+    colour.value = { by: "score", at: factor.index };
+    selectedRow.value = null;
+    view.value = "map";
+  };
+  return (
+    <div class="actions">
+      <button type="button" class="button" onClick={() => openTexts(factorQuery(factor.index))}>
+        Show its {nouns.value.texts}
+      </button>
+      <button type="button" class="button" onClick={showOnMap}>
+        Show on the map
+      </button>
+      {getSummary().able.edit && <FactorActions factor={factor} />}
+    </div>
+  );
+}
+
+/** A wording, which may break into two lines after its verb. */
 const breakable = (name: string) =>
   name.split("|").flatMap((part, at) => (at ? ["|", <wbr key={at} />, part] : [part]));
 
@@ -195,8 +208,10 @@ function Over({ factor }: { factor: Factor }) {
   if (!trend || !factor.trend) return null;
   return (
     <Figure title={`Share by ${trend.column}`} name={`factor-${factor.index + 1}-over-time`}>
-      <Lines
-        series={[{ name: factor.name, index: factor.index, values: factor.trend }]}
+      <LineChart
+        name={factor.name}
+        index={factor.index}
+        values={factor.trend}
         labels={trend.periods}
         height={150}
       />

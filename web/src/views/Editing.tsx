@@ -4,39 +4,35 @@ import { useState } from "preact/hooks";
 import type { Edit, Factor } from "../contract";
 import { applyEdit } from "../edits";
 import { getSummary, nouns } from "../model";
-import { Dot, Menu, Modal, useAction } from "../parts/basics";
+import { ActionError, Dot, Menu, Modal, useAction } from "../parts/basics";
 
 interface FormProps {
   title: string;
-  does: string;
+  action: string;
   make: () => Edit | null;
-  said: string;
+  message: string;
   onClose: () => void;
   children: ComponentChildren;
 }
-function EditForm({ title, does, make, said, onClose, children }: FormProps) {
+function EditForm({ title, action, make, message, onClose, children }: FormProps) {
   const { busy, error, run } = useAction();
   const edit = make();
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (edit && !busy && (await run(() => applyEdit(edit, said)))) onClose();
+    if (edit && !busy && (await run(() => applyEdit(edit, message)))) onClose();
   };
   return (
     <Modal title={title} onClose={onClose}>
       <form class="form" onSubmit={submit}>
         {children}
-        {error && (
-          <p class="error" role="alert">
-            {error}
-          </p>
-        )}
+        <ActionError error={error} />
         <div class="actions end">
           <button type="button" class="button" onClick={onClose}>
             Cancel
           </button>
           {/* not disabled while it works, or the keyboard would leave it */}
           <button type="submit" class="button primary" disabled={!edit} aria-busy={busy}>
-            {busy ? "Working…" : does}
+            {busy ? "Working…" : action}
           </button>
         </div>
       </form>
@@ -55,9 +51,9 @@ function Rename({ factor, onClose }: { factor: Factor; onClose: () => void }) {
   return (
     <EditForm
       title={`Rename the ${nouns.value.factor}`}
-      does="Rename"
+      action="Rename"
       make={make}
-      said="Renamed."
+      message="Renamed."
       onClose={onClose}
     >
       <label class="field">
@@ -101,9 +97,9 @@ function Merge({ factor, onClose }: { factor: Factor; onClose: () => void }) {
   return (
     <EditForm
       title={`Merge “${factor.name}” with …`}
-      does="Merge"
+      action="Merge"
       make={make}
-      said="Merged."
+      message="Merged."
       onClose={onClose}
     >
       <fieldset class="checks tall">
@@ -139,7 +135,7 @@ function Split({ factor, onClose }: { factor: Factor; onClose: () => void }) {
   const make = (): Edit | null =>
     into >= 2 && into <= limits.parts ? { do: "split", factor: factor.index, into } : null;
   return (
-    <EditForm title={`Split “${factor.name}”`} does="Split" make={make} said="Split." onClose={onClose}>
+    <EditForm title={`Split “${factor.name}”`} action="Split" make={make} message="Split." onClose={onClose}>
       <label class="field">
         <span>Into how many</span>
         <input
@@ -163,9 +159,9 @@ function AddProperty({ factor, onClose }: { factor: Factor; onClose: () => void 
   return (
     <EditForm
       title={`Add a property to “${factor.name}”`}
-      does="Add"
+      action="Add"
       make={make}
-      said="Added."
+      message="Added."
       onClose={onClose}
     >
       <label class="field">
@@ -228,11 +224,7 @@ export function FactorActions({ factor }: { factor: Factor }) {
           </div>
         )}
       </Menu>
-      {error && (
-        <p class="error" role="alert">
-          {error}
-        </p>
-      )}
+      <ActionError error={error} />
       {open === "rename" && <Rename factor={factor} onClose={close} />}
       {open === "merge" && <Merge factor={factor} onClose={close} />}
       {open === "split" && <Split factor={factor} onClose={close} />}
@@ -247,7 +239,7 @@ function Move({ property, factor, onClose }: { property: string; factor: number;
   const make = (): Edit | null =>
     to === "" ? null : { do: "move", property, to: to === "none" ? null : Number(to) };
   return (
-    <EditForm title={`Move “${property}”`} does="Move" make={make} said="Moved." onClose={onClose}>
+    <EditForm title={`Move “${property}”`} action="Move" make={make} message="Moved." onClose={onClose}>
       <label class="field">
         <span>To</span>
         <select value={to} onChange={(e) => setTo(e.currentTarget.value)}>
@@ -295,11 +287,7 @@ export function PropertyActions({ property, factor }: { property: string; factor
           </div>
         )}
       </Menu>
-      {error && (
-        <p class="error" role="alert">
-          {error}
-        </p>
-      )}
+      <ActionError error={error} />
       {open && <Move property={property} factor={factor} onClose={() => setOpen(false)} />}
     </>
   );

@@ -1,4 +1,4 @@
-// What was corrected by hand, in order, and how to take it back.
+// The edits made by hand, in order, and undo and redo.
 import { redo, undo } from "../edits";
 import { plural } from "../format";
 import { getSummary, nouns, view } from "../model";
@@ -15,25 +15,7 @@ export function Edits() {
           ? `Rename, merge, split or hide a ${noun.factor} on its card; move, add or remove properties there too. Every edit is a line in edits.jsonl beside the run, and a later fit replays them.`
           : "What was corrected by hand in this run."}
       </p>
-      {able.edit && (
-        <div class="actions spaced">
-          <button type="button" class="button" disabled={!edits.done.length} onClick={undo}>
-            <Icon name="undo" /> Undo
-          </button>
-          <button type="button" class="button" disabled={!edits.undone} onClick={redo}>
-            <Icon name="redo" /> Redo
-          </button>
-          <button
-            type="button"
-            class="button"
-            onClick={() => {
-              view.value = "factors";
-            }}
-          >
-            Go to the {noun.factors}
-          </button>
-        </div>
-      )}
+      {able.edit && <Actions />}
       {edits.done.length ? (
         <ol class="edit-list" aria-label="Edits">
           {edits.done.map((edit, at) => (
@@ -50,19 +32,44 @@ export function Edits() {
       {edits.undone > 0 && (
         <p class="hint">{plural(edits.undone, "edit is", "edits are")} undone and can be done again.</p>
       )}
-      {edits.lost.length > 0 && (
-        <>
-          <h3>No longer fitting</h3>
-          <p class="hint">The run was fitted anew; these edits had nothing left to change.</p>
-          <ul class="told">
-            {edits.lost.map((line) => (
-              <li key={line} dir="ltr">
-                {line}
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
+      {edits.lost.length > 0 && <LostEdits lines={edits.lost} />}
     </div>
   );
 }
+
+function Actions() {
+  const { edits } = getSummary();
+  return (
+    <div class="actions spaced">
+      <button type="button" class="button" disabled={!edits.done.length} onClick={undo}>
+        <Icon name="undo" /> Undo
+      </button>
+      <button type="button" class="button" disabled={!edits.undone} onClick={redo}>
+        <Icon name="redo" /> Redo
+      </button>
+      <button
+        type="button"
+        class="button"
+        onClick={() => {
+          view.value = "factors";
+        }}
+      >
+        Go to the {nouns.value.factors}
+      </button>
+    </div>
+  );
+}
+
+const LostEdits = ({ lines }: { lines: string[] }) => (
+  <>
+    <h3>No longer fitting</h3>
+    <p class="hint">The run was fitted anew; these edits had nothing left to change.</p>
+    <ul class="sentences">
+      {lines.map((line) => (
+        <li key={line} dir="ltr">
+          {line}
+        </li>
+      ))}
+    </ul>
+  </>
+);

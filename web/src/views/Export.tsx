@@ -6,51 +6,56 @@ import { isFiltered } from "../filters";
 import { count } from "../format";
 import { getSummary, notice, nouns, query, source, view } from "../model";
 import type { Nouns } from "../nouns";
-import { Choice, useAction } from "../parts/basics";
+import { ActionError, Choice, useAction } from "../parts/basics";
 import { saveFile } from "../parts/save";
 import { results } from "../results";
 import type { ExportedFormat, ExportedTable } from "../source";
 
-/** What the tables of report.html hold, which is less than the run does. */
-function inlinedTables(summary: Summary, noun: Nouns): Record<ExportedTable, string> {
-  const number = (of: (f: Factor) => unknown[]) => summary.factors.reduce((sum, f) => sum + of(f).length, 0);
-  const rest = "`goalspace explore` writes all.";
-  const sample =
-    summary.n_shown < summary.n_texts ? `, ${count(summary.n_shown)} of ${count(summary.n_texts)}` : "";
+/** What each table of a served run holds. */
+function servedTables({ n_rows, n_texts }: Summary, noun: Nouns): Record<ExportedTable, string> {
+  const hasCopies = n_rows > n_texts;
   return {
-    texts: `One row per ${noun.text}${sample}, without copies: its columns, strongest ${noun.factor} and all scores, to three decimals. Long ${noun.texts} and values are cut; \`goalspace explore\` writes them whole.`,
-    factors: `One row per ${noun.factor}: name, description, share, strength.`,
-    properties: `The ${count(number((f) => f.properties))} strongest ${noun.properties}, each with its ${noun.factor} and weight; ${rest}`,
-    evidence: `The ${count(number((f) => f.evidence))} sentences of this page that show a ${noun.factor}; ${rest}`,
-  };
-}
-
-function Tables() {
-  const summary = getSummary();
-  const { run } = summary;
-  const noun = nouns.value;
-  const copies = summary.n_rows > summary.n_texts;
-  const [what, setWhat] = useState<ExportedTable>("texts");
-  const [format, setFormat] = useState<ExportedFormat>("csv");
-  const [only, setOnly] = useState(true);
-  const { busy, error, run: act } = useAction();
-  const filtered = isFiltered.value && what === "texts";
-  const take = () =>
-    act(async () => {
-      const { offset: _, limit: __, ...asked } = query.peek();
-      const blob = await source.table(what, format, filtered && only ? asked : undefined);
-      saveFile(blob, `${run}-${what}.${format}`);
-    });
-  const formats: ExportedFormat[] = source.served ? ["csv", "parquet", "json"] : ["csv", "json"];
-  const all: Record<ExportedTable, string> = {
-    texts: copies
+    texts: hasCopies
       ? `One row per ${noun.text}, and one per copy of it: its own columns, strongest ${noun.factor} and all scores.`
       : `One row per ${noun.text}: its columns, strongest ${noun.factor} and all scores.`,
     factors: `One row per ${noun.factor}: name, description, share, strength.`,
     properties: `One row per ${noun.property}: its ${noun.factor} and weight.`,
     evidence: `One row per sentence that shows a ${noun.factor}.`,
   };
-  const about = source.served ? all : inlinedTables(summary, noun);
+}
+
+/** What the tables of report.html hold, which is less than the run does. */
+function inlinedTables({ factors, n_shown, n_texts }: Summary, noun: Nouns): Record<ExportedTable, string> {
+  const total = (listOf: (factor: Factor) => unknown[]) =>
+    count(factors.reduce((sum, factor) => sum + listOf(factor).length, 0));
+  const rest = "`goalspace explore` writes all.";
+  const sample = n_shown < n_texts ? `, ${count(n_shown)} of ${count(n_texts)}` : "";
+  return {
+    texts: `One row per ${noun.text}${sample}, without copies: its columns, strongest ${noun.factor} and all scores, to three decimals. Long ${noun.texts} and values are cut; \`goalspace explore\` writes them whole.`,
+    factors: `One row per ${noun.factor}: name, description, share, strength.`,
+    properties: `The ${total((f) => f.properties)} strongest ${noun.properties}, each with its ${noun.factor} and weight; ${rest}`,
+    evidence: `The ${total((f) => f.evidence)} sentences of this page that show a ${noun.factor}; ${rest}`,
+  };
+}
+
+const formatLabel = (format: ExportedFormat) => (format === "parquet" ? "Parquet" : format.toUpperCase());
+
+function Tables() {
+  const summary = getSummary();
+  const noun = nouns.value;
+  const [what, setWhat] = useState<ExportedTable>("texts");
+  const [format, setFormat] = useState<ExportedFormat>("csv");
+  const [only, setOnly] = useState(true);
+  const { busy, error, run } = useAction();
+  const filtered = isFiltered.value && what === "texts";
+  const saveTable = () =>
+    run(async () => {
+      const { offset: _, limit: __, ...filters } = query.peek();
+      const blob = await source.table(what, format, filtered && only ? filters : undefined);
+      saveFile(blob, `${summary.run}-${what}.${format}`);
+    });
+  const formats: ExportedFormat[] = source.served ? ["csv", "parquet", "json"] : ["csv", "json"];
+  const descriptions = source.served ? servedTables(summary, noun) : inlinedTables(summary, noun);
   return (
     <section class="export-part" aria-label="Tables">
       <h2>A table</h2>
@@ -69,35 +74,28 @@ function Tables() {
         <Choice
           label="Format"
           value={format}
-          options={formats.map((value) => ({
-            value,
-            label: value === "parquet" ? "Parquet" : value.toUpperCase(),
-          }))}
+          options={formats.map((value) => ({ value, label: formatLabel(value) }))}
           onChange={setFormat}
         />
-        <button type="button" class="button primary" disabled={busy} onClick={take}>
+        <button type="button" class="button primary" disabled={busy} onClick={saveTable}>
           {busy ? "Writing…" : "Save the table"}
         </button>
       </div>
-      <p class="hint">{about[what]}</p>
+      <p class="hint">{descriptions[what]}</p>
       {filtered && (
         <label class="check">
           <input type="checkbox" checked={only} onChange={(e) => setOnly(e.currentTarget.checked)} /> only the{" "}
           {count(results.value.total)} {noun.texts} that the filters leave
         </label>
       )}
-      {error && (
-        <p class="error" role="alert">
-          {error}
-        </p>
-      )}
+      <ActionError error={error} />
     </section>
   );
 }
 
 function Report() {
-  const { run } = getSummary();
-  const { busy, error, run: act } = useAction();
+  const summary = getSummary();
+  const { busy, error, run } = useAction();
   if (!source.served)
     return (
       <section class="export-part" aria-label="Report">
@@ -117,16 +115,12 @@ function Report() {
           type="button"
           class="button primary"
           disabled={busy}
-          onClick={() => act(async () => saveFile(await source.report(), `${run}-report.html`))}
+          onClick={() => run(async () => saveFile(await source.report(), `${summary.run}-report.html`))}
         >
           {busy ? "Writing…" : "Save the report"}
         </button>
       </div>
-      {error && (
-        <p class="error" role="alert">
-          {error}
-        </p>
-      )}
+      <ActionError error={error} />
     </section>
   );
 }

@@ -91,85 +91,31 @@ function Branch({ tree, max, at }: { tree: Tree; max: number; at: number | null 
   );
 }
 
+/** Moves from factor to factor with the arrow keys. */
+function moveByKey(event: KeyboardEvent, list: HTMLElement | null) {
+  const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
+  if (!step || event.ctrlKey || event.metaKey) return;
+  const entries = [...(list?.querySelectorAll<HTMLElement>(".factor-entry") ?? [])];
+  const next = entries[entries.indexOf(document.activeElement as HTMLElement) + step];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+  next.click();
+}
+
 export function Factors() {
-  const { factors, hierarchy, trend } = getSummary();
-  const list = useRef<HTMLDivElement>(null);
-  const max = Math.max(...factors.map((f) => f.share), 1e-9);
+  const { factors } = getSummary();
   const noun = nouns.value;
-  const tree = factorOrder.value === "tree" && hierarchy.length > 0;
-  const placed = new Set(hierarchy.flatMap(factorsUnder));
-  const alone = factors.filter((f) => !placed.has(f.index));
-  const roomy = useFitsTwoPanes();
-  const at = selectedFactor.value ?? (roomy && factors.length ? 0 : null);
-  const onKeyDown = (event: KeyboardEvent) => {
-    const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
-    if (!step || event.ctrlKey || event.metaKey) return;
-    const entries = [...(list.current?.querySelectorAll<HTMLElement>(".factor-entry") ?? [])];
-    const next = entries[entries.indexOf(document.activeElement as HTMLElement) + step];
-    if (!next) return;
-    event.preventDefault();
-    next.focus();
-    next.click();
-  };
+  const list = useRef<HTMLDivElement>(null);
+  const fitsTwoPanes = useFitsTwoPanes();
+  const at = selectedFactor.value ?? (fitsTwoPanes && factors.length ? 0 : null);
   return (
     <div class={at === null ? "split factors-view" : "split factors-view open"}>
       <section class="split-list" aria-label={noun.Factors}>
-        <div class="bar-line">
-          <h2 class="title">{noun.Factors}</h2>
-          <span class="grow" />
-          {hierarchy.length > 0 && (
-            <Choice
-              label="Order"
-              value={factorOrder.value}
-              options={[
-                { value: "ranked", label: "Ranked" },
-                { value: "tree", label: "Hierarchy" },
-              ]}
-              onChange={(value) => {
-                factorOrder.value = value;
-              }}
-            />
-          )}
-          {factors.length > 0 && (
-            <FiguresMenu name="factors" of=".factor-head, .factor-list" title={noun.Factors} />
-          )}
-        </div>
-        <div class="factor-head quiet" aria-hidden="true">
-          <span class="number">#</span>
-          <span>Name</span>
-          <span>{trend ? `By ${trend.column}` : ""}</span>
-          <span />
-          <span class="number" title={`Share of the ${noun.texts} ${noun.belongs}`}>
-            Share
-          </span>
-          <span class="number" title={noun.strengthMeans}>
-            {noun.Strength}
-          </span>
-        </div>
+        <Head />
         {/* biome-ignore lint/a11y/noStaticElementInteractions: arrow keys go between the buttons inside */}
-        <div class="factor-list" ref={list} onKeyDown={onKeyDown}>
-          {!factors.length ? (
-            <Empty>The run has no {noun.factors}.</Empty>
-          ) : tree ? (
-            <ul class="tree">
-              {hierarchy.map((branch) => (
-                <Branch key={branch.name} tree={branch} max={max} at={at} />
-              ))}
-              {alone.map((f) => (
-                <li key={f.index}>
-                  <Entry factor={f} rank={f.index + 1} max={max} at={at} />
-                </li>
-              ))}
-            </ul>
-          ) : (
-            <ol>
-              {factors.map((f) => (
-                <li key={f.index}>
-                  <Entry factor={f} rank={f.index + 1} max={max} at={at} />
-                </li>
-              ))}
-            </ol>
-          )}
+        <div class="factor-list" ref={list} onKeyDown={(event) => moveByKey(event, list.current)}>
+          {factors.length ? <List at={at} /> : <Empty>The run has no {noun.factors}.</Empty>}
         </div>
       </section>
       <section class="split-main" aria-label="Card">
@@ -180,5 +126,66 @@ export function Factors() {
         )}
       </section>
     </div>
+  );
+}
+
+function Head() {
+  const { factors, hierarchy, trend } = getSummary();
+  const noun = nouns.value;
+  return (
+    <>
+      <div class="bar-line">
+        <h2 class="title">{noun.Factors}</h2>
+        <span class="grow" />
+        {hierarchy.length > 0 && (
+          <Choice
+            label="Order"
+            value={factorOrder.value}
+            options={[
+              { value: "ranked", label: "Ranked" },
+              { value: "tree", label: "Hierarchy" },
+            ]}
+            onChange={(value) => {
+              factorOrder.value = value;
+            }}
+          />
+        )}
+        {factors.length > 0 && (
+          <FiguresMenu name="factors" of=".factor-head, .factor-list" title={noun.Factors} />
+        )}
+      </div>
+      <div class="factor-head quiet" aria-hidden="true">
+        <span class="number">#</span>
+        <span>Name</span>
+        <span>{trend ? `By ${trend.column}` : ""}</span>
+        <span />
+        <span class="number" title={`Share of the ${noun.texts} ${noun.belongs}`}>
+          Share
+        </span>
+        <span class="number" title={noun.strengthMeans}>
+          {noun.Strength}
+        </span>
+      </div>
+    </>
+  );
+}
+
+function List({ at }: { at: number | null }) {
+  const { factors, hierarchy } = getSummary();
+  const max = Math.max(...factors.map((f) => f.share), 1e-9);
+  const entry = (factor: Factor) => (
+    <li key={factor.index}>
+      <Entry factor={factor} rank={factor.index + 1} max={max} at={at} />
+    </li>
+  );
+  if (factorOrder.value === "ranked" || !hierarchy.length) return <ol>{factors.map(entry)}</ol>;
+  const inTree = new Set(hierarchy.flatMap(factorsUnder));
+  return (
+    <ul class="tree">
+      {hierarchy.map((branch) => (
+        <Branch key={branch.name} tree={branch} max={max} at={at} />
+      ))}
+      {factors.filter((factor) => !inTree.has(factor.index)).map(entry)}
+    </ul>
   );
 }

@@ -1,12 +1,13 @@
 // Two runs over the same texts side by side: which factors agree, which texts move.
 import { useState } from "preact/hooks";
-import type { Agreement } from "../contract";
+import { elementAt } from "../arrays";
+import type { Agreement, Factor } from "../contract";
 import { count, percent, plural, signed } from "../format";
 import { countVisibleFactors, getSummary, nouns, revision, selectedRun, source } from "../model";
 import { openText } from "../navigation";
 import { Choice, Empty, FactorLink, Failure, Loading } from "../parts/basics";
 import { Figure } from "../parts/Figure";
-import { Heat, HeatScale } from "../parts/Heat";
+import { Heat, type HeatCell, HeatScale } from "../parts/Heat";
 import { useFetched } from "../parts/hooks";
 
 const agreementLabel = (ari: number) =>
@@ -68,6 +69,9 @@ function Head({ data }: { data: Agreement }) {
   );
 }
 
+const overlapOf = (data: Agreement, factor: number, other: number) =>
+  elementAt(elementAt(data.overlap, factor), other);
+
 function Matches({ data }: { data: Agreement }) {
   const summary = getSummary();
   const here = new Set(data.matches.map((m) => m.factor));
@@ -101,10 +105,10 @@ function Matches({ data }: { data: Agreement }) {
                 <FactorLink index={m.factor} />
               </th>
               <td>
-                <bdi>{data.factors[m.other].name}</bdi>
+                <bdi>{elementAt(data.factors, m.other).name}</bdi>
               </td>
               <td class="number">{signed(m.r)}</td>
-              <td class="number roomy">{count(data.overlap[m.factor][m.other])}</td>
+              <td class="number roomy">{count(overlapOf(data, m.factor, m.other))}</td>
             </tr>
           ))}
         </tbody>
@@ -123,13 +127,27 @@ function Matches({ data }: { data: Agreement }) {
   );
 }
 
+type Shown = "r" | "overlap";
+
+function matrixCell(data: Agreement, factor: Factor, other: number, by: Shown, most: number): HeatCell {
+  const r = elementAt(elementAt(data.r, factor.index), other);
+  const overlap = overlapOf(data, factor.index, other);
+  const { name } = elementAt(data.factors, other);
+  return {
+    shade: by === "r" ? r : overlap / most,
+    text: by === "r" ? signed(r, 1) : count(overlap),
+    title: `${factor.name}, ${name}: r ${signed(r)}, ${count(overlap)} texts`,
+    isOutlined: data.matches.some((match) => match.factor === factor.index && match.other === other),
+  };
+}
+
 function Matrix({ data }: { data: Agreement }) {
   const summary = getSummary();
-  const [by, setBy] = useState<"r" | "overlap">("r");
+  const [by, setBy] = useState<Shown>("r");
   const most = Math.max(...data.overlap.flat(), 1);
-  // the other run's factors in the order of their matches, so that agreement stands on the diagonal
-  const matched = new Map(data.matches.map((m) => [m.factor, m.other]));
-  const first = summary.factors.flatMap((f) => matched.get(f.index) ?? []);
+  // the other run's factors in the order of their matches, so that the matches are on the diagonal
+  const matches = new Map(data.matches.map((match) => [match.factor, match.other]));
+  const first = summary.factors.flatMap((f) => matches.get(f.index) ?? []);
   const order = [...first, ...data.factors.map((_, j) => j).filter((j) => !first.includes(j))];
   const factors = summary.factors.filter((f) => data.r[f.index]);
   return (
@@ -144,25 +162,21 @@ function Matrix({ data }: { data: Agreement }) {
           ]}
           onChange={setBy}
         />
-        {by === "r" ? <HeatScale low="−1" high="+1" /> : <HeatScale low="0" high={count(most)} plain />}
+        {by === "r" ? (
+          <HeatScale low="−1" high="+1" />
+        ) : (
+          <HeatScale low="0" high={count(most)} isSequential />
+        )}
       </div>
       <Heat
         label={by === "r" ? "Correlation of factors" : "Texts in common"}
         corner="This run ↓, the other →"
-        columns={order.map((j) => <bdi>{data.factors[j].name}</bdi>)}
-        plain={by === "overlap"}
-        rows={factors.map((f) => ({
-          key: f.index,
-          head: <FactorLink index={f.index} />,
-          shades: order.map((j) => (by === "r" ? data.r[f.index][j] : data.overlap[f.index][j] / most)),
-          texts: order.map((j) =>
-            by === "r" ? signed(data.r[f.index][j], 1) : count(data.overlap[f.index][j]),
-          ),
-          titles: order.map(
-            (j) =>
-              `${f.name}, ${data.factors[j].name}: r ${signed(data.r[f.index][j])}, ${count(data.overlap[f.index][j])} texts`,
-          ),
-          strong: order.flatMap((j, at) => (matched.get(f.index) === j ? [at] : [])),
+        columns={order.map((j) => <bdi>{elementAt(data.factors, j).name}</bdi>)}
+        isSequential={by === "overlap"}
+        rows={factors.map((factor) => ({
+          key: factor.index,
+          head: <FactorLink index={factor.index} />,
+          cells: order.map((j) => matrixCell(data, factor, j, by, most)),
         }))}
       />
     </Figure>
@@ -205,7 +219,7 @@ function Moved({ data }: { data: Agreement }) {
 export function Runs() {
   const { runs } = getSummary();
   const name = selectedRun.value ?? runs[0]?.name;
-  const asked = useFetched(async () => (name ? source.agreement(name) : null), [name, revision.value]);
+  const agreement = useFetched(async () => (name ? source.agreement(name) : null), [name, revision.value]);
   if (!runs.length)
     return (
       <div class="page">
@@ -217,7 +231,7 @@ export function Runs() {
         </Empty>
       </div>
     );
-  const data = asked.data?.run.name === name ? asked.data : null;
+  const data = agreement.data?.run.name === name ? agreement.data : null;
   return (
     <div class="page">
       <h2 class="title">Two runs side by side</h2>
@@ -238,8 +252,8 @@ export function Runs() {
           </select>
         </label>
       </div>
-      {asked.error ? (
-        <Failure error={asked.error} />
+      {agreement.error ? (
+        <Failure error={agreement.error} />
       ) : data ? (
         <>
           <Head data={data} />

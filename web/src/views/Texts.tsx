@@ -2,7 +2,8 @@
 import { nouns, selectedRow } from "../model";
 import { Filters } from "../parts/Filters";
 import { Sorting } from "../parts/Sorting";
-import { ResultCount, TableNote, TextRows } from "../parts/TextRows";
+import { ResultCount, TextRows } from "../parts/TextRows";
+import { TableNote } from "../parts/TextTable";
 import { Why } from "./Why";
 
 export function Texts() {
