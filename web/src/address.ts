@@ -117,8 +117,7 @@ export const address = computed(() => {
 
 /** The index that a field holds; null if it is missing, malformed or out of range. */
 function parseIndex(text: string | null | undefined, length: number): number | null {
-  const value = Number(text);
-  return text && isIndex(value, length) ? value : null;
+  return text && /^\d+$/.test(text) && Number(text) < length ? Number(text) : null;
 }
 
 function parseColour(field: string | null, { factors, columns }: Summary): Colour {

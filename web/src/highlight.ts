@@ -1,4 +1,5 @@
 // Search in texts without a server: folding as the server does it (explorer/highlight.py), and excerpts with matches.
+import { elementAt } from "./arrays";
 import type { Hit } from "./contract";
 
 const MAX_TERMS = 20;
@@ -48,15 +49,18 @@ const escapePattern = (term: string) => term.replace(/[\\^$.*+?()[\]{}|]/g, "\\$
 
 /** Where the terms occur in a text, in order, as UTF-16 units. */
 function findSpans(text: string, terms: string[]): [number, number][] {
+  if (!terms.length) return [];
   const { folded, origins } = foldWithOrigins(text);
-  const spans: [number, number][] = [];
-  for (const term of terms)
-    for (const match of folded.matchAll(new RegExp(escapePattern(term), "g"))) {
-      const [start, end] = [origins[match.index], origins[match.index + match[0].length]];
-      if (start === undefined || end === undefined || spans.length >= MAX_MARKS) break;
-      spans.push([start, end]);
-    }
-  return spans.sort((a, b) => a[0] - b[0]);
+  const pattern = new RegExp(terms.map(escapePattern).join("|"), "g");
+  const matches = [...folded.matchAll(pattern)].slice(0, MAX_MARKS);
+  return matches.map((match): [number, number] => {
+    const start = elementAt(origins, match.index);
+    // up to the next character that folds to something: with its marks, and whole if it folds to several letters
+    let next = match.index + match[0].length;
+    const last = elementAt(origins, next - 1);
+    while (elementAt(origins, next) === last) next++;
+    return [start, elementAt(origins, next)];
+  });
 }
 
 /** The part of a text around the first match, and where the terms occur in it. */

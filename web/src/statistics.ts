@@ -46,9 +46,11 @@ function incompleteBeta(x: number, a: number, b: number): number {
 /** Two-sided p of Student's t. */
 export const tTest = (t: number, df: number) => incompleteBeta(df / (df + t * t), df / 2, 0.5);
 
-/** p-values corrected for the false discovery rate (Benjamini & Hochberg 1995). */
+/** p-values corrected for the false discovery rate (Benjamini & Hochberg 1995); NaN counts as 1. */
 export function adjustPValues(p: number[]): number[] {
-  const descending = p.map((value, index) => ({ value, index })).sort((a, b) => b.value - a.value);
+  const descending = p
+    .map((value, index) => ({ value: Number.isNaN(value) ? 1 : Math.min(Math.max(value, 0), 1), index }))
+    .sort((a, b) => b.value - a.value);
   const adjusted = new Array<number>(p.length);
   let least = 1;
   descending.forEach(({ value, index }, position) => {
@@ -58,21 +60,33 @@ export function adjustPValues(p: number[]): number[] {
   return adjusted;
 }
 
-export function moments(values: number[]) {
+function moments(values: number[]) {
   const n = values.length;
-  const mean = values.reduce((a, b) => a + b, 0) / Math.max(n, 1);
-  const variance = values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / Math.max(n - 1, 1);
+  const mean = values.reduce((a, b) => a + b, 0) / n;
+  const variance = values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (n - 1);
   return { n, mean, variance };
 }
 
-/** Cohen's d of a against b with its 95 % interval (Hedges & Olkin 1985), and the p of Welch's t-test. */
+const LEVEL = 1.959964; // of the normal distribution, for intervals of 95 %
+// Groups that do not vary, up to rounding errors, are compared as if they had these variances, as on the server.
+const MIN_VARIANCE = 1e-12;
+const MIN_SQUARED_ERROR = 1e-18;
+
+/**
+ * The difference of two groups of at least two values: Cohen's d of a against b with its 95 % interval
+ * (Hedges & Olkin 1985), and the p of Welch's t-test.
+ */
 export function compareGroups(a: number[], b: number[]) {
   const [one, two] = [moments(a), moments(b)];
-  const pooled = ((one.n - 1) * one.variance + (two.n - 1) * two.variance) / Math.max(one.n + two.n - 2, 1);
-  const effect = pooled > 0 ? (one.mean - two.mean) / Math.sqrt(pooled) : 0;
-  const spread = Math.sqrt((one.n + two.n) / (one.n * two.n) + effect ** 2 / (2 * (one.n + two.n)));
-  const [va, vb] = [one.variance / one.n, two.variance / two.n];
-  const df = (va + vb) ** 2 / (va ** 2 / Math.max(one.n - 1, 1) + vb ** 2 / Math.max(two.n - 1, 1));
-  const p = va + vb > 0 ? tTest((one.mean - two.mean) / Math.sqrt(va + vb), df) : 1;
-  return { effect, low: effect - 1.96 * spread, high: effect + 1.96 * spread, p };
+  const difference = one.mean - two.mean;
+  const pooled = ((one.n - 1) * one.variance + (two.n - 1) * two.variance) / (one.n + two.n - 2);
+  const effect = difference / Math.sqrt(Math.max(pooled, MIN_VARIANCE));
+  const spread = LEVEL * Math.sqrt((one.n + two.n) / (one.n * two.n) + effect ** 2 / (2 * (one.n + two.n)));
+  const [shareA, shareB] = [one.variance / one.n, two.variance / two.n];
+  const squaredError = Math.max(shareA + shareB, MIN_SQUARED_ERROR);
+  const freedom =
+    squaredError ** 2 /
+    Math.max(shareA ** 2 / (one.n - 1) + shareB ** 2 / (two.n - 1), MIN_SQUARED_ERROR ** 2);
+  const p = tTest(difference / Math.sqrt(squaredError), Math.max(freedom, 1));
+  return { effect, low: effect - spread, high: effect + spread, p };
 }
