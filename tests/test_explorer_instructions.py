@@ -416,6 +416,6 @@ def test_an_instruction_says_whether_it_was_chosen(page, made):
     chosen = pq.read_table(made.selected / "selection.parquet").to_pydict()["id"]
     shown = page(f"view=texts&text={chosen[0].removeprefix('k')}")
     why = shown.get_by_role("region", name=f"Why: instruction {chosen[0]}")
-    expect(why.get_by_role("heading", name="What was chosen")).to_be_visible()
+    expect(why.get_by_role("heading", name="How it was selected")).to_be_visible()
     expect(why).to_contain_text("number 1 of 5, stands for")
     expect(why).to_contain_text("Demonstration")

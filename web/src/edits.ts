@@ -61,7 +61,7 @@ function enqueue(task: () => Promise<void>) {
   return done;
 }
 
-/** Applies an edit. Its factor numbers are those shown now, so an edit that is still under way has it refused. */
+/** Applies an edit to the factors that are shown now. If another edit is still under way, this one will be refused. */
 export function applyEdit(edit: Edit, message: string) {
   const seen = logLength();
   return enqueue(() => attempt((at) => source.edit(edit, at), message, seen));
@@ -88,5 +88,5 @@ export async function undo() {
   if (editHistory()?.done.length) await step((seen) => source.undo(seen), "Undone.");
 }
 export async function redo() {
-  if (editHistory()?.undone) await step((seen) => source.redo(seen), "Done again.");
+  if (editHistory()?.undone) await step((seen) => source.redo(seen), "Redone.");
 }

@@ -204,8 +204,8 @@ function drawPart({ of, title, legend }: Part) {
   const width = Math.ceil(legend ? right + margin + LEGEND_WIDTH : right) + margin;
   const height = Math.ceil(extentOf(svg).bottom) + margin;
   if (title) {
-    const look = { "font-size": 15, "font-weight": 600, "font-family": body.fontFamily, fill: body.color };
-    addElement(svg, "text", { x: margin, y: margin + 14, ...look }).textContent = title;
+    const style = { "font-size": 15, "font-weight": 600, "font-family": body.fontFamily, fill: body.color };
+    addElement(svg, "text", { x: margin, y: margin + 14, ...style }).textContent = title;
   }
   for (const sheet of [svg, paper]) {
     sheet.setAttribute("width", String(width));
@@ -228,10 +228,10 @@ export async function toPng(part: Part): Promise<Blob> {
     canvas.width = 2 * width;
     canvas.height = 2 * height;
     const ctx = canvas.getContext("2d");
-    if (!ctx) throw new Error("This browser cannot draw pictures.");
+    if (!ctx) throw new Error("This browser cannot create pictures.");
     ctx.drawImage(image, 0, 0, canvas.width, canvas.height);
     const blob = await new Promise<Blob | null>((done) => canvas.toBlob(done, "image/png"));
-    if (!blob) throw new Error("The picture is too large for this browser; take the SVG.");
+    if (!blob) throw new Error("The picture is too large for this browser; save it as SVG instead.");
     return blob;
   } finally {
     URL.revokeObjectURL(address);

@@ -25,14 +25,14 @@ class Client {
       response = await fetch(path, { ...init, cache: "no-store", headers });
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") throw error;
-      throw new RequestError("The server does not answer. Is `goalspace explore` still running?");
+      throw new RequestError("The server is not responding. Is `goalspace explore` still running?");
     }
     if (response.ok) return response;
     const body = await response.json().catch(() => null);
     const message =
       typeof body?.error === "string"
         ? body.error
-        : `The server failed (${response.status}). Its terminal says why.`;
+        : `The server reported an error (${response.status}). See its terminal for details.`;
     throw new RequestError(message, response.status);
   }
 

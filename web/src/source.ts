@@ -44,7 +44,8 @@ export interface Source {
 }
 
 export function readPositions(bytes: ArrayBuffer, n: number): Positions {
-  const rows = new Uint8Array(bytes, 10 * n, 4 * n).slice(); // a view of int32 must start at a multiple of 4, which 10 n may not be
+  // copied, as a view of int32 must start at a multiple of 4 bytes, which 10 n may not be
+  const rows = new Uint8Array(bytes, 10 * n, 4 * n).slice();
   return {
     x: new Float32Array(bytes, 0, n),
     y: new Float32Array(bytes, 4 * n, n),

@@ -34,7 +34,7 @@ async function restoreFromHistory(visited: HistoryState | null) {
   let moved: number[][] | null = null;
   if (able.edit && visited && visited.lines !== edits.lines) {
     ({ moved } = await source.since(visited.lines).catch(() => ({ moved: [] }))); // from another server's log
-    if (location.hash !== hash) return; // the reader went on meanwhile
+    if (location.hash !== hash) return; // the reader has gone elsewhere meanwhile
   }
   isRestoring = true;
   batch(() => {

@@ -33,8 +33,9 @@ export const evidenceRows = ({ factors }: Summary): Row[] =>
 function csvCell(value: Row[string]): string {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   const text = value ?? "";
-  const harmless =
-    /^[=+\-@\t\r\n]/.test(text) && (!text.trim() || Number.isNaN(Number(text))) ? `'${text}` : text; // or a spreadsheet would run it
+  // a spreadsheet would run a text that looks like a formula
+  const isFormula = /^[=+\-@\t\r\n]/.test(text) && (!text.trim() || Number.isNaN(Number(text)));
+  const harmless = isFormula ? `'${text}` : text;
   return `"${harmless.replaceAll('"', '""')}"`;
 }
 

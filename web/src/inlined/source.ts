@@ -10,11 +10,11 @@ import { InlinedSearch } from "./search";
 const NEIGHBOUR = 300; // characters of a neighbouring text
 
 const rejectEdit = () =>
-  Promise.reject(new Error("This page holds the data only: edits need `goalspace explore`."));
+  Promise.reject(new Error("This page contains data only. To edit the factors, run `goalspace explore`."));
 
 function explain(run: InlinedRun, row: number): Why {
   const i = run.indexOf(row);
-  if (i === undefined) throw new Error("This text is not among those the page holds.");
+  if (i === undefined) throw new Error("This page does not contain that text.");
   const { near, ...text } = run.text(i);
   const neighbours = near.flatMap(([other, r]) => {
     const at = run.indexOf(other);
@@ -69,7 +69,7 @@ export function inlinedSource(data: Inlined): Source {
     compare: async (column, pair) => compare(run, column, pair),
     agreement: async (name) => {
       const agreement = data.agreements.find((other) => other.run.name === name);
-      if (!agreement) throw new Error("This page does not hold that run.");
+      if (!agreement) throw new Error("This page does not contain that run.");
       return agreement;
     },
     edit: rejectEdit,

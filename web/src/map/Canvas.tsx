@@ -66,7 +66,7 @@ export function MapCanvas({ positions, coloured, layer }: Props) {
         class={mode.value === "lasso" ? "points lassoing" : "points"}
         tabIndex={0}
         role="img"
-        aria-label={`Map of ${count(placement.size)} ${nouns.value.texts}: alike ones lie close together. Arrow keys move, + and − zoom, 0 shows all, L draws an outline. The list beside the map holds the same ${nouns.value.texts}.`}
+        aria-label={`Map of ${count(placement.size)} ${nouns.value.texts}: similar ones are close together. Arrow keys move the map, + and − zoom, 0 shows everything, and L draws an outline. The list beside the map contains the same ${nouns.value.texts}.`}
         onKeyDown={onKeyDown}
       />
       {/* biome-ignore lint/a11y/noAriaHiddenOnFocusable: a canvas without tabindex takes no focus */}

@@ -51,7 +51,7 @@ function ColourBy() {
             ))}
           </optgroup>
         )}
-        <optgroup label={`Score on one ${nouns.value.factor}`}>
+        <optgroup label={`Score on a ${nouns.value.factor}`}>
           {summary.factors.map((f) => (
             <option key={f.index} value={`score:${f.index}`}>
               {f.name}
@@ -66,7 +66,7 @@ function ColourBy() {
 /** The title of the legend in a saved picture; empty for a number, whose scale has its own. */
 function colourTitle(current: Colour, summary: Summary): string {
   if (current.by === "dominant") return nouns.value.dominant;
-  if (current.by === "score") return `Score on one ${nouns.value.factor}`;
+  if (current.by === "score") return `Score on a ${nouns.value.factor}`;
   const { kind, name } = elementAt(summary.columns, current.at);
   return kind === "number" ? "" : name;
 }

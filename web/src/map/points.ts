@@ -131,7 +131,7 @@ export class Points {
   }
 
   /** Draws a `part` of the points, which is a fair sample if their order is shuffled. */
-  draw(camera: Camera, size: Size, look: PointStyle, part = 1) {
+  draw(camera: Camera, size: Size, style: PointStyle, part = 1) {
     const ratio = Math.min(devicePixelRatio || 1, 2);
     const [width, height] = [Math.round(size.width * ratio), Math.round(size.height * ratio)];
     if (this.canvas.width !== width || this.canvas.height !== height) {
@@ -139,7 +139,7 @@ export class Points {
       this.canvas.height = height;
     }
     const ready = this.order.length && this.tints.length === 4 * this.order.length;
-    if (this.plain) return ready && this.drawPlain(this.plain, camera, size, look, ratio);
+    if (this.plain) return ready && this.drawPlain(this.plain, camera, size, style, ratio);
     const { gl, program } = this;
     if (!gl || gl.isContextLost()) return;
     gl.viewport(0, 0, width, height);
@@ -148,11 +148,11 @@ export class Points {
     if (!ready || !program) return;
     gl.uniform2f(program.centre, camera.x, camera.y);
     gl.uniform2f(program.stretch, (2 * camera.scale) / size.width, (2 * camera.scale) / size.height);
-    gl.uniform1f(program.diameter, look.diameter * ratio);
-    gl.uniform1f(program.opacity, look.faded);
+    gl.uniform1f(program.diameter, style.diameter * ratio);
+    gl.uniform1f(program.opacity, style.faded);
     const nFaded = Math.ceil(this.nFaded * part);
     if (nFaded) gl.drawElements(gl.POINTS, nFaded, gl.UNSIGNED_INT, 0);
-    gl.uniform1f(program.opacity, look.opacity);
+    gl.uniform1f(program.opacity, style.opacity);
     const nLit = Math.ceil((this.order.length - this.nFaded) * part);
     if (nLit) gl.drawElements(gl.POINTS, nLit, gl.UNSIGNED_INT, 4 * this.nFaded);
   }
@@ -161,17 +161,17 @@ export class Points {
     ctx: CanvasRenderingContext2D,
     camera: Camera,
     size: Size,
-    look: PointStyle,
+    style: PointStyle,
     ratio: number,
   ) {
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
     ctx.clearRect(0, 0, size.width, size.height);
-    const side = look.diameter;
+    const side = style.diameter;
     this.order.forEach((i, position) => {
       const [x, y] = [elementAt(this.places, 2 * i), elementAt(this.places, 2 * i + 1)];
       const [px, py] = toScreen(camera, size, x, y);
       if (px < -side || py < -side || px > size.width + side || py > size.height + side) return;
-      ctx.globalAlpha = position < this.nFaded ? look.faded : look.opacity;
+      ctx.globalAlpha = position < this.nFaded ? style.faded : style.opacity;
       ctx.fillStyle = `rgb(${this.tints[4 * i]},${this.tints[4 * i + 1]},${this.tints[4 * i + 2]})`;
       ctx.fillRect(px - side / 2, py - side / 2, side, side);
     });

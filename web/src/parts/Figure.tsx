@@ -1,4 +1,4 @@
-// A chart with a title, and what one can take away of it: a PNG or an SVG.
+// A chart with a title and a menu that saves it as PNG or SVG.
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
 import { errorMessage, notice } from "../model";

@@ -84,7 +84,7 @@ function Range({
       <button type="submit" class="button" disabled={isEmptyRange || (from === "" && to === "")}>
         Set
       </button>
-      {isEmptyRange && <p class="error">“from” is larger than “to”.</p>}
+      {isEmptyRange && <p class="error">“From” must not be larger than “to”.</p>}
     </form>
   );
 }
@@ -132,7 +132,7 @@ function FactorFilter({ close }: { close: () => void }) {
         ))}
       </select>
       <Range onSet={setRange} step="0.1" low={1} />
-      <p class="hint">Scores are standardised: 0 is the average {nouns.value.text}, 2 is rare.</p>
+      <p class="hint">Scores are standardised: 0 is the average {nouns.value.text}, and 2 or more is rare.</p>
     </fieldset>
   );
 }
@@ -149,7 +149,7 @@ function ColumnFilter({ close }: { close: () => void }) {
   };
   return (
     <fieldset class="menu-part">
-      <legend>A column</legend>
+      <legend>Column</legend>
       <select aria-label="Column" value={at} onChange={(e) => setAt(Number(e.currentTarget.value))}>
         {columns.map((c, i) => (
           <option key={c.name} value={i}>
@@ -198,7 +198,7 @@ function Chip({
   return (
     <li class="chip">
       <span>{children}</span>
-      <button type="button" aria-label={`Remove the filter: ${label}`} onClick={onRemove}>
+      <button type="button" aria-label={`Remove filter: ${label}`} onClick={onRemove}>
         <Icon name="close" />
       </button>
     </li>

@@ -7,7 +7,7 @@ interface Props {
   height: number; // of a row, in pixels
   label: string;
   class?: string;
-  /** The row that has the keyboard. */
+  /** The row that is focused, or will be by the Tab key. */
   at: number;
   onMove: (at: number) => void;
   onOpen: (at: number) => void;
@@ -90,7 +90,7 @@ export function Rows(props: Props) {
   };
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target instanceof Element && event.target.closest(".rows-head")) return; // its buttons sort
+    if (event.target instanceof Element && event.target.closest(".rows-head")) return; // its buttons take their own keys
     const page = Math.max(1, Math.floor(seen.height / height) - 1);
     const target = targetOf(event.key, cursor.current, page, shown - 1);
     if (target !== undefined) moveTo(target);

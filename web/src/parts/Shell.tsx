@@ -41,21 +41,21 @@ const VIEW_COMPONENTS: Record<View, () => ComponentChildren> = {
 function availableViews(): { view: View; label: string }[] {
   const { able, edits, columns, kind, runs } = getSummary();
   const noun = nouns.value;
-  const all: { view: View; label: string; there: boolean }[] = [
-    { view: "map", label: "Map", there: true },
-    { view: "factors", label: noun.Factors, there: true },
-    { view: "texts", label: noun.Texts, there: true },
-    { view: "compare", label: "Compare", there: columns.length > 0 },
-    { view: "runs", label: "Runs", there: kind === "texts" && (runs.length > 0 || source.served) },
-    { view: "edits", label: "Edits", there: able.edit || edits.done.length > 0 },
-    { view: "export", label: "Export", there: true },
-    { view: "about", label: "About", there: true },
+  const all: { view: View; label: string; isAvailable: boolean }[] = [
+    { view: "map", label: "Map", isAvailable: true },
+    { view: "factors", label: noun.Factors, isAvailable: true },
+    { view: "texts", label: noun.Texts, isAvailable: true },
+    { view: "compare", label: "Compare", isAvailable: columns.length > 0 },
+    { view: "runs", label: "Runs", isAvailable: kind === "texts" && (runs.length > 0 || source.served) },
+    { view: "edits", label: "Edits", isAvailable: able.edit || edits.done.length > 0 },
+    { view: "export", label: "Export", isAvailable: true },
+    { view: "about", label: "About", isAvailable: true },
   ];
-  return all.filter((place) => place.there);
+  return all.filter(({ isAvailable }) => isAvailable);
 }
 
 const THEMES: Record<Theme, { next: Theme; icon: string; label: string }> = {
-  auto: { next: "light", icon: "auto", label: "Theme: as the system" },
+  auto: { next: "light", icon: "auto", label: "Theme: system" },
   light: { next: "dark", icon: "sun", label: "Theme: light" },
   dark: { next: "auto", icon: "moon", label: "Theme: dark" },
 };
@@ -155,14 +155,14 @@ function Help({ onClose }: { onClose: () => void }) {
   const keys: [string, string][] = [
     ["1 … 8", "go to a view"],
     ["/", `search the ${nouns.value.texts}`],
-    ["↑ ↓ or j k", "go through a list"],
+    ["↑ ↓ or j k", "move through a list"],
     ["Enter", `open the ${nouns.value.text}`],
     ["Esc", "close what is open"],
     ["arrows, + −, 0", "on the map: move, zoom, show all"],
     ["L, or Shift and drag", "on the map: draw an outline"],
     ["Ctrl Z, Ctrl Shift Z", "undo and redo an edit"],
-    ["t", "light, dark, as the system"],
-    ["?", "this list"],
+    ["t", "switch the theme: light, dark, system"],
+    ["?", "show this list"],
   ];
   return (
     <Modal title="Keyboard shortcuts" onClose={onClose}>
@@ -200,8 +200,8 @@ function useShortcuts(onHelp: () => void) {
         return;
       }
       if (typing) return;
-      const place = /^[1-8]$/.test(event.key) ? availableViews()[Number(event.key) - 1] : undefined;
-      if (place) view.value = place.view;
+      const numbered = /^[1-8]$/.test(event.key) ? availableViews()[Number(event.key) - 1] : undefined;
+      if (numbered) view.value = numbered.view;
       else if (event.key === "?") onHelp();
       else if (event.key === "t") theme.value = THEMES[theme.peek()].next;
       else if (event.key === "/") {
@@ -216,7 +216,7 @@ function useShortcuts(onHelp: () => void) {
   }, []);
 }
 
-/** The factors as they are when the reader comes back to this tab. */
+/** Brings the factors up to date when the reader returns to this tab. */
 function useSyncOnFocus() {
   useEffect(() => {
     addEventListener("focus", syncEdits);
@@ -260,11 +260,11 @@ export function App() {
         <Loading what="Opening the run" />
       </main>
     );
-  const label = availableViews().find((place) => place.view === view.value)?.label;
+  const label = availableViews().find((available) => available.view === view.value)?.label;
   return (
     <>
       <button type="button" class="skip" onClick={() => document.getElementById("main")?.focus()}>
-        Skip to the view
+        Skip to content
       </button>
       <div class="app">
         <Sidebar onHelp={() => setHelp(true)} />

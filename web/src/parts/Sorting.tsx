@@ -23,7 +23,7 @@ export function Sorting() {
           value={sort ? [sort.by, sort.at].filter((part) => part !== undefined).join(":") : ""}
           onChange={(e) => choose(e.currentTarget.value)}
         >
-          <option value="">{by === "meaning" && search ? "match" : "order of the source"}</option>
+          <option value="">{by === "meaning" && search ? "match" : "source order"}</option>
           <option value="id">id</option>
           <option value="length">length</option>
           {columns.length > 0 && (
@@ -35,7 +35,7 @@ export function Sorting() {
               ))}
             </optgroup>
           )}
-          <optgroup label={`Score on one ${nouns.value.factor}`}>
+          <optgroup label={`Score on a ${nouns.value.factor}`}>
             {factors.map((f) => (
               <option key={f.index} value={`factor:${f.index}`}>
                 {f.name}
@@ -48,7 +48,7 @@ export function Sorting() {
         <button
           type="button"
           class="button small"
-          aria-label={sort.down ? "Sort upwards" : "Sort downwards"}
+          aria-label={sort.down ? "Sort ascending" : "Sort descending"}
           onClick={() => {
             query.value = { ...query.value, sort: { ...sort, down: !sort.down } };
           }}

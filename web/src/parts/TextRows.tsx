@@ -18,7 +18,7 @@ export function ResultCount() {
   return (
     <p class="counted" role="status">
       {status === "loading"
-        ? "Looking…"
+        ? "Searching…"
         : isFiltered.value
           ? `${count(total)} of ${plural(all, noun.text, noun.texts)}`
           : plural(all, noun.text, noun.texts)}
@@ -46,10 +46,10 @@ function NarrowRow({ hit }: { hit: Hit }) {
 function NoTexts() {
   return (
     <Empty>
-      No {nouns.value.text} fits.{" "}
+      No {nouns.value.texts} match.{" "}
       {isFiltered.value && (
         <button type="button" class="link" onClick={clearFilters}>
-          Clear the filters
+          Clear filters
         </button>
       )}
     </Empty>
@@ -65,7 +65,7 @@ export function TextRows({ wide = false }: { wide?: boolean }) {
   const columns = wide ? shown : [];
   useEffect(() => setAt(0), [query.value]);
   if (status === "failed") return <Failure error={error} onRetry={fetchTexts} />;
-  if (status === "loading" && !hits.size) return <Loading what={`Looking through the ${noun.texts}`} />;
+  if (status === "loading" && !hits.size) return <Loading what={`Searching the ${noun.texts}`} />;
   if (!total) return <NoTexts />;
   const open = (i: number) => {
     const hit = results.peek().hits.get(i);

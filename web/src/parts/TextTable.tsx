@@ -49,7 +49,8 @@ export function TableNote() {
           Scores on <bdi>{elementAt(factors, factor).name}</bdi>.{" "}
         </>
       )}
-      {hidden && `${shown} of ${plural(columns.length, "column")}; a ${nouns.value.text} shows all.`}
+      {hidden &&
+        `${shown} of ${plural(columns.length, "column")}; open a ${nouns.value.text} to see them all.`}
     </p>
   );
 }
@@ -145,14 +146,18 @@ function ScoreHead() {
         role="columnheader"
         class="head number"
         aria-sort={query.value.sort ? "none" : "descending"}
-        title="How close the text is to the words searched for"
+        title="How similar the text is to the search"
       >
         Match
       </div>
     );
   if (factor === undefined)
     return (
-      <div role="columnheader" class="head number" title={`On the ${noun.text}'s strongest ${noun.factor}`}>
+      <div
+        role="columnheader"
+        class="head number"
+        title={`Score on the ${noun.text}'s strongest ${noun.factor}`}
+      >
         Score
       </div>
     );

@@ -74,7 +74,7 @@ export const Failure = ({ error, onRetry }: { error: string; onRetry?: () => voi
   </div>
 );
 
-/** -max … 0 … max as a bar from the middle, its number beside it. */
+/** A value from -max to max as a bar from the middle, with the number beside it. */
 export function SignedBar({ value, max, digits = 2 }: { value: number; max: number; digits?: number }) {
   const part = Math.min(Math.abs(value) / (max || 1), 1);
   const fill = cssColour(diverging(value < 0 ? -0.75 : 0.75));
@@ -104,7 +104,7 @@ interface SparklineProps {
   index: number;
   label: string;
 }
-/** A line over periods; one without texts is passed over. */
+/** A line over periods; those without texts are skipped. */
 export function Sparkline({ values, index, label }: SparklineProps) {
   const [width, height] = [84, 20];
   const known = values.flatMap((value, at) => (value === null ? [] : [{ value, at }]));

@@ -40,7 +40,7 @@ export function About() {
         </Section>
       )}
       {left_out.length > 0 && (
-        <Section label="Columns left out" title="Columns not compared by">
+        <Section label="Columns left out" title="Columns left out of comparisons">
           <ul class="sentences">
             {left_out.map(({ name, why }, at) => (
               <li key={at}>
@@ -51,7 +51,7 @@ export function About() {
         </Section>
       )}
       {quality.length > 0 && (
-        <Section label="Quality" title="How far to trust it">
+        <Section label="Quality" title="How reliable it is">
           <Quality measures={quality} />
         </Section>
       )}
@@ -59,7 +59,7 @@ export function About() {
         <Stages />
       </Section>
       {citations.length > 0 && (
-        <Section label="Citations" title="To cite">
+        <Section label="Citations" title="How to cite">
           <Citations citations={citations} />
         </Section>
       )}

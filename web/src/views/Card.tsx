@@ -23,7 +23,7 @@ import { FactorActions, PropertyActions } from "./Editing";
 function Head({ factor }: { factor: Factor }) {
   const noun = nouns.value;
   const heading = useRef<HTMLHeadingElement>(null);
-  // an edit may remove what had the keyboard: a property, or the whole card if its number changed
+  // an edit may remove the focused element: a property, or the whole card if its number changed
   useEffect(() => {
     if (revision.value && document.activeElement === document.body)
       heading.current?.focus({ preventScroll: true });
@@ -194,7 +194,7 @@ function Related({ factor }: { factor: Factor }) {
   if (!factor.related.length) return null;
   return (
     <section class="card-part" aria-label="Neighbours">
-      <h3>Goes with, goes against</h3>
+      <h3>Correlations with other {noun.factors}</h3>
       <div class="pair">
         {list(`Related ${noun.factors}`, alike)}
         {list(`Opposite ${noun.factors}`, opposite)}

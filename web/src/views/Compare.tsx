@@ -76,10 +76,14 @@ function Bar({ groups, a, b }: { groups: Comparison["groups"]; a: number | null;
 
 function Findings({ data }: { data: Comparison }) {
   if (data.groups.filter((g) => g.n >= MIN_GROUP_SIZE).length < 2)
-    return <p class="lede">Fewer than two groups have two {nouns.value.texts}: there is nothing to test.</p>;
+    return (
+      <p class="lede">
+        Fewer than two groups have at least two {nouns.value.texts}, so there is nothing to test.
+      </p>
+    );
   const significant = data.tests.filter((t) => t.q < SIGNIFICANT).sort((x, y) => y.effect - x.effect);
   if (!significant.length)
-    return <p class="lede">No difference between the groups is beyond chance (corrected p below 0.05).</p>;
+    return <p class="lede">No difference between the groups is significant (no corrected p below 0.05).</p>;
   return (
     <ul class="sentences">
       {significant.slice(0, 4).map((t) => (
@@ -107,7 +111,7 @@ function OverTime({ data }: { data: Comparison }) {
     <Figure
       title={`Over time, by ${name}`}
       name={`over-${name}`}
-      note={`Share of a period's ${nouns.value.texts}; all on one scale.`}
+      note={`Share of the ${nouns.value.texts} of each period; all charts have the same scale.`}
     >
       <div class="multiples">
         {series.map((line) => (
@@ -143,7 +147,8 @@ export function Compare() {
     async () => (a !== null && b !== null && a !== b ? source.compare(column, [a, b]) : null),
     [column, a, b, revision.value],
   );
-  if (!columns.length) return <Empty>The {nouns.value.texts} have no columns to compare by.</Empty>;
+  if (!columns.length)
+    return <Empty>There are no columns by which to compare the {nouns.value.texts}.</Empty>;
   const isPair = a !== null && b !== null && a !== b;
   const pairData = pair.data?.column === column ? pair.data : null;
   const error = all.error || pair.error;

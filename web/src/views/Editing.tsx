@@ -103,7 +103,7 @@ function Merge({ factor, onClose }: { factor: Factor; onClose: () => void }) {
       onClose={onClose}
     >
       <fieldset class="checks tall">
-        <legend>Merge with, the most related first</legend>
+        <legend>Merge with (most related first)</legend>
         {choices.map((f) => (
           <label key={f.index}>
             <input type="checkbox" checked={others.includes(f.index)} onChange={() => toggle(f.index)} />
@@ -113,7 +113,7 @@ function Merge({ factor, onClose }: { factor: Factor; onClose: () => void }) {
         ))}
       </fieldset>
       <label class="field">
-        <span>Name, if it should have a new one</span>
+        <span>New name (optional)</span>
         <input
           dir="auto"
           maxLength={limits.name}
@@ -122,8 +122,9 @@ function Merge({ factor, onClose }: { factor: Factor; onClose: () => void }) {
         />
       </label>
       <p class="hint">
-        The merged {noun.factor} takes the mean direction of their {noun.texts}, and every {noun.text} is then
-        given its strongest {noun.factor} again, so its number of {noun.texts} need not be their sum.
+        The merged {noun.factor} takes the mean direction of their {noun.texts}. Every {noun.text} is then
+        assigned to its strongest {noun.factor} again, so the number of {noun.texts} may differ from their
+        sum.
       </p>
     </EditForm>
   );
@@ -137,7 +138,7 @@ function Split({ factor, onClose }: { factor: Factor; onClose: () => void }) {
   return (
     <EditForm title={`Split “${factor.name}”`} action="Split" make={make} message="Split." onClose={onClose}>
       <label class="field">
-        <span>Into how many</span>
+        <span>Number of parts</span>
         <input
           type="number"
           min={2}
@@ -146,7 +147,7 @@ function Split({ factor, onClose }: { factor: Factor; onClose: () => void }) {
           onInput={(e) => setInto(Number(e.currentTarget.value))}
         />
       </label>
-      <p class="hint">Its {factor.n_properties} properties are divided by which of them occur together.</p>
+      <p class="hint">Its {factor.n_properties} properties are grouped by which of them occur together.</p>
     </EditForm>
   );
 }
@@ -165,7 +166,7 @@ function AddProperty({ factor, onClose }: { factor: Factor; onClose: () => void 
       onClose={onClose}
     >
       <label class="field">
-        <span>The property, in your words</span>
+        <span>The property, in your own words</span>
         <input
           dir="auto"
           maxLength={limits.name}
@@ -173,7 +174,7 @@ function AddProperty({ factor, onClose }: { factor: Factor; onClose: () => void 
           onInput={(e) => setProperty(e.currentTarget.value)}
         />
       </label>
-      <p class="hint">Every {nouns.value.text} is then scored against it.</p>
+      <p class="hint">Every {nouns.value.text} will be scored against it.</p>
     </EditForm>
   );
 }

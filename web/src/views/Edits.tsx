@@ -12,8 +12,8 @@ export function Edits() {
       <h2 class="title">Edits</h2>
       <p class="lede">
         {able.edit
-          ? `Rename, merge, split or hide a ${noun.factor} on its card; move, add or remove properties there too. Every edit is a line in edits.jsonl beside the run, and a later fit replays them.`
-          : "What was corrected by hand in this run."}
+          ? `Rename, merge, split or hide a ${noun.factor} on its card, where you can also move, add and remove properties. Every edit is recorded as a line of edits.jsonl in the run folder and replayed when the run is fitted again.`
+          : "The edits made to this run by hand."}
       </p>
       {able.edit && <Actions />}
       {edits.done.length ? (
@@ -27,11 +27,9 @@ export function Edits() {
           ))}
         </ol>
       ) : (
-        <p class="state">Nothing is edited yet.</p>
+        <p class="state">There are no edits yet.</p>
       )}
-      {edits.undone > 0 && (
-        <p class="hint">{plural(edits.undone, "edit is", "edits are")} undone and can be done again.</p>
-      )}
+      {edits.undone > 0 && <p class="hint">{plural(edits.undone, "undone edit")} can be redone.</p>}
       {edits.lost.length > 0 && <LostEdits lines={edits.lost} />}
     </div>
   );
@@ -62,8 +60,8 @@ function Actions() {
 
 const LostEdits = ({ lines }: { lines: string[] }) => (
   <>
-    <h3>No longer fitting</h3>
-    <p class="hint">The run was fitted anew; these edits had nothing left to change.</p>
+    <h3>No longer applicable</h3>
+    <p class="hint">The run was fitted again, and these edits had nothing left to change.</p>
     <ul class="sentences">
       {lines.map((line) => (
         <li key={line} dir="ltr">

@@ -16,11 +16,11 @@ function servedTables({ n_rows, n_texts }: Summary, noun: Nouns): Record<Exporte
   const hasCopies = n_rows > n_texts;
   return {
     texts: hasCopies
-      ? `One row per ${noun.text}, and one per copy of it: its own columns, strongest ${noun.factor} and all scores.`
-      : `One row per ${noun.text}: its columns, strongest ${noun.factor} and all scores.`,
+      ? `One row per ${noun.text} and one per copy: its own columns, its strongest ${noun.factor} and all scores.`
+      : `One row per ${noun.text}: its columns, its strongest ${noun.factor} and all scores.`,
     factors: `One row per ${noun.factor}: name, description, share, strength.`,
     properties: `One row per ${noun.property}: its ${noun.factor} and weight.`,
-    evidence: `One row per sentence that shows a ${noun.factor}.`,
+    evidence: `One row per sentence that is evidence for a ${noun.factor}.`,
   };
 }
 
@@ -28,13 +28,13 @@ function servedTables({ n_rows, n_texts }: Summary, noun: Nouns): Record<Exporte
 function inlinedTables({ factors, n_shown, n_texts }: Summary, noun: Nouns): Record<ExportedTable, string> {
   const total = (listOf: (factor: Factor) => unknown[]) =>
     count(factors.reduce((sum, factor) => sum + listOf(factor).length, 0));
-  const rest = "`goalspace explore` writes all.";
+  const rest = "`goalspace explore` exports all of them.";
   const sample = n_shown < n_texts ? `, ${count(n_shown)} of ${count(n_texts)}` : "";
   return {
-    texts: `One row per ${noun.text}${sample}, without copies: its columns, strongest ${noun.factor} and all scores, to three decimals. Long ${noun.texts} and values are cut; \`goalspace explore\` writes them whole.`,
+    texts: `One row per ${noun.text}${sample}, without copies: its columns, its strongest ${noun.factor} and all scores, to three decimals. Long ${noun.texts} and values are truncated; \`goalspace explore\` exports them in full.`,
     factors: `One row per ${noun.factor}: name, description, share, strength.`,
     properties: `The ${total((f) => f.properties)} strongest ${noun.properties}, each with its ${noun.factor} and weight; ${rest}`,
-    evidence: `The ${total((f) => f.evidence)} sentences of this page that show a ${noun.factor}; ${rest}`,
+    evidence: `The ${total((f) => f.evidence)} sentences on this page that are evidence for a ${noun.factor}; ${rest}`,
   };
 }
 
@@ -58,10 +58,10 @@ function Tables() {
   const descriptions = source.served ? servedTables(summary, noun) : inlinedTables(summary, noun);
   return (
     <section class="export-part" aria-label="Tables">
-      <h2>A table</h2>
+      <h2>Tables</h2>
       <div class="export-line">
         <Choice
-          label="What"
+          label="Table"
           value={what}
           options={[
             { value: "texts", label: noun.Texts },
@@ -78,14 +78,14 @@ function Tables() {
           onChange={setFormat}
         />
         <button type="button" class="button primary" disabled={busy} onClick={saveTable}>
-          {busy ? "Writing…" : "Save the table"}
+          {busy ? "Saving…" : "Save table"}
         </button>
       </div>
       <p class="hint">{descriptions[what]}</p>
       {filtered && (
         <label class="check">
           <input type="checkbox" checked={only} onChange={(e) => setOnly(e.currentTarget.checked)} /> only the{" "}
-          {count(results.value.total)} {noun.texts} that the filters leave
+          {count(results.value.total)} {noun.texts} that match the filters
         </label>
       )}
       <ActionError error={error} />
@@ -99,16 +99,16 @@ function Report() {
   if (!source.served)
     return (
       <section class="export-part" aria-label="Report">
-        <h2>The report</h2>
-        <p>This page is the report: one file with its data, which can be sent on as it is.</p>
+        <h2>Report</h2>
+        <p>This page is the report: a single file that includes its data and can be shared as it is.</p>
       </section>
     );
   return (
     <section class="export-part" aria-label="Report">
-      <h2>The report</h2>
+      <h2>Report</h2>
       <p>
-        This page with its data as one file. It needs no server and no network, so it can be sent to a
-        colleague.
+        This page and its data in a single file. It needs neither a server nor a network, so you can send it
+        to a colleague.
       </p>
       <div class="export-line">
         <button
@@ -117,7 +117,7 @@ function Report() {
           disabled={busy}
           onClick={() => run(async () => saveFile(await source.report(), `${summary.run}-report.html`))}
         >
-          {busy ? "Writing…" : "Save the report"}
+          {busy ? "Saving…" : "Save report"}
         </button>
       </div>
       <ActionError error={error} />
@@ -130,18 +130,18 @@ function Link() {
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(here);
-      notice.value = "The link is copied.";
+      notice.value = "Link copied.";
     } catch {
       document.querySelector<HTMLInputElement>("#view-link")?.select();
-      notice.value = "The browser does not let the page copy; the link is selected.";
+      notice.value = "The browser does not allow copying; the link is selected instead.";
     }
   };
   return (
     <section class="export-part" aria-label="Link">
-      <h2>A link to the view</h2>
+      <h2>Link to this view</h2>
       <p>
-        The address holds colours, filters, outline and what is open; opening it restores them.{" "}
-        {source.served && "It works on this machine while the server runs."}
+        The address contains the colours, the filters, the outline and what is open; opening it restores them.{" "}
+        {source.served && "It works on this machine while the server is running."}
       </p>
       <div class="export-line">
         <input
@@ -175,8 +175,8 @@ function Charts() {
   );
   return (
     <section class="export-part" aria-label="Pictures">
-      <h2>A picture</h2>
-      <p>Every chart has “Save picture” at its upper right: PNG or SVG, in the colours that are shown.</p>
+      <h2>Pictures</h2>
+      <p>Every chart has a “Save picture” menu at its top right: PNG or SVG, in the colours shown.</p>
       <div class="export-line">
         {go("map", "Map")}
         {go("factors", `Trend of a ${nouns.value.factor}`)}

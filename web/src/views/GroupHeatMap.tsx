@@ -66,13 +66,13 @@ export function GroupHeatMap({ data }: { data: Comparison }) {
   const title = `${noun.Factors} by ${column.name}`;
   const note =
     by === "shares"
-      ? `For each ${noun.factor} the share of a group's ${noun.texts} ${noun.belongs}.`
+      ? `For each ${noun.factor}, the share of a group's ${noun.texts} ${noun.belongs}.`
       : `Mean standardised score of a group's ${noun.texts}.`;
   return (
     <Figure
       title={title}
       name={`compare-${column.name}`}
-      note={`${note} ${canOpen ? `A cell opens its ${noun.texts}.` : ""}`}
+      note={`${note} ${canOpen ? `Click a cell to open its ${noun.texts}.` : ""}`}
     >
       <div class="figure-tools">
         <Choice
@@ -80,11 +80,11 @@ export function GroupHeatMap({ data }: { data: Comparison }) {
           value={order}
           options={[
             { value: "effect", label: "Largest difference first" },
-            { value: "rank", label: "As ranked" },
+            { value: "rank", label: "By rank" },
           ]}
           onChange={setOrder}
         />
-        <HeatScale low="less than over all" high="more" />
+        <HeatScale low="below overall" high="above overall" />
       </div>
       <Heat
         label={title}
@@ -97,8 +97,8 @@ export function GroupHeatMap({ data }: { data: Comparison }) {
         ))}
         after={[
           "all",
-          <span title="Size of the difference over all groups">{data.tests[0]?.measure ?? "effect"}</span>,
-          <span title="Corrected over the factors (Benjamini–Hochberg)">corrected p</span>,
+          <span title="Effect size over all groups">{data.tests[0]?.measure ?? "effect"}</span>,
+          <span title="Corrected for testing every factor (Benjamini–Hochberg)">corrected p</span>,
         ]}
         rows={heatRows(rows, data.groups, format)}
         onCell={canOpen ? open : undefined}

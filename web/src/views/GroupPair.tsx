@@ -19,7 +19,7 @@ export function GroupPair({ data, pair }: { data: Comparison; pair: Pair }) {
     <Figure
       title={`${a.name} against ${b.name}`}
       name={`compare-${a.name}-${b.name}`}
-      note={`Difference of the mean scores in standard deviations (Cohen's d) with its 95% interval; right of the line: stronger in ${a.name}.`}
+      note={`Difference in mean scores in standard deviations (Cohen's d) with its 95% confidence interval; to the right of the line: stronger in ${a.name}.`}
     >
       <table class="plain pair-table">
         <thead>

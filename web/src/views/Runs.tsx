@@ -17,7 +17,7 @@ const agreementLabel = (ari: number) =>
       ? "mostly the same groups"
       : ari > 0.2
         ? "partly the same groups"
-        : "other groups";
+        : "different groups";
 
 function Head({ data }: { data: Agreement }) {
   const summary = getSummary();
@@ -48,7 +48,7 @@ function Head({ data }: { data: Agreement }) {
           <dd>{count(data.n_common)}</dd>
         </div>
         <div>
-          <dt title="Adjusted Rand index of the strongest factors: 1 the same groups, 0 as by chance">
+          <dt title="Adjusted Rand index of the strongest factors: 1 for identical groups, 0 for agreement by chance">
             {agreementLabel(data.ari)} (ARI)
           </dt>
           <dd>{data.ari.toFixed(2)}</dd>
@@ -82,7 +82,7 @@ function Matches({ data }: { data: Agreement }) {
     <Figure
       title="Which factors agree"
       name="matches"
-      note="Best pairs, one to one, by the correlation of their scores over the common texts."
+      note="The best one-to-one pairs by the correlation of their scores over the common texts."
     >
       {data.matches.length === 0 && <Empty>No pair of {nouns.value.factors} agrees.</Empty>}
       <table class="plain">
@@ -120,7 +120,7 @@ function Matches({ data }: { data: Agreement }) {
       )}
       {others.length > 0 && (
         <p class="hint">
-          Only in the other: <bdi>{others.map((f) => f.name).join("; ")}</bdi>.
+          Only in the other run: <bdi>{others.map((f) => f.name).join("; ")}</bdi>.
         </p>
       )}
     </Figure>
@@ -151,7 +151,7 @@ function Matrix({ data }: { data: Agreement }) {
   const order = [...first, ...data.factors.map((_, j) => j).filter((j) => !first.includes(j))];
   const factors = summary.factors.filter((f) => data.r[f.index]);
   return (
-    <Figure title="Every pair" name="agreement" note="Outlined: the best pairs.">
+    <Figure title="All pairs" name="agreement" note="The best pairs are outlined.">
       <div class="figure-tools">
         <Choice
           label="Numbers"
@@ -188,14 +188,14 @@ function Moved({ data }: { data: Agreement }) {
   if (!data.moved.length)
     return (
       <Empty>
-        No {noun.text} moves: all stand where their {noun.factor}'s match is.
+        No {noun.text} moves: each is in the match of its {noun.factor}.
       </Empty>
     );
   return (
     <section aria-label="Moved">
       <h3>Which {noun.texts} move</h3>
       <p class="hint">
-        They stand in another {noun.factor} than the match of theirs.{" "}
+        In the other run they are not in the match of their {noun.factor}.{" "}
         {data.n_moved > data.moved.length &&
           `${count(data.moved.length)} of ${count(data.n_moved)} are listed.`}
       </p>
@@ -225,9 +225,9 @@ export function Runs() {
       <div class="page">
         <h2 class="title">Two runs side by side</h2>
         <Empty>
-          There is no other run over these {nouns.value.texts} beside this one. Ask another goal of the same
-          file, with <code>goalspace discover FILE --goal "…" --out FOLDER</code>, the folder next to this
-          run's, and open this page again.
+          There is no other run of these {nouns.value.texts} next to this one. To make one, run{" "}
+          <code>goalspace discover FILE --goal "…" --out FOLDER</code> on the same file with another goal and
+          a folder next to this run's, then open this page again.
         </Empty>
       </div>
     );
@@ -262,7 +262,7 @@ export function Runs() {
           <Moved data={data} />
         </>
       ) : (
-        <Loading what="Setting the runs side by side" />
+        <Loading what="Comparing the runs" />
       )}
     </div>
   );

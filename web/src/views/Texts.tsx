@@ -1,4 +1,4 @@
-// All texts as a table with search and filters, the why-panel beside it.
+// All texts as a table with search and filters, and the why panel beside it.
 import { nouns, selectedRow } from "../model";
 import { Filters } from "../parts/Filters";
 import { Sorting } from "../parts/Sorting";

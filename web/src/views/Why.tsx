@@ -92,14 +92,14 @@ function ReasonRow({ reason, isSelected, onToggle, children }: ReasonRowProps) {
         aria-pressed={isSelected}
         onClick={onToggle}
         disabled={!hasSentence}
-        title={hasSentence ? "Show the sentence" : "No one sentence carries it"}
+        title={hasSentence ? "Show the sentence" : "No single sentence carries it"}
       >
         <Dot index={reason.factor} />
         <span class="grow">
           <bdi>{reason.name}</bdi>
         </span>
         {reason.proposed && (
-          <span class="tag" title="Read out of this very text">
+          <span class="tag" title="Proposed for this text">
             proposed
           </span>
         )}
@@ -115,7 +115,7 @@ function Facts({ why }: { why: WhyData }) {
     <>
       {why.selected.length > 0 && (
         <>
-          <h3>What was chosen</h3>
+          <h3>How it was selected</h3>
           <dl class="facts">
             {why.selected.map(({ name, value }) => (
               <div key={name}>
@@ -168,7 +168,7 @@ function Neighbours({ near }: { near: WhyData["near"] }) {
               <span class="snippet" dir="auto">
                 {other.text}
               </span>
-              <span class="number quiet" title="Cosine in the space of the factors">
+              <span class="number quiet" title="Cosine similarity in the space of the factors">
                 {other.r.toFixed(2)}
               </span>
             </button>
@@ -198,10 +198,10 @@ function Body({ why }: { why: WhyData }) {
   return (
     <>
       <MarkedText why={why} reasons={reasons} selected={selected} />
-      {why.cut && <p class="hint">The {noun.text} is cut here; the run holds all of it.</p>}
+      {why.cut && <p class="hint">The {noun.text} is truncated here; the run contains it in full.</p>}
       {why.analysis && (
         <p class="analysis" dir="auto">
-          <span class="quiet">The model noted: </span>
+          <span class="quiet">The model's note: </span>
           {why.analysis}
         </p>
       )}
@@ -235,7 +235,7 @@ export function Why({ row }: { row: number }) {
   useEffect(() => {
     if (data) heading.current?.focus({ preventScroll: true });
   }, [data?.row]);
-  // the keyboard goes back to where it came from
+  // focus returns to the row that it came from
   useEffect(
     () => () => {
       requestAnimationFrame(() => {
