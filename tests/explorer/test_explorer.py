@@ -413,6 +413,17 @@ def test_bad_queries_are_told_in_one_line(server, query):
     assert "\n" not in answer.json()["error"]
 
 
+def test_queries_that_the_page_restores_from_addresses_are_accepted(server, run, summary):
+    golden = json.loads((ROOT / "tests" / "golden" / "address.json").read_text("utf-8"))
+    assert golden["run"]["factors"] <= run.factors.dim
+    for column, expected in zip(summary["columns"], golden["run"]["columns"], strict=True):
+        assert column["kind"] == expected["kind"]
+        assert len(column["values"]) >= expected["values"]
+    for case in golden["cases"]:
+        answer = server.ask("/api/texts", case["state"]["query"])
+        assert answer.status == 200, (case["name"], answer.body)
+
+
 @pytest.mark.parametrize(
     "path",
     ["/api/texts/999", "/api/texts/-1", "/api/texts/x", "/api/factors/99", "/api/scores/99", "/api/columns/99",

@@ -393,7 +393,7 @@ def test_the_page_speaks_of_tasks_and_instructions(page):
         *("Map", "Tasks", "Instructions", "Compare", "Export", "About")
     ]
     card = shown.get_by_role("article", name="write|poem")
-    expect(card.get_by_text("likeness")).to_be_visible()
+    expect(card.get_by_text("mean cosine")).to_be_visible()
     expect(card.get_by_role("region", name="Wordings")).to_contain_text("compose|poem")
     expect(card).to_contain_text("Write a poem about the sea.")
     shown = page(f"view=texts&text={NONE}&query=%7B%22search%22%3A%22Qwrtz%22%7D")
@@ -416,6 +416,6 @@ def test_an_instruction_says_whether_it_was_chosen(page, made):
     chosen = pq.read_table(made.selected / "selection.parquet").to_pydict()["id"]
     shown = page(f"view=texts&text={chosen[0].removeprefix('k')}")
     why = shown.get_by_role("region", name=f"Why: instruction {chosen[0]}")
-    expect(why.get_by_role("heading", name="What was chosen")).to_be_visible()
+    expect(why.get_by_role("heading", name="How it was selected")).to_be_visible()
     expect(why).to_contain_text("number 1 of 5, stands for")
     expect(why).to_contain_text("Demonstration")

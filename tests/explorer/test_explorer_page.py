@@ -141,7 +141,7 @@ def test_the_legend_filters(visit, summary):
     page.get_by_role("list", name="Legend").get_by_role("button", name=factor["name"]).click()
     expect(page.get_by_text(counted(factor["n_texts"], summary["n_texts"]))).to_be_visible()
     page.get_by_role("list", name="Filters").get_by_role(
-        "button", name=f"Remove the filter: {factor['name']}"
+        "button", name=f"Remove filter: {factor['name']}"
     ).click()
     expect(page.get_by_text(f"{summary['n_texts']} texts", exact=True)).to_be_visible()
 
@@ -179,7 +179,7 @@ def test_an_outline_leaves_the_texts_inside_and_the_address_restores_it(visit, s
     assert 0 < n < summary["n_texts"]
     page.reload()
     expect(page.get_by_text(counted(n, summary["n_texts"]))).to_be_visible()
-    page.get_by_role("button", name="Remove the filter: outline").click()
+    page.get_by_role("button", name="Remove filter: outline").click()
     expect(page.get_by_text(f"{summary['n_texts']} texts", exact=True)).to_be_visible()
 
 
@@ -305,8 +305,8 @@ def test_words_are_searched_and_marked(visit, run):
     search(page, '"the router is broken"')
     expect(page.get_by_text(counted(1, len(run.corpus)))).to_be_visible()
     search(page, "no text says this")
-    expect(page.get_by_text("No text fits.")).to_be_visible()
-    page.get_by_role("button", name="Clear the filters").click()
+    expect(page.get_by_text("No texts match.")).to_be_visible()
+    page.get_by_role("button", name="Clear filters").click()
     expect(page.get_by_text(f"{len(run.corpus)} texts", exact=True)).to_be_visible()
 
 
@@ -334,7 +334,7 @@ def test_scores_and_columns_filter_and_sort(visit, run, summary):
     strong = run.factors.scores[:, 0] >= 0.5
     expect(page.get_by_text(counted(int(strong.sum()), len(run.corpus)))).to_be_visible()
     page.get_by_role("button", name="Filter", exact=True).click()
-    group = page.get_by_role("group", name="A column")
+    group = page.get_by_role("group", name="Column")
     group.get_by_role("combobox").select_option("product")
     product = Counter(np.array(run.corpus.metadata["product"])[strong]).most_common(1)[0]
     group.get_by_role("checkbox", name=product[0]).check()
@@ -502,7 +502,7 @@ def test_the_theme_changes(visit):
     colour = "getComputedStyle(document.body).backgroundColor"
     expect(canvas(page)).to_be_visible()
     light = page.evaluate(colour)
-    page.get_by_role("button", name="Theme: as the system").click()
+    page.get_by_role("button", name="Theme: system").click()
     page.get_by_role("button", name="Theme: light").click()
     expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
     assert page.evaluate(colour) != light

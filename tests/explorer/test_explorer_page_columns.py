@@ -83,7 +83,7 @@ def test_fewer_than_two_groups_of_two_texts_are_not_tested(visit, tmp_path):
     run = run_with(tmp_path, {"month": ["2024-01"] * (N - 1) + ["2024-02"]})
     page = visit(run, "view=compare")
     expect(
-        page.get_by_text("Fewer than two groups have two texts: there is nothing to test.")
+        page.get_by_text("Fewer than two groups have at least two texts, so there is nothing to test.")
     ).to_be_visible()
     expect(page.get_by_text("No difference between the groups")).to_have_count(0)
 

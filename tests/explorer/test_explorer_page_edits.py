@@ -88,7 +88,7 @@ def test_factors_are_merged_split_and_hidden(visit, server):
     expect(entries).to_have_count(n)
     dialog = edit(page, "Merge…")
     dialog.get_by_role("checkbox").first.check()
-    dialog.get_by_label("Name, if it should have a new one").fill("Both")
+    dialog.get_by_label("New name (optional)").fill("Both")
     dialog.get_by_role("button", name="Merge", exact=True).click()
     said(page, "Merged.")
     expect(entries).to_have_count(n - 1)
@@ -96,7 +96,7 @@ def test_factors_are_merged_split_and_hidden(visit, server):
 
     page.get_by_role("region", name="Factors").get_by_role("button", name="Both").click()
     dialog = edit(page, "Split…")
-    dialog.get_by_label("Into how many").fill("2")
+    dialog.get_by_label("Number of parts").fill("2")
     dialog.get_by_role("button", name="Split", exact=True).click()
     said(page, "Split.")
     expect(entries).to_have_count(n)
@@ -133,7 +133,7 @@ def test_a_property_is_moved_removed_and_added(visit):
     expect(card.get_by_role("button", name=removed, exact=True)).to_have_count(0)
 
     dialog = edit(page, "Add a property…")
-    dialog.get_by_label("The property, in your words").fill("waiting weeks for an answer")
+    dialog.get_by_label("The property, in your own words").fill("waiting weeks for an answer")
     dialog.get_by_role("button", name="Add", exact=True).click()
     said(page, "Added.")
     expect(card.get_by_role("button", name="waiting weeks for an answer", exact=True)).to_be_visible()
@@ -156,9 +156,9 @@ def test_edits_are_listed_undone_and_done_again(visit, server):
     page.keyboard.press("Control+z")
     expect(listed).to_have_count(1)
     main.get_by_role("button", name="Undo").click()
-    expect(main.get_by_text("Nothing is edited yet.")).to_be_visible()
+    expect(main.get_by_text("There are no edits yet.")).to_be_visible()
     assert names(page) == before
-    expect(main.get_by_text("2 edits are undone")).to_be_visible()
+    expect(main.get_by_text("2 undone edits can be redone")).to_be_visible()
     main.get_by_role("button", name="Redo").click()
     expect(listed).to_have_count(1)
     page.keyboard.press("Control+Shift+z")
@@ -174,7 +174,7 @@ def test_an_edit_that_is_refused_says_why(browser, server):
         properties = page.get_by_role("article").get_by_role("region", name="Properties")
         there = properties.get_by_role("listitem").first.get_by_role("button").first.inner_text()
         dialog = edit(page, "Add a property…")
-        field = dialog.get_by_label("The property, in your words")
+        field = dialog.get_by_label("The property, in your own words")
         field.fill(" ")
         expect(dialog.get_by_role("button", name="Add", exact=True)).to_be_disabled()
         field.fill(there)
@@ -189,7 +189,7 @@ def test_a_refused_edit_leaves_the_map_as_it_is(browser, server):
     with visitor(browser) as visit:
         page = visit(f"{server.url}#view=factors&factor=0", expected=("400",))
         dialog = edit(page, "Split…")
-        dialog.get_by_label("Into how many").fill("12")
+        dialog.get_by_label("Number of parts").fill("12")
         dialog.get_by_role("button", name="Split", exact=True).click()
         expect(dialog.get_by_role("alert")).to_contain_text("too few for 12 parts")
         expect(dialog.get_by_role("button", name="Split", exact=True)).to_be_focused()
@@ -207,14 +207,14 @@ def test_dialogs_take_as_much_as_the_server(visit, server):
     for what, label, limit in (
         ("Rename…", "Name", "name"),
         ("Rename…", "Description", "description"),
-        ("Merge…", "Name, if it should have a new one", "name"),
-        ("Add a property…", "The property, in your words", "name"),
+        ("Merge…", "New name (optional)", "name"),
+        ("Add a property…", "The property, in your own words", "name"),
     ):
         dialog = edit(page, what)
         expect(dialog.get_by_label(label)).to_have_attribute("maxlength", str(limits[limit]))
         dialog.get_by_role("button", name="Cancel").click()
     dialog = edit(page, "Split…")
-    into = dialog.get_by_label("Into how many")
+    into = dialog.get_by_label("Number of parts")
     into.fill(str(limits["parts"]))
     expect(dialog.get_by_role("button", name="Split", exact=True)).to_be_enabled()
     into.fill(str(limits["parts"] + 1))
@@ -223,7 +223,7 @@ def test_dialogs_take_as_much_as_the_server(visit, server):
 
 def test_merging_says_what_becomes_of_the_texts(visit):
     page = visit("view=factors&factor=0")
-    expect(edit(page, "Merge…")).to_contain_text("its number of texts need not be their sum")
+    expect(edit(page, "Merge…")).to_contain_text("the number of texts may differ from their sum")
 
 
 # ---------------------------------------------------------------- numbers of factors
@@ -402,7 +402,7 @@ def test_the_report_and_a_reader_see_the_edits(visit, server, browser, tmp_path)
     said(page, "Renamed.")
     go(page, "Export")
     with page.expect_download() as download:
-        page.get_by_role("button", name="Save the report").click()
+        page.get_by_role("button", name="Save report").click()
     path = tmp_path / "sent.html"
     download.value.save_as(path)
     with visitor(browser) as read:
@@ -431,7 +431,7 @@ def test_edits_that_a_refit_lost_are_told(browser, explorer_runs, tmp_path):
     redo(Run.open(folder), "factor", {})
     with ExplorerServer(folder) as running, visitor(browser) as visit:
         main = visit(f"{running.url}#view=edits").get_by_role("main")
-        expect(main.get_by_role("heading", name="No longer fitting")).to_be_visible()
+        expect(main.get_by_role("heading", name="No longer applicable")).to_be_visible()
         expect(main.get_by_role("list").last).to_contain_text(
             "Not applied: “\u2068a name that nobody has\u2069” renamed to “\u2068devices\u2069”."
         )

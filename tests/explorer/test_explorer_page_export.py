@@ -71,11 +71,11 @@ def sizes(run: Run) -> dict[str, int]:
 @pytest.mark.parametrize("table", TABLES)
 def test_tables_are_saved_in_three_formats(visit, server, run, tmp_path, table):
     page = visit(f"{server.url}#view=export")
-    choose(page, "What", table)
+    choose(page, "Table", table)
     numbers = set()
     for kind in ("CSV", "Parquet", "JSON"):
         choose(page, "Format", kind)
-        path = saved(page, page.get_by_role("button", name="Save the table"), tmp_path)
+        path = saved(page, page.get_by_role("button", name="Save table"), tmp_path)
         assert path.name == f"why-{table.lower()}.{kind.lower()}"
         rows = read_table(path)
         assert len(rows) >= sizes(run)[table]
@@ -92,10 +92,10 @@ def test_a_filtered_table_holds_only_what_was_found(visit, server, run, tmp_path
     expect(page.get_by_text(f"{len(found)} of {len(run.corpus)} texts")).to_be_visible()
     go(page, "Export")
     choose(page, "Format", "JSON")
-    path = saved(page, page.get_by_role("button", name="Save the table"), tmp_path)
+    path = saved(page, page.get_by_role("button", name="Save table"), tmp_path)
     assert {row["id"] for row in read_table(path)} == found
     page.get_by_role("checkbox", name=re.compile("^only the")).uncheck()
-    path = saved(page, page.get_by_role("button", name="Save the table"), tmp_path)
+    path = saved(page, page.get_by_role("button", name="Save table"), tmp_path)
     assert len(read_table(path)) == len(run.corpus)
 
 
@@ -139,7 +139,7 @@ def test_a_link_restores_the_view(visit, server, run):
     )
     page.get_by_role("navigation").get_by_role("button", name="Export").click()
     page.get_by_role("button", name="Copy").click()
-    expect(page.get_by_text("The link is copied.")).to_be_visible()
+    expect(page.get_by_text("Link copied.")).to_be_visible()
     link = page.evaluate("navigator.clipboard.readText()")
     assert link == page.get_by_role("textbox", name="Link").input_value()
     other = visit(link.replace("view=export", "view=map"))
@@ -155,7 +155,7 @@ def test_a_link_restores_the_view(visit, server, run):
 
 def test_the_saved_report_is_the_page_without_its_server(visit, server, run, tmp_path):
     page = visit(f"{server.url}#view=export")
-    path = saved(page, page.get_by_role("button", name="Save the report"), tmp_path)
+    path = saved(page, page.get_by_role("button", name="Save report"), tmp_path)
     assert path.name == "why-report.html"
     assert server.token not in path.read_text(encoding="utf-8")
     alone = visit(path.as_uri())
@@ -213,9 +213,9 @@ def test_the_report_shows_any_text_as_it_is(visit, sent, run, at):
 @pytest.mark.parametrize("table", TABLES)
 def test_tables_of_the_report_are_those_of_the_server(visit, sent, server, run, tmp_path, table):
     page = visit(f"{sent}#view=export")
-    choose(page, "What", table)
+    choose(page, "Table", table)
     choose(page, "Format", "JSON")
-    ours = read_table(saved(page, page.get_by_role("button", name="Save the table"), tmp_path))
+    ours = read_table(saved(page, page.get_by_role("button", name="Save table"), tmp_path))
     theirs = json.loads(server.ask(f"/api/export/{table.lower()}.json").body)
     assert set(theirs[0]) - set(ours[0]) <= {"surface_forms"}  # which the report does not hold
     assert set(ours[0]) <= set(theirs[0])

@@ -88,7 +88,7 @@ def saved_rows(page: Any, folder: Path) -> list[dict[str, Any]]:
     go(page, "Export")
     page.get_by_role("group", name="Format", exact=True).get_by_text("JSON", exact=True).click()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Save the table").click()
+        page.get_by_role("button", name="Save table").click()
     download.value.save_as(folder / "table.json")
     return json.loads((folder / "table.json").read_text(encoding="utf-8"))
 
@@ -110,10 +110,10 @@ def test_the_report_exports_texts_factors_and_every_column(visit, sent, server, 
         for name in ("text_", "text", "dominant", "dominant_", "paid", "account", "last"):
             assert row[name] == same[name], name
     expect(page.get_by_text(re.compile("^One row per text, without copies"))).to_be_visible()
-    page.get_by_role("group", name="What").get_by_text("Properties").click()
+    page.get_by_role("group", name="Table").get_by_text("Properties").click()
     expect(page.get_by_text(re.compile(r"^The \d+ strongest properties"))).to_be_visible()
     served = visit(f"{server.url}#view=export")
-    expect(served.get_by_text(re.compile("^One row per text, and one per copy of it"))).to_be_visible()
+    expect(served.get_by_text(re.compile("^One row per text and one per copy:"))).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_number_is_found_by_the_digits_that_are_shown(visit, sent, server, run
     expect(page.get_by_role("listitem").filter(has_text="paid: at least 2.82")).to_be_visible()
     page.get_by_role("button", name="Clear all").click()
     page.get_by_role("button", name="Filter", exact=True).click()
-    group = page.get_by_role("group", name="A column")
+    group = page.get_by_role("group", name="Column")
     for name, low in (("paid", "1.02"), ("account", "16777217")):
         group.get_by_role("combobox").select_option(name)
         expect(group.get_by_role("spinbutton", name="from")).to_have_value(low)
@@ -185,11 +185,11 @@ def test_the_table_shows_the_scores_that_it_filters_and_sorts_by(visit, sent, se
 def test_the_column_that_is_sorted_by_is_in_the_table(visit, server):
     page = visit(f"{server.url}#view=texts")
     number = len(server.get("/api/summary")["columns"])
-    expect(page.get_by_text(f"4 of {number} columns; a text shows all.")).to_be_visible()
+    expect(page.get_by_text(f"4 of {number} columns; open a text to see them all.")).to_be_visible()
     assert page.get_by_role("columnheader", name="last").count() == 0
     page.get_by_role("combobox", name="Sort by").select_option("last")
     expect(page.get_by_role("columnheader", name="last")).to_have_attribute("aria-sort", "ascending")
-    page.get_by_role("button", name="Sort downwards").click()
+    page.get_by_role("button", name="Sort descending").click()
     expect(rows_of(page).first.get_by_role("gridcell").last).to_have_text("value 3")
 
 
@@ -205,7 +205,7 @@ def test_a_head_sorts_by_the_keyboard_too(visit, server):
 def test_a_phone_sorts_by_a_menu(visit, server, run):
     page = visit(f"{server.url}#view=texts", width=390)
     page.get_by_role("combobox", name="Sort by").select_option("length")
-    page.get_by_role("button", name="Sort downwards").click()
+    page.get_by_role("button", name="Sort descending").click()
     longest = max(run.corpus.texts, key=len)
     expect(rows_of(page).first).to_contain_text(longest[:40])
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

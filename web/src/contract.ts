@@ -7,7 +7,7 @@
 //
 // A row is the position of a text in the corpus (0-based). A factor is its position in `Summary.factors`.
 
-export interface Able {
+export interface Capabilities {
   edit: boolean;      // POST /api/edits is there
   meaning: boolean;   // search by meaning is there (an encoder can be loaded)
   fullTexts: boolean; // texts are whole, else cut to Summary.cut characters
@@ -50,7 +50,7 @@ export interface Summary {
   format: 1;
   kind: "texts" | "instructions";                // instructions: factors are tasks, properties their wordings; nothing is edited
   goal: string; run: string; created: string; version: string; headline: string;   // names in sentences, here and below, are isolated (U+2068 … U+2069)
-  able: Able;
+  able: Capabilities;
   n_texts: number; n_rows: number; n_shown: number;   // n_shown < n_texts: an inlined sample
   cut: number;                                   // characters per text where texts are cut
   factors: Factor[];

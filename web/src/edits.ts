@@ -1,54 +1,92 @@
-// Edits, undo and redo: one after the other, each made to the factors that the page shows.
+// Edits, undo and redo: one at a time, each applied to the factors that the page shows.
+import { batch } from "@preact/signals";
+import { clearCache } from "./cache";
 import type { Changed, Edit } from "./contract";
-import { Refused } from "./served";
-import { notice, sentence, show, source, summary, useSummary } from "./state";
+import {
+  colour,
+  errorMessage,
+  getSummary,
+  notice,
+  positions,
+  query,
+  revision,
+  selectedFactor,
+  source,
+  summary,
+} from "./model";
+import { renumber } from "./renumber";
+import { RequestError } from "./served";
 
-type Act = (seen: number) => Promise<Changed>;
+/** Keeps showing the same factors under the numbers that they have after an edit. */
+export function renumberState(moved: number[][]) {
+  const shown = { factor: selectedFactor.peek(), colour: colour.peek(), query: query.peek() };
+  const renumbered = renumber(shown, moved);
+  selectedFactor.value = renumbered.factor;
+  colour.value = renumbered.colour;
+  query.value = renumbered.query;
+}
 
-/** Where another edit was first, nothing is done: its factors are shown, and the server's line says so. */
-async function make(act: Act, said: string, seen: number): Promise<void> {
+/** Shows the factors after an edit; `message` says what happened. */
+async function showChanged(changed: Changed, message: string) {
+  clearCache();
+  const map = await source.map();
+  batch(() => {
+    summary.value = changed;
+    positions.value = map;
+    revision.value += 1;
+    notice.value = message;
+    renumberState(changed.moved);
+  });
+}
+
+/** The length of the edit log, which identifies the state of the factors that the page shows. */
+const logLength = () => getSummary().edits.lines;
+
+/** If another edit came first, this one is refused: the factors as they are now are shown with the server's message. */
+async function attempt(request: (seen: number) => Promise<Changed>, message: string, seen: number) {
   try {
-    await show(await act(seen), said);
+    await showChanged(await request(seen), message);
   } catch (error) {
-    if (!(error instanceof Refused && error.status === 409)) throw error;
-    const now = await source.since(seen);
-    if (now.edits.lines === seen) throw error; // refused for another reason
-    await show(now, sentence(error));
+    if (!(error instanceof RequestError && error.status === 409)) throw error;
+    const current = await source.since(seen);
+    if (current.edits.lines === seen) throw error; // refused for another reason
+    await showChanged(current, errorMessage(error));
   }
 }
 
-let last: Promise<void> = Promise.resolve();
-function inTurn(next: () => Promise<void>) {
-  const mine = last.then(next);
-  last = mine.catch(() => {});
-  return mine;
-}
-const lines = () => useSummary().edits.lines;
-
-/** Its factors are numbered as they were when it was chosen: an edit that ends meanwhile has it refused. */
-export function doEdit(edit: Edit, said: string) {
-  const seen = lines();
-  return inTurn(() => make((at) => source.edit(edit, at), said, seen));
+let queue: Promise<void> = Promise.resolve();
+function enqueue(task: () => Promise<void>) {
+  const done = queue.then(task);
+  queue = done.catch(() => {});
+  return done;
 }
 
-/** Shows what another tab has edited since. */
-export const catchUp = () =>
-  inTurn(async () => {
+/** Applies an edit to the factors that are shown now. If another edit is still under way, this one will be refused. */
+export function applyEdit(edit: Edit, message: string) {
+  const seen = logLength();
+  return enqueue(() => attempt((at) => source.edit(edit, at), message, seen));
+}
+
+/** Shows the edits that were made in another tab. */
+export const syncEdits = () =>
+  enqueue(async () => {
     if (!summary.peek()?.able.edit) return;
-    const now = await source.since(lines()).catch(() => null);
-    if (now && now.edits.lines !== lines()) await show(now, "The factors were changed in another tab.");
+    const current = await source.since(logLength()).catch(() => null);
+    if (current && current.edits.lines !== logLength())
+      await showChanged(current, "The factors were changed in another tab.");
   });
 
-const redoable = () => (summary.peek()?.able.edit ? summary.peek()?.edits : undefined);
-export async function undo() {
-  if (!redoable()?.done.length) return;
-  await inTurn(() => make(source.undo, "Undone.", lines())).catch((error) => {
-    notice.value = sentence(error);
+/** The edits made so far; undefined where nothing can be edited. */
+const editHistory = () => (summary.peek()?.able.edit ? summary.peek()?.edits : undefined);
+
+async function step(request: (seen: number) => Promise<Changed>, message: string) {
+  await enqueue(() => attempt(request, message, logLength())).catch((error) => {
+    notice.value = errorMessage(error);
   });
+}
+export async function undo() {
+  if (editHistory()?.done.length) await step((seen) => source.undo(seen), "Undone.");
 }
 export async function redo() {
-  if (!redoable()?.undone) return;
-  await inTurn(() => make(source.redo, "Done again.", lines())).catch((error) => {
-    notice.value = sentence(error);
-  });
+  if (editHistory()?.undone) await step((seen) => source.redo(seen), "Redone.");
 }

@@ -1,10 +1,10 @@
 // The page: finds its source, then shows the view that the address names.
 import { render } from "preact";
 import type { Inlined } from "./contract";
-import { inlinedSource } from "./inline";
+import { inlinedSource } from "./inlined/source";
 import { App } from "./parts/Shell";
 import { servedSource } from "./served";
-import { start } from "./state";
+import { start } from "./start";
 import "./style.css";
 import "./views.css";
 

@@ -1,8 +1,11 @@
-// A part of the page as an SVG of its own: backgrounds, lines, words and canvases where they stand now.
+// A part of the page as an SVG: backgrounds, lines, words and canvases, where they are now.
+import { elementAt } from "./arrays";
+import type { Point } from "./outline";
+
 const NS = "http://www.w3.org/2000/svg";
 
-/** A computed colour as viewers of SVG know it: a plain colour and an opacity. */
-function paint(colour: string): { fill: string; "fill-opacity": number } | null {
+/** A computed colour as every viewer of SVG knows it: a plain colour and an opacity. */
+function parseColour(colour: string): { fill: string; "fill-opacity": number } | null {
   const mixed = /^color\(srgb ([\d.]+) ([\d.]+) ([\d.]+)(?: \/ ([\d.]+))?\)$/.exec(colour);
   const plain = /^rgba?\((\d+), (\d+), (\d+)(?:, ([\d.]+))?\)$/.exec(colour);
   const [, r, g, b, alpha] = mixed ?? plain ?? [];
@@ -11,7 +14,7 @@ function paint(colour: string): { fill: string; "fill-opacity": number } | null 
   return { fill: `rgb(${channels.join(",")})`, "fill-opacity": Number(alpha ?? 1) };
 }
 
-function add(parent: Element, name: string, attributes: Record<string, string | number>) {
+function addElement(parent: Element, name: string, attributes: Record<string, string | number>) {
   const element = document.createElementNS(NS, name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
   parent.append(element);
@@ -23,12 +26,12 @@ function drawBox(out: Element, element: Element, style: CSSStyleDeclaration, x: 
   const box = { x: rect.left - x, y: rect.top - y, width: rect.width, height: rect.height };
   const radius = Math.min(Number.parseFloat(style.borderTopLeftRadius) || 0, rect.width / 2, rect.height / 2);
   const round = style.borderTopLeftRadius.endsWith("%") ? rect.width / 2 : radius;
-  const ground = paint(style.backgroundColor);
-  if (ground) add(out, "rect", { ...box, rx: round, ...ground });
+  const ground = parseColour(style.backgroundColor);
+  if (ground) addElement(out, "rect", { ...box, rx: round, ...ground });
   const border = Number.parseFloat(style.borderBottomWidth);
-  const line = style.borderBottomStyle === "none" ? null : paint(style.borderBottomColor);
+  const line = style.borderBottomStyle === "none" ? null : parseColour(style.borderBottomColor);
   if (border > 0 && line)
-    add(out, "rect", { ...box, y: box.y + box.height - border, height: border, ...line });
+    addElement(out, "rect", { ...box, y: box.y + box.height - border, height: border, ...line });
 }
 
 interface Line {
@@ -39,7 +42,7 @@ interface Line {
   right: number;
 }
 
-/** The lines of a text node as they are broken now; the first word of a line need not be its leftmost. */
+/** The lines of a text node as they are broken now; the first word of a line is not always its leftmost. */
 function linesOf(node: Text): Line[] {
   const range = document.createRange();
   const lines: Line[] = [];
@@ -66,7 +69,7 @@ function drawText(out: Element, node: Text, style: CSSStyleDeclaration, x: numbe
   const size = Number.parseFloat(style.fontSize);
   const { direction } = style;
   for (const { text, top, height, left, right } of linesOf(node)) {
-    const element = add(out, "text", {
+    const element = addElement(out, "text", {
       direction,
       x: (direction === "rtl" ? right : left) - x, // where the line starts
       y: top - y + height / 2 + size * 0.35,
@@ -79,7 +82,7 @@ function drawText(out: Element, node: Text, style: CSSStyleDeclaration, x: numbe
   }
 }
 
-const SHOWN = [
+const COPIED_PROPERTIES = [
   "fill",
   "stroke",
   "stroke-width",
@@ -94,12 +97,12 @@ const SHOWN = [
 function drawSvg(out: Element, svg: SVGElement, x: number, y: number) {
   const rect = svg.getBoundingClientRect();
   const copy = svg.cloneNode(true) as SVGElement;
-  const [from, to] = [[...svg.querySelectorAll("*")], [...copy.querySelectorAll("*")]];
-  from.forEach((element, at) => {
-    const style = getComputedStyle(element);
-    for (const name of SHOWN) to[at].setAttribute(name, style.getPropertyValue(name));
-    to[at].removeAttribute("class");
-    to[at].removeAttribute("style");
+  const originals = svg.querySelectorAll("*");
+  copy.querySelectorAll("*").forEach((element, i) => {
+    const style = getComputedStyle(elementAt(originals, i));
+    for (const name of COPIED_PROPERTIES) element.setAttribute(name, style.getPropertyValue(name));
+    element.removeAttribute("class");
+    element.removeAttribute("style");
   });
   for (const [key, value] of Object.entries({
     x: rect.left - x,
@@ -128,7 +131,7 @@ function walk(out: Element, node: Node, x: number, y: number) {
   if (node instanceof HTMLCanvasElement) {
     const rect = node.getBoundingClientRect();
     const box = { x: rect.left - x, y: rect.top - y, width: rect.width, height: rect.height };
-    add(out, "image", { ...box, href: node.toDataURL("image/png") });
+    addElement(out, "image", { ...box, href: node.toDataURL("image/png") });
     return;
   }
   if (node instanceof SVGSVGElement) return drawSvg(out, node, x, y);
@@ -136,22 +139,24 @@ function walk(out: Element, node: Node, x: number, y: number) {
   for (const child of node.childNodes) walk(out, child, x, y);
 }
 
-/** How far the drawn things reach: a table may be smaller than its box. */
-function reach(svg: SVGSVGElement): { right: number; bottom: number } {
-  const ends = [...svg.children].slice(1).map((child) => {
+/** The right and bottom end of what is drawn: a table may be smaller than its box. */
+function extentOf(svg: SVGSVGElement): { right: number; bottom: number } {
+  const ends = [...svg.children].slice(1).map((child): Point => {
     const number = (name: string) => Number(child.getAttribute(name) ?? 0);
     const [x, y, size] = [number("x"), number("y"), number("font-size")];
     if (child.tagName !== "text") return [x + number("width"), y + number("height")];
     const starts = child.getAttribute("direction") !== "rtl";
     return [starts ? x + (child.textContent ?? "").length * size * 0.6 : x, y + size * 0.4];
   });
-  const furthest = (at: number, least: number) => Math.max(...ends.map((end) => end[at]), least);
-  return { right: furthest(0, 120), bottom: furthest(1, 40) };
+  return {
+    right: Math.max(...ends.map(([right]) => right), 120),
+    bottom: Math.max(...ends.map(([, bottom]) => bottom), 40),
+  };
 }
 
-const LEGEND = 300; // pixels, as in the style sheet
+const LEGEND_WIDTH = 300; // pixels, as in the style sheet
 
-/** Draw a legend at a place, whether or not the page shows it now. */
+/** Draws a legend at a position, whether or not the page shows it now. */
 function drawLegend(svg: SVGSVGElement, { of, title }: Legend, x: number, y: number) {
   const legend = document.querySelector<HTMLElement>(of);
   if (!legend) return;
@@ -160,13 +165,13 @@ function drawLegend(svg: SVGSVGElement, { of, title }: Legend, x: number, y: num
   const [heading, copy] = [document.createElement("h4"), legend.cloneNode(true) as HTMLElement];
   heading.textContent = title;
   box.append(heading, copy);
-  const [from, to] = [legend, copy].map((root) => [...root.querySelectorAll<HTMLElement>("[style]")]);
-  from.forEach(({ style }, at) => {
-    to[at].style.cssText = style.cssText; // the CSP forbids styles that come as attributes
+  const originals = legend.querySelectorAll<HTMLElement>("[style]");
+  copy.querySelectorAll<HTMLElement>("[style]").forEach((element, i) => {
+    element.style.cssText = elementAt(originals, i).style.cssText; // the CSP forbids style attributes
   });
   document.body.append(box);
-  const place = box.getBoundingClientRect();
-  walk(svg, box, place.left - x, place.top - y);
+  const rect = box.getBoundingClientRect();
+  walk(svg, box, rect.left - x, rect.top - y);
   box.remove();
 }
 
@@ -175,32 +180,32 @@ export interface Legend {
   title: string;
 }
 export interface Part {
-  of: string; // a selector of what stands below each other
+  of: string; // a selector of elements that are below each other
   title: string;
   legend?: Legend;
 }
 
-function drawn({ of, title, legend }: Part) {
+function drawPart({ of, title, legend }: Part) {
   const elements = [...document.querySelectorAll<HTMLElement>(of)];
-  const { left, top } = elements[0].getBoundingClientRect();
+  const { left, top } = elementAt(elements, 0).getBoundingClientRect();
   const [margin, head] = [16, title ? 34 : 0];
   const svg = document.createElementNS(NS, "svg");
   const body = getComputedStyle(document.body);
-  const paper = add(svg, "rect", { fill: body.backgroundColor });
+  const paper = addElement(svg, "rect", { fill: body.backgroundColor });
   for (const element of elements) {
-    // a WebGL canvas can be read only in the frame it was drawn in
+    // a WebGL canvas can be read only in the frame in which it was drawn
     element.dispatchEvent(new CustomEvent("drawnow"));
     for (const child of element.childNodes)
       walk(svg, child, left - element.scrollLeft - margin, top - element.scrollTop - margin - head);
   }
   const widest = Math.max(...elements.map((element) => element.scrollWidth)) + margin;
-  const right = Math.min(reach(svg).right, widest);
+  const right = Math.min(extentOf(svg).right, widest);
   if (legend) drawLegend(svg, legend, right + margin, margin + head);
-  const width = Math.ceil(legend ? right + margin + LEGEND : right) + margin;
-  const height = Math.ceil(reach(svg).bottom) + margin;
+  const width = Math.ceil(legend ? right + margin + LEGEND_WIDTH : right) + margin;
+  const height = Math.ceil(extentOf(svg).bottom) + margin;
   if (title) {
-    const look = { "font-size": 15, "font-weight": 600, "font-family": body.fontFamily, fill: body.color };
-    add(svg, "text", { x: margin, y: margin + 14, ...look }).textContent = title;
+    const style = { "font-size": 15, "font-weight": 600, "font-family": body.fontFamily, fill: body.color };
+    addElement(svg, "text", { x: margin, y: margin + 14, ...style }).textContent = title;
   }
   for (const sheet of [svg, paper]) {
     sheet.setAttribute("width", String(width));
@@ -210,10 +215,10 @@ function drawn({ of, title, legend }: Part) {
   return { text: new XMLSerializer().serializeToString(svg), width, height };
 }
 
-export const asSvg = (part: Part) => new Blob([drawn(part).text], { type: "image/svg+xml" });
+export const toSvg = (part: Part) => new Blob([drawPart(part).text], { type: "image/svg+xml" });
 
-export async function asPng(part: Part): Promise<Blob> {
-  const { text, width, height } = drawn(part);
+export async function toPng(part: Part): Promise<Blob> {
+  const { text, width, height } = drawPart(part);
   const image = new Image();
   const address = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
   try {
@@ -223,10 +228,10 @@ export async function asPng(part: Part): Promise<Blob> {
     canvas.width = 2 * width;
     canvas.height = 2 * height;
     const ctx = canvas.getContext("2d");
-    if (!ctx) throw new Error("This browser cannot draw pictures.");
+    if (!ctx) throw new Error("This browser cannot create pictures.");
     ctx.drawImage(image, 0, 0, canvas.width, canvas.height);
     const blob = await new Promise<Blob | null>((done) => canvas.toBlob(done, "image/png"));
-    if (!blob) throw new Error("The picture is too large for this browser; take the SVG.");
+    if (!blob) throw new Error("The picture is too large for this browser; save it as SVG instead.");
     return blob;
   } finally {
     URL.revokeObjectURL(address);

@@ -1,34 +1,42 @@
-// Factors are shown by their numbers, which an edit changes: the same things under the numbers after it.
+// The page refers to factors by their numbers, which an edit may change: here what it shows gets the new ones.
 import type { Query } from "./contract";
-import type { Colour } from "./state";
+import type { Colour } from "./model";
 
-export interface Numbered {
+export interface NumberedState {
   factor: number | null;
   colour: Colour;
   query: Query;
 }
 
-/** What is gone is left out; of a factor that was split, the filter takes all parts, everything else the first. */
-export function renumbered({ factor, colour, query }: Numbered, moved: number[][]): Numbered {
-  const all = (k: number) => (k < 0 ? [k] : (moved[k] ?? [])); // -1: texts without a factor
-  const now = (k: number): number | undefined => all(k)[0];
-  const some = <T>(list: T[] | undefined) => (list?.length ? list : undefined);
-  const dominant = [...new Set(query.dominant?.flatMap(all))];
-  const ranges = new Map<number, NonNullable<Query["factors"]>[number]>(); // one a factor, also of merged ones
+/**
+ * What is shown, under the new numbers. Factors that are gone are dropped; of a factor that was split, the filter by
+ * strongest factor takes all parts and everything else takes the first.
+ */
+export function renumber({ factor, colour, query }: NumberedState, moved: number[][]): NumberedState {
+  const partsOf = (k: number) => (k < 0 ? [k] : (moved[k] ?? [])); // -1: texts without a factor
+  const firstOf = (k: number): number | undefined => partsOf(k)[0];
+  const nonEmpty = <T>(list: T[]) => (list.length ? list : undefined);
+  const dominant = [...new Set(query.dominant?.flatMap(partsOf))];
+  // one per factor, even if several were merged
+  const ranges = new Map<number, NonNullable<Query["factors"]>[number]>();
   for (const range of query.factors ?? []) {
-    const to = now(range.factor);
-    if (to !== undefined && !ranges.has(to)) ranges.set(to, { ...range, factor: to });
+    const target = firstOf(range.factor);
+    if (target !== undefined && !ranges.has(target)) ranges.set(target, { ...range, factor: target });
   }
   let { sort } = query;
   if (sort?.by === "factor") {
-    const at = now(sort.at ?? 0);
+    const at = firstOf(sort.at ?? 0);
     sort = at === undefined ? undefined : { ...sort, at };
   }
-  const shade = colour.by === "score" ? now(colour.at) : undefined;
   return {
-    factor: factor === null ? null : (now(factor) ?? null),
-    colour:
-      colour.by !== "score" ? colour : shade === undefined ? { by: "dominant" } : { by: "score", at: shade },
-    query: { ...query, dominant: some(dominant), factors: some([...ranges.values()]), sort },
+    factor: factor === null ? null : (firstOf(factor) ?? null),
+    colour: renumberColour(colour, firstOf),
+    query: { ...query, dominant: nonEmpty(dominant), factors: nonEmpty([...ranges.values()]), sort },
   };
+}
+
+function renumberColour(colour: Colour, firstOf: (k: number) => number | undefined): Colour {
+  if (colour.by !== "score") return colour;
+  const at = firstOf(colour.at);
+  return at === undefined ? { by: "dominant" } : { by: "score", at };
 }

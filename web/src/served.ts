@@ -1,83 +1,96 @@
-// The source behind a running `goalspace explore`: one request a question, with the token of the page's address.
-import type { Changed, Edit, Query, Summary } from "./contract";
-import { type ExportedFormat, type ExportedTable, readPositions, type Source } from "./source";
+// The source behind a running `goalspace explore`: one HTTP request each, with the token of the page's address.
+import { elementAt } from "./arrays";
+import type { Changed, Summary } from "./contract";
+import { readPositions, type Source } from "./source";
 
-export class Refused extends Error {
+/** A request that failed; the status is 0 if the server did not answer. */
+export class RequestError extends Error {
   constructor(
-    line: string,
+    message: string,
     readonly status = 0,
   ) {
-    super(line);
+    super(message);
+  }
+}
+
+/** Sends requests to the server. */
+class Client {
+  constructor(private readonly token: string) {}
+
+  async request(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers: Record<string, string> = { "X-Goalspace-Token": this.token };
+    if (init.body) headers["Content-Type"] = "application/json";
+    let response: Response;
+    try {
+      response = await fetch(path, { ...init, cache: "no-store", headers });
+    } catch (error) {
+      if (error instanceof DOMException && error.name === "AbortError") throw error;
+      throw new RequestError("The server is not responding. Is `goalspace explore` still running?");
+    }
+    if (response.ok) return response;
+    const body = await response.json().catch(() => null);
+    const message =
+      typeof body?.error === "string"
+        ? body.error
+        : `The server reported an error (${response.status}). See its terminal for details.`;
+    throw new RequestError(message, response.status);
+  }
+
+  async json(path: string, init?: RequestInit) {
+    return (await this.request(path, init)).json();
+  }
+
+  post(path: string, body: unknown, signal?: AbortSignal) {
+    return this.json(path, { method: "POST", body: JSON.stringify(body), signal });
+  }
+
+  async bytes(path: string) {
+    return (await this.request(path)).arrayBuffer();
+  }
+
+  async blob(path: string, init?: RequestInit) {
+    return (await this.request(path, init)).blob();
   }
 }
 
 export function servedSource(token: string): Source {
-  let known: Promise<Summary> | null = null;
-
-  async function ask(path: string, init: RequestInit = {}): Promise<Response> {
-    let response: Response;
-    try {
-      response = await fetch(path, {
-        ...init,
-        cache: "no-store",
-        headers: {
-          "X-Goalspace-Token": token,
-          ...(init.body ? { "Content-Type": "application/json" } : {}),
-        },
-      });
-    } catch (error) {
-      if (error instanceof DOMException && error.name === "AbortError") throw error;
-      throw new Refused("The server does not answer. Is `goalspace explore` still running?");
-    }
-    if (response.ok) return response;
-    const said = await response.json().catch(() => null);
-    const line =
-      typeof said?.error === "string"
-        ? said.error
-        : `The server failed (${response.status}). Its terminal says why.`;
-    throw new Refused(line, response.status);
-  }
-
-  const json = async (path: string, init?: RequestInit) => (await ask(path, init)).json();
-  const post = (path: string, body: unknown, signal?: AbortSignal) =>
-    json(path, { method: "POST", body: JSON.stringify(body), signal });
-  const bytes = async (path: string) => (await ask(path)).arrayBuffer();
-  /** An answer with a newer summary; where it is refused, the one before holds. */
-  const changed = async (asked: Promise<Changed>) => {
-    const next = await asked;
-    known = Promise.resolve(next);
-    return next;
-  };
+  const client = new Client(token);
+  let latest: Promise<Summary> | null = null;
   const summary = () => {
-    known ??= json("api/summary");
-    return known;
+    latest ??= client.json("api/summary");
+    return latest;
   };
-
+  /** Keeps the summary in an answer as the latest one; if the request is refused, the one before stays. */
+  const keepSummary = async (answer: Promise<Changed>) => {
+    const changed = await answer;
+    latest = Promise.resolve(changed);
+    return changed;
+  };
   return {
     served: true,
     summary,
-    since: (seen) => changed(json(`api/summary?seen=${seen}`)),
-    map: async () => readPositions(await bytes("api/map"), (await summary()).n_shown),
-    scores: async (factor) => new Float32Array(await bytes(`api/scores/${factor}`)),
+    since: (seen) => keepSummary(client.json(`api/summary?seen=${seen}`)),
+    map: async () => readPositions(await client.bytes("api/map"), (await summary()).n_shown),
+    scores: async (factor) => new Float32Array(await client.bytes(`api/scores/${factor}`)),
     column: async (position) => {
-      const data = await bytes(`api/columns/${position}`);
-      const kind = (await summary()).columns[position].kind;
+      const data = await client.bytes(`api/columns/${position}`);
+      const { kind } = elementAt((await summary()).columns, position);
       return kind === "number" ? new Float32Array(data) : new Int16Array(data);
     },
-    layer: () => json("api/properties"),
-    factor: (factor) => json(`api/factors/${factor}`),
-    texts: (query: Query, signal) => post("api/texts", query, signal),
-    why: (row) => json(`api/texts/${row}`),
+    layer: () => client.json("api/properties"),
+    factor: (factor) => client.json(`api/factors/${factor}`),
+    texts: (query, signal) => client.post("api/texts", query, signal),
+    why: (row) => client.json(`api/texts/${row}`),
     compare: (column, pair) =>
-      json(`api/compare?column=${column}${pair ? `&a=${pair[0]}&b=${pair[1]}` : ""}`),
-    agreement: (run) => json(`api/runs/${encodeURIComponent(run)}`),
-    edit: (edit: Edit, seen) => changed(post("api/edits", { ...edit, seen })),
-    undo: (seen) => changed(post("api/undo", { seen })),
-    redo: (seen) => changed(post("api/redo", { seen })),
-    table: async (what: ExportedTable, format: ExportedFormat, query?: Query) => {
-      const init = query ? { method: "POST", body: JSON.stringify(query) } : undefined;
-      return (await ask(`api/export/${what}.${format}`, init)).blob();
+      client.json(`api/compare?column=${column}${pair ? `&a=${pair[0]}&b=${pair[1]}` : ""}`),
+    agreement: (run) => client.json(`api/runs/${encodeURIComponent(run)}`),
+    edit: (edit, seen) => keepSummary(client.post("api/edits", { ...edit, seen })),
+    undo: (seen) => keepSummary(client.post("api/undo", { seen })),
+    redo: (seen) => keepSummary(client.post("api/redo", { seen })),
+    table: (what, format, query) => {
+      const init = query && { method: "POST", body: JSON.stringify(query) };
+      return client.blob(`api/export/${what}.${format}`, init);
     },
-    report: async () => (await ask("api/export/report.html")).blob(),
+    report: () => client.blob("api/export/report.html"),
   };
 }

@@ -1,4 +1,4 @@
-// Where answers come from: a server, or the data inside the page. Both answer the questions of contract.ts.
+// Where data comes from: a server, or the page itself. Both answer the requests that contract.ts describes.
 import type {
   Agreement,
   Changed,
@@ -25,7 +25,7 @@ export type ExportedFormat = "csv" | "parquet" | "json";
 export interface Source {
   readonly served: boolean;
   summary(): Promise<Summary>;
-  /** The summary now, with what became of the factors of a state that was seen. */
+  /** The current summary, and what became of the factors since the edit log had `seen` lines. */
   since(seen: number): Promise<Changed>;
   map(): Promise<Positions>;
   scores(factor: number): Promise<Float32Array>;
@@ -44,7 +44,8 @@ export interface Source {
 }
 
 export function readPositions(bytes: ArrayBuffer, n: number): Positions {
-  const rows = new Uint8Array(bytes, 10 * n, 4 * n).slice(); // 10 n need not be a multiple of 4
+  // copied, as a view of int32 must start at a multiple of 4 bytes, which 10 n may not be
+  const rows = new Uint8Array(bytes, 10 * n, 4 * n).slice();
   return {
     x: new Float32Array(bytes, 0, n),
     y: new Float32Array(bytes, 4 * n, n),

@@ -1,12 +1,12 @@
-// The exported tables of pages without a server, with the columns that the server writes.
+// Exported tables for pages without a server, with the same columns as the server writes.
 import type { Summary } from "./contract";
 import type { ExportedFormat } from "./source";
 
 export type Row = Record<string, string | number | boolean | null>;
 
-/** A column name that is not taken. */
-export const free = (name: string, row: Row): string =>
-  Object.hasOwn(row, name) ? free(`${name}_`, row) : name;
+/** A column name that is not taken yet. */
+export const freeName = (name: string, row: Row): string =>
+  Object.hasOwn(row, name) ? freeName(`${name}_`, row) : name;
 
 export const factorRows = ({ factors, kind }: Summary): Row[] =>
   factors.map((f) => ({
@@ -30,17 +30,18 @@ export const evidenceRows = ({ factors }: Summary): Row[] =>
     f.evidence.map((e) => ({ factor: f.name, id: e.id, pole: e.pole, score: e.score, sentence: e.sentence })),
   );
 
-function cell(value: Row[string]): string {
+function csvCell(value: Row[string]): string {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   const text = value ?? "";
-  const harmless =
-    /^[=+\-@\t\r\n]/.test(text) && (!text.trim() || Number.isNaN(Number(text))) ? `'${text}` : text; // else a spreadsheet runs it
+  // a spreadsheet would run a text that looks like a formula
+  const isFormula = /^[=+\-@\t\r\n]/.test(text) && (!text.trim() || Number.isNaN(Number(text)));
+  const harmless = isFormula ? `'${text}` : text;
   return `"${harmless.replaceAll('"', '""')}"`;
 }
 
 export function tableFile(rows: Row[], format: ExportedFormat): Blob {
   if (format === "json") return new Blob([JSON.stringify(rows, null, 1)], { type: "application/json" });
   const names = Object.keys(rows[0] ?? {});
-  const lines = [names.map(cell), ...rows.map((row) => names.map((name) => cell(row[name])))];
+  const lines = [names.map(csvCell), ...rows.map((row) => names.map((name) => csvCell(row[name] ?? null)))];
   return new Blob([lines.map((line) => `${line.join(",")}\r\n`).join("")], { type: "text/csv" });
 }

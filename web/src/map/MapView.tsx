@@ -1,57 +1,58 @@
-// The map with its colours, legend and the list of the texts it shows.
-import { useEffect, useState } from "preact/hooks";
-import { css, dark } from "../colour";
+// The map with its colours and legend, and the list of the texts that it shows.
+import type { Signal } from "@preact/signals";
+import { elementAt } from "../arrays";
+import { fetchLayer } from "../cache";
+import { cssColour, isDark } from "../colour";
 import type { Summary } from "../contract";
-import { Failed } from "../parts/basics";
-import { FiguresMenu } from "../parts/Figure";
-import { Filters } from "../parts/Filters";
-import { useFetched, useRoomy } from "../parts/hooks";
-import { Counted, TextRows } from "../parts/TextRows";
+import { toggleDominant, toggleValue } from "../filters";
+import { count } from "../format";
 import {
+  type Colour,
   colour,
-  layerOf,
+  getSummary,
   nouns,
   positions,
   query,
-  rowAt,
+  revision,
+  selectedRow,
   showLabels,
   showLayer,
-  toggleDominant,
-  toggleValue,
-  useSummary,
-  version,
-} from "../state";
+} from "../model";
+import { Failure } from "../parts/basics";
+import { FiguresMenu } from "../parts/Figure";
+import { Filters } from "../parts/Filters";
+import { useFetched, useFitsTwoPanes } from "../parts/hooks";
+import { ResultCount, TextRows } from "../parts/TextRows";
 import { Why } from "../views/Why";
-import { count } from "../words";
 import { MapCanvas } from "./Canvas";
-import { type Legend, tinted } from "./tints";
+import { colourPoints, type Legend } from "./tints";
 
 function ColourBy() {
-  const all = useSummary();
-  const now = colour.value;
-  const set = (text: string) => {
-    const [by, at] = text.split(":");
+  const summary = getSummary();
+  const current = colour.value;
+  const choose = (option: string) => {
+    const [by, at] = option.split(":");
     colour.value = by === "column" || by === "score" ? { by, at: Number(at) } : { by: "dominant" };
   };
   return (
     <label class="field">
       <span>Colour by</span>
       <select
-        value={now.by === "dominant" ? "dominant" : `${now.by}:${now.at}`}
-        onChange={(e) => set(e.currentTarget.value)}
+        value={current.by === "dominant" ? "dominant" : `${current.by}:${current.at}`}
+        onChange={(e) => choose(e.currentTarget.value)}
       >
         <option value="dominant">{nouns.value.dominant}</option>
-        {all.columns.length > 0 && (
+        {summary.columns.length > 0 && (
           <optgroup label="Column">
-            {all.columns.map((c, at) => (
+            {summary.columns.map((c, at) => (
               <option key={c.name} value={`column:${at}`}>
                 {c.name}
               </option>
             ))}
           </optgroup>
         )}
-        <optgroup label={`Score on one ${nouns.value.factor}`}>
-          {all.factors.map((f) => (
+        <optgroup label={`Score on a ${nouns.value.factor}`}>
+          {summary.factors.map((f) => (
             <option key={f.index} value={`score:${f.index}`}>
               {f.name}
             </option>
@@ -62,11 +63,12 @@ function ColourBy() {
   );
 }
 
-/** What the colours say; a scale says it itself. */
-function shadeName(now: typeof colour.value, all: Summary): string {
-  if (now.by === "dominant") return nouns.value.dominant;
-  if (now.by === "score") return `Score on one ${nouns.value.factor}`;
-  return all.columns[now.at].kind === "number" ? "" : all.columns[now.at].name;
+/** The title of the legend in a saved picture; empty for a number, whose scale has its own. */
+function colourTitle(current: Colour, summary: Summary): string {
+  if (current.by === "dominant") return nouns.value.dominant;
+  if (current.by === "score") return `Score on a ${nouns.value.factor}`;
+  const { kind, name } = elementAt(summary.columns, current.at);
+  return kind === "number" ? "" : name;
 }
 
 function CodesLegend({ legend }: { legend: Extract<Legend, { kind: "codes" }> }) {
@@ -74,7 +76,7 @@ function CodesLegend({ legend }: { legend: Extract<Legend, { kind: "codes" }> })
   const chosen =
     what === "dominant" ? query.value.dominant : query.value.columns?.find((c) => c.column === what)?.values;
   const toggle = (code: number) => (what === "dominant" ? toggleDominant(code) : toggleValue(what, code));
-  const none = what === "dominant" ? `no ${nouns.value.factor}` : "missing";
+  const noName = what === "dominant" ? `no ${nouns.value.factor}` : "missing";
   return (
     <ul class="legend-list" aria-label="Legend">
       {entries.map(({ code, name, n, tint }) => (
@@ -85,9 +87,9 @@ function CodesLegend({ legend }: { legend: Extract<Legend, { kind: "codes" }> })
             aria-pressed={chosen?.includes(code) ?? false}
             onClick={() => toggle(code)}
           >
-            <span class="dot" style={{ background: css(tint) }} />
+            <span class="dot" style={{ background: cssColour(tint) }} />
             <span class="grow">
-              <bdi>{name || none}</bdi>
+              <bdi>{name || noName}</bdi>
             </span>
             <span class="number">{count(n)}</span>
           </button>
@@ -105,7 +107,7 @@ function ScaleLegend({ legend }: { legend: Extract<Legend, { kind: "scale" }> })
       </p>
       <div class="scale-steps" aria-hidden="true">
         {legend.steps.map((step, at) => (
-          <span key={at} style={{ background: css(step) }} />
+          <span key={at} style={{ background: cssColour(step) }} />
         ))}
       </div>
       <p class="scale-ends number">
@@ -117,7 +119,7 @@ function ScaleLegend({ legend }: { legend: Extract<Legend, { kind: "scale" }> })
 }
 
 function LegendBox({ legend }: { legend: Legend }) {
-  const wide = useRoomy();
+  const wide = useFitsTwoPanes();
   const title = legend.kind === "codes" ? "Legend: click to filter" : "Legend";
   return (
     <details class="legend" open={wide}>
@@ -127,64 +129,64 @@ function LegendBox({ legend }: { legend: Legend }) {
   );
 }
 
+function Toggle({ of, label }: { of: Signal<boolean>; label: string }) {
+  return (
+    <label class="check">
+      <input
+        type="checkbox"
+        checked={of.value}
+        onChange={(e) => {
+          of.value = e.currentTarget.checked;
+        }}
+      />{" "}
+      {label}
+    </label>
+  );
+}
+
 export function MapView() {
-  const all = useSummary();
-  const at = positions.value;
-  const now = colour.value;
-  const tints = useFetched(async () => (at ? tinted(now, all, at) : null), [now, at, all, dark.value]);
-  const [wantsLayer, setWantsLayer] = useState(showLayer.value);
-  useEffect(() => setWantsLayer(showLayer.value), [showLayer.value]);
-  const layer = useFetched(async () => (wantsLayer ? layerOf() : null), [wantsLayer, version.value]);
-  if (!at) return null;
-  const sampled = all.n_shown < all.n_texts;
+  const summary = getSummary();
+  const places = positions.value;
+  const current = colour.value;
+  const coloured = useFetched(
+    async () => (places ? colourPoints(current, summary, places) : null),
+    [current, places, summary, isDark.value],
+  );
+  const layer = useFetched(
+    async () => (showLayer.value ? fetchLayer() : null),
+    [showLayer.value, revision.value],
+  );
+  if (!places) return null;
   return (
     <div class="map-view">
       <section class="map-side" aria-label="Map">
         <div class="bar-line">
           <ColourBy />
-          <label class="check">
-            <input
-              type="checkbox"
-              checked={showLabels.value}
-              onChange={(e) => {
-                showLabels.value = e.currentTarget.checked;
-              }}
-            />{" "}
-            Labels
-          </label>
-          <label class="check">
-            <input
-              type="checkbox"
-              checked={showLayer.value}
-              onChange={(e) => {
-                showLayer.value = e.currentTarget.checked;
-              }}
-            />{" "}
-            {nouns.value.Properties}
-          </label>
+          <Toggle of={showLabels} label="Labels" />
+          <Toggle of={showLayer} label={nouns.value.Properties} />
           <span class="grow" />
           <FiguresMenu
             name="map"
             of=".map-canvas"
-            title={all.goal}
-            legend={{ of: ".legend-list, .scale-legend", title: shadeName(now, all) }}
+            title={summary.goal}
+            legend={{ of: ".legend-list, .scale-legend", title: colourTitle(current, summary) }}
           />
         </div>
-        {tints.error && <Failed error={tints.error} />}
-        {layer.error && <Failed error={layer.error} />}
-        <MapCanvas at={at} tinted={tints.data} layer={wantsLayer ? layer.data : null} />
-        {sampled && (
+        {coloured.error && <Failure error={coloured.error} />}
+        {layer.error && <Failure error={layer.error} />}
+        <MapCanvas positions={places} coloured={coloured.data} layer={showLayer.value ? layer.data : null} />
+        {summary.n_shown < summary.n_texts && (
           <p class="hint corner">
-            {count(all.n_shown)} of {count(all.n_texts)} {nouns.value.texts} are shown.
+            {count(summary.n_shown)} of {count(summary.n_texts)} {nouns.value.texts} are shown.
           </p>
         )}
       </section>
       <aside class="map-list" aria-label={`${nouns.value.Texts} on the map`}>
-        {rowAt.value !== null && <Why row={rowAt.value} />}
-        <div class="list-side" hidden={rowAt.value !== null}>
-          {tints.data && <LegendBox legend={tints.data.legend} />}
+        {selectedRow.value !== null && <Why row={selectedRow.value} />}
+        <div class="list-side" hidden={selectedRow.value !== null}>
+          {coloured.data && <LegendBox legend={coloured.data.legend} />}
           <Filters />
-          <Counted />
+          <ResultCount />
           <TextRows />
         </div>
       </aside>

@@ -1,4 +1,4 @@
-// What part of the unit square is seen: a centre and a number of pixels per unit, the same in both directions.
+// The visible part of the unit square: a centre and a number of pixels per unit, the same in both directions.
 export interface Camera {
   x: number;
   y: number;
@@ -9,9 +9,9 @@ export interface Size {
   height: number;
 }
 
-const PAD = 44; // pixels around the points, room for the labels at the rim
+const PAD = 44; // pixels around the points, for the labels at the edge
 
-export const whole = ({ width, height }: Size): Camera => ({
+export const fitAll = ({ width, height }: Size): Camera => ({
   x: 0.5,
   y: 0.5,
   scale: Math.max(Math.min(width, height) - 2 * PAD, 40),
@@ -24,9 +24,9 @@ export const toMap = (camera: Camera, size: Size, px: number, py: number): [numb
   (px - size.width / 2) / camera.scale + camera.x,
   camera.y - (py - size.height / 2) / camera.scale,
 ];
-/** Zoom by a factor, the point under (px, py) staying where it is. */
+/** Zooms by a factor around the screen position (px, py). */
 export function zoomed(camera: Camera, size: Size, factor: number, px: number, py: number): Camera {
-  const fit = whole(size).scale;
+  const fit = fitAll(size).scale;
   const scale = Math.min(Math.max(camera.scale * factor, fit * 0.5), fit * 400);
   const [x, y] = toMap(camera, size, px, py);
   return {
@@ -35,7 +35,7 @@ export function zoomed(camera: Camera, size: Size, factor: number, px: number, p
     y: y + (py - size.height / 2) / scale,
   };
 }
-export const moved = (camera: Camera, dx: number, dy: number): Camera => ({
+export const panned = (camera: Camera, dx: number, dy: number): Camera => ({
   ...camera,
   x: Math.min(Math.max(camera.x - dx / camera.scale, -0.5), 1.5),
   y: Math.min(Math.max(camera.y + dy / camera.scale, -0.5), 1.5),

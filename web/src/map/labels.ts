@@ -1,19 +1,20 @@
-// Labels without overlap: each takes the first free place around its anchor, the weightiest label first.
+// Labels without overlap: in order of weight, each takes the first free position around its anchor.
 export interface Box {
   left: number;
   top: number;
   right: number;
   bottom: number;
 }
-export interface Wanted {
+export interface Label {
   x: number; // anchor, pixels
   y: number;
   width: number;
   height: number;
 }
 
-// Steps from the anchor in label sizes: above it, so that the densest spot stays in sight, on it, below, aside, further.
-export const STEPS: [number, number][] = [
+// Offsets from the anchor in label sizes: first above it, which keeps the densest spot visible, then on it, below,
+// beside it and further away.
+export const OFFSETS: [number, number][] = [
   [0, -0.75],
   [0, 0],
   [0, 0.8],
@@ -29,18 +30,19 @@ export const STEPS: [number, number][] = [
   [1.1, 0],
 ];
 
-const meet = (a: Box, b: Box) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+const overlap = (a: Box, b: Box) =>
+  a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 
-/** The places of the labels' upper left corners, null where none is free. `taken` grows by the boxes given out. */
-export function place(
-  wanted: Wanted[],
+/** The upper left corner of each label, null where no position is free; the boxes used are added to `taken`. */
+export function placeBoxes(
+  labels: Label[],
   size: { width: number; height: number },
   taken: Box[],
-  { steps = STEPS, gap = 3, keepInside = true } = {},
+  { offsets = OFFSETS, gap = 3, keepInside = true } = {},
 ): ([number, number] | null)[] {
-  return wanted.map(({ x, y, width, height }) => {
+  return labels.map(({ x, y, width, height }) => {
     if (x < 0 || y < 0 || x > size.width || y > size.height) return null;
-    for (const [dx, dy] of steps) {
+    for (const [dx, dy] of offsets) {
       let left = x - width / 2 + dx * width;
       let top = y - height / 2 + dy * height;
       if (keepInside) {
@@ -48,7 +50,7 @@ export function place(
         top = Math.min(Math.max(top, 4), size.height - height - 4);
       }
       const box = { left: left - gap, top: top - gap, right: left + width + gap, bottom: top + height + gap };
-      if (taken.some((other) => meet(box, other))) continue;
+      if (taken.some((other) => overlap(box, other))) continue;
       taken.push(box);
       return [left, top];
     }

@@ -1,156 +1,183 @@
-// What the pointer does on the map: move, zoom, pinch, draw an outline, hover, choose.
-import { useEffect, useRef } from "preact/hooks";
-import type { Hit, Layer } from "../contract";
-import type { Positions } from "../source";
-import { query, rowAt, select, shortOf, textsOfProperty } from "../state";
-import { type Camera, moved, type Size, toMap, toScreen } from "./camera";
+// What the pointer does on the map: move, zoom, pinch, draw an outline, hover, select.
+import type { Signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { elementAt } from "../arrays";
+import { fetchHit } from "../cache";
+import { setLasso } from "../filters";
+import { query, selectedRow } from "../model";
+import { propertyQuery } from "../navigation";
+import { cornersOf, type Point } from "../outline";
+import { panned, toMap, toScreen } from "./camera";
+import type { MapPainter } from "./painter";
+import type { TipState } from "./Tip";
 
-interface Hands {
-  camera: { current: Camera | null };
-  size: Size;
-  mode: { value: "move" | "lasso" };
-  drawing: { current: number[] | null };
-  tip: { value: { x: number; y: number; hit: Hit | null; property: number } | null };
-  move: (camera: Camera) => void;
-  zoom: (factor: number, px: number, py: number) => void;
-  repaint: () => void;
-  nearest: (px: number, py: number) => number;
-  at: Positions;
-  layer: Layer | null;
-}
+export type PointerMode = "move" | "lasso";
 
-function propertyNear(hands: Hands, px: number, py: number): number {
-  const { layer, size, camera } = hands;
-  if (!layer || !camera.current) return -1;
-  let [best, distance] = [-1, 64];
+const CLICK = 4; // pixels that the pointer may travel in a click
+const PROPERTY_REACH = 8; // pixels between the pointer and a property that it hits
+const HOVER_DELAY = 40; // ms
+const MAX_CORNERS = 60; // of an outline, so that it fits into a link
+
+/** The index of the property under the pointer; -1 if there is none. */
+function propertyUnder({ scene, camera }: MapPainter, px: number, py: number): number {
+  const { layer, size } = scene;
+  if (!layer || !camera) return -1;
+  let [nearest, least] = [-1, PROPERTY_REACH ** 2];
   for (let i = 0; i < layer.names.length; i++) {
-    const [x, y] = toScreen(camera.current, size, layer.x[i], layer.y[i]);
-    const d = (x - px) ** 2 + (y - py) ** 2;
-    if (d < distance) [best, distance] = [i, d];
+    const [x, y] = toScreen(camera, size, elementAt(layer.x, i), elementAt(layer.y, i));
+    const distance = (x - px) ** 2 + (y - py) ** 2;
+    if (distance < least) [nearest, least] = [i, distance];
   }
-  return best;
+  return nearest;
 }
 
-/** An outline of at most 60 corners, so that it fits into a link. */
-function thinned(outline: number[]): number[] {
-  const corners = outline.length / 2;
-  const step = Math.max(1, Math.ceil(corners / 60));
-  return outline.filter((_, i) => Math.floor(i / 2) % step === 0);
+/** An outline with its corners thinned out and rounded. */
+function simplified(outline: number[]): number[] {
+  const corners = cornersOf(outline);
+  const step = Math.max(1, Math.ceil(corners.length / MAX_CORNERS));
+  return corners
+    .filter((_, i) => i % step === 0)
+    .flat()
+    .map((v) => Math.round(v * 1000) / 1000);
 }
 
-export function usePointer(box: { current: HTMLDivElement | null }, hands: Hands) {
-  const latest = useRef(hands);
-  latest.current = hands;
+class PointerHandler {
+  private readonly pressed = new Map<number, Point>(); // by pointer
+  private travelled = 0; // pixels since the first pointer was pressed
+  private hoverTimer = 0;
+
+  constructor(
+    private readonly canvas: HTMLCanvasElement,
+    private readonly painter: MapPainter,
+    private readonly mode: Signal<PointerMode>,
+    private readonly tip: Signal<TipState | null>,
+  ) {
+    canvas.addEventListener("pointerdown", this.onDown);
+    canvas.addEventListener("pointermove", this.onMove);
+    canvas.addEventListener("pointerup", this.onUp);
+    canvas.addEventListener("pointercancel", this.onUp);
+    canvas.addEventListener("pointerleave", this.onLeave);
+    canvas.addEventListener("dblclick", this.onDoubleClick);
+  }
+
+  private positionOf(event: MouseEvent): Point {
+    const rect = this.canvas.getBoundingClientRect();
+    return [event.clientX - rect.left, event.clientY - rect.top];
+  }
+
+  private readonly onDown = (event: PointerEvent) => {
+    if (event.button !== 0) return;
+    const { canvas, painter, pressed } = this;
+    canvas.focus({ preventScroll: true });
+    canvas.setPointerCapture(event.pointerId);
+    pressed.set(event.pointerId, this.positionOf(event));
+    this.travelled = 0;
+    const draws = this.mode.value === "lasso" || event.shiftKey;
+    painter.outline =
+      draws && pressed.size === 1 && painter.camera
+        ? toMap(painter.camera, painter.scene.size, ...this.positionOf(event))
+        : null;
+  };
+
+  private readonly onMove = (event: PointerEvent) => {
+    const [px, py] = this.positionOf(event);
+    const before = this.pressed.get(event.pointerId);
+    if (before) this.drag(event.pointerId, before, [px, py]);
+    else if (event.pointerType === "mouse") this.hover(px, py);
+  };
+
+  private drag(pointer: number, before: Point, now: Point) {
+    const { painter } = this;
+    if (!painter.camera) return;
+    const [dx, dy] = [now[0] - before[0], now[1] - before[1]];
+    const distance = Math.abs(dx) + Math.abs(dy);
+    const other = [...this.pressed].find(([id]) => id !== pointer)?.[1];
+    if (painter.outline) {
+      if (distance < 3) return;
+      painter.outline.push(...toMap(painter.camera, painter.scene.size, ...now));
+      painter.repaint();
+    } else if (other && this.pressed.size === 2) {
+      const apart = (point: Point) => Math.hypot(point[0] - other[0], point[1] - other[1]);
+      const centre: Point = [(now[0] + other[0]) / 2, (now[1] + other[1]) / 2];
+      painter.zoom(apart(now) / Math.max(apart(before), 1), ...centre);
+    } else if (this.travelled + distance > CLICK) {
+      painter.move(panned(painter.camera, dx, dy));
+    } else return;
+    this.travelled += distance;
+    this.pressed.set(pointer, now);
+  }
+
+  private hover(px: number, py: number) {
+    clearTimeout(this.hoverTimer);
+    this.hoverTimer = window.setTimeout(async () => {
+      const { painter, tip } = this;
+      const property = propertyUnder(painter, px, py);
+      if (property >= 0) {
+        tip.value = { x: px, y: py, hit: null, property };
+        return;
+      }
+      const row = painter.rowUnder(px, py);
+      this.canvas.classList.toggle("pointing", row !== null);
+      if (row === null) {
+        tip.value = null;
+        return;
+      }
+      const timer = this.hoverTimer;
+      const hit = await fetchHit(row).catch(() => undefined);
+      if (hit && timer === this.hoverTimer) tip.value = { x: px, y: py, hit, property: -1 };
+    }, HOVER_DELAY);
+  }
+
+  private readonly onUp = (event: PointerEvent) => {
+    if (!this.pressed.delete(event.pointerId)) return;
+    const { painter } = this;
+    const { outline } = painter;
+    painter.outline = null;
+    if (outline) {
+      this.mode.value = "move";
+      if (outline.length >= 6) setLasso(simplified(outline));
+      else painter.repaint();
+    } else if (this.travelled <= CLICK) this.select(...this.positionOf(event));
+  };
+
+  private select(px: number, py: number) {
+    const property = propertyUnder(this.painter, px, py);
+    const name = this.painter.scene.layer?.names[property];
+    if (name !== undefined) query.value = propertyQuery(name);
+    else selectedRow.value = this.painter.rowUnder(px, py);
+  }
+
+  readonly onWheel = (event: WheelEvent) => {
+    event.preventDefault();
+    const pixels = event.deltaY * (event.deltaMode === 1 ? 16 : 1); // deltaMode 1: lines
+    this.painter.zoom(Math.exp(-pixels * (event.ctrlKey ? 0.01 : 0.0016)), ...this.positionOf(event));
+  };
+
+  private readonly onDoubleClick = (event: MouseEvent) => this.painter.zoom(2, ...this.positionOf(event));
+
+  readonly onLeave = () => {
+    clearTimeout(this.hoverTimer);
+    this.hoverTimer = 0;
+    this.tip.value = null;
+  };
+}
+
+export function usePointer(
+  box: { current: HTMLDivElement | null },
+  painter: MapPainter,
+  mode: Signal<PointerMode>,
+  tip: Signal<TipState | null>,
+) {
   useEffect(() => {
     const element = box.current;
-    const surface = element?.querySelector<HTMLCanvasElement>("canvas.points");
-    if (!element || !surface) return;
-    const down = new Map<number, [number, number]>();
-    let travelled = 0;
-    let waiting = 0;
-    const placeOf = (event: MouseEvent): [number, number] => {
-      const rect = surface.getBoundingClientRect();
-      return [event.clientX - rect.left, event.clientY - rect.top];
-    };
-    const onDown = (event: PointerEvent) => {
-      if (event.button !== 0) return;
-      surface.focus({ preventScroll: true });
-      surface.setPointerCapture(event.pointerId);
-      down.set(event.pointerId, placeOf(event));
-      travelled = 0;
-      const { mode, drawing, camera, size } = latest.current;
-      if ((mode.value === "lasso" || event.shiftKey) && down.size === 1 && camera.current)
-        drawing.current = toMap(camera.current, size, ...placeOf(event));
-      else drawing.current = null;
-    };
-    const hover = (px: number, py: number) => {
-      clearTimeout(waiting);
-      waiting = window.setTimeout(async () => {
-        const { nearest, tip, at } = latest.current;
-        const property = propertyNear(latest.current, px, py);
-        if (property >= 0) {
-          tip.value = { x: px, y: py, hit: null, property };
-          return;
-        }
-        const i = nearest(px, py);
-        surface.classList.toggle("pointing", i >= 0);
-        if (i < 0) {
-          tip.value = null;
-          return;
-        }
-        const asked = waiting;
-        const hit = await shortOf(at.row[i]).catch(() => undefined);
-        if (hit && asked === waiting) tip.value = { x: px, y: py, hit, property: -1 };
-      }, 40);
-    };
-    const onMove = (event: PointerEvent) => {
-      const [px, py] = placeOf(event);
-      const before = down.get(event.pointerId);
-      if (!before) {
-        if (event.pointerType === "mouse") hover(px, py);
-        return;
-      }
-      const { camera, size, drawing, move, zoom, repaint } = latest.current;
-      if (!camera.current) return;
-      const [dx, dy] = [px - before[0], py - before[1]];
-      if (drawing.current) {
-        if (Math.abs(dx) + Math.abs(dy) < 3) return;
-        drawing.current.push(...toMap(camera.current, size, px, py));
-        repaint();
-      } else if (down.size === 2) {
-        const [other] = [...down].filter(([id]) => id !== event.pointerId).map(([, place]) => place);
-        const old = Math.hypot(before[0] - other[0], before[1] - other[1]);
-        const now = Math.hypot(px - other[0], py - other[1]);
-        zoom(now / Math.max(old, 1), (px + other[0]) / 2, (py + other[1]) / 2);
-      } else if (travelled + Math.abs(dx) + Math.abs(dy) > 4) {
-        move(moved(camera.current, dx, dy));
-      } else return;
-      travelled += Math.abs(dx) + Math.abs(dy);
-      down.set(event.pointerId, [px, py]);
-    };
-    const onUp = (event: PointerEvent) => {
-      if (!down.delete(event.pointerId)) return;
-      const { drawing, nearest, at, mode, repaint, layer } = latest.current;
-      const outline = drawing.current;
-      drawing.current = null;
-      if (outline) {
-        mode.value = "move";
-        if (outline.length >= 6) select(thinned(outline).map((v) => Math.round(v * 1000) / 1000));
-        else repaint();
-        return;
-      }
-      if (travelled > 4) return;
-      const [px, py] = placeOf(event);
-      const property = propertyNear(latest.current, px, py);
-      if (property >= 0 && layer) query.value = textsOfProperty(layer.names[property]);
-      const i = property < 0 ? nearest(px, py) : -1;
-      if (i >= 0) rowAt.value = at.row[i];
-      else if (property < 0) rowAt.value = null;
-    };
-    const onWheel = (event: WheelEvent) => {
-      event.preventDefault();
-      const lines = event.deltaMode === 1 ? 16 : 1;
-      latest.current.zoom(
-        Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.01 : 0.0016)),
-        ...placeOf(event),
-      );
-    };
-    const onLeave = () => {
-      clearTimeout(waiting);
-      waiting = 0;
-      latest.current.tip.value = null;
-    };
-    const onDouble = (event: MouseEvent) => latest.current.zoom(2, ...placeOf(event));
-    surface.addEventListener("pointerdown", onDown);
-    surface.addEventListener("pointermove", onMove);
-    surface.addEventListener("pointerup", onUp);
-    surface.addEventListener("pointercancel", onUp);
-    surface.addEventListener("pointerleave", onLeave);
-    surface.addEventListener("dblclick", onDouble);
-    element.addEventListener("wheel", onWheel, { passive: false });
+    const canvas = element?.querySelector<HTMLCanvasElement>("canvas.points");
+    if (!element || !canvas) return;
+    const handler = new PointerHandler(canvas, painter, mode, tip);
+    // on the box, so that the wheel zooms over the labels too
+    element.addEventListener("wheel", handler.onWheel, { passive: false });
     return () => {
-      clearTimeout(waiting);
-      element.removeEventListener("wheel", onWheel);
+      handler.onLeave();
+      element.removeEventListener("wheel", handler.onWheel);
     };
   }, []);
 }

@@ -1,8 +1,9 @@
-// The points of the map, drawn with WebGL 2, or with a plain canvas where there is none.
-// regl-scatterplot is not used: regl compiles its commands with `Function(…)`, which the page's CSP forbids.
-import type { Camera, Size } from "./camera";
+// The points of the map, drawn with WebGL 2, or with a plain canvas where that is not available.
+// Not with regl-scatterplot: regl compiles its commands with `Function(…)`, which the page's CSP forbids.
+import { elementAt } from "../arrays";
+import { type Camera, type Size, toScreen } from "./camera";
 
-export interface Look {
+export interface PointStyle {
   diameter: number; // CSS pixels
   opacity: number;
   faded: number; // opacity of the points that the filters leave out
@@ -33,11 +34,18 @@ void main() {
   painted = vec4(colour.rgb * alpha, alpha);
 }`;
 
+interface Program {
+  centre: WebGLUniformLocation | null;
+  stretch: WebGLUniformLocation | null;
+  diameter: WebGLUniformLocation | null;
+  opacity: WebGLUniformLocation | null;
+  buffers: { place: WebGLBuffer; tint: WebGLBuffer; order: WebGLBuffer };
+}
+
 export class Points {
   private gl: WebGL2RenderingContext | null;
   private plain: CanvasRenderingContext2D | null = null;
-  private uniforms: Record<string, WebGLUniformLocation | null> = {};
-  private buffers: { place: WebGLBuffer; tint: WebGLBuffer; order: WebGLBuffer } | null = null;
+  private program: Program | null = null;
   private places: Float32Array = new Float32Array(0);
   private tints: Uint8Array = new Uint8Array(0);
   private order: Uint32Array = new Uint32Array(0);
@@ -74,9 +82,13 @@ export class Points {
     gl.bindAttribLocation(program, 1, "tint");
     gl.linkProgram(program);
     gl.useProgram(program);
-    for (const name of ["centre", "stretch", "diameter", "opacity"])
-      this.uniforms[name] = gl.getUniformLocation(program, name);
-    this.buffers = { place: gl.createBuffer(), tint: gl.createBuffer(), order: gl.createBuffer() };
+    this.program = {
+      centre: gl.getUniformLocation(program, "centre"),
+      stretch: gl.getUniformLocation(program, "stretch"),
+      diameter: gl.getUniformLocation(program, "diameter"),
+      opacity: gl.getUniformLocation(program, "opacity"),
+      buffers: { place: gl.createBuffer(), tint: gl.createBuffer(), order: gl.createBuffer() },
+    };
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   }
@@ -84,8 +96,8 @@ export class Points {
   setPlaces(x: Float32Array, y: Float32Array) {
     this.places = new Float32Array(2 * x.length);
     for (let i = 0; i < x.length; i++) {
-      this.places[2 * i] = x[i];
-      this.places[2 * i + 1] = y[i];
+      this.places[2 * i] = elementAt(x, i);
+      this.places[2 * i + 1] = elementAt(y, i);
     }
     this.upload();
   }
@@ -95,7 +107,7 @@ export class Points {
     this.upload();
   }
 
-  /** The order of drawing: first the faded ones. */
+  /** Sets the order of drawing, the faded points first. */
   setOrder(order: Uint32Array, nFaded: number) {
     this.order = order;
     this.nFaded = nFaded;
@@ -103,8 +115,9 @@ export class Points {
   }
 
   private upload() {
-    const { gl, buffers } = this;
-    if (!gl || !buffers || gl.isContextLost()) return;
+    const { gl, program } = this;
+    if (!gl || !program || gl.isContextLost()) return;
+    const { buffers } = program;
     gl.bindBuffer(gl.ARRAY_BUFFER, buffers.place);
     gl.bufferData(gl.ARRAY_BUFFER, this.places, gl.STATIC_DRAW);
     gl.enableVertexAttribArray(0);
@@ -117,8 +130,8 @@ export class Points {
     gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, this.order, gl.STATIC_DRAW);
   }
 
-  /** `part` of the points, a fair sample where the order is mixed. */
-  draw(camera: Camera, size: Size, look: Look, part = 1) {
+  /** Draws a `part` of the points, which is a fair sample if their order is shuffled. */
+  draw(camera: Camera, size: Size, style: PointStyle, part = 1) {
     const ratio = Math.min(devicePixelRatio || 1, 2);
     const [width, height] = [Math.round(size.width * ratio), Math.round(size.height * ratio)];
     if (this.canvas.width !== width || this.canvas.height !== height) {
@@ -126,33 +139,39 @@ export class Points {
       this.canvas.height = height;
     }
     const ready = this.order.length && this.tints.length === 4 * this.order.length;
-    if (this.plain) return ready && this.drawPlain(this.plain, camera, size, look, ratio);
-    const { gl, uniforms } = this;
+    if (this.plain) return ready && this.drawPlain(this.plain, camera, size, style, ratio);
+    const { gl, program } = this;
     if (!gl || gl.isContextLost()) return;
     gl.viewport(0, 0, width, height);
     gl.clearColor(0, 0, 0, 0);
     gl.clear(gl.COLOR_BUFFER_BIT);
-    if (!ready) return;
-    gl.uniform2f(uniforms.centre, camera.x, camera.y);
-    gl.uniform2f(uniforms.stretch, (2 * camera.scale) / size.width, (2 * camera.scale) / size.height);
-    gl.uniform1f(uniforms.diameter, look.diameter * ratio);
-    gl.uniform1f(uniforms.opacity, look.faded);
+    if (!ready || !program) return;
+    gl.uniform2f(program.centre, camera.x, camera.y);
+    gl.uniform2f(program.stretch, (2 * camera.scale) / size.width, (2 * camera.scale) / size.height);
+    gl.uniform1f(program.diameter, style.diameter * ratio);
+    gl.uniform1f(program.opacity, style.faded);
     const nFaded = Math.ceil(this.nFaded * part);
     if (nFaded) gl.drawElements(gl.POINTS, nFaded, gl.UNSIGNED_INT, 0);
-    gl.uniform1f(uniforms.opacity, look.opacity);
+    gl.uniform1f(program.opacity, style.opacity);
     const nLit = Math.ceil((this.order.length - this.nFaded) * part);
     if (nLit) gl.drawElements(gl.POINTS, nLit, gl.UNSIGNED_INT, 4 * this.nFaded);
   }
 
-  private drawPlain(ctx: CanvasRenderingContext2D, camera: Camera, size: Size, look: Look, ratio: number) {
+  private drawPlain(
+    ctx: CanvasRenderingContext2D,
+    camera: Camera,
+    size: Size,
+    style: PointStyle,
+    ratio: number,
+  ) {
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
     ctx.clearRect(0, 0, size.width, size.height);
-    const side = look.diameter;
+    const side = style.diameter;
     this.order.forEach((i, position) => {
-      const px = (this.places[2 * i] - camera.x) * camera.scale + size.width / 2;
-      const py = (camera.y - this.places[2 * i + 1]) * camera.scale + size.height / 2;
+      const [x, y] = [elementAt(this.places, 2 * i), elementAt(this.places, 2 * i + 1)];
+      const [px, py] = toScreen(camera, size, x, y);
       if (px < -side || py < -side || px > size.width + side || py > size.height + side) return;
-      ctx.globalAlpha = position < this.nFaded ? look.faded : look.opacity;
+      ctx.globalAlpha = position < this.nFaded ? style.faded : style.opacity;
       ctx.fillStyle = `rgb(${this.tints[4 * i]},${this.tints[4 * i + 1]},${this.tints[4 * i + 2]})`;
       ctx.fillRect(px - side / 2, py - side / 2, side, side);
     });

@@ -1,18 +1,18 @@
-// A chart with a title, and what one can take away of it: a PNG or an SVG.
+// A chart with a title and a menu that saves it as PNG or SVG.
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
-import { asPng, asSvg, type Part } from "../picture";
-import { notice, sentence } from "../state";
+import { errorMessage, notice } from "../model";
+import { type Part, toPng, toSvg } from "../picture";
 import { Menu } from "./basics";
-import { save } from "./save";
+import { saveFile } from "./save";
 
 export function FiguresMenu({ name, ...part }: Part & { name: string }) {
   const take = async (kind: "svg" | "png") => {
     try {
-      const blob = kind === "svg" ? asSvg(part) : await asPng(part);
-      save(blob, `${name}.${kind}`);
+      const blob = kind === "svg" ? toSvg(part) : await toPng(part);
+      saveFile(blob, `${name}.${kind}`);
     } catch (error) {
-      notice.value = sentence(error);
+      notice.value = errorMessage(error);
     }
   };
   return (

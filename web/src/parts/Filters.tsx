@@ -1,23 +1,13 @@
-// Search and filters, one model for the map and for the table: a search field, chips of what is set, a menu to add.
+// Search and filters, the same for the map and the table: a search field, a menu of filters, and chips of those set.
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Column } from "../contract";
-import {
-  change,
-  clearFilters,
-  isFiltered,
-  lasso,
-  nouns,
-  query,
-  select,
-  toggleDominant,
-  toggleValue,
-  useSummary,
-} from "../state";
-import { count } from "../words";
+import { elementAt } from "../arrays";
+import { clearFilters, isFiltered, setLasso, toggleDominant, toggleValue, updateQuery } from "../filters";
+import { count } from "../format";
+import { getSummary, lasso, nouns, query } from "../model";
 import { Choice, Dot, Icon, Menu } from "./basics";
 
 function Search() {
-  const { able } = useSummary();
+  const { able } = getSummary();
   const [typed, setTyped] = useState(query.value.search ?? "");
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => {
@@ -26,7 +16,7 @@ function Search() {
   useEffect(() => {
     const wait = setTimeout(() => {
       const search = typed.trim() || undefined;
-      if (search !== query.peek().search) change({ search });
+      if (search !== query.peek().search) updateQuery({ search });
     }, 220);
     return () => clearTimeout(wait);
   }, [typed]);
@@ -56,7 +46,7 @@ function Search() {
             { value: "words", label: "Words" },
             { value: "meaning", label: "Meaning" },
           ]}
-          onChange={(value) => change({ by: value === "words" ? undefined : value })}
+          onChange={(value) => updateQuery({ by: value === "words" ? undefined : value })}
         />
       )}
     </div>
@@ -78,10 +68,10 @@ function Range({
 }) {
   const [from, setFrom] = useState(low == null ? "" : String(low));
   const [to, setTo] = useState(high == null ? "" : String(high));
-  const wrong = asNumber(from) !== null && asNumber(to) !== null && Number(from) > Number(to);
+  const isEmptyRange = asNumber(from) !== null && asNumber(to) !== null && Number(from) > Number(to);
   const submit = (event: Event) => {
     event.preventDefault();
-    if (!wrong) onSet(asNumber(from), asNumber(to));
+    if (!isEmptyRange) onSet(asNumber(from), asNumber(to));
   };
   return (
     <form class="range" onSubmit={submit}>
@@ -91,16 +81,16 @@ function Range({
       <label>
         to <input type="number" step={step} value={to} onInput={(e) => setTo(e.currentTarget.value)} />
       </label>
-      <button type="submit" class="button" disabled={wrong || (from === "" && to === "")}>
+      <button type="submit" class="button" disabled={isEmptyRange || (from === "" && to === "")}>
         Set
       </button>
-      {wrong && <p class="error">“from” is larger than “to”.</p>}
+      {isEmptyRange && <p class="error">“From” must not be larger than “to”.</p>}
     </form>
   );
 }
 
 function DominantFilter() {
-  const { factors } = useSummary();
+  const { factors } = getSummary();
   const chosen = query.value.dominant ?? [];
   const shown = [...factors.filter((f) => !f.hidden).map((f) => f.index), -1];
   return (
@@ -120,11 +110,11 @@ function DominantFilter() {
 }
 
 function FactorFilter({ close }: { close: () => void }) {
-  const { factors } = useSummary();
+  const { factors } = getSummary();
   const [factor, setFactor] = useState(0);
-  const set = (low: number | null, high: number | null) => {
+  const setRange = (low: number | null, high: number | null) => {
     const others = (query.peek().factors ?? []).filter((f) => f.factor !== factor);
-    change({ factors: [...others, { factor, low, high }] });
+    updateQuery({ factors: [...others, { factor, low, high }] });
     close();
   };
   return (
@@ -141,25 +131,25 @@ function FactorFilter({ close }: { close: () => void }) {
           </option>
         ))}
       </select>
-      <Range onSet={set} step="0.1" low={1} />
-      <p class="hint">Scores are standardised: 0 is the average {nouns.value.text}, 2 is rare.</p>
+      <Range onSet={setRange} step="0.1" low={1} />
+      <p class="hint">Scores are standardised: 0 is the average {nouns.value.text}, and 2 or more is rare.</p>
     </fieldset>
   );
 }
 
 function ColumnFilter({ close }: { close: () => void }) {
-  const { columns } = useSummary();
+  const { columns } = getSummary();
   const [at, setAt] = useState(0);
-  const column: Column = columns[at];
-  const now = query.value.columns?.find((c) => c.column === at);
-  const set = (low: number | null, high: number | null) => {
+  const column = elementAt(columns, at);
+  const current = query.value.columns?.find((c) => c.column === at);
+  const setRange = (low: number | null, high: number | null) => {
     const others = (query.peek().columns ?? []).filter((c) => c.column !== at);
-    change({ columns: [...others, { column: at, low, high }] });
+    updateQuery({ columns: [...others, { column: at, low, high }] });
     close();
   };
   return (
     <fieldset class="menu-part">
-      <legend>A column</legend>
+      <legend>Column</legend>
       <select aria-label="Column" value={at} onChange={(e) => setAt(Number(e.currentTarget.value))}>
         {columns.map((c, i) => (
           <option key={c.name} value={i}>
@@ -168,7 +158,13 @@ function ColumnFilter({ close }: { close: () => void }) {
         ))}
       </select>
       {column.kind === "number" ? (
-        <Range key={at} onSet={set} step="any" low={now?.low ?? column.low} high={now?.high ?? column.high} />
+        <Range
+          key={at}
+          onSet={setRange}
+          step="any"
+          low={current?.low ?? column.low}
+          high={current?.high ?? column.high}
+        />
       ) : (
         <div class="checks">
           {[...column.values, "missing"].map((value, i) => {
@@ -177,7 +173,7 @@ function ColumnFilter({ close }: { close: () => void }) {
               <label key={code}>
                 <input
                   type="checkbox"
-                  checked={now?.values?.includes(code) ?? false}
+                  checked={current?.values?.includes(code) ?? false}
                   onChange={() => toggleValue(at, code)}
                 />
                 <bdi>{value}</bdi>
@@ -202,24 +198,23 @@ function Chip({
   return (
     <li class="chip">
       <span>{children}</span>
-      <button type="button" aria-label={`Remove the filter: ${label}`} onClick={onRemove}>
+      <button type="button" aria-label={`Remove filter: ${label}`} onClick={onRemove}>
         <Icon name="close" />
       </button>
     </li>
   );
 }
 
-const range = (low?: number | null, high?: number | null) =>
+const rangeText = (low?: number | null, high?: number | null) =>
   low == null ? `at most ${high}` : high == null ? `at least ${low}` : `${low} to ${high}`;
 
 function Chips() {
-  const { factors, columns } = useSummary();
-  const { dominant, factors: scores, columns: wanted } = query.value;
-  const rows = query.value.rows;
+  const { factors, columns } = getSummary();
+  const { rows, dominant, factors: scores, columns: filters } = query.value;
   return (
     <ul class="chips" aria-label="Filters">
       {lasso.value && (
-        <Chip label="outline" onRemove={() => select(null)}>
+        <Chip label="outline" onRemove={() => setLasso(null)}>
           outline on the map ({count(rows?.length ?? 0)})
         </Chip>
       )}
@@ -233,29 +228,28 @@ function Chips() {
           <bdi>{factors[k]?.name ?? `no ${nouns.value.factor}`}</bdi>
         </Chip>
       ))}
-      {scores?.map((f) => (
-        <Chip
-          key={f.factor}
-          label={factors[f.factor].name}
-          onRemove={() => change({ factors: scores.filter((other) => other !== f) })}
-        >
-          <bdi>{factors[f.factor].name}</bdi>: {range(f.low, f.high)}
-        </Chip>
-      ))}
-      {wanted?.map((c) => (
-        <Chip
-          key={c.column}
-          label={columns[c.column].name}
-          onRemove={() => change({ columns: wanted.filter((other) => other !== c) })}
-        >
-          {columns[c.column].name}:{" "}
-          <bdi>
-            {c.values
-              ? c.values.map((v) => columns[c.column].values[v] ?? "missing").join(", ")
-              : range(c.low, c.high)}
-          </bdi>
-        </Chip>
-      ))}
+      {scores?.map((filter) => {
+        const { name } = elementAt(factors, filter.factor);
+        const remove = () => updateQuery({ factors: scores.filter((other) => other !== filter) });
+        return (
+          <Chip key={filter.factor} label={name} onRemove={remove}>
+            <bdi>{name}</bdi>: {rangeText(filter.low, filter.high)}
+          </Chip>
+        );
+      })}
+      {filters?.map((filter) => {
+        const { name, values } = elementAt(columns, filter.column);
+        const remove = () => updateQuery({ columns: filters.filter((other) => other !== filter) });
+        return (
+          <Chip key={filter.column} label={name} onRemove={remove}>
+            {name}:{" "}
+            <bdi>
+              {filter.values?.map((code) => values[code] ?? "missing").join(", ") ??
+                rangeText(filter.low, filter.high)}
+            </bdi>
+          </Chip>
+        );
+      })}
       {isFiltered.value && (
         <li>
           <button type="button" class="link" onClick={clearFilters}>
@@ -268,7 +262,7 @@ function Chips() {
 }
 
 export function Filters() {
-  const { columns } = useSummary();
+  const { columns } = getSummary();
   return (
     <div class="filters">
       <div class="filter-line">

@@ -1,16 +1,19 @@
-// A table whose cells are coloured by a number; the number stands in the cell, so that colour is never alone.
+// A table whose cells are coloured by a number, which is also written in the cell: colour alone says nothing.
 import type { ComponentChildren } from "preact";
-import { css, dark, diverging, inkOn, sequential } from "../colour";
+import { contrastingInk, cssColour, diverging, isDark, sequential } from "../colour";
 
+export interface HeatCell {
+  /** -1 … 1, shown by the colour; null: no colour, and nothing to open. */
+  shade: number | null;
+  text: string;
+  title: string;
+  isOutlined?: boolean;
+}
 export interface HeatRow {
   key: string | number;
   head: ComponentChildren;
-  /** -1 … 1, what the colour says; null: there is nothing to say, and nothing to open. */
-  shades: (number | null)[];
-  texts: string[];
-  titles: string[];
+  cells: HeatCell[];
   after?: ComponentChildren[];
-  strong?: number[];
 }
 interface Props {
   label: string;
@@ -18,13 +21,16 @@ interface Props {
   columns: ComponentChildren[];
   after?: ComponentChildren[];
   rows: HeatRow[];
-  /** Shades run over 0 … 1 only. */
-  plain?: boolean;
-  onCell?: (row: number, column: number) => void;
+  /** For shades of 0 … 1. */
+  isSequential?: boolean;
+  onCell?: (row: HeatRow, column: number) => void;
 }
 
-export function Heat({ label, corner, columns, after = [], rows, plain = false, onCell }: Props) {
-  dark.value;
+const shadeColour = (shade: number, isSequential: boolean) =>
+  isSequential ? sequential(shade) : diverging(shade);
+
+export function Heat({ label, corner, columns, after = [], rows, isSequential = false, onCell }: Props) {
+  isDark.value; // the colours depend on the theme
   return (
     <table class="heat" aria-label={label}>
       <thead>
@@ -32,46 +38,33 @@ export function Heat({ label, corner, columns, after = [], rows, plain = false, 
           <th scope="col" class="heat-corner">
             {corner}
           </th>
-          {columns.map((column, at) => (
-            <th scope="col" key={at}>
+          {columns.map((column, i) => (
+            <th scope="col" key={i}>
               {column}
             </th>
           ))}
-          {after.map((column, at) => (
-            <th scope="col" key={`after ${at}`} class="heat-after">
+          {after.map((column, i) => (
+            <th scope="col" key={`after ${i}`} class="heat-after">
               {column}
             </th>
           ))}
         </tr>
       </thead>
       <tbody>
-        {rows.map((row, r) => (
+        {rows.map((row) => (
           <tr key={row.key}>
             <th scope="row">{row.head}</th>
-            {row.texts.map((text, c) => {
-              const value = row.shades[c];
-              const shade = value === null ? null : plain ? sequential(value) : diverging(value);
-              const look = shade ? { background: css(shade), color: inkOn(shade) } : {};
-              return (
-                <td
-                  key={c}
-                  style={look}
-                  title={row.titles[c]}
-                  class={row.strong?.includes(c) ? "strong" : ""}
-                >
-                  {onCell && shade ? (
-                    <button type="button" onClick={() => onCell(r, c)}>
-                      {text}
-                    </button>
-                  ) : (
-                    text
-                  )}
-                </td>
-              );
-            })}
-            {row.after?.map((cell, at) => (
-              <td key={`after ${at}`} class="heat-after number">
-                {cell}
+            {row.cells.map((cell, column) => (
+              <Cell
+                key={column}
+                cell={cell}
+                isSequential={isSequential}
+                onOpen={onCell && (() => onCell(row, column))}
+              />
+            ))}
+            {row.after?.map((content, i) => (
+              <td key={`after ${i}`} class="heat-after number">
+                {content}
               </td>
             ))}
           </tr>
@@ -81,15 +74,44 @@ export function Heat({ label, corner, columns, after = [], rows, plain = false, 
   );
 }
 
-export function HeatScale({ low, high, plain = false }: { low: string; high: string; plain?: boolean }) {
-  dark.value;
-  const steps = Array.from({ length: 15 }, (_, i) => (plain ? sequential(i / 14) : diverging(i / 7 - 1)));
+interface CellProps {
+  cell: HeatCell;
+  isSequential: boolean;
+  onOpen?: () => void;
+}
+function Cell({ cell, isSequential, onOpen }: CellProps) {
+  const { shade, text, title, isOutlined } = cell;
+  const colour = shade === null ? null : shadeColour(shade, isSequential);
+  const style = colour ? { background: cssColour(colour), color: contrastingInk(colour) } : {};
+  return (
+    <td style={style} title={title} class={isOutlined ? "strong" : ""}>
+      {onOpen && colour ? (
+        <button type="button" onClick={onOpen}>
+          {text}
+        </button>
+      ) : (
+        text
+      )}
+    </td>
+  );
+}
+
+interface ScaleProps {
+  low: string;
+  high: string;
+  isSequential?: boolean;
+}
+export function HeatScale({ low, high, isSequential = false }: ScaleProps) {
+  isDark.value;
+  const steps = Array.from({ length: 15 }, (_, i) =>
+    shadeColour(isSequential ? i / 14 : i / 7 - 1, isSequential),
+  );
   return (
     <p class="heat-scale">
       <span>{low}</span>
       <span class="scale-steps" aria-hidden="true">
         {steps.map((step, at) => (
-          <span key={at} style={{ background: css(step) }} />
+          <span key={at} style={{ background: cssColour(step) }} />
         ))}
       </span>
       <span>{high}</span>

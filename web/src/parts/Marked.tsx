@@ -1,4 +1,4 @@
-// A text with stretches of it marked; always as text, never as markup.
+// A text with parts of it marked; always as text, never as markup.
 import type { ComponentChildren } from "preact";
 
 export function Marked({ text, marks }: { text: string; marks: [number, number][] }) {

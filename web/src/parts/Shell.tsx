@@ -1,22 +1,23 @@
-// What stands around every view: the places to go, the theme, help, notices, shortcuts.
+// What surrounds every view: navigation, theme, help, notices, shortcuts.
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Theme, theme } from "../colour";
-import { catchUp, redo, undo } from "../edits";
+import { redo, syncEdits, undo } from "../edits";
+import { count, plural } from "../format";
 import { MapView } from "../map/MapView";
 import {
-  countShown,
-  factorAt,
+  countVisibleFactors,
   failure,
+  getSummary,
   notice,
   nouns,
-  rowAt,
+  selectedFactor,
+  selectedRow,
   source,
   summary,
-  useSummary,
   type View,
   view,
-} from "../state";
+} from "../model";
 import { About } from "../views/About";
 import { Compare } from "../views/Compare";
 import { Edits } from "../views/Edits";
@@ -24,10 +25,9 @@ import { Export } from "../views/Export";
 import { Factors } from "../views/Factors";
 import { Runs } from "../views/Runs";
 import { Texts } from "../views/Texts";
-import { count, plural } from "../words";
-import { Failed, Icon, Loading, Modal } from "./basics";
+import { Failure, Icon, Loading, Modal } from "./basics";
 
-const SHOWN: Record<View, () => ComponentChildren> = {
+const VIEW_COMPONENTS: Record<View, () => ComponentChildren> = {
   map: () => <MapView />,
   factors: () => <Factors />,
   texts: () => <Texts />,
@@ -38,116 +38,116 @@ const SHOWN: Record<View, () => ComponentChildren> = {
   about: () => <About />,
 };
 
-function places(): { view: View; label: string }[] {
-  const { able, edits, columns, kind, runs } = useSummary();
-  const words = nouns.value;
-  const all: { view: View; label: string; there: boolean }[] = [
-    { view: "map", label: "Map", there: true },
-    { view: "factors", label: words.Factors, there: true },
-    { view: "texts", label: words.Texts, there: true },
-    { view: "compare", label: "Compare", there: columns.length > 0 },
-    { view: "runs", label: "Runs", there: kind === "texts" && (runs.length > 0 || source.served) },
-    { view: "edits", label: "Edits", there: able.edit || edits.done.length > 0 },
-    { view: "export", label: "Export", there: true },
-    { view: "about", label: "About", there: true },
+function availableViews(): { view: View; label: string }[] {
+  const { able, edits, columns, kind, runs } = getSummary();
+  const noun = nouns.value;
+  const all: { view: View; label: string; isAvailable: boolean }[] = [
+    { view: "map", label: "Map", isAvailable: true },
+    { view: "factors", label: noun.Factors, isAvailable: true },
+    { view: "texts", label: noun.Texts, isAvailable: true },
+    { view: "compare", label: "Compare", isAvailable: columns.length > 0 },
+    { view: "runs", label: "Runs", isAvailable: kind === "texts" && (runs.length > 0 || source.served) },
+    { view: "edits", label: "Edits", isAvailable: able.edit || edits.done.length > 0 },
+    { view: "export", label: "Export", isAvailable: true },
+    { view: "about", label: "About", isAvailable: true },
   ];
-  return all.filter((place) => place.there);
+  return all.filter(({ isAvailable }) => isAvailable);
 }
 
 const THEMES: Record<Theme, { next: Theme; icon: string; label: string }> = {
-  auto: { next: "light", icon: "auto", label: "Theme: as the system" },
+  auto: { next: "light", icon: "auto", label: "Theme: system" },
   light: { next: "dark", icon: "sun", label: "Theme: light" },
   dark: { next: "auto", icon: "moon", label: "Theme: dark" },
 };
 
-function Side({ onHelp }: { onHelp: () => void }) {
-  const all = useSummary();
-  const shade = THEMES[theme.value];
-  const { able, edits } = all;
+function Sidebar({ onHelp }: { onHelp: () => void }) {
+  const { goal, kind, n_texts } = getSummary();
+  const noun = nouns.value;
+  return (
+    <header class="side">
+      <div class="side-head">
+        <p class="brand">goalspace</p>
+        <p class="goal" dir="auto" title={goal}>
+          {goal}
+        </p>
+        <p class="quiet size">
+          {plural(n_texts, noun.text, noun.texts)},{" "}
+          {kind === "texts"
+            ? plural(countVisibleFactors(), noun.factor, noun.factors)
+            : `${count(countVisibleFactors())} ${noun.shown}`}
+        </p>
+      </div>
+      <Navigation />
+      <Tools onHelp={onHelp} />
+    </header>
+  );
+}
+
+function Navigation() {
   const nav = useRef<HTMLElement>(null);
   useEffect(() => {
     nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   }, [view.value]);
   return (
-    <header class="side">
-      <div class="side-head">
-        <p class="brand">goalspace</p>
-        <p class="goal" dir="auto" title={all.goal}>
-          {all.goal}
-        </p>
-        <p class="quiet size">
-          {plural(all.n_texts, nouns.value.text, nouns.value.texts)},{" "}
-          {all.kind === "texts"
-            ? plural(countShown(), nouns.value.factor, nouns.value.factors)
-            : `${count(countShown())} ${nouns.value.shown}`}
-        </p>
-      </div>
-      <nav aria-label="Views" ref={nav}>
-        <ul>
-          {places().map(({ view: to, label }, at) => (
-            <li key={to}>
-              <button
-                type="button"
-                data-key={at + 1}
-                aria-current={view.value === to ? "page" : undefined}
-                onClick={() => {
-                  view.value = to;
-                }}
-              >
-                <Icon name={to} />
-                <span>{label}</span>
-              </button>
-            </li>
-          ))}
-        </ul>
-      </nav>
-      <div class="side-tools">
-        {able.edit && (
-          <>
+    <nav aria-label="Views" ref={nav}>
+      <ul>
+        {availableViews().map(({ view: target, label }, i) => (
+          <li key={target}>
             <button
               type="button"
-              class="icon-button"
-              aria-label="Undo"
-              title="Undo (Ctrl+Z)"
-              disabled={!edits.done.length}
-              onClick={undo}
+              data-key={i + 1}
+              aria-current={view.value === target ? "page" : undefined}
+              onClick={() => {
+                view.value = target;
+              }}
             >
-              <Icon name="undo" />
+              <Icon name={target} />
+              <span>{label}</span>
             </button>
-            <button
-              type="button"
-              class="icon-button"
-              aria-label="Redo"
-              title="Redo (Ctrl+Shift+Z)"
-              disabled={!edits.undone}
-              onClick={redo}
-            >
-              <Icon name="redo" />
-            </button>
-          </>
-        )}
-        <button
-          type="button"
-          class="icon-button"
-          aria-label={shade.label}
-          title={shade.label}
-          onClick={() => {
-            theme.value = shade.next;
-          }}
-        >
-          <Icon name={shade.icon} />
-        </button>
-        <button
-          type="button"
-          class="icon-button"
-          aria-label="Keyboard shortcuts"
-          title="Keyboard shortcuts (?)"
-          onClick={onHelp}
-        >
-          <Icon name="help" />
-        </button>
-      </div>
-    </header>
+          </li>
+        ))}
+      </ul>
+    </nav>
+  );
+}
+
+interface ToolProps {
+  icon: string;
+  label: string;
+  hint?: string;
+  disabled?: boolean;
+  onClick: () => void;
+}
+const Tool = ({ icon, label, hint = label, disabled, onClick }: ToolProps) => (
+  <button
+    type="button"
+    class="icon-button"
+    aria-label={label}
+    title={hint}
+    disabled={disabled}
+    onClick={onClick}
+  >
+    <Icon name={icon} />
+  </button>
+);
+
+function Tools({ onHelp }: { onHelp: () => void }) {
+  const { able, edits } = getSummary();
+  const { icon, label, next } = THEMES[theme.value];
+  const setTheme = () => {
+    theme.value = next;
+  };
+  return (
+    <div class="side-tools">
+      {able.edit && (
+        <>
+          <Tool icon="undo" label="Undo" hint="Undo (Ctrl+Z)" disabled={!edits.done.length} onClick={undo} />
+          <Tool icon="redo" label="Redo" hint="Redo (Ctrl+Shift+Z)" disabled={!edits.undone} onClick={redo} />
+        </>
+      )}
+      <Tool icon={icon} label={label} onClick={setTheme} />
+      <Tool icon="help" label="Keyboard shortcuts" hint="Keyboard shortcuts (?)" onClick={onHelp} />
+    </div>
   );
 }
 
@@ -155,14 +155,14 @@ function Help({ onClose }: { onClose: () => void }) {
   const keys: [string, string][] = [
     ["1 … 8", "go to a view"],
     ["/", `search the ${nouns.value.texts}`],
-    ["↑ ↓ or j k", "go through a list"],
+    ["↑ ↓ or j k", "move through a list"],
     ["Enter", `open the ${nouns.value.text}`],
     ["Esc", "close what is open"],
     ["arrows, + −, 0", "on the map: move, zoom, show all"],
     ["L, or Shift and drag", "on the map: draw an outline"],
     ["Ctrl Z, Ctrl Shift Z", "undo and redo an edit"],
-    ["t", "light, dark, as the system"],
-    ["?", "this list"],
+    ["t", "switch the theme: light, dark, system"],
+    ["?", "show this list"],
   ];
   return (
     <Modal title="Keyboard shortcuts" onClose={onClose}>
@@ -195,18 +195,18 @@ function useShortcuts(onHelp: () => void) {
       if (event.key === "Escape") {
         if (target.matches("[type=search]:not(:placeholder-shown)")) return; // the browser clears it
         if (typing) target.blur();
-        else if (rowAt.peek() !== null) rowAt.value = null;
-        else if (view.peek() === "factors") factorAt.value = null;
+        else if (selectedRow.peek() !== null) selectedRow.value = null;
+        else if (view.peek() === "factors") selectedFactor.value = null;
         return;
       }
       if (typing) return;
-      const place = /^[1-8]$/.test(event.key) ? places()[Number(event.key) - 1] : undefined;
-      if (place) view.value = place.view;
+      const numbered = /^[1-8]$/.test(event.key) ? availableViews()[Number(event.key) - 1] : undefined;
+      if (numbered) view.value = numbered.view;
       else if (event.key === "?") onHelp();
       else if (event.key === "t") theme.value = THEMES[theme.peek()].next;
       else if (event.key === "/") {
         if (view.peek() !== "map") view.value = "texts";
-        rowAt.value = null;
+        selectedRow.value = null;
         requestAnimationFrame(() => document.getElementById("search")?.focus());
       } else return;
       event.preventDefault();
@@ -216,11 +216,11 @@ function useShortcuts(onHelp: () => void) {
   }, []);
 }
 
-/** The factors as they are when the reader comes back to this tab. */
-function useReturn() {
+/** Brings the factors up to date when the reader returns to this tab. */
+function useSyncOnFocus() {
   useEffect(() => {
-    addEventListener("focus", catchUp);
-    return () => removeEventListener("focus", catchUp);
+    addEventListener("focus", syncEdits);
+    return () => removeEventListener("focus", syncEdits);
   }, []);
 }
 
@@ -242,7 +242,7 @@ function Notice() {
 export function App() {
   const [help, setHelp] = useState(false);
   useShortcuts(() => setHelp(true));
-  useReturn();
+  useSyncOnFocus();
   useEffect(() => {
     if (summary.value) document.title = `${summary.value.goal} · goalspace`;
   }, [summary.value]);
@@ -250,7 +250,7 @@ export function App() {
     return (
       <main class="lonely">
         <h1>goalspace</h1>
-        <Failed error={failure.value} again={() => location.reload()} />
+        <Failure error={failure.value} onRetry={() => location.reload()} />
       </main>
     );
   if (!summary.value)
@@ -260,19 +260,19 @@ export function App() {
         <Loading what="Opening the run" />
       </main>
     );
-  const label = places().find((place) => place.view === view.value)?.label;
+  const label = availableViews().find((available) => available.view === view.value)?.label;
   return (
     <>
       <button type="button" class="skip" onClick={() => document.getElementById("main")?.focus()}>
-        Skip to the view
+        Skip to content
       </button>
       <div class="app">
-        <Side onHelp={() => setHelp(true)} />
+        <Sidebar onHelp={() => setHelp(true)} />
         <main id="main" tabIndex={-1} data-view={view.value}>
           <h1 class="sr">
             {summary.value.goal}: {label}
           </h1>
-          {label ? SHOWN[view.value]() : <p class="state">This run has nothing to show here.</p>}
+          {label ? VIEW_COMPONENTS[view.value]() : <p class="state">This run has nothing to show here.</p>}
         </main>
       </div>
       <Notice />

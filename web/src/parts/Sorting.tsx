@@ -1,17 +1,19 @@
-// The order of the texts, also by what their table has no head for: columns in the narrow, scores of any factor.
+// The order of the texts, also by what the table has no column for, such as the scores on any factor.
 import type { Query } from "../contract";
-import { nouns, query, useSummary } from "../state";
+import { getSummary, nouns, query } from "../model";
 
 type Sort = NonNullable<Query["sort"]>;
 
 export function Sorting() {
-  const { columns, factors } = useSummary();
+  const { columns, factors } = getSummary();
   const { sort, by, search } = query.value;
-  const set = (text: string) => {
-    const [kind, at] = text.split(":");
-    const number = kind === "factor" || (kind === "column" && columns[Number(at)].kind === "number");
-    const next = { by: kind as Sort["by"], at: at === undefined ? undefined : Number(at), down: number };
-    query.value = { ...query.value, sort: text ? next : undefined };
+  const choose = (option: string) => {
+    const [kind, position] = option.split(":");
+    const at = position === undefined ? undefined : Number(position);
+    const isNumeric =
+      kind === "factor" || (kind === "column" && at !== undefined && columns[at]?.kind === "number");
+    const chosen = { by: kind as Sort["by"], at, down: isNumeric }; // numbers from the largest down
+    query.value = { ...query.value, sort: option ? chosen : undefined };
   };
   return (
     <div class="sorting">
@@ -19,9 +21,9 @@ export function Sorting() {
         <span>Sort by</span>
         <select
           value={sort ? [sort.by, sort.at].filter((part) => part !== undefined).join(":") : ""}
-          onChange={(e) => set(e.currentTarget.value)}
+          onChange={(e) => choose(e.currentTarget.value)}
         >
-          <option value="">{by === "meaning" && search ? "match" : "order of the source"}</option>
+          <option value="">{by === "meaning" && search ? "match" : "source order"}</option>
           <option value="id">id</option>
           <option value="length">length</option>
           {columns.length > 0 && (
@@ -33,7 +35,7 @@ export function Sorting() {
               ))}
             </optgroup>
           )}
-          <optgroup label={`Score on one ${nouns.value.factor}`}>
+          <optgroup label={`Score on a ${nouns.value.factor}`}>
             {factors.map((f) => (
               <option key={f.index} value={`factor:${f.index}`}>
                 {f.name}
@@ -46,7 +48,7 @@ export function Sorting() {
         <button
           type="button"
           class="button small"
-          aria-label={sort.down ? "Sort upwards" : "Sort downwards"}
+          aria-label={sort.down ? "Sort ascending" : "Sort descending"}
           onClick={() => {
             query.value = { ...query.value, sort: { ...sort, down: !sort.down } };
           }}

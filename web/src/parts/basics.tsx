@@ -1,9 +1,10 @@
 // The small parts every view is made of: icons, buttons, states, dialogs, menus, bars.
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { css, diverging, hueName } from "../colour";
-import { nouns, openFactor, sentence, summary } from "../state";
-import { signed } from "../words";
+import { cssColour, diverging, paletteVariable } from "../colour";
+import { signed } from "../format";
+import { errorMessage, nouns, summary } from "../model";
+import { openFactor } from "../navigation";
 
 const PATHS: Record<string, string> = {
   map: "M4 5h.01M9 10h.01M14 4h.01M5 14h.01M13 13h.01M16 9h.01M10 16h.01",
@@ -37,7 +38,7 @@ export const Icon = ({ name }: { name: string }) => (
 );
 
 export const Dot = ({ index }: { index: number }) => (
-  <span class="dot" style={{ background: hueName(index) }} aria-hidden="true" />
+  <span class="dot" style={{ background: paletteVariable(index) }} aria-hidden="true" />
 );
 
 /** A factor's name as a button to its card. */
@@ -62,21 +63,21 @@ export const Loading = ({ what = "Loading" }: { what?: string }) => (
     {what}…
   </p>
 );
-export const Failed = ({ error, again }: { error: string; again?: () => void }) => (
+export const Failure = ({ error, onRetry }: { error: string; onRetry?: () => void }) => (
   <div class="state failed" role="alert">
     <p>{error}</p>
-    {again && (
-      <button type="button" class="button" onClick={again}>
+    {onRetry && (
+      <button type="button" class="button" onClick={onRetry}>
         Try again
       </button>
     )}
   </div>
 );
 
-/** -max … 0 … max as a bar from the middle, its number beside it. */
+/** A value from -max to max as a bar from the middle, with the number beside it. */
 export function SignedBar({ value, max, digits = 2 }: { value: number; max: number; digits?: number }) {
   const part = Math.min(Math.abs(value) / (max || 1), 1);
-  const fill = css(diverging(value < 0 ? -0.75 : 0.75));
+  const fill = cssColour(diverging(value < 0 ? -0.75 : 0.75));
   return (
     <span class="signed">
       <span class="signed-track" aria-hidden="true">
@@ -91,7 +92,10 @@ export function SignedBar({ value, max, digits = 2 }: { value: number; max: numb
 }
 export const Bar = ({ part, index }: { part: number; index: number }) => (
   <span class="bar" aria-hidden="true">
-    <span class="bar-fill" style={{ width: `${100 * Math.min(part, 1)}%`, background: hueName(index) }} />
+    <span
+      class="bar-fill"
+      style={{ width: `${100 * Math.min(part, 1)}%`, background: paletteVariable(index) }}
+    />
   </span>
 );
 
@@ -100,7 +104,7 @@ interface SparklineProps {
   index: number;
   label: string;
 }
-/** A line over periods; one without texts is passed over. */
+/** A line over periods; those without texts are skipped. */
 export function Sparkline({ values, index, label }: SparklineProps) {
   const [width, height] = [84, 20];
   const known = values.flatMap((value, at) => (value === null ? [] : [{ value, at }]));
@@ -114,11 +118,11 @@ export function Sparkline({ values, index, label }: SparklineProps) {
       <polyline
         points={points}
         fill="none"
-        stroke={hueName(index)}
+        stroke={paletteVariable(index)}
         stroke-width="1.5"
         stroke-linejoin="round"
       />
-      {last && <circle cx={x(last.at)} cy={y(last.value)} r="2" fill={hueName(index)} />}
+      {last && <circle cx={x(last.at)} cy={y(last.value)} r="2" fill={paletteVariable(index)} />}
     </svg>
   );
 }
@@ -166,8 +170,8 @@ interface MenuProps {
   class?: string;
 }
 
-/** Keeps a panel inside the window: to the other side, upwards, or scrolling. */
-function fit(panel: HTMLElement) {
+/** Keeps a panel inside the window: it opens to the other side or upwards, or it scrolls. */
+function keepInWindow(panel: HTMLElement) {
   const { left, top } = panel.getBoundingClientRect();
   if (left < 8) panel.classList.add("start");
   const below = innerHeight - top - 8;
@@ -186,7 +190,7 @@ export function Menu({ label, children, class: extra = "" }: MenuProps) {
   const button = useRef<HTMLButtonElement>(null);
   const sheet = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
-    if (open && sheet.current) fit(sheet.current);
+    if (open && sheet.current) keepInWindow(sheet.current);
   }, [open]);
   const close = () => {
     setOpen(false);
@@ -259,18 +263,18 @@ export function Choice<T extends string>({ label, value, options, onChange }: Ch
   );
 }
 
-/** Runs `act`; while it runs `busy`, and what it threw as a line. */
+/** Runs an action, and tells whether it is running and the message of the error it threw. */
 export function useAction() {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState("");
-  const run = async (act: () => Promise<unknown>) => {
+  const run = async (action: () => Promise<unknown>) => {
     setBusy(true);
     setError("");
     try {
-      await act();
+      await action();
       return true;
     } catch (thrown) {
-      setError(sentence(thrown));
+      setError(errorMessage(thrown));
       return false;
     } finally {
       setBusy(false);
@@ -278,3 +282,10 @@ export function useAction() {
   };
   return { busy, error, run };
 }
+
+export const ActionError = ({ error }: { error: string }) =>
+  error ? (
+    <p class="error" role="alert">
+      {error}
+    </p>
+  ) : null;

@@ -1,119 +1,122 @@
-// Charts as SVG: lines over ordered groups, and effects with their intervals.
+// Charts as SVG: a line over periods, and an effect with its interval.
 import { scaleLinear } from "d3-scale";
 import { line } from "d3-shape";
-import { css, diverging, hueName } from "../colour";
-import { percent, signed } from "../words";
+import { cssColour, diverging, paletteVariable } from "../colour";
+import { percent, signed } from "../format";
 import { useSize } from "./hooks";
 
-interface Series {
+interface ChartProps {
   name: string;
-  index: number;
-  values: (number | null)[]; // null: nothing is known there
-}
-interface LinesProps {
-  series: Series[];
+  index: number; // of the factor, which gives the colour
+  values: (number | null)[]; // null: unknown
   labels: string[];
   height: number;
-  /** The top of the scale, so that small multiples share one. */
+  /** The top of the scale, so that small multiples can share one. */
   top?: number;
-  format?: (value: number) => string;
 }
 
-/** Which labels fit side by side: every nth, the last one always. */
-function fitting(labels: string[], width: number): Set<number> {
+const LEFT = 44; // pixels for the labels of the vertical axis
+const BOTTOM = 24;
+
+/** The labels that fit side by side: every nth, counted from the last. */
+function visibleLabels(labels: string[], width: number): Set<number> {
   const widest = Math.max(...labels.map((label) => label.length)) * 6.4 + 12;
   const step = Math.max(1, Math.ceil((widest * labels.length) / Math.max(width, 1)));
   const last = labels.length - 1;
   return new Set(labels.map((_, i) => last - i * step).filter((i) => i >= 0));
 }
 
-export function Lines({ series, labels, height, top, format = percent }: LinesProps) {
+/** A line over periods; it is broken where a value is unknown. */
+export function LineChart({ name, index, values, labels, height, top }: ChartProps) {
   const [box, { width }] = useSize<HTMLDivElement>();
-  const values = series.flatMap((s) => s.values).filter((value) => value !== null);
-  const low = Math.min(0, ...values);
-  const high = top ?? Math.max(...values, 1e-6);
+  const known = values.filter((value) => value !== null);
   const y = scaleLinear()
-    .domain([low, high])
+    .domain([Math.min(0, ...known), top ?? Math.max(...known, 1e-6)])
     .nice(3)
-    .range([height - 24, 10]);
-  const ticks = y.ticks(3);
-  const left = 44;
-  const right = Math.max(width - 24, left + 10);
+    .range([height - BOTTOM, 10]);
+  const right = Math.max(width - 24, LEFT + 10);
   const x = scaleLinear()
     .domain([0, Math.max(labels.length - 1, 1)])
-    .range([left + 8, right]);
-  const shown = fitting(labels, right - left);
+    .range([LEFT + 8, right]);
   const path = line<number | null>()
-    .x((_, at) => x(at))
+    .x((_, i) => x(i))
     .y((value) => y(value ?? 0))
     .defined((value) => value !== null);
-  const told = (value: number | null) => (value === null ? "none" : format(value));
-  const said = series
-    .map((s) => `${s.name}: ${s.values.map((value, at) => `${labels[at]} ${told(value)}`).join(", ")}`)
-    .join("; ");
+  const valueText = (value: number | null) => (value === null ? "none" : percent(value));
+  const description = `${name}: ${values.map((value, i) => `${labels[i]} ${valueText(value)}`).join(", ")}`;
+  const hue = paletteVariable(index);
   return (
     <div class="chart" ref={box}>
       {width > 0 && (
-        <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="img" aria-label={said}>
-          {ticks.map((tick) => (
+        <svg
+          width={width}
+          height={height}
+          viewBox={`0 0 ${width} ${height}`}
+          role="img"
+          aria-label={description}
+        >
+          {y.ticks(3).map((tick) => (
             <g key={tick}>
-              <line class="grid" x1={left} x2={right + 8} y1={y(tick)} y2={y(tick)} />
-              <text class="axis" x={left - 6} y={y(tick) + 4} text-anchor="end">
-                {format(tick)}
+              <line class="grid" x1={LEFT} x2={right + 8} y1={y(tick)} y2={y(tick)} />
+              <text class="axis" x={LEFT - 6} y={y(tick) + 4} text-anchor="end">
+                {percent(tick)}
               </text>
             </g>
           ))}
-          {labels.map(
-            (label, at) =>
-              shown.has(at) && (
-                <text
-                  key={label}
-                  class="axis"
-                  x={x(at)}
-                  y={height - 6}
-                  text-anchor={at === labels.length - 1 && labels.length > 1 ? "end" : "middle"}
-                  dx={at === labels.length - 1 && labels.length > 1 ? 20 : 0}
-                >
-                  {label}
-                </text>
+          <PeriodLabels labels={labels} x={x} y={height - 6} width={right - LEFT} />
+          <path d={path(values) ?? ""} fill="none" stroke={hue} stroke-width="2" stroke-linejoin="round" />
+          {values.map(
+            (value, i) =>
+              value !== null && (
+                <circle key={labels[i]} cx={x(i)} cy={y(value)} r="3" fill={hue}>
+                  <title>{`${labels[i]}: ${percent(value)}`}</title>
+                </circle>
               ),
           )}
-          {series.map((s) => (
-            <g key={s.index}>
-              <path
-                d={path(s.values) ?? ""}
-                fill="none"
-                stroke={hueName(s.index)}
-                stroke-width="2"
-                stroke-linejoin="round"
-              />
-              {s.values.map(
-                (value, at) =>
-                  value !== null && (
-                    <circle key={labels[at]} cx={x(at)} cy={y(value)} r="3" fill={hueName(s.index)}>
-                      <title>{`${labels[at]}: ${format(value)}`}</title>
-                    </circle>
-                  ),
-              )}
-            </g>
-          ))}
         </svg>
       )}
     </div>
   );
 }
 
-interface EffectsProps {
-  rows: { factor: number; effect: number; low: number; high: number }[];
+interface PeriodLabelsProps {
+  labels: string[];
+  x: (index: number) => number;
+  y: number;
+  width: number;
 }
-/** One row of an effect and its interval, on a scale shared by all rows. */
-export function Effect({ row, span }: { row: EffectsProps["rows"][number]; span: number }) {
+function PeriodLabels({ labels, x, y, width }: PeriodLabelsProps) {
+  const visible = visibleLabels(labels, width);
+  return labels.map((label, i) => {
+    if (!visible.has(i)) return null;
+    const isLast = i === labels.length - 1 && labels.length > 1; // must not reach beyond the chart
+    return (
+      <text
+        key={label}
+        class="axis"
+        x={x(i)}
+        y={y}
+        text-anchor={isLast ? "end" : "middle"}
+        dx={isLast ? 20 : 0}
+      >
+        {label}
+      </text>
+    );
+  });
+}
+
+interface EffectProps {
+  row: { effect: number; low: number; high: number };
+  span: number; // the scale runs from -span to span
+}
+/** An effect and its interval. */
+export function Effect({ row, span }: EffectProps) {
   const [width, height] = [220, 22];
   const x = scaleLinear()
     .domain([-span, span])
     .range([8, width - 8])
     .clamp(true);
-  const colour = css(diverging(row.effect < 0 ? -0.9 : 0.9));
+  const colour = cssColour(diverging(row.effect < 0 ? -0.9 : 0.9));
   return (
     <svg
       class="effect"

@@ -1,6 +1,6 @@
-// Two small hooks: something fetched, and the size of an element.
+// Hooks for fetched data, the size of an element and the width of the page.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { sentence } from "../state";
+import { errorMessage } from "../model";
 
 export interface Fetched<T> {
   data: T | null;
@@ -8,20 +8,20 @@ export interface Fetched<T> {
   loading: boolean;
 }
 
-/** What `ask` answers; asked again when `about` changes; the old answer stays until the new one is there. */
-export function useFetched<T>(ask: () => Promise<T>, about: unknown[]): Fetched<T> {
+/** The result of `load`, loaded again when a dependency changes; the old result stays until the new one is there. */
+export function useFetched<T>(load: () => Promise<T>, dependencies: unknown[]): Fetched<T> {
   const [state, setState] = useState<Fetched<T>>({ data: null, error: "", loading: true });
   useEffect(() => {
     let current = true;
     setState((old) => ({ ...old, loading: true, error: "" }));
-    ask().then(
+    load().then(
       (data) => current && setState({ data, error: "", loading: false }),
-      (error) => current && setState({ data: null, error: sentence(error), loading: false }),
+      (error) => current && setState({ data: null, error: errorMessage(error), loading: false }),
     );
     return () => {
       current = false;
     };
-  }, about);
+  }, dependencies);
   return state;
 }
 
@@ -31,8 +31,7 @@ export function useSize<E extends HTMLElement>() {
   useEffect(() => {
     if (!element.current) return;
     const observer = new ResizeObserver(([entry]) => {
-      const { width, height } = entry.contentRect;
-      setSize({ width, height });
+      if (entry) setSize({ width: entry.contentRect.width, height: entry.contentRect.height });
     });
     observer.observe(element.current);
     return () => observer.disconnect();
@@ -41,16 +40,17 @@ export function useSize<E extends HTMLElement>() {
 }
 
 function useMedia(media: MediaQueryList): boolean {
-  const [on, setOn] = useState(media.matches);
+  const [matches, setMatches] = useState(media.matches);
   useEffect(() => {
-    const read = () => setOn(media.matches);
+    const read = () => setMatches(media.matches);
     media.addEventListener("change", read);
     return () => media.removeEventListener("change", read);
   }, []);
-  return on;
+  return matches;
 }
-const [roomy, spacious] = [900, 1181].map((width) => matchMedia(`(min-width: ${width}px)`));
-/** Whether the page is wide enough for two panes; the style sheet breaks at the same width. */
-export const useRoomy = () => useMedia(roomy);
-/** Whether a table of texts has room for columns of the source. */
-export const useSpacious = () => useMedia(spacious);
+const twoPanes = matchMedia("(min-width: 900px)"); // as in the style sheet
+const columns = matchMedia("(min-width: 1181px)");
+/** Whether the page is wide enough for two panes. */
+export const useFitsTwoPanes = () => useMedia(twoPanes);
+/** Whether the table of texts has room for columns of the source. */
+export const useFitsColumns = () => useMedia(columns);

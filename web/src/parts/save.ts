@@ -1,5 +1,5 @@
-// Handing a file to the browser.
-export function save(blob: Blob, name: string) {
+// Saves a file through the browser.
+export function saveFile(blob: Blob, name: string) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;

@@ -1,114 +1,148 @@
-// What the run is: its goal, what was found, how well it can be trusted, how it was made.
-import { countShown, nouns, useSummary } from "../state";
-import { count, seconds } from "../words";
+// What the run is: its goal, what was found, how far to trust it, and how it was made.
+import type { ComponentChildren } from "preact";
+import type { Summary } from "../contract";
+import { count, seconds } from "../format";
+import { countVisibleFactors, getSummary, nouns } from "../model";
+
+interface SectionProps {
+  label: string;
+  title: string;
+  children: ComponentChildren;
+}
+const Section = ({ label, title, children }: SectionProps) => (
+  <section aria-label={label}>
+    <h2>{title}</h2>
+    {children}
+  </section>
+);
 
 export function About() {
-  const all = useSummary();
-  const words = nouns.value;
+  const summary = getSummary();
+  const { findings, left_out, quality, citations } = summary;
   return (
     <div class="page about">
       <h2 class="title" dir="auto">
-        {all.goal}
+        {summary.goal}
       </h2>
       <p class="lede" dir="ltr">
-        {all.headline}
+        {summary.headline}
       </p>
-      <dl class="totals">
-        <div>
-          <dt>rows read</dt>
-          <dd>{count(all.n_rows)}</dd>
-        </div>
-        <div>
-          <dt>{all.kind === "texts" ? `different ${words.texts}` : words.texts}</dt>
-          <dd>{count(all.n_texts)}</dd>
-        </div>
-        <div>
-          <dt>{words.shown}</dt>
-          <dd>{count(countShown())}</dd>
-        </div>
-      </dl>
-      {all.findings.length > 0 && (
-        <section aria-label="Findings">
-          <h2>What stands out</h2>
-          <ul class="told">
-            {all.findings.map((line) => (
+      <Totals />
+      {findings.length > 0 && (
+        <Section label="Findings" title="What stands out">
+          <ul class="sentences">
+            {findings.map((line) => (
               <li key={line} dir="ltr">
                 {line}
               </li>
             ))}
           </ul>
-        </section>
+        </Section>
       )}
-      {all.left_out.length > 0 && (
-        <section aria-label="Columns left out">
-          <h2>Columns not compared by</h2>
-          <ul class="told">
-            {all.left_out.map(({ name, why }, at) => (
+      {left_out.length > 0 && (
+        <Section label="Columns left out" title="Columns left out of comparisons">
+          <ul class="sentences">
+            {left_out.map(({ name, why }, at) => (
               <li key={at}>
                 <bdi>{name}</bdi>: <span class="quiet">{why}</span>
               </li>
             ))}
           </ul>
-        </section>
+        </Section>
       )}
-      {all.quality.length > 0 && (
-        <section aria-label="Quality">
-          <h2>How far to trust it</h2>
-          <dl class="quality">
-            {all.quality.map(({ name, value, meaning }) => (
-              <div key={name}>
-                <dt>
-                  {name} <b class="number">{value}</b>
-                </dt>
-                <dd>{meaning}</dd>
-              </div>
-            ))}
-          </dl>
-        </section>
+      {quality.length > 0 && (
+        <Section label="Quality" title="How reliable it is">
+          <Quality measures={quality} />
+        </Section>
       )}
-      <section aria-label="Stages">
-        <h2>How it was made</h2>
-        <table class="plain stages">
-          <thead>
-            <tr>
-              <th scope="col">Stage</th>
-              <th scope="col">What it did</th>
-              <th scope="col" class="number">
-                Time
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {all.stages.map((stage) => (
-              <tr key={stage.name}>
-                <th scope="row">{stage.name}</th>
-                <td dir="ltr">{stage.facts}</td>
-                <td class="number">{seconds(stage.seconds)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-        <p class="hint">
-          Run <bdi>{all.run}</bdi>, {all.created.slice(0, 16).replace("T", " ")}, goalspace {all.version}.
-        </p>
-      </section>
-      {all.citations.length > 0 && (
-        <section aria-label="Citations">
-          <h2>To cite</h2>
-          <ul class="told">
-            {all.citations.map((c) => (
-              <li key={c.what}>
-                <span class="quiet">{c.what}:</span> {c.text}{" "}
-                {/^https:\/\//.test(c.url) && (
-                  <a href={c.url} rel="noreferrer" target="_blank">
-                    {c.url.replace("https://", "")}
-                  </a>
-                )}
-              </li>
-            ))}
-          </ul>
-        </section>
+      <Section label="Stages" title="How it was made">
+        <Stages />
+      </Section>
+      {citations.length > 0 && (
+        <Section label="Citations" title="How to cite">
+          <Citations citations={citations} />
+        </Section>
       )}
     </div>
   );
 }
+
+function Totals() {
+  const { kind, n_rows, n_texts } = getSummary();
+  const noun = nouns.value;
+  return (
+    <dl class="totals">
+      <div>
+        <dt>rows read</dt>
+        <dd>{count(n_rows)}</dd>
+      </div>
+      <div>
+        <dt>{kind === "texts" ? `different ${noun.texts}` : noun.texts}</dt>
+        <dd>{count(n_texts)}</dd>
+      </div>
+      <div>
+        <dt>{noun.shown}</dt>
+        <dd>{count(countVisibleFactors())}</dd>
+      </div>
+    </dl>
+  );
+}
+
+const Quality = ({ measures }: { measures: Summary["quality"] }) => (
+  <dl class="quality">
+    {measures.map(({ name, value, meaning }) => (
+      <div key={name}>
+        <dt>
+          {name} <b class="number">{value}</b>
+        </dt>
+        <dd>{meaning}</dd>
+      </div>
+    ))}
+  </dl>
+);
+
+function Stages() {
+  const { stages, run, created, version } = getSummary();
+  return (
+    <>
+      <table class="plain stages">
+        <thead>
+          <tr>
+            <th scope="col">Stage</th>
+            <th scope="col">What it did</th>
+            <th scope="col" class="number">
+              Time
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {stages.map((stage) => (
+            <tr key={stage.name}>
+              <th scope="row">{stage.name}</th>
+              <td dir="ltr">{stage.facts}</td>
+              <td class="number">{seconds(stage.seconds)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <p class="hint">
+        Run <bdi>{run}</bdi>, {created.slice(0, 16).replace("T", " ")}, goalspace {version}.
+      </p>
+    </>
+  );
+}
+
+const Citations = ({ citations }: { citations: Summary["citations"] }) => (
+  <ul class="sentences">
+    {citations.map(({ what, text, url }) => (
+      <li key={what}>
+        <span class="quiet">{what}:</span> {text}{" "}
+        {/^https:\/\//.test(url) && (
+          <a href={url} rel="noreferrer" target="_blank">
+            {url.replace("https://", "")}
+          </a>
+        )}
+      </li>
+    ))}
+  </ul>
+);

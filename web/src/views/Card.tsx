@@ -1,51 +1,42 @@
 // The card of one factor: what it is, its properties, the sentences that show it, and its neighbours.
 import { useEffect, useRef } from "preact/hooks";
 import type { Factor, Sentence } from "../contract";
-import { Dot, Empty, FactorLink, Failed, Icon, Loading, SignedBar } from "../parts/basics";
-import { Lines } from "../parts/charts";
-import { Figure } from "../parts/Figure";
-import { useFetched } from "../parts/hooks";
+import { count, percent, plural, signed } from "../format";
 import {
   colour,
-  factorAt,
+  getSummary,
   nouns,
-  openText,
-  openTexts,
   query,
-  rowAt,
+  revision,
+  selectedFactor,
+  selectedRow,
   source,
-  textsOfFactor,
-  textsOfProperty,
-  useSummary,
-  version,
   view,
-} from "../state";
-import { count, percent, plural, signed } from "../words";
+} from "../model";
+import { factorQuery, openText, openTexts, propertyQuery } from "../navigation";
+import { Dot, Empty, FactorLink, Failure, Icon, Loading, SignedBar } from "../parts/basics";
+import { LineChart } from "../parts/charts";
+import { Figure } from "../parts/Figure";
+import { useFetched } from "../parts/hooks";
 import { FactorActions, PropertyActions } from "./Editing";
 
 function Head({ factor }: { factor: Factor }) {
-  const { able } = useSummary();
-  const words = nouns.value;
+  const noun = nouns.value;
   const heading = useRef<HTMLHeadingElement>(null);
-  // an edit may take away what had the keyboard: a property, or the whole card where its number changed
+  // an edit may remove the focused element: a property, or the whole card if its number changed
   useEffect(() => {
-    if (version.value && document.activeElement === document.body)
+    if (revision.value && document.activeElement === document.body)
       heading.current?.focus({ preventScroll: true });
   }, [factor]);
-  const onMap = () => {
-    query.value = {};
-    colour.value = { by: "score", at: factor.index };
-    rowAt.value = null;
-    view.value = "map";
-  };
+  const [positive, negative] = factor.poles;
   return (
     <header class="card-head">
       <button
         type="button"
         class="icon-button back"
-        aria-label={`Back to the ${words.factors}`}
+        aria-label={`Back to the ${noun.factors}`}
         onClick={() => {
-          factorAt.value = null;
+          selectedFactor.value = null;
         }}
       >
         <Icon name="close" />
@@ -59,56 +50,75 @@ function Head({ factor }: { factor: Factor }) {
           {factor.description}
         </p>
       )}
-      {factor.poles.length > 1 && (
+      {negative && (
         <p class="poles">
-          <span class="tag plus">+</span> <bdi>{factor.poles[0]}</bdi>
-          <span class="tag minus">−</span> <bdi>{factor.poles[1]}</bdi>
+          <span class="tag plus">+</span> <bdi>{positive}</bdi>
+          <span class="tag minus">−</span> <bdi>{negative}</bdi>
         </p>
       )}
-      <dl class="totals">
-        <div>
-          <dt>share of {words.texts}</dt>
-          <dd>{percent(factor.share)}</dd>
-        </div>
-        <div>
-          <dt>{words.texts}</dt>
-          <dd>{count(factor.n_texts)}</dd>
-        </div>
-        <div>
-          <dt title={words.strengthMeans}>{words.strength}</dt>
-          <dd>{factor.tc.toFixed(words.digits)}</dd>
-        </div>
-        <div>
-          <dt>{words.properties}</dt>
-          <dd>{count(factor.n_properties)}</dd>
-        </div>
-      </dl>
-      <div class="actions">
-        <button type="button" class="button" onClick={() => openTexts(textsOfFactor(factor.index))}>
-          Show its {words.texts}
-        </button>
-        <button type="button" class="button" onClick={onMap}>
-          Show on the map
-        </button>
-        {able.edit && <FactorActions factor={factor} />}
-      </div>
+      <Totals factor={factor} />
+      <Actions factor={factor} />
     </header>
   );
 }
 
-/** A wording, which may go on in the next line after its verb. */
+function Totals({ factor }: { factor: Factor }) {
+  const noun = nouns.value;
+  return (
+    <dl class="totals">
+      <div>
+        <dt>share of {noun.texts}</dt>
+        <dd>{percent(factor.share)}</dd>
+      </div>
+      <div>
+        <dt>{noun.texts}</dt>
+        <dd>{count(factor.n_texts)}</dd>
+      </div>
+      <div>
+        <dt title={noun.strengthMeans}>{noun.strength}</dt>
+        <dd>{factor.tc.toFixed(noun.digits)}</dd>
+      </div>
+      <div>
+        <dt>{noun.properties}</dt>
+        <dd>{count(factor.n_properties)}</dd>
+      </div>
+    </dl>
+  );
+}
+
+function Actions({ factor }: { factor: Factor }) {
+  const showOnMap = () => {
+    query.value = {};
+    colour.value = { by: "score", at: factor.index };
+    selectedRow.value = null;
+    view.value = "map";
+  };
+  return (
+    <div class="actions">
+      <button type="button" class="button" onClick={() => openTexts(factorQuery(factor.index))}>
+        Show its {nouns.value.texts}
+      </button>
+      <button type="button" class="button" onClick={showOnMap}>
+        Show on the map
+      </button>
+      {getSummary().able.edit && <FactorActions factor={factor} />}
+    </div>
+  );
+}
+
+/** A wording, which may break into two lines after its verb. */
 const breakable = (name: string) =>
   name.split("|").flatMap((part, at) => (at ? ["|", <wbr key={at} />, part] : [part]));
 
 function Properties({ factor }: { factor: Factor }) {
-  const { able } = useSummary();
+  const { able } = getSummary();
   const max = Math.max(...factor.properties.map((p) => Math.abs(p.weight)), 0.01);
-  const words = nouns.value;
+  const noun = nouns.value;
   const two = factor.properties.some((p) => p.weight < 0);
   return (
-    <section class="card-part" aria-label={words.Properties}>
+    <section class="card-part" aria-label={noun.Properties}>
       <h3>
-        {words.Properties} <span class="quiet">{count(factor.n_properties)}</span>
+        {noun.Properties} <span class="quiet">{count(factor.n_properties)}</span>
       </h3>
       <ul class={two ? "properties two" : "properties"}>
         {factor.properties.map((property) => (
@@ -118,7 +128,7 @@ function Properties({ factor }: { factor: Factor }) {
               class="property-name"
               dir="auto"
               title={`Search for “${property.name}”`}
-              onClick={() => openTexts(textsOfProperty(property.name))}
+              onClick={() => openTexts(propertyQuery(property.name))}
             >
               {breakable(property.name)}
             </button>
@@ -162,7 +172,7 @@ function Evidence({ sentences }: { sentences: Sentence[] }) {
 }
 
 function Related({ factor }: { factor: Factor }) {
-  const words = nouns.value;
+  const noun = nouns.value;
   const alike = factor.related.filter((other) => other.r >= 0);
   const opposite = factor.related.filter((other) => other.r < 0);
   const list = (title: string, of: Factor["related"]) =>
@@ -184,22 +194,24 @@ function Related({ factor }: { factor: Factor }) {
   if (!factor.related.length) return null;
   return (
     <section class="card-part" aria-label="Neighbours">
-      <h3>Goes with, goes against</h3>
+      <h3>Correlations with other {noun.factors}</h3>
       <div class="pair">
-        {list(`Related ${words.factors}`, alike)}
-        {list(`Opposite ${words.factors}`, opposite)}
+        {list(`Related ${noun.factors}`, alike)}
+        {list(`Opposite ${noun.factors}`, opposite)}
       </div>
     </section>
   );
 }
 
 function Over({ factor }: { factor: Factor }) {
-  const { trend } = useSummary();
+  const { trend } = getSummary();
   if (!trend || !factor.trend) return null;
   return (
     <Figure title={`Share by ${trend.column}`} name={`factor-${factor.index + 1}-over-time`}>
-      <Lines
-        series={[{ name: factor.name, index: factor.index, values: factor.trend }]}
+      <LineChart
+        name={factor.name}
+        index={factor.index}
+        values={factor.trend}
         labels={trend.periods}
         height={150}
       />
@@ -208,9 +220,9 @@ function Over({ factor }: { factor: Factor }) {
 }
 
 export function Card({ index }: { index: number }) {
-  const { factors } = useSummary();
+  const { factors } = getSummary();
   const known = factors[index];
-  const { data, error } = useFetched(() => source.factor(index), [index, version.value]);
+  const { data, error } = useFetched(() => source.factor(index), [index, revision.value]);
   if (!known) return <Empty>There is no such {nouns.value.factor}.</Empty>;
   const factor = data ?? known;
   const positive = factor.evidence.filter((s) => s.pole > 0);
@@ -218,7 +230,7 @@ export function Card({ index }: { index: number }) {
   return (
     <article class="card" aria-label={factor.name}>
       <Head factor={factor} />
-      {error && <Failed error={error} />}
+      {error && <Failure error={error} />}
       {!data && !error && <Loading what={`Loading all ${nouns.value.properties} and sentences`} />}
       <div class="card-columns">
         <div>

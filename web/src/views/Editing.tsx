@@ -2,41 +2,37 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { Edit, Factor } from "../contract";
-import { doEdit } from "../edits";
-import { Dot, Menu, Modal, useAction } from "../parts/basics";
-import { nouns, useSummary } from "../state";
+import { applyEdit } from "../edits";
+import { getSummary, nouns } from "../model";
+import { ActionError, Dot, Menu, Modal, useAction } from "../parts/basics";
 
 interface FormProps {
   title: string;
-  does: string;
+  action: string;
   make: () => Edit | null;
-  said: string;
+  message: string;
   onClose: () => void;
   children: ComponentChildren;
 }
-function EditForm({ title, does, make, said, onClose, children }: FormProps) {
+function EditForm({ title, action, make, message, onClose, children }: FormProps) {
   const { busy, error, run } = useAction();
   const edit = make();
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (edit && !busy && (await run(() => doEdit(edit, said)))) onClose();
+    if (edit && !busy && (await run(() => applyEdit(edit, message)))) onClose();
   };
   return (
     <Modal title={title} onClose={onClose}>
       <form class="form" onSubmit={submit}>
         {children}
-        {error && (
-          <p class="error" role="alert">
-            {error}
-          </p>
-        )}
+        <ActionError error={error} />
         <div class="actions end">
           <button type="button" class="button" onClick={onClose}>
             Cancel
           </button>
           {/* not disabled while it works, or the keyboard would leave it */}
           <button type="submit" class="button primary" disabled={!edit} aria-busy={busy}>
-            {busy ? "Working…" : does}
+            {busy ? "Working…" : action}
           </button>
         </div>
       </form>
@@ -47,7 +43,7 @@ function EditForm({ title, does, make, said, onClose, children }: FormProps) {
 function Rename({ factor, onClose }: { factor: Factor; onClose: () => void }) {
   const [name, setName] = useState(factor.name);
   const [description, setDescription] = useState(factor.description);
-  const { limits } = useSummary();
+  const { limits } = getSummary();
   const make = (): Edit | null =>
     name.trim()
       ? { do: "rename", factor: factor.index, name: name.trim(), description: description.trim() }
@@ -55,9 +51,9 @@ function Rename({ factor, onClose }: { factor: Factor; onClose: () => void }) {
   return (
     <EditForm
       title={`Rename the ${nouns.value.factor}`}
-      does="Rename"
+      action="Rename"
       make={make}
-      said="Renamed."
+      message="Renamed."
       onClose={onClose}
     >
       <label class="field">
@@ -84,8 +80,8 @@ function Rename({ factor, onClose }: { factor: Factor; onClose: () => void }) {
 }
 
 function Merge({ factor, onClose }: { factor: Factor; onClose: () => void }) {
-  const { factors, limits } = useSummary();
-  const words = nouns.value;
+  const { factors, limits } = getSummary();
+  const noun = nouns.value;
   const [others, setOthers] = useState<number[]>([]);
   const [name, setName] = useState("");
   const near = new Map(factor.related.map(({ factor: k, r }) => [k, r]));
@@ -101,13 +97,13 @@ function Merge({ factor, onClose }: { factor: Factor; onClose: () => void }) {
   return (
     <EditForm
       title={`Merge “${factor.name}” with …`}
-      does="Merge"
+      action="Merge"
       make={make}
-      said="Merged."
+      message="Merged."
       onClose={onClose}
     >
       <fieldset class="checks tall">
-        <legend>Merge with, the most related first</legend>
+        <legend>Merge with (most related first)</legend>
         {choices.map((f) => (
           <label key={f.index}>
             <input type="checkbox" checked={others.includes(f.index)} onChange={() => toggle(f.index)} />
@@ -117,7 +113,7 @@ function Merge({ factor, onClose }: { factor: Factor; onClose: () => void }) {
         ))}
       </fieldset>
       <label class="field">
-        <span>Name, if it should have a new one</span>
+        <span>New name (optional)</span>
         <input
           dir="auto"
           maxLength={limits.name}
@@ -126,8 +122,9 @@ function Merge({ factor, onClose }: { factor: Factor; onClose: () => void }) {
         />
       </label>
       <p class="hint">
-        The merged {words.factor} takes the mean direction of their {words.texts}, and every {words.text} is
-        then given its strongest {words.factor} again, so its number of {words.texts} need not be their sum.
+        The merged {noun.factor} takes the mean direction of their {noun.texts}. Every {noun.text} is then
+        assigned to its strongest {noun.factor} again, so the number of {noun.texts} may differ from their
+        sum.
       </p>
     </EditForm>
   );
@@ -135,13 +132,13 @@ function Merge({ factor, onClose }: { factor: Factor; onClose: () => void }) {
 
 function Split({ factor, onClose }: { factor: Factor; onClose: () => void }) {
   const [into, setInto] = useState(2);
-  const { limits } = useSummary();
+  const { limits } = getSummary();
   const make = (): Edit | null =>
     into >= 2 && into <= limits.parts ? { do: "split", factor: factor.index, into } : null;
   return (
-    <EditForm title={`Split “${factor.name}”`} does="Split" make={make} said="Split." onClose={onClose}>
+    <EditForm title={`Split “${factor.name}”`} action="Split" make={make} message="Split." onClose={onClose}>
       <label class="field">
-        <span>Into how many</span>
+        <span>Number of parts</span>
         <input
           type="number"
           min={2}
@@ -150,26 +147,26 @@ function Split({ factor, onClose }: { factor: Factor; onClose: () => void }) {
           onInput={(e) => setInto(Number(e.currentTarget.value))}
         />
       </label>
-      <p class="hint">Its {factor.n_properties} properties are divided by which of them occur together.</p>
+      <p class="hint">Its {factor.n_properties} properties are grouped by which of them occur together.</p>
     </EditForm>
   );
 }
 
 function AddProperty({ factor, onClose }: { factor: Factor; onClose: () => void }) {
   const [property, setProperty] = useState("");
-  const { limits } = useSummary();
+  const { limits } = getSummary();
   const make = (): Edit | null =>
     property.trim() ? { do: "add", property: property.trim(), to: factor.index } : null;
   return (
     <EditForm
       title={`Add a property to “${factor.name}”`}
-      does="Add"
+      action="Add"
       make={make}
-      said="Added."
+      message="Added."
       onClose={onClose}
     >
       <label class="field">
-        <span>The property, in your words</span>
+        <span>The property, in your own words</span>
         <input
           dir="auto"
           maxLength={limits.name}
@@ -177,7 +174,7 @@ function AddProperty({ factor, onClose }: { factor: Factor; onClose: () => void 
           onInput={(e) => setProperty(e.currentTarget.value)}
         />
       </label>
-      <p class="hint">Every {nouns.value.text} is then scored against it.</p>
+      <p class="hint">Every {nouns.value.text} will be scored against it.</p>
     </EditForm>
   );
 }
@@ -188,7 +185,7 @@ export function FactorActions({ factor }: { factor: Factor }) {
   const close = () => setOpen(null);
   const hide = () =>
     run(() =>
-      doEdit(
+      applyEdit(
         { do: "hide", factor: factor.index, hidden: !factor.hidden },
         factor.hidden ? "Shown again." : "Hidden.",
       ),
@@ -228,11 +225,7 @@ export function FactorActions({ factor }: { factor: Factor }) {
           </div>
         )}
       </Menu>
-      {error && (
-        <p class="error" role="alert">
-          {error}
-        </p>
-      )}
+      <ActionError error={error} />
       {open === "rename" && <Rename factor={factor} onClose={close} />}
       {open === "merge" && <Merge factor={factor} onClose={close} />}
       {open === "split" && <Split factor={factor} onClose={close} />}
@@ -242,12 +235,12 @@ export function FactorActions({ factor }: { factor: Factor }) {
 }
 
 function Move({ property, factor, onClose }: { property: string; factor: number; onClose: () => void }) {
-  const { factors } = useSummary();
+  const { factors } = getSummary();
   const [to, setTo] = useState("");
   const make = (): Edit | null =>
     to === "" ? null : { do: "move", property, to: to === "none" ? null : Number(to) };
   return (
-    <EditForm title={`Move “${property}”`} does="Move" make={make} said="Moved." onClose={onClose}>
+    <EditForm title={`Move “${property}”`} action="Move" make={make} message="Moved." onClose={onClose}>
       <label class="field">
         <span>To</span>
         <select value={to} onChange={(e) => setTo(e.currentTarget.value)}>
@@ -287,7 +280,7 @@ export function PropertyActions({ property, factor }: { property: string; factor
               type="button"
               onClick={() => {
                 done();
-                run(() => doEdit({ do: "remove", property }, "Removed."));
+                run(() => applyEdit({ do: "remove", property }, "Removed."));
               }}
             >
               Remove
@@ -295,11 +288,7 @@ export function PropertyActions({ property, factor }: { property: string; factor
           </div>
         )}
       </Menu>
-      {error && (
-        <p class="error" role="alert">
-          {error}
-        </p>
-      )}
+      <ActionError error={error} />
       {open && <Move property={property} factor={factor} onClose={() => setOpen(false)} />}
     </>
   );

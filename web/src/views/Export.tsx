@@ -1,62 +1,72 @@
 // Taking the result away: tables, the report as one file, a link to this very view; charts are saved where they stand.
 import { useState } from "preact/hooks";
+import { address } from "../address";
 import type { Factor, Summary } from "../contract";
-import { Choice, useAction } from "../parts/basics";
-import { save } from "../parts/save";
+import { isFiltered } from "../filters";
+import { count } from "../format";
+import { getSummary, notice, nouns, query, source, view } from "../model";
+import type { Nouns } from "../nouns";
+import { ActionError, Choice, useAction } from "../parts/basics";
+import { saveFile } from "../parts/save";
+import { results } from "../results";
 import type { ExportedFormat, ExportedTable } from "../source";
-import { address, found, isFiltered, notice, nouns, query, source, useSummary, view } from "../state";
-import { count, type Nouns } from "../words";
 
-/** What the tables of report.html hold, which is less than the run does. */
-function heldHere(all: Summary, words: Nouns): Record<ExportedTable, string> {
-  const number = (of: (f: Factor) => unknown[]) => all.factors.reduce((sum, f) => sum + of(f).length, 0);
-  const rest = "`goalspace explore` writes all.";
-  const sample = all.n_shown < all.n_texts ? `, ${count(all.n_shown)} of ${count(all.n_texts)}` : "";
+/** What each table of a served run holds. */
+function servedTables({ n_rows, n_texts }: Summary, noun: Nouns): Record<ExportedTable, string> {
+  const hasCopies = n_rows > n_texts;
   return {
-    texts: `One row per ${words.text}${sample}, without copies: its columns, strongest ${words.factor} and all scores, to three decimals. Long ${words.texts} and values are cut; \`goalspace explore\` writes them whole.`,
-    factors: `One row per ${words.factor}: name, description, share, strength.`,
-    properties: `The ${count(number((f) => f.properties))} strongest ${words.properties}, each with its ${words.factor} and weight; ${rest}`,
-    evidence: `The ${count(number((f) => f.evidence))} sentences of this page that show a ${words.factor}; ${rest}`,
+    texts: hasCopies
+      ? `One row per ${noun.text} and one per copy: its own columns, its strongest ${noun.factor} and all scores.`
+      : `One row per ${noun.text}: its columns, its strongest ${noun.factor} and all scores.`,
+    factors: `One row per ${noun.factor}: name, description, share, strength.`,
+    properties: `One row per ${noun.property}: its ${noun.factor} and weight.`,
+    evidence: `One row per sentence that is evidence for a ${noun.factor}.`,
   };
 }
 
+/** What the tables of report.html hold, which is less than the run does. */
+function inlinedTables({ factors, n_shown, n_texts }: Summary, noun: Nouns): Record<ExportedTable, string> {
+  const total = (listOf: (factor: Factor) => unknown[]) =>
+    count(factors.reduce((sum, factor) => sum + listOf(factor).length, 0));
+  const rest = "`goalspace explore` exports all of them.";
+  const sample = n_shown < n_texts ? `, ${count(n_shown)} of ${count(n_texts)}` : "";
+  return {
+    texts: `One row per ${noun.text}${sample}, without copies: its columns, its strongest ${noun.factor} and all scores, to three decimals. Long ${noun.texts} and values are truncated; \`goalspace explore\` exports them in full.`,
+    factors: `One row per ${noun.factor}: name, description, share, strength.`,
+    properties: `The ${total((f) => f.properties)} strongest ${noun.properties}, each with its ${noun.factor} and weight; ${rest}`,
+    evidence: `The ${total((f) => f.evidence)} sentences on this page that are evidence for a ${noun.factor}; ${rest}`,
+  };
+}
+
+const formatLabel = (format: ExportedFormat) => (format === "parquet" ? "Parquet" : format.toUpperCase());
+
 function Tables() {
-  const summary = useSummary();
-  const { run } = summary;
-  const words = nouns.value;
-  const copies = summary.n_rows > summary.n_texts;
+  const summary = getSummary();
+  const noun = nouns.value;
   const [what, setWhat] = useState<ExportedTable>("texts");
   const [format, setFormat] = useState<ExportedFormat>("csv");
   const [only, setOnly] = useState(true);
-  const { busy, error, run: act } = useAction();
+  const { busy, error, run } = useAction();
   const filtered = isFiltered.value && what === "texts";
-  const take = () =>
-    act(async () => {
-      const { offset: _, limit: __, ...asked } = query.peek();
-      const blob = await source.table(what, format, filtered && only ? asked : undefined);
-      save(blob, `${run}-${what}.${format}`);
+  const saveTable = () =>
+    run(async () => {
+      const { offset: _, limit: __, ...filters } = query.peek();
+      const blob = await source.table(what, format, filtered && only ? filters : undefined);
+      saveFile(blob, `${summary.run}-${what}.${format}`);
     });
   const formats: ExportedFormat[] = source.served ? ["csv", "parquet", "json"] : ["csv", "json"];
-  const all: Record<ExportedTable, string> = {
-    texts: copies
-      ? `One row per ${words.text}, and one per copy of it: its own columns, strongest ${words.factor} and all scores.`
-      : `One row per ${words.text}: its columns, strongest ${words.factor} and all scores.`,
-    factors: `One row per ${words.factor}: name, description, share, strength.`,
-    properties: `One row per ${words.property}: its ${words.factor} and weight.`,
-    evidence: `One row per sentence that shows a ${words.factor}.`,
-  };
-  const about = source.served ? all : heldHere(summary, words);
+  const descriptions = source.served ? servedTables(summary, noun) : inlinedTables(summary, noun);
   return (
     <section class="export-part" aria-label="Tables">
-      <h2>A table</h2>
+      <h2>Tables</h2>
       <div class="export-line">
         <Choice
-          label="What"
+          label="Table"
           value={what}
           options={[
-            { value: "texts", label: words.Texts },
-            { value: "factors", label: words.Factors },
-            { value: "properties", label: words.Properties },
+            { value: "texts", label: noun.Texts },
+            { value: "factors", label: noun.Factors },
+            { value: "properties", label: noun.Properties },
             { value: "evidence", label: "Evidence" },
           ]}
           onChange={setWhat}
@@ -64,64 +74,53 @@ function Tables() {
         <Choice
           label="Format"
           value={format}
-          options={formats.map((value) => ({
-            value,
-            label: value === "parquet" ? "Parquet" : value.toUpperCase(),
-          }))}
+          options={formats.map((value) => ({ value, label: formatLabel(value) }))}
           onChange={setFormat}
         />
-        <button type="button" class="button primary" disabled={busy} onClick={take}>
-          {busy ? "Writing…" : "Save the table"}
+        <button type="button" class="button primary" disabled={busy} onClick={saveTable}>
+          {busy ? "Saving…" : "Save table"}
         </button>
       </div>
-      <p class="hint">{about[what]}</p>
+      <p class="hint">{descriptions[what]}</p>
       {filtered && (
         <label class="check">
           <input type="checkbox" checked={only} onChange={(e) => setOnly(e.currentTarget.checked)} /> only the{" "}
-          {count(found.value.total)} {words.texts} that the filters leave
+          {count(results.value.total)} {noun.texts} that match the filters
         </label>
       )}
-      {error && (
-        <p class="error" role="alert">
-          {error}
-        </p>
-      )}
+      <ActionError error={error} />
     </section>
   );
 }
 
 function Report() {
-  const { run } = useSummary();
-  const { busy, error, run: act } = useAction();
+  const summary = getSummary();
+  const { busy, error, run } = useAction();
   if (!source.served)
     return (
       <section class="export-part" aria-label="Report">
-        <h2>The report</h2>
-        <p>This page is the report: one file with its data, which can be sent on as it is.</p>
+        <h2>Report</h2>
+        <p>This page is the report: a single file that includes its data and can be shared as it is.</p>
       </section>
     );
   return (
     <section class="export-part" aria-label="Report">
-      <h2>The report</h2>
+      <h2>Report</h2>
       <p>
-        This page with its data as one file. It needs no server and no network, so it can be sent to a
-        colleague.
+        This page and its data in a single file. It needs neither a server nor a network, so you can send it
+        to a colleague.
       </p>
       <div class="export-line">
         <button
           type="button"
           class="button primary"
           disabled={busy}
-          onClick={() => act(async () => save(await source.report(), `${run}-report.html`))}
+          onClick={() => run(async () => saveFile(await source.report(), `${summary.run}-report.html`))}
         >
-          {busy ? "Writing…" : "Save the report"}
+          {busy ? "Saving…" : "Save report"}
         </button>
       </div>
-      {error && (
-        <p class="error" role="alert">
-          {error}
-        </p>
-      )}
+      <ActionError error={error} />
     </section>
   );
 }
@@ -131,18 +130,18 @@ function Link() {
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(here);
-      notice.value = "The link is copied.";
+      notice.value = "Link copied.";
     } catch {
       document.querySelector<HTMLInputElement>("#view-link")?.select();
-      notice.value = "The browser does not let the page copy; the link is selected.";
+      notice.value = "The browser does not allow copying; the link is selected instead.";
     }
   };
   return (
     <section class="export-part" aria-label="Link">
-      <h2>A link to the view</h2>
+      <h2>Link to this view</h2>
       <p>
-        The address holds colours, filters, outline and what is open; opening it restores them.{" "}
-        {source.served && "It works on this machine while the server runs."}
+        The address contains the colours, the filters, the outline and what is open; opening it restores them.{" "}
+        {source.served && "It works on this machine while the server is running."}
       </p>
       <div class="export-line">
         <input
@@ -162,7 +161,7 @@ function Link() {
 }
 
 function Charts() {
-  const { columns, runs } = useSummary();
+  const { columns, runs } = getSummary();
   const go = (to: typeof view.value, label: string) => (
     <button
       type="button"
@@ -176,8 +175,8 @@ function Charts() {
   );
   return (
     <section class="export-part" aria-label="Pictures">
-      <h2>A picture</h2>
-      <p>Every chart has “Save picture” at its upper right: PNG or SVG, in the colours that are shown.</p>
+      <h2>Pictures</h2>
+      <p>Every chart has a “Save picture” menu at its top right: PNG or SVG, in the colours shown.</p>
       <div class="export-line">
         {go("map", "Map")}
         {go("factors", `Trend of a ${nouns.value.factor}`)}

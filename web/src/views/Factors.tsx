@@ -1,11 +1,11 @@
 // The factors: a ranked list or the hierarchy on the left, the card of one on the right.
 import { useRef } from "preact/hooks";
 import type { Factor, Tree } from "../contract";
+import { percent, plural } from "../format";
+import { factorOrder, getSummary, nouns, selectedFactor } from "../model";
 import { Bar, Choice, Dot, Empty, Sparkline } from "../parts/basics";
 import { FiguresMenu } from "../parts/Figure";
-import { useRoomy } from "../parts/hooks";
-import { factorAt, factorOrder, nouns, useSummary } from "../state";
-import { percent, plural } from "../words";
+import { useFitsTwoPanes } from "../parts/hooks";
 import { Card } from "./Card";
 
 function Entry({
@@ -21,7 +21,7 @@ function Entry({
   at: number | null;
   nested?: boolean;
 }) {
-  const all = useSummary();
+  const summary = getSummary();
   const on = at === factor.index;
   const other = factor.poles.length > 1 ? factor.poles[1] : null;
   return (
@@ -31,7 +31,7 @@ function Entry({
       aria-current={on ? "true" : undefined}
       data-factor={factor.index}
       onClick={() => {
-        factorAt.value = factor.index;
+        selectedFactor.value = factor.index;
       }}
     >
       <span class="number quiet rank">{rank}</span>
@@ -47,8 +47,8 @@ function Entry({
           {factor.hidden && <span class="tag">hidden</span>}
         </span>
       </span>
-      {factor.trend && all.trend ? (
-        <Sparkline values={factor.trend} index={factor.index} label={`Share by ${all.trend.column}`} />
+      {factor.trend && summary.trend ? (
+        <Sparkline values={factor.trend} index={factor.index} label={`Share by ${summary.trend.column}`} />
       ) : (
         <span />
       )}
@@ -59,12 +59,12 @@ function Entry({
   );
 }
 
-const under = (tree: Tree): number[] =>
-  tree.children.flatMap((child) => (typeof child === "number" ? [child] : under(child)));
+const factorsUnder = (tree: Tree): number[] =>
+  tree.children.flatMap((child) => (typeof child === "number" ? [child] : factorsUnder(child)));
 
 function Branch({ tree, max, at }: { tree: Tree; max: number; at: number | null }) {
-  const { factors } = useSummary();
-  const inside = under(tree);
+  const { factors } = getSummary();
+  const inside = factorsUnder(tree);
   const share = inside.reduce((sum, k) => sum + (factors[k]?.share ?? 0), 0);
   return (
     <li class="branch">
@@ -91,94 +91,101 @@ function Branch({ tree, max, at }: { tree: Tree; max: number; at: number | null 
   );
 }
 
+/** Moves from factor to factor with the arrow keys. */
+function moveByKey(event: KeyboardEvent, list: HTMLElement | null) {
+  const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
+  if (!step || event.ctrlKey || event.metaKey) return;
+  const entries = [...(list?.querySelectorAll<HTMLElement>(".factor-entry") ?? [])];
+  const next = entries[entries.indexOf(document.activeElement as HTMLElement) + step];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+  next.click();
+}
+
 export function Factors() {
-  const { factors, hierarchy, trend } = useSummary();
+  const { factors } = getSummary();
+  const noun = nouns.value;
   const list = useRef<HTMLDivElement>(null);
-  const max = Math.max(...factors.map((f) => f.share), 1e-9);
-  const words = nouns.value;
-  const tree = factorOrder.value === "tree" && hierarchy.length > 0;
-  const placed = new Set(hierarchy.flatMap(under));
-  const alone = factors.filter((f) => !placed.has(f.index));
-  const roomy = useRoomy();
-  const at = factorAt.value ?? (roomy && factors.length ? 0 : null);
-  const onKeyDown = (event: KeyboardEvent) => {
-    const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
-    if (!step || event.ctrlKey || event.metaKey) return;
-    const entries = [...(list.current?.querySelectorAll<HTMLElement>(".factor-entry") ?? [])];
-    const next = entries[entries.indexOf(document.activeElement as HTMLElement) + step];
-    if (!next) return;
-    event.preventDefault();
-    next.focus();
-    next.click();
-  };
+  const fitsTwoPanes = useFitsTwoPanes();
+  const at = selectedFactor.value ?? (fitsTwoPanes && factors.length ? 0 : null);
   return (
     <div class={at === null ? "split factors-view" : "split factors-view open"}>
-      <section class="split-list" aria-label={words.Factors}>
-        <div class="bar-line">
-          <h2 class="title">{words.Factors}</h2>
-          <span class="grow" />
-          {hierarchy.length > 0 && (
-            <Choice
-              label="Order"
-              value={factorOrder.value}
-              options={[
-                { value: "ranked", label: "Ranked" },
-                { value: "tree", label: "Hierarchy" },
-              ]}
-              onChange={(value) => {
-                factorOrder.value = value;
-              }}
-            />
-          )}
-          {factors.length > 0 && (
-            <FiguresMenu name="factors" of=".factor-head, .factor-list" title={words.Factors} />
-          )}
-        </div>
-        <div class="factor-head quiet" aria-hidden="true">
-          <span class="number">#</span>
-          <span>Name</span>
-          <span>{trend ? `By ${trend.column}` : ""}</span>
-          <span />
-          <span class="number" title={`Share of the ${words.texts} ${words.belongs}`}>
-            Share
-          </span>
-          <span class="number" title={words.strengthMeans}>
-            {words.Strength}
-          </span>
-        </div>
+      <section class="split-list" aria-label={noun.Factors}>
+        <Head />
         {/* biome-ignore lint/a11y/noStaticElementInteractions: arrow keys go between the buttons inside */}
-        <div class="factor-list" ref={list} onKeyDown={onKeyDown}>
-          {!factors.length ? (
-            <Empty>The run has no {words.factors}.</Empty>
-          ) : tree ? (
-            <ul class="tree">
-              {hierarchy.map((branch) => (
-                <Branch key={branch.name} tree={branch} max={max} at={at} />
-              ))}
-              {alone.map((f) => (
-                <li key={f.index}>
-                  <Entry factor={f} rank={f.index + 1} max={max} at={at} />
-                </li>
-              ))}
-            </ul>
-          ) : (
-            <ol>
-              {factors.map((f) => (
-                <li key={f.index}>
-                  <Entry factor={f} rank={f.index + 1} max={max} at={at} />
-                </li>
-              ))}
-            </ol>
-          )}
+        <div class="factor-list" ref={list} onKeyDown={(event) => moveByKey(event, list.current)}>
+          {factors.length ? <List at={at} /> : <Empty>The run has no {noun.factors}.</Empty>}
         </div>
       </section>
       <section class="split-main" aria-label="Card">
         {at === null ? (
-          <Empty>Choose a {words.factor} to see what it is made of.</Empty>
+          <Empty>Choose a {noun.factor} to see what it is made of.</Empty>
         ) : (
           <Card key={at} index={at} />
         )}
       </section>
     </div>
+  );
+}
+
+function Head() {
+  const { factors, hierarchy, trend } = getSummary();
+  const noun = nouns.value;
+  return (
+    <>
+      <div class="bar-line">
+        <h2 class="title">{noun.Factors}</h2>
+        <span class="grow" />
+        {hierarchy.length > 0 && (
+          <Choice
+            label="Order"
+            value={factorOrder.value}
+            options={[
+              { value: "ranked", label: "Ranked" },
+              { value: "tree", label: "Hierarchy" },
+            ]}
+            onChange={(value) => {
+              factorOrder.value = value;
+            }}
+          />
+        )}
+        {factors.length > 0 && (
+          <FiguresMenu name="factors" of=".factor-head, .factor-list" title={noun.Factors} />
+        )}
+      </div>
+      <div class="factor-head quiet" aria-hidden="true">
+        <span class="number">#</span>
+        <span>Name</span>
+        <span>{trend ? `By ${trend.column}` : ""}</span>
+        <span />
+        <span class="number" title={`Share of the ${noun.texts} ${noun.belongs}`}>
+          Share
+        </span>
+        <span class="number" title={noun.strengthMeans}>
+          {noun.Strength}
+        </span>
+      </div>
+    </>
+  );
+}
+
+function List({ at }: { at: number | null }) {
+  const { factors, hierarchy } = getSummary();
+  const max = Math.max(...factors.map((f) => f.share), 1e-9);
+  const entry = (factor: Factor) => (
+    <li key={factor.index}>
+      <Entry factor={factor} rank={factor.index + 1} max={max} at={at} />
+    </li>
+  );
+  if (factorOrder.value === "ranked" || !hierarchy.length) return <ol>{factors.map(entry)}</ol>;
+  const inTree = new Set(hierarchy.flatMap(factorsUnder));
+  return (
+    <ul class="tree">
+      {hierarchy.map((branch) => (
+        <Branch key={branch.name} tree={branch} max={max} at={at} />
+      ))}
+      {factors.filter((factor) => !inTree.has(factor.index)).map(entry)}
+    </ul>
   );
 }

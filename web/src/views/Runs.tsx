@@ -1,34 +1,36 @@
 // Two runs over the same texts side by side: which factors agree, which texts move.
 import { useState } from "preact/hooks";
-import type { Agreement } from "../contract";
-import { Choice, Empty, FactorLink, Failed, Loading } from "../parts/basics";
+import { elementAt } from "../arrays";
+import type { Agreement, Factor } from "../contract";
+import { count, percent, plural, signed } from "../format";
+import { countVisibleFactors, getSummary, nouns, revision, selectedRun, source } from "../model";
+import { openText } from "../navigation";
+import { Choice, Empty, FactorLink, Failure, Loading } from "../parts/basics";
 import { Figure } from "../parts/Figure";
-import { Heat, HeatScale } from "../parts/Heat";
+import { Heat, type HeatCell, HeatScale } from "../parts/Heat";
 import { useFetched } from "../parts/hooks";
-import { countShown, nouns, openText, runAt, source, useSummary, version } from "../state";
-import { count, percent, plural, signed } from "../words";
 
-const agreeing = (ari: number) =>
+const agreementLabel = (ari: number) =>
   ari > 0.8
     ? "nearly the same groups"
     : ari > 0.5
       ? "mostly the same groups"
       : ari > 0.2
         ? "partly the same groups"
-        : "other groups";
+        : "different groups";
 
 function Head({ data }: { data: Agreement }) {
-  const all = useSummary();
-  const words = nouns.value;
+  const summary = getSummary();
+  const noun = nouns.value;
   return (
     <>
       <div class="pair goals">
         <div>
-          <h3>This run: {all.run}</h3>
+          <h3>This run: {summary.run}</h3>
           <p class="goal-line" dir="auto">
-            {all.goal}
+            {summary.goal}
           </p>
-          <p class="quiet">{plural(countShown(), words.factor, words.factors)}</p>
+          <p class="quiet">{plural(countVisibleFactors(), noun.factor, noun.factors)}</p>
         </div>
         <div>
           <h3>
@@ -37,26 +39,26 @@ function Head({ data }: { data: Agreement }) {
           <p class="goal-line" dir="auto">
             {data.run.goal}
           </p>
-          <p class="quiet">{plural(data.run.n_factors, words.factor, words.factors)}</p>
+          <p class="quiet">{plural(data.run.n_factors, noun.factor, noun.factors)}</p>
         </div>
       </div>
       <dl class="totals">
         <div>
-          <dt>{words.texts} in both</dt>
+          <dt>{noun.texts} in both</dt>
           <dd>{count(data.n_common)}</dd>
         </div>
         <div>
-          <dt title="Adjusted Rand index of the strongest factors: 1 the same groups, 0 as by chance">
-            {agreeing(data.ari)} (ARI)
+          <dt title="Adjusted Rand index of the strongest factors: 1 for identical groups, 0 for agreement by chance">
+            {agreementLabel(data.ari)} (ARI)
           </dt>
           <dd>{data.ari.toFixed(2)}</dd>
         </div>
         <div>
-          <dt>matching pairs of {words.factors}</dt>
+          <dt>matching pairs of {noun.factors}</dt>
           <dd>{count(data.matches.length)}</dd>
         </div>
         <div>
-          <dt>{words.texts} that move</dt>
+          <dt>{noun.texts} that move</dt>
           <dd>
             {count(data.n_moved)}{" "}
             <span class="quiet">{percent(data.n_moved / Math.max(data.n_common, 1))}</span>
@@ -67,17 +69,20 @@ function Head({ data }: { data: Agreement }) {
   );
 }
 
+const overlapOf = (data: Agreement, factor: number, other: number) =>
+  elementAt(elementAt(data.overlap, factor), other);
+
 function Matches({ data }: { data: Agreement }) {
-  const all = useSummary();
+  const summary = getSummary();
   const here = new Set(data.matches.map((m) => m.factor));
   const there = new Set(data.matches.map((m) => m.other));
-  const alone = all.factors.filter((f) => !here.has(f.index) && !f.hidden);
+  const alone = summary.factors.filter((f) => !here.has(f.index) && !f.hidden);
   const others = data.factors.filter((_, j) => !there.has(j));
   return (
     <Figure
       title="Which factors agree"
       name="matches"
-      note="Best pairs, one to one, by the correlation of their scores over the common texts."
+      note="The best one-to-one pairs by the correlation of their scores over the common texts."
     >
       {data.matches.length === 0 && <Empty>No pair of {nouns.value.factors} agrees.</Empty>}
       <table class="plain">
@@ -100,10 +105,10 @@ function Matches({ data }: { data: Agreement }) {
                 <FactorLink index={m.factor} />
               </th>
               <td>
-                <bdi>{data.factors[m.other].name}</bdi>
+                <bdi>{elementAt(data.factors, m.other).name}</bdi>
               </td>
               <td class="number">{signed(m.r)}</td>
-              <td class="number roomy">{count(data.overlap[m.factor][m.other])}</td>
+              <td class="number roomy">{count(overlapOf(data, m.factor, m.other))}</td>
             </tr>
           ))}
         </tbody>
@@ -115,24 +120,38 @@ function Matches({ data }: { data: Agreement }) {
       )}
       {others.length > 0 && (
         <p class="hint">
-          Only in the other: <bdi>{others.map((f) => f.name).join("; ")}</bdi>.
+          Only in the other run: <bdi>{others.map((f) => f.name).join("; ")}</bdi>.
         </p>
       )}
     </Figure>
   );
 }
 
+type Shown = "r" | "overlap";
+
+function matrixCell(data: Agreement, factor: Factor, other: number, by: Shown, most: number): HeatCell {
+  const r = elementAt(elementAt(data.r, factor.index), other);
+  const overlap = overlapOf(data, factor.index, other);
+  const { name } = elementAt(data.factors, other);
+  return {
+    shade: by === "r" ? r : overlap / most,
+    text: by === "r" ? signed(r, 1) : count(overlap),
+    title: `${factor.name}, ${name}: r ${signed(r)}, ${count(overlap)} texts`,
+    isOutlined: data.matches.some((match) => match.factor === factor.index && match.other === other),
+  };
+}
+
 function Matrix({ data }: { data: Agreement }) {
-  const all = useSummary();
-  const [by, setBy] = useState<"r" | "overlap">("r");
+  const summary = getSummary();
+  const [by, setBy] = useState<Shown>("r");
   const most = Math.max(...data.overlap.flat(), 1);
-  // the other run's factors in the order of their matches, so that agreement stands on the diagonal
-  const matched = new Map(data.matches.map((m) => [m.factor, m.other]));
-  const first = all.factors.flatMap((f) => matched.get(f.index) ?? []);
+  // the other run's factors in the order of their matches, so that the matches are on the diagonal
+  const matches = new Map(data.matches.map((match) => [match.factor, match.other]));
+  const first = summary.factors.flatMap((f) => matches.get(f.index) ?? []);
   const order = [...first, ...data.factors.map((_, j) => j).filter((j) => !first.includes(j))];
-  const factors = all.factors.filter((f) => data.r[f.index]);
+  const factors = summary.factors.filter((f) => data.r[f.index]);
   return (
-    <Figure title="Every pair" name="agreement" note="Outlined: the best pairs.">
+    <Figure title="All pairs" name="agreement" note="The best pairs are outlined.">
       <div class="figure-tools">
         <Choice
           label="Numbers"
@@ -143,25 +162,21 @@ function Matrix({ data }: { data: Agreement }) {
           ]}
           onChange={setBy}
         />
-        {by === "r" ? <HeatScale low="−1" high="+1" /> : <HeatScale low="0" high={count(most)} plain />}
+        {by === "r" ? (
+          <HeatScale low="−1" high="+1" />
+        ) : (
+          <HeatScale low="0" high={count(most)} isSequential />
+        )}
       </div>
       <Heat
         label={by === "r" ? "Correlation of factors" : "Texts in common"}
         corner="This run ↓, the other →"
-        columns={order.map((j) => <bdi>{data.factors[j].name}</bdi>)}
-        plain={by === "overlap"}
-        rows={factors.map((f) => ({
-          key: f.index,
-          head: <FactorLink index={f.index} />,
-          shades: order.map((j) => (by === "r" ? data.r[f.index][j] : data.overlap[f.index][j] / most)),
-          texts: order.map((j) =>
-            by === "r" ? signed(data.r[f.index][j], 1) : count(data.overlap[f.index][j]),
-          ),
-          titles: order.map(
-            (j) =>
-              `${f.name}, ${data.factors[j].name}: r ${signed(data.r[f.index][j])}, ${count(data.overlap[f.index][j])} texts`,
-          ),
-          strong: order.flatMap((j, at) => (matched.get(f.index) === j ? [at] : [])),
+        columns={order.map((j) => <bdi>{elementAt(data.factors, j).name}</bdi>)}
+        isSequential={by === "overlap"}
+        rows={factors.map((factor) => ({
+          key: factor.index,
+          head: <FactorLink index={factor.index} />,
+          cells: order.map((j) => matrixCell(data, factor, j, by, most)),
         }))}
       />
     </Figure>
@@ -169,18 +184,18 @@ function Matrix({ data }: { data: Agreement }) {
 }
 
 function Moved({ data }: { data: Agreement }) {
-  const words = nouns.value;
+  const noun = nouns.value;
   if (!data.moved.length)
     return (
       <Empty>
-        No {words.text} moves: all stand where their {words.factor}'s match is.
+        No {noun.text} moves: each is in the match of its {noun.factor}.
       </Empty>
     );
   return (
     <section aria-label="Moved">
-      <h3>Which {words.texts} move</h3>
+      <h3>Which {noun.texts} move</h3>
       <p class="hint">
-        They stand in another {words.factor} than the match of theirs.{" "}
+        In the other run they are not in the match of their {noun.factor}.{" "}
         {data.n_moved > data.moved.length &&
           `${count(data.moved.length)} of ${count(data.n_moved)} are listed.`}
       </p>
@@ -192,7 +207,7 @@ function Moved({ data }: { data: Agreement }) {
             </button>
             <p class="under">
               <FactorLink index={m.from} /> <span aria-hidden="true">→</span>
-              <span class="sr">moves to</span> <bdi>{data.factors[m.to]?.name ?? `no ${words.factor}`}</bdi>
+              <span class="sr">moves to</span> <bdi>{data.factors[m.to]?.name ?? `no ${noun.factor}`}</bdi>
             </p>
           </li>
         ))}
@@ -202,21 +217,21 @@ function Moved({ data }: { data: Agreement }) {
 }
 
 export function Runs() {
-  const { runs } = useSummary();
-  const name = runAt.value ?? runs[0]?.name;
-  const asked = useFetched(async () => (name ? source.agreement(name) : null), [name, version.value]);
+  const { runs } = getSummary();
+  const name = selectedRun.value ?? runs[0]?.name;
+  const agreement = useFetched(async () => (name ? source.agreement(name) : null), [name, revision.value]);
   if (!runs.length)
     return (
       <div class="page">
         <h2 class="title">Two runs side by side</h2>
         <Empty>
-          There is no other run over these {nouns.value.texts} beside this one. Ask another goal of the same
-          file, with <code>goalspace discover FILE --goal "…" --out FOLDER</code>, the folder next to this
-          run's, and open this page again.
+          There is no other run of these {nouns.value.texts} next to this one. To make one, run{" "}
+          <code>goalspace discover FILE --goal "…" --out FOLDER</code> on the same file with another goal and
+          a folder next to this run's, then open this page again.
         </Empty>
       </div>
     );
-  const data = asked.data?.run.name === name ? asked.data : null;
+  const data = agreement.data?.run.name === name ? agreement.data : null;
   return (
     <div class="page">
       <h2 class="title">Two runs side by side</h2>
@@ -226,7 +241,7 @@ export function Runs() {
           <select
             value={name}
             onChange={(e) => {
-              runAt.value = e.currentTarget.value;
+              selectedRun.value = e.currentTarget.value;
             }}
           >
             {runs.map((run) => (
@@ -237,8 +252,8 @@ export function Runs() {
           </select>
         </label>
       </div>
-      {asked.error ? (
-        <Failed error={asked.error} />
+      {agreement.error ? (
+        <Failure error={agreement.error} />
       ) : data ? (
         <>
           <Head data={data} />
@@ -247,7 +262,7 @@ export function Runs() {
           <Moved data={data} />
         </>
       ) : (
-        <Loading what="Setting the runs side by side" />
+        <Loading what="Comparing the runs" />
       )}
     </div>
   );

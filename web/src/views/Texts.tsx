@@ -1,27 +1,28 @@
-// All texts as a table with search and filters, the why-panel beside it.
+// All texts as a table with search and filters, and the why panel beside it.
+import { nouns, selectedRow } from "../model";
 import { Filters } from "../parts/Filters";
 import { Sorting } from "../parts/Sorting";
-import { Counted, Shown, TextRows } from "../parts/TextRows";
-import { nouns, rowAt } from "../state";
+import { ResultCount, TextRows } from "../parts/TextRows";
+import { TableNote } from "../parts/TextTable";
 import { Why } from "./Why";
 
 export function Texts() {
   return (
-    <div class={rowAt.value === null ? "split texts-view" : "split texts-view open"}>
+    <div class={selectedRow.value === null ? "split texts-view" : "split texts-view open"}>
       <section class="split-main table-side" aria-label={nouns.value.Texts}>
         <div class="bar-line">
           <h2 class="title">{nouns.value.Texts}</h2>
-          <Counted />
-          <Shown />
+          <ResultCount />
+          <TableNote />
           <span class="grow" />
           <Sorting />
         </div>
         <Filters />
         <TextRows wide />
       </section>
-      {rowAt.value !== null && (
+      {selectedRow.value !== null && (
         <aside class="why-side" aria-label="Why">
-          <Why row={rowAt.value} />
+          <Why row={selectedRow.value} />
         </aside>
       )}
     </div>

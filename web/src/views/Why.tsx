@@ -1,43 +1,52 @@
-// Why a text stands where it stands: its strongest factors and properties, each with the sentence that carries it.
+// Why a text scores as it does: its strongest factors and properties, each with the sentence that carries it.
+import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { hueName } from "../colour";
+import { paletteVariable } from "../colour";
 import type { Reason, Why as WhyData } from "../contract";
-import { Dot, Empty, FactorLink, Failed, Icon, Loading, SignedBar } from "../parts/basics";
+import { plural } from "../format";
+import { nouns, revision, selectedRow, source } from "../model";
+import { Dot, Empty, FactorLink, Failure, Icon, Loading, SignedBar } from "../parts/basics";
 import { useFetched } from "../parts/hooks";
-import { nouns, rowAt, source, version } from "../state";
-import { plural } from "../words";
 
-type Given = Reason & { factor: number };
-interface Stretch {
+type FactorReason = Reason & { factor: number };
+interface Segment {
   start: number;
   end: number;
-  reasons: number[];
+  reasons: FactorReason[];
 }
 
-/** The text cut where a sentence of a reason starts or ends. */
-function stretches(text: string, reasons: Given[]): Stretch[] {
+/** The text cut wherever the sentence of a reason starts or ends. */
+function segmentsOf(text: string, reasons: FactorReason[]): Segment[] {
   const cuts = new Set([0, text.length]);
   for (const { start, end } of reasons)
     if (end > start) {
       cuts.add(Math.min(start, text.length));
       cuts.add(Math.min(end, text.length));
     }
-  const places = [...cuts].sort((a, b) => a - b);
-  return places.slice(0, -1).map((start, at) => ({
-    start,
-    end: places[at + 1],
-    reasons: reasons.flatMap((r, i) =>
-      r.start <= start && r.end >= places[at + 1] && r.end > r.start ? [i] : [],
-    ),
-  }));
+  const [, ...ends] = [...cuts].sort((a, b) => a - b);
+  let start = 0;
+  return ends.map((end) => {
+    const segment = {
+      start,
+      end,
+      reasons: reasons.filter((r) => r.start <= start && r.end >= end && r.end > r.start),
+    };
+    start = end;
+    return segment;
+  });
 }
 
-function MarkedText({ why, reasons, at }: { why: WhyData; reasons: Given[]; at: number | null }) {
+interface MarkedTextProps {
+  why: WhyData;
+  reasons: FactorReason[];
+  selected: FactorReason | null;
+}
+function MarkedText({ why, reasons, selected }: MarkedTextProps) {
   const box = useRef<HTMLParagraphElement>(null);
-  const parts = useMemo(() => stretches(why.text, reasons), [why, reasons]);
+  const segments = useMemo(() => segmentsOf(why.text, reasons), [why, reasons]);
   useEffect(() => {
-    if (at !== null) box.current?.querySelector("mark.on")?.scrollIntoView({ block: "nearest" });
-  }, [at]);
+    if (selected) box.current?.querySelector("mark.on")?.scrollIntoView({ block: "nearest" });
+  }, [selected]);
   return (
     <p
       class="whole-text"
@@ -47,18 +56,17 @@ function MarkedText({ why, reasons, at }: { why: WhyData; reasons: Given[]; at: 
       role="region"
       aria-label={`The ${nouns.value.text}`}
     >
-      {parts.map(({ start, end, reasons: own }) => {
+      {segments.map(({ start, end, reasons: own }) => {
         const words = why.text.slice(start, end);
-        const on = at !== null && own.includes(at);
-        // a sentence that speaks against a factor is marked only when asked for
-        const told = on ? own : own.filter((i) => reasons[i].weight > 0);
-        if (!told.length) return words;
-        const shown = on ? reasons[at] : reasons[told[0]];
+        const isSelected = selected !== null && own.includes(selected);
+        // a sentence that speaks against a factor is marked only if it is selected
+        const marking = isSelected ? selected : own.find((reason) => reason.weight > 0);
+        if (!marking) return words;
         return (
           <mark
             key={start}
-            class={on ? "on" : at === null ? "some" : "off"}
-            style={{ "--mark": hueName(shown.factor) }}
+            class={isSelected ? "on" : selected ? "off" : "some"}
+            style={{ "--mark": paletteVariable(marking.factor) }}
           >
             {words}
           </mark>
@@ -68,44 +76,34 @@ function MarkedText({ why, reasons, at }: { why: WhyData; reasons: Given[]; at: 
   );
 }
 
-function ReasonRow({
-  reason,
-  on,
-  onOn,
-  max,
-  sign,
-}: {
-  reason: Given;
-  on: boolean;
-  onOn: () => void;
-  max: number;
-  sign: boolean;
-}) {
-  const has = reason.end > reason.start;
+interface ReasonRowProps {
+  reason: FactorReason;
+  isSelected: boolean;
+  onToggle: () => void;
+  children: ComponentChildren; // the weight
+}
+function ReasonRow({ reason, isSelected, onToggle, children }: ReasonRowProps) {
+  const hasSentence = reason.end > reason.start;
   return (
     <li>
       <button
         type="button"
-        class={on ? "reason on" : "reason"}
-        aria-pressed={on}
-        onClick={onOn}
-        disabled={!has}
-        title={has ? "Show the sentence" : "No one sentence carries it"}
+        class={isSelected ? "reason on" : "reason"}
+        aria-pressed={isSelected}
+        onClick={onToggle}
+        disabled={!hasSentence}
+        title={hasSentence ? "Show the sentence" : "No single sentence carries it"}
       >
         <Dot index={reason.factor} />
         <span class="grow">
           <bdi>{reason.name}</bdi>
         </span>
         {reason.proposed && (
-          <span class="tag" title="Read out of this very text">
+          <span class="tag" title="Proposed for this text">
             proposed
           </span>
         )}
-        {sign ? (
-          <SignedBar value={reason.weight} max={max} digits={1} />
-        ) : (
-          <span class="number">{reason.weight.toFixed(2)}</span>
-        )}
+        {children}
       </button>
     </li>
   );
@@ -117,7 +115,7 @@ function Facts({ why }: { why: WhyData }) {
     <>
       {why.selected.length > 0 && (
         <>
-          <h3>What was chosen</h3>
+          <h3>How it was selected</h3>
           <dl class="facts">
             {why.selected.map(({ name, value }) => (
               <div key={name}>
@@ -153,91 +151,91 @@ function Facts({ why }: { why: WhyData }) {
   );
 }
 
-function Body({ why }: { why: WhyData }) {
-  const reasons = useMemo(() => [...why.factors, ...why.properties], [why]);
-  const [at, setAt] = useState<number | null>(null);
-  useEffect(() => setAt(null), [why]);
-  const max = Math.max(3, ...why.factors.map((f) => Math.abs(f.weight)));
-  const toggle = (i: number) => setAt(at === i ? null : i);
-  const nFactors = why.factors.length;
+function Neighbours({ near }: { near: WhyData["near"] }) {
+  if (!near.length) return null;
   return (
     <>
-      <MarkedText why={why} reasons={reasons} at={at} />
-      {why.cut && <p class="hint">The {nouns.value.text} is cut here; the run holds all of it.</p>}
+      <h3>Nearest {nouns.value.texts}</h3>
+      <ul class="near">
+        {near.map((other) => (
+          <li key={other.row}>
+            <button
+              type="button"
+              onClick={() => {
+                selectedRow.value = other.row;
+              }}
+            >
+              <span class="snippet" dir="auto">
+                {other.text}
+              </span>
+              <span class="number quiet" title="Cosine similarity in the space of the factors">
+                {other.r.toFixed(2)}
+              </span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function Body({ why }: { why: WhyData }) {
+  const noun = nouns.value;
+  const reasons = useMemo(() => [...why.factors, ...why.properties], [why]);
+  const [selected, setSelected] = useState<FactorReason | null>(null);
+  useEffect(() => setSelected(null), [why]);
+  const max = Math.max(3, ...why.factors.map((f) => Math.abs(f.weight)));
+  const row = (reason: FactorReason, key: string | number, weight: ComponentChildren) => (
+    <ReasonRow
+      key={key}
+      reason={reason}
+      isSelected={selected === reason}
+      onToggle={() => setSelected(selected === reason ? null : reason)}
+    >
+      {weight}
+    </ReasonRow>
+  );
+  return (
+    <>
+      <MarkedText why={why} reasons={reasons} selected={selected} />
+      {why.cut && <p class="hint">The {noun.text} is truncated here; the run contains it in full.</p>}
       {why.analysis && (
         <p class="analysis" dir="auto">
-          <span class="quiet">The model noted: </span>
+          <span class="quiet">The model's note: </span>
           {why.analysis}
         </p>
       )}
-      <h3>Strongest {nouns.value.factors}</h3>
+      <h3>Strongest {noun.factors}</h3>
       <ul class="reasons">
-        {why.factors.map((reason, i) => (
-          <ReasonRow
-            key={reason.factor}
-            reason={reason}
-            on={at === i}
-            onOn={() => toggle(i)}
-            max={max}
-            sign
-          />
-        ))}
+        {why.factors.map((reason) =>
+          row(reason, reason.factor, <SignedBar value={reason.weight} max={max} digits={1} />),
+        )}
       </ul>
-      <h3>Strongest {nouns.value.properties}</h3>
+      <h3>Strongest {noun.properties}</h3>
       {why.properties.length ? (
         <ul class="reasons">
-          {why.properties.map((reason, i) => (
-            <ReasonRow
-              key={reason.name}
-              reason={reason}
-              on={at === nFactors + i}
-              onOn={() => toggle(nFactors + i)}
-              max={1}
-              sign={false}
-            />
-          ))}
+          {why.properties.map((reason) =>
+            row(reason, reason.name, <span class="number">{reason.weight.toFixed(2)}</span>),
+          )}
         </ul>
       ) : (
         <Empty>
-          No {nouns.value.property} is strong in this {nouns.value.text}.
+          No {noun.property} is strong in this {noun.text}.
         </Empty>
       )}
       <Facts why={why} />
-      {why.near.length > 0 && (
-        <>
-          <h3>Nearest {nouns.value.texts}</h3>
-          <ul class="near">
-            {why.near.map((other) => (
-              <li key={other.row}>
-                <button
-                  type="button"
-                  onClick={() => {
-                    rowAt.value = other.row;
-                  }}
-                >
-                  <span class="snippet" dir="auto">
-                    {other.text}
-                  </span>
-                  <span class="number quiet" title="Cosine in the space of the factors">
-                    {other.r.toFixed(2)}
-                  </span>
-                </button>
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
+      <Neighbours near={why.near} />
     </>
   );
 }
 
 export function Why({ row }: { row: number }) {
-  const { data, error, loading } = useFetched(() => source.why(row), [row, version.value]);
+  const { data, error, loading } = useFetched(() => source.why(row), [row, revision.value]);
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     if (data) heading.current?.focus({ preventScroll: true });
   }, [data?.row]);
-  // the keyboard goes back to where it came from
+  // focus returns to the row that it came from
   useEffect(
     () => () => {
       requestAnimationFrame(() => {
@@ -259,14 +257,14 @@ export function Why({ row }: { row: number }) {
           class="icon-button"
           aria-label={`Close the ${nouns.value.text}`}
           onClick={() => {
-            rowAt.value = null;
+            selectedRow.value = null;
           }}
         >
           <Icon name="close" />
         </button>
       </header>
       <div class="why-body">
-        {error ? <Failed error={error} /> : data ? <Body why={data} /> : <Loading />}
+        {error ? <Failure error={error} /> : data ? <Body why={data} /> : <Loading />}
       </div>
     </section>
   );
