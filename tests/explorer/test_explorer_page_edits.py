@@ -101,7 +101,9 @@ def test_factors_are_merged_split_and_hidden(visit, server):
     said(page, "Split.")
     expect(entries).to_have_count(n)
 
-    hidden = page.get_by_role("article").get_by_role("heading", level=2).inner_text()
+    heading = page.get_by_role("article").get_by_role("heading", level=2)
+    expect(heading).not_to_have_text("Both")  # the card is filled after the list
+    hidden = heading.inner_text()
     page.get_by_role("button", name="Edit", exact=True).click()
     page.get_by_role("button", name="Hide", exact=True).click()
     said(page, "Hidden.")
