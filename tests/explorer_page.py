@@ -60,6 +60,7 @@ def chromium() -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("chromium is not installed (apt-get install chromium)")
+    sync_api.expect.set_options(timeout=30_000)  # a busy machine is slow, not wrong
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield browser
@@ -88,7 +89,7 @@ def visitor(browser: Any) -> Iterator[Callable[..., Any]]:
             viewport={"width": width, "height": height}, reduced_motion="reduce", **options
         )
         contexts.append(context)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(30_000)
         page = context.new_page()
         home = url.split("?")[0].split("#")[0]
 
