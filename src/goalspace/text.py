@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 # what a terminal, a browser or an editor would act upon instead of showing: C0 and C1 controls except tab and
 # newline, bidirectional embeddings, overrides and isolates, line and paragraph separators, byte-order marks
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
+_SLOT = re.compile(r"\{\{(\w+)\}\}")
 _JOINED = "\u200d\ufe0e\ufe0f"
 _LONGEST_NAME = 60  # characters of a column's name
 _QUOTED = re.compile("“([^“”]*)”")
@@ -19,12 +20,12 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]|~$@]|:(?=//)|(?<=www)\.|^[#>+=-]|(?<=^\d)
 def to_block(text: str) -> str:
     """Return the text with its lines, without characters that would be obeyed instead of shown."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    text = _CONTROLS.sub("", text).encode("utf-8", "replace").decode("utf-8")  # lone surrogates become "?"
+    text = _CONTROLS.sub("", text).encode("utf-8", "ignore").decode("utf-8")  # without lone surrogates
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
 def to_line(text: str, limit: int | None = None) -> str:
-    """Return the text on one line, cut to about `limit` characters."""
+    """Return the text on one line that is safe to print and to store, cut to at most `limit` characters."""
     if limit is not None:
         text = text[: 4 * limit + 400]  # a text may hold megabytes; a line never shows more than this
     text = " ".join(to_block(text.replace("\u2028", " ")).split())
@@ -178,16 +179,27 @@ def join_clauses(parts: Sequence[str]) -> str:
     return "; ".join(part for part in parts if part)
 
 
-_JOINERS = "\u200c\u200d"  # invisible, but part of how words of some scripts and emoji are spelled
+def find_slots(template: str) -> frozenset[str]:
+    """Return the names of the {{slots}} in a template."""
+    return frozenset(_SLOT.findall(template))
 
 
-def one_line(text: str) -> str:
-    """What a model or a person wrote, as one line that is safe to print and to store: white space folded, nothing unprintable.
+def fill_slots(template: str, slots: Mapping[str, str], name: str = "template") -> str:
+    """Fill every {{slot}} of a template in one pass: what looks like a slot inside a value stays as it is.
 
-    Control characters could colour the terminal, those of direction turn a line around, and half of a surrogate pair
-    cannot be written to a file.
+    `name` is what an error calls the template.
+
+    Raises
+    ------
+    TypeError
+        If a slot gets no value, or a value has no slot.
     """
-    return " ".join("".join(c for c in text if c.isprintable() or c.isspace() or c in _JOINERS).split())
+    names = find_slots(template)
+    wrong = [f"needs {slot!r}" for slot in sorted(names - slots.keys())]
+    wrong += [f"has no slot {slot!r}" for slot in sorted(slots.keys() - names)]
+    if wrong:
+        raise TypeError(f"The {name} {' and '.join(wrong)}.")
+    return _SLOT.sub(lambda slot: slots[slot[1]], template)
 
 
 def is_number(text: str) -> bool:

@@ -326,11 +326,11 @@ def test_replies_that_cannot_be_read_are_asked_for_once_more_and_counted(
         found = judge(Run.open(run), llm=server.spec, against=Run.open(other), sample=2)
         n = len(server.bodies())
     assert n == 2 * (found.n_factors + 4)
-    assert found.n_unread == found.n_factors
+    assert found.n_unparsed == found.n_factors
     assert found.relevance is None
     assert found.preference is not None
-    assert (found.preference.n_unread, found.preference.n_asked, found.preference.share) == (2, 2, None)
-    assert len(found.calls.unread) == found.n_factors + 4
+    assert (found.preference.n_unparsed, found.preference.n_asked, found.preference.share) == (2, 2, None)
+    assert len(found.calls.unparsed) == found.n_factors + 4
 
 
 def test_a_judge_that_is_never_read_is_an_error_in_one_line(run: Path, other: Path, tmp_path: Path) -> None:
@@ -358,7 +358,7 @@ def test_the_same_marks_for_two_factors_are_noticed_too(other: Path) -> None:
     assert "All factors got the same marks" in done.output
 
 
-def test_a_second_try_is_taken_and_partly_unread_runs_say_so(run: Path) -> None:
+def test_a_second_try_is_taken_and_partly_unparsed_runs_say_so(run: Path) -> None:
     names = Run.open(run).factors.names
 
     def sometimes(body: dict[str, Any]) -> str:
@@ -394,7 +394,7 @@ def test_a_judge_that_thinks_aloud_is_read_where_it_answers(run: Path, reply: st
         found = judge(Run.open(run), llm=server.spec)
         assert server.bodies()[0]["max_tokens"] >= 2000  # a thought comes first
     assert {(r.relevance, r.informativeness, r.reason) for r in found.ratings} == {(3, 4, "because")}
-    assert found.n_unread == 0
+    assert found.n_unparsed == 0
 
 
 def test_what_a_judge_writes_cannot_colour_the_terminal_or_break_a_file(run: Path, tmp_path: Path) -> None:
@@ -412,7 +412,7 @@ def test_what_a_judge_writes_cannot_colour_the_terminal_or_break_a_file(run: Pat
     assert not {"\x1b", "\x00", "\u202e"} & set(done.output)
     written = json.loads((tmp_path / "judged.json").read_text("utf-8"))
     assert {rating["reason"] for rating in written["ratings"]} == {"[31mred joined\u200dup"}
-    assert written["calls"]["unread"] == ["no [31mred joined\u200dup"]
+    assert written["calls"]["unparsed"] == ["no [31mred joined\u200dup"]
 
 
 def test_a_failing_endpoint_keeps_the_replies_that_came(run: Path) -> None:

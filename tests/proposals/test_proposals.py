@@ -13,7 +13,7 @@ from goalspace.encoders.registry import get_encoder
 from goalspace.errors import InputError, LLMError
 from goalspace.llm.protocol import FunctionLLM
 from goalspace.proposals import OFFLINE, Proposals, propose
-from goalspace.proposals.from_llm import read_answer
+from goalspace.proposals.from_llm import parse_answer
 from goalspace.proposals.from_phrases import propose_phrases
 from goalspace.proposals.vocabulary import merge_near_duplicates, normalise
 from llm_server import LLMServer
@@ -71,7 +71,7 @@ def reply(*items: tuple[str, str], analysis: str = "a note") -> str:
     ],
 )
 def test_replies_are_read_in_every_form(text: str, expected: list[tuple[str, str]]) -> None:
-    answer = read_answer(text)
+    answer = parse_answer(text)
     assert answer is not None
     assert list(answer.properties) == expected
 
@@ -80,7 +80,7 @@ def test_replies_are_read_in_every_form(text: str, expected: list[tuple[str, str
     "text", ["", "I cannot help with that.", '{"properties": []}', '{"properties": [{"pro']
 )
 def test_unusable_replies_are_recognised(text: str) -> None:
-    assert read_answer(text) is None
+    assert parse_answer(text) is None
 
 
 @pytest.mark.parametrize(

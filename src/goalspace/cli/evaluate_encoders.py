@@ -29,7 +29,7 @@ def measure_encoders(
     from goalspace.evaluation.neighbours import Recommendation
     from goalspace.evaluation.tasks import Probe, open_task
     from goalspace.files import write_json
-    from goalspace.text import one_line
+    from goalspace.text import to_line
 
     task = open_task(name, data, seeds=seeds, **options)
     found = {encoder: find_encoder(encoder, by_scores=isinstance(task, Probe)) for encoder in encoders}
@@ -39,7 +39,7 @@ def measure_encoders(
         base = {row: {m: value._asdict() for m, value in values.items()} for row, values in _baseline(task)}
         write_json(out, {"data": str(data), "baseline": base, "scores": [each.as_dict() for each in scores]})
     console = Console()
-    console.print(Text(one_line(f"{name}: {task.size}")))
+    console.print(Text(to_line(f"{name}: {task.size}")))
     columns = (*task.metrics, *(["neighbours"] if isinstance(task, Recommendation) else []), "s per 1,000")
     for title, suffix in _blocks(task):
         if title:
@@ -58,7 +58,7 @@ def write_texts(name: str, data: Path, path: Path, **options: Any) -> None:
     from goalspace.evaluation.neighbours import NextAction, Recommendation
     from goalspace.evaluation.tasks import open_task
     from goalspace.files import as_json, write_atomic
-    from goalspace.text import one_line
+    from goalspace.text import to_line
 
     task = open_task(name, data, **options)
     if not isinstance(task, (Recommendation, NextAction)):
@@ -69,7 +69,7 @@ def write_texts(name: str, data: Path, path: Path, **options: Any) -> None:
     write_atomic(path, "".join(as_json(row) + "\n" for row in task.rows))
     facts = "facts" in task.rows[0]
     sample = f" --sample {options['sample']}" if "sample" in options else ""
-    click.echo(one_line(f"{name}: {task.size}"))
+    click.echo(to_line(f"{name}: {task.size}"))
     click.echo(
         f'{path} has the training texts. Fit a run: goalspace discover {path} --goal "{GOAL if facts else "…"}"'
     )

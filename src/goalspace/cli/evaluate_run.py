@@ -72,7 +72,7 @@ def judge_run(path: Path, llm: str, *, against: Path | None, sample: int, out: P
     if not found.ratings and (found.preference is None or not found.preference.choices):
         raise LLMError(
             f"No reply of {found.judge} could be read, at the second try either; the first begins: "
-            f"{found.calls.unread[0][:80]!r}. Take a larger model."
+            f"{found.calls.unparsed[0][:80]!r}. Take a larger model."
         )
     if out is not None:
         write_json(out, {"run": str(path), **found.as_dict()})
@@ -94,7 +94,7 @@ def judge_run(path: Path, llm: str, *, against: Path | None, sample: int, out: P
 
 def _verdict(found: Judgement) -> Table:
     table = _table("question", "answer", "what it is")
-    unread = f" Unreadable: {found.n_unread} of {found.n_factors}, left out." if found.n_unread else ""
+    unread = f" Unreadable: {found.n_unparsed} of {found.n_factors}, left out." if found.n_unparsed else ""
     rated = f"Mean over {len(found.ratings)} factors, 1 to 5.{unread}"
     table.add_row("relevance to the goal", cell(found.relevance, 2), rated)
     table.add_row("informativeness", cell(found.informativeness, 2), rated)
@@ -102,7 +102,7 @@ def _verdict(found: Judgement) -> Table:
     if preference is None:
         return table
     ties = len(preference.choices) - preference.n_won - preference.n_lost
-    unread = f" Unreadable: {preference.n_unread}, left out." if preference.n_unread else ""
+    unread = f" Unreadable: {preference.n_unparsed}, left out." if preference.n_unparsed else ""
     table.add_row(
         "preferred to the other run",
         cell(preference.share),
@@ -125,10 +125,10 @@ def _say_calls(found: Judgement) -> None:
         f"\n{calls.n} calls, {calls.n_replayed} of them replayed from the run's llm.sqlite; "
         f"{calls.prompt_tokens + calls.completion_tokens:,} tokens."
     )
-    if calls.unread:
-        what = plural(len(calls.unread), "reply", "replies")
+    if calls.unparsed:
+        what = plural(len(calls.unparsed), "reply", "replies")
         click.echo(
-            f"{what} could not be read, at the second try either; the first begins: {calls.unread[0][:80]!r}"
+            f"{what} could not be read, at the second try either; the first begins: {calls.unparsed[0][:80]!r}"
         )
 
 

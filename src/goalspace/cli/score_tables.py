@@ -38,10 +38,10 @@ def score_tables(columns: Sequence[str], rows: Sequence[Row], *, width: int) -> 
     width
         Columns of the terminal.
     """
-    from goalspace.text import one_line
+    from goalspace.text import to_line
 
-    named = [(one_line(name), list(cells)) for name, cells in rows]
-    heads = [one_line(column) for column in columns]
+    named = [(to_line(name), list(cells)) for name, cells in rows]
+    heads = [to_line(column) for column in columns]
     least = min(_NAME, _widest(name for name, _ in named))
     gap, needs = 2, _needs(heads, named)
     if least + sum(needs) + gap * len(needs) > width:

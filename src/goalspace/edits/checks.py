@@ -8,7 +8,7 @@ from typing import Any
 from goalspace.errors import InputError
 from goalspace.factors import Factors
 from goalspace.proposals.vocabulary import normalise
-from goalspace.text import one_line
+from goalspace.text import to_line
 
 _LONGEST_NAME = 120  # characters
 _LONGEST_DESCRIPTION = 400
@@ -52,7 +52,7 @@ def _several(factors: Factors, value: Any, name: str) -> list[int]:
 
 
 def _line(_: Factors, value: Any, name: str) -> str:
-    text = one_line(value) if isinstance(value, str) else ""
+    text = to_line(value) if isinstance(value, str) else ""
     if not any(map(str.isprintable, text)) or len(text) > _LONGEST_NAME:
         raise InputError(f"'{name}' must be a text of 1 to {_LONGEST_NAME} characters.")
     return text
@@ -61,7 +61,7 @@ def _line(_: Factors, value: Any, name: str) -> str:
 def _paragraph(_: Factors, value: Any, name: str) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST_DESCRIPTION:
         raise InputError(f"'{name}' must be a text of at most {_LONGEST_DESCRIPTION} characters.")
-    return one_line(value)
+    return to_line(value)
 
 
 def _property(factors: Factors, value: Any, name: str) -> str:

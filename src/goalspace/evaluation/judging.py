@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -12,10 +13,10 @@ from goalspace.errors import InputError
 from goalspace.estimate import Estimate
 from goalspace.llm import get_llm
 from goalspace.llm.prompts import Template
-from goalspace.llm.protocol import LLM, stream
-from goalspace.llm.structured import json_values
+from goalspace.llm.protocol import LLM
+from goalspace.llm.structured import Calls, ask, json_values
 from goalspace.progress import Progress
-from goalspace.text import one_line
+from goalspace.text import to_line
 
 if TYPE_CHECKING:
     from goalspace.factors import Factors
@@ -81,15 +82,15 @@ class Preference:
     Attributes
     ----------
     choices
-        Texts of which both answers could be read.
-    n_asked, n_unread
-        Texts asked about, and those of which an answer could not be read.
+        Texts of which both answers could be parsed.
+    n_asked, n_unparsed
+        Texts asked about, and those of which an answer could not be parsed.
     """
 
     against: str
     choices: tuple[Choice, ...]
     n_asked: int
-    n_unread: int
+    n_unparsed: int
 
     @property
     def share(self) -> Estimate | None:
@@ -114,17 +115,6 @@ class Preference:
         return sum(choice.share < 0.5 for choice in self.choices)
 
 
-@dataclass
-class Calls:
-    """What the judge was asked and what it cost."""
-
-    n: int = 0
-    n_replayed: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    unread: list[str] = field(default_factory=list)  # replies that could not be read twice, cut
-
-
 @dataclass(frozen=True)
 class Judgement:
     """Ratings of a run's factors, and the preference between it and another run if there is one."""
@@ -137,8 +127,8 @@ class Judgement:
     calls: Calls
 
     @property
-    def n_unread(self) -> int:
-        """Factors for which no answer could be read."""
+    def n_unparsed(self) -> int:
+        """Factors for which no answer could be parsed."""
         return self.n_factors - len(self.ratings)
 
     @property
@@ -160,7 +150,7 @@ class Judgement:
             "relevance": _as_dict(self.relevance),
             "informativeness": _as_dict(self.informativeness),
             "n_factors": self.n_factors,
-            "n_unread": self.n_unread,
+            "n_unparsed": self.n_unparsed,
             "ratings": [vars(rating) for rating in self.ratings],
             "preference": None
             if found is None
@@ -171,7 +161,7 @@ class Judgement:
                 "n_won": found.n_won,
                 "n_lost": found.n_lost,
                 "n_asked": found.n_asked,
-                "n_unread": found.n_unread,
+                "n_unparsed": found.n_unparsed,
                 "choices": [{**vars(choice), "share": choice.share} for choice in found.choices],
             },
             "calls": vars(self.calls),
@@ -330,28 +320,19 @@ def _ask(
     what: str,
     progress: Progress | None,
 ) -> list[Read | None]:
-    """What the replies say, None where neither the first nor a second one can be read."""
-    answers: list[Read | None] = [None] * len(prompts)
-    missing = list(range(len(prompts)))
-    again = Template.load("again")
-    for attempt in range(2):
-        asked = [again.fill(prompt=prompts[i]) if attempt else prompts[i] for i in missing]
-        replies: dict[int, str] = {}
-        for position, reply in stream(model, asked, schema=schema, max_tokens=_MAX_TOKENS):
-            calls.n += 1
-            calls.n_replayed += reply.cached
-            calls.prompt_tokens += reply.prompt_tokens
-            calls.completion_tokens += reply.completion_tokens
-            found = (read(value) for value in json_values(reply.text) if isinstance(value, dict))
-            answers[missing[position]] = next((answer for answer in found if answer is not None), None)
-            replies[missing[position]] = reply.text
-            if progress and not attempt:
-                progress(what, len(replies), len(prompts))
-        missing = [i for i in missing if answers[i] is None]
-        if not missing:
-            break
-    calls.unread += [one_line(replies[i])[:_REASON] for i in missing]
-    return answers
+    def parse(reply: str) -> Read | None:
+        answers = (read(value) for value in json_values(reply) if isinstance(value, dict))
+        return next((answer for answer in answers if answer is not None), None)
+
+    return ask(
+        model,
+        prompts,
+        schema=schema,
+        parse=parse,
+        max_tokens=_MAX_TOKENS,
+        calls=calls,
+        progress=partial(progress, what) if progress else None,
+    )
 
 
 def _read_rating(value: Mapping[str, Any]) -> tuple[int, int, str] | None:
@@ -382,7 +363,7 @@ def _whole(value: Any, allowed: range) -> int | None:
 
 def _reason(value: Mapping[str, Any]) -> str:
     reason = value.get("reason")
-    return one_line(reason)[:_REASON] if isinstance(reason, str) else ""
+    return to_line(reason, _REASON) if isinstance(reason, str) else ""
 
 
 def _as_dict(value: Estimate | None) -> dict[str, float] | None:

@@ -20,7 +20,8 @@ from goalspace.files import atomic_path, digest, read_json, write_json
 from goalspace.links import Links
 from goalspace.llm import get_llm
 from goalspace.llm.protocol import LLM
-from goalspace.progress import Progress
+from goalspace.llm.structured import Calls
+from goalspace.progress import Progress, ignore_progress
 from goalspace.proposals import Proposals
 from goalspace.vectors.projection import lay_out
 
@@ -283,18 +284,17 @@ def factor(
             f"The 'n_factors' parameter of factor must be between 1 and the number of properties, "
             f"{len(proposals.properties)}. Got {n_factors} instead."
         )
+    report = progress or ignore_progress
     curve: tuple[tuple[int, float], ...] = ()
     if n_factors is None:
-        if progress:
-            progress("choosing the number of factors", 0, 1)
+        report("choosing the number of factors", 0, 1)
         n_factors, curve = fitting.choose_number(links.text_vectors, links.property_vectors)
-    if progress:
-        progress("fitting the factors", 0, 1)
+    report("fitting the factors", 0, 1)
     found = fitting.build(links.text_vectors, links.property_vectors, n_factors)
     scores, dominant = found.score(links.text_vectors), found.assign(links.text_vectors)
-    if progress:
-        progress("drawing the map and collecting evidence", 0, 1)
+    report("drawing the map and collecting evidence", 0, 1)
     counts = proposals.n_texts_with()
+    calls = Calls()
     readings = naming.read(
         corpus,
         proposals,
@@ -305,6 +305,7 @@ def factor(
         goal,
         cached(links.encoder, vectors),
         get_llm(llm, cache=cache) if llm is not None else None,
+        calls,
     )
     positions = lay_out((links.text_vectors - found.centre) @ found.prototypes.T, seed=seed)
     hierarchy = stack(scores, readings.names, seed)
@@ -335,6 +336,7 @@ def factor(
             "n_unassigned": int((found.assignment < 0).sum()),
             "n_layers": len(hierarchy),
             "n_without_dominant": int((dominant < 0).sum()),
+            **(calls.as_stats() if llm is not None else {}),
         },
     )
 

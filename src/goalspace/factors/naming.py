@@ -13,13 +13,15 @@ from goalspace.encoders.protocol import Encoder
 from goalspace.factors.evidence import Evidence, collect_evidence
 from goalspace.factors.fitting import Structure
 from goalspace.llm.prompts import Template
-from goalspace.llm.protocol import LLM, collect, stream
-from goalspace.llm.structured import find_json
+from goalspace.llm.protocol import LLM
+from goalspace.llm.structured import Calls, ask, find_json
 from goalspace.proposals import Proposals
-from goalspace.text import one_line
+from goalspace.text import to_line
 
 _SECOND_POLE = 0.2  # least share of a factor's squared correlations at its negative end
 _SHORT_NAME = 16  # characters below which a name gets a second property
+_NAME_TOKENS = 160
+_MAX_NAME, _MAX_DESCRIPTION = 60, 300  # characters
 _NAME_SCHEMA = {
     "type": "object",
     "properties": {"name": {"type": "string"}, "description": {"type": "string"}},
@@ -48,6 +50,7 @@ def read(
     goal: str,
     encoder: Encoder,
     llm: LLM | None,
+    calls: Calls,
 ) -> Readings:
     """Name the factors and collect their evidence; the language model, where there is one, words the names."""
     factors = range(len(found.tc))
@@ -59,7 +62,9 @@ def read(
     )
     names, descriptions = unique([item.name for item in worded]), [item.description for item in worded]
     if llm is not None:
-        names, descriptions = _ask_names(llm, goal, corpus, proposals, ranked, evidence, names, descriptions)
+        names, descriptions = _ask_names(
+            llm, goal, corpus, proposals, ranked, evidence, names, descriptions, calls
+        )
     return Readings(tuple(names), tuple(descriptions), tuple(poles), tuple(evidence))
 
 
@@ -146,8 +151,9 @@ def _ask_names(
     evidence: Sequence[Sequence[Evidence]],
     names: list[str],
     descriptions: list[str],
+    calls: Calls,
 ) -> tuple[list[str], list[str]]:
-    """Let the language model word names and descriptions; a reply that cannot be read leaves the offline ones."""
+    """Let the language model word names and descriptions; the offline ones stay where no reply can be parsed."""
     rows = {text_id: i for i, text_id in enumerate(corpus.ids)}
     prompts = []
     for (positive, negative), items in zip(ranked, evidence, strict=True):
@@ -161,13 +167,19 @@ def _ask_names(
                 evidence="\n".join(f"- {sentence}" for sentence in shown),
             )
         )
-    for k, reply in enumerate(collect(stream(llm, prompts, schema=_NAME_SCHEMA, max_tokens=160))):
-        value = find_json(reply.text)
-        if not isinstance(value, dict):
-            continue
-        name, description = value.get("name"), value.get("description")
-        if isinstance(name, str) and 2 <= len(one_line(name)) <= 60:
-            names[k] = one_line(name)
-        if isinstance(description, str) and one_line(description):
-            descriptions[k] = one_line(description)[:300]
+    answers = ask(llm, prompts, schema=_NAME_SCHEMA, parse=_parse_name, max_tokens=_NAME_TOKENS, calls=calls)
+    for k, answer in enumerate(answers):
+        name, description = answer or ("", "")
+        names[k], descriptions[k] = name or names[k], description or descriptions[k]
     return unique(names), descriptions
+
+
+def _parse_name(reply: str) -> tuple[str, str] | None:
+    """The name and the description in a reply, empty where one of them is missing or unfit."""
+    value = find_json(reply)
+    if not isinstance(value, dict):
+        return None
+    name, description = (
+        to_line(value[key]) if isinstance(value.get(key), str) else "" for key in ("name", "description")
+    )
+    return (name if 2 <= len(name) <= _MAX_NAME else ""), description[:_MAX_DESCRIPTION]

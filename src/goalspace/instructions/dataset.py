@@ -10,7 +10,8 @@ from typing import Any, Self
 
 from goalspace.errors import InputError
 from goalspace.tables.columns import named_like_ids
-from goalspace.tables.rows import Row, RowFile, fields, find_field, read_rows
+from goalspace.tables.formats import read_rows
+from goalspace.tables.rows import Row, RowFile, fields, find_field
 from goalspace.tables.table import as_string
 
 # the fields that carry the instruction; a later group is looked at when an earlier one has none
@@ -121,7 +122,7 @@ class Instructions:
     @property
     def can_add(self) -> bool:
         """Whether the file's format has fields, so that some can be added to its rows."""
-        return self._file.form != "txt"
+        return self._file.has_fields
 
     def free_field(self, name: str) -> str:
         """The name, with as many underscores as it needs to be no field of any row."""

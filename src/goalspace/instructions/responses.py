@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from goalspace.errors import InputError
-from goalspace.tables.rows import Row, RowFile, find_field, read_rows
+from goalspace.tables.formats import read_rows
+from goalspace.tables.rows import Row, RowFile, find_field
 
 _MODEL = ("model", "model_name", "name", "system", "id")
 _BITS = ("bits", "responses", "correct", "correctness", "answers")
@@ -77,8 +78,8 @@ def read_responses(path: str | os.PathLike[str]) -> Responses:
     if not file.rows:
         raise InputError(f"{file.path.name} has no rows.")
     model, score = _one(file, _MODEL), _one(file, _SCORE)
-    bits = _one(file, _BITS) if file.form in ("jsonl", "json") else None
-    if model is None or (bits is None and file.form in ("jsonl", "json")):
+    bits = None if file.is_tabular else _one(file, _BITS)
+    if model is None or (bits is None and not file.is_tabular):
         raise InputError(
             f"{file.path.name} is no matrix of models × items: it needs a row per model, with a field 'model' and a "
             "field 'bits' (JSON) or a column for every item (CSV, Parquet)."

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from goalspace.errors import LLMError
 from goalspace.llm.endpoint import (
+    MAX_DETAIL,
     TIMEOUT,
     TOO_LONG,
     connect,
     describe,
     find_endpoint,
-    one_line,
     translate_errors,
 )
 from goalspace.llm.protocol import Reply, collect
+from goalspace.text import to_line
 
 if TYPE_CHECKING:
     from openai import OpenAI, OpenAIError
@@ -167,7 +168,7 @@ class ChatLLM:
         if not choices:
             raise LLMError(
                 f"{address} does not answer as an OpenAI-compatible endpoint does (model '{self.model}'): "
-                f"{one_line(str(getattr(answer, 'error', None) or answer))}. Does its address end in /v1?"
+                f"{to_line(str(getattr(answer, 'error', None) or answer), MAX_DETAIL)}. Does its address end in /v1?"
             )
         message, usage = choices[0].message, answer.usage
         text = message.content or getattr(message, "refusal", None) or ""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from goalspace.errors import InputError, LLMError
+from goalspace.text import to_line
 
 if TYPE_CHECKING:
     from openai import OpenAI, OpenAIError
@@ -24,6 +25,7 @@ TOO_LONG = re.compile(r"context (length|size|window)|maximum (prompt|input)|too 
 _OPENAI = "https://api.openai.com/v1"
 _CONNECT_TIMEOUT = 5.0
 _RETRIES = 6  # the SDK waits as Retry-After says, else 0.5 s doubling up to 8 s
+MAX_DETAIL = 200  # characters of what an endpoint says about an error: some send whole HTML pages
 _NO_MODEL = re.compile(r"model.*(not found|not exist|unknown)|(unknown|no such|invalid) model")
 
 
@@ -217,7 +219,7 @@ def translate_errors(endpoint: str, model: str, *, client: OpenAI | None = None)
         raise LLMError(f"{endpoint} {_explain(error, model, client)}") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise LLMError(
-            f"{endpoint} sent an answer that is not JSON (model '{model}'): {one_line(str(error))}."
+            f"{endpoint} sent an answer that is not JSON (model '{model}'): {to_line(str(error), MAX_DETAIL)}."
         ) from error
 
 
@@ -228,7 +230,7 @@ def _explain(error: OpenAIError, model: str, client: OpenAI | None) -> str:
     if isinstance(error, openai.APITimeoutError):
         return f"did not answer in time (model '{model}'): is it overloaded, or the address wrong?"
     if isinstance(error, openai.APIConnectionError):
-        cause = one_line(str(error.__cause__ or error))
+        cause = to_line(str(error.__cause__ or error), MAX_DETAIL)
         return f"cannot be reached ({cause}; model '{model}'): start the server or correct the address."
     if not isinstance(error, openai.APIStatusError):
         return f"failed for model '{model}': {detail}"
@@ -270,10 +272,4 @@ def describe(error: OpenAIError) -> str:
     body = getattr(error, "body", None)
     if isinstance(body, dict):
         body = body.get("message") or body.get("detail") or body
-    return one_line(str(body or error)).rstrip(".")
-
-
-def one_line(text: str, limit: int = 200) -> str:
-    """Fold white space and cut to `limit` characters: servers answer with whole HTML pages."""
-    line = " ".join(text.split())
-    return line if len(line) <= limit else f"{line[:limit]}…"
+    return to_line(str(body or error), MAX_DETAIL).rstrip(".")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Self
 
-_SLOT = re.compile(r"\{\{(\w+)\}\}")
+from goalspace.text import fill_slots, find_slots
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Template:
     @property
     def slots(self) -> frozenset[str]:
         """Names of the slots."""
-        return frozenset(_SLOT.findall(self.text))
+        return find_slots(self.text)
 
     def fill(self, **slots: str) -> str:
         """Fill every slot, in one pass: what looks like a slot inside a value stays as it is.
@@ -36,11 +35,7 @@ class Template:
         TypeError
             If a slot gets no value, or a value has no slot.
         """
-        wrong = [f"needs {name!r}" for name in sorted(self.slots - slots.keys())]
-        wrong += [f"has no slot {name!r}" for name in sorted(slots.keys() - self.slots)]
-        if wrong:
-            raise TypeError(f"The prompt {self.name!r} {' and '.join(wrong)}.")
-        return _SLOT.sub(lambda slot: slots[slot[1]], self.text)
+        return fill_slots(self.text, slots, f"prompt {self.name!r}")
 
 
 @cache

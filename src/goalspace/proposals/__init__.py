@@ -20,8 +20,9 @@ from goalspace.errors import InputError, LLMError
 from goalspace.files import write_atomic
 from goalspace.llm import get_llm
 from goalspace.llm.protocol import LLM
+from goalspace.llm.structured import Calls
 from goalspace.progress import Progress
-from goalspace.proposals.from_llm import Answer, ask
+from goalspace.proposals.from_llm import Answer, ask_properties
 from goalspace.proposals.from_phrases import PER_TEXT, propose_phrases
 from goalspace.proposals.from_records import read_recorded
 from goalspace.proposals.vocabulary import MERGE, merge_near_duplicates, normalise
@@ -181,24 +182,23 @@ def propose(
     else:
         model = get_llm(llm, cache=cache)
         cut = [_truncate(corpus.texts[i], text_tokens, truncate_from) for i in rows]
-        asked = ask(
+        calls = Calls()
+        answers = ask_properties(
             model,
             cut,
             goal,
+            calls=calls,
             prompting=prompting,
             texts_per_call=texts_per_call,
             progress=partial(progress, "asking the LLM") if progress else None,
         )
-        answers = asked.answers
         stats |= {
             "proposer": model.name,
             "n_cut": sum(len(short) < len(corpus.texts[i]) for i, short in zip(rows, cut, strict=True)),
             "n_unparsed": sum(answer is None for answer in answers),
-            "n_calls": asked.n_calls,
-            "prompt_tokens": asked.prompt_tokens,
-            "completion_tokens": asked.completion_tokens,
+            **calls.as_stats(),
         }
-        _check_unread(asked.unread, stats, len(rows), max_unparsed, cache)
+        _check_unparsed(calls.unparsed, stats, len(rows), max_unparsed, cache)
     return _assemble(corpus, rows, answers, encoder, merge, stats)
 
 
@@ -256,14 +256,14 @@ def _truncate(text: str, tokens: int, truncate_from: str) -> str:
     return text[-budget:].split(None, 1)[-1]
 
 
-def _check_unread(
-    unread: Sequence[str], stats: Mapping[str, Any], n_texts: int, most: float, cache: Path | None
+def _check_unparsed(
+    unparsed: Sequence[str], stats: Mapping[str, Any], n_texts: int, most: float, cache: Path | None
 ) -> None:
     if stats["n_unparsed"] > most * n_texts:
         where = f" All replies are in {cache}." if cache else ""
         raise LLMError(
             f"{stats['n_unparsed']} of {n_texts} replies of {stats['proposer']} could not be read, more than the "
-            f"{most:.0%} allowed; the last one begins {unread[-1][:80]!r}.{where} Try a larger model."
+            f"{most:.0%} allowed; the last one begins {unparsed[-1][:80]!r}.{where} Try a larger model."
         )
 
 

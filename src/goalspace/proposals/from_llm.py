@@ -1,16 +1,16 @@
-"""Asking a language model for properties: the prompts, what is read out of the replies, and second tries."""
+"""Properties from a language model: the prompts, and what is parsed out of the replies."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from goalspace.llm.prompts import Template
-from goalspace.llm.protocol import LLM, stream
-from goalspace.llm.structured import THOUGHT, find_json, json_values
-from goalspace.text import one_line
+from goalspace.llm.protocol import LLM
+from goalspace.llm.structured import Calls, ask_again, ask_once, drop_thoughts, find_json, json_values
+from goalspace.text import to_line
 
 _PROPERTY = {
     "type": "object",
@@ -53,168 +53,176 @@ _MANY: dict[str, Any] = {
 }
 
 _MOST_PROPERTIES = 12
+_ANALYSIS_TOKENS = 160
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+(.{3,})$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What was read out of the reply on one text."""
+    """What a reply says about one text: a note, and pairs of a property and the words that show it."""
 
     analysis: str = ""
-    properties: tuple[tuple[str, str], ...] = ()  # (property as said, quote as said)
+    properties: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass
-class Asked:
-    """Answers for every text, None where no reply could be read, with the replies that could not."""
-
-    answers: list[Answer | None]
-    unread: list[str] = field(default_factory=list)
-    n_calls: int = 0
-    n_replayed: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-def ask(
+def ask_properties(
     llm: LLM,
     texts: Sequence[str],
     goal: str,
     *,
+    calls: Calls,
     prompting: str = "single",
     texts_per_call: int = 1,
     max_tokens: int = 700,
     progress: Callable[[int, int], None] | None = None,
-) -> Asked:
+) -> list[Answer | None]:
     """Ask for the properties of every text (Instruct-LF §3.1, arXiv 2502.15147).
 
-    A reply that cannot be read is asked for once more, alone and with a reminder.
+    A text without an answer is asked about once more, alone and with a reminder.
 
     Parameters
     ----------
     llm
         The language model.
     texts
-        The texts, already cut to the token budget.
+        The texts, already truncated to the token budget.
     goal
         What the analyst wants to know.
+    calls
+        Counts what is asked.
     prompting
         "single" asks for the analysis and the properties in one reply; "chained" makes two calls, as in the paper.
     texts_per_call
-        With "single", how many texts share it.
+        With "single", how many texts share a call.
     max_tokens
         Longest reply for one text.
     progress
         Called with (texts answered, texts in all).
+
+    Returns
+    -------
+    list
+        An answer per text, None where neither reply could be parsed.
     """
-    asked = Asked([None] * len(texts))
+    template = Template.load("propose")
+    prompts = [template.fill(goal=goal, text=text) for text in texts]
     if prompting == "chained":
-        _ask_twice(llm, texts, goal, asked, max_tokens, progress)
+        answers = _ask_chained(llm, texts, goal, max_tokens, calls, progress)
     elif texts_per_call > 1:
-        _ask_many(llm, texts, goal, asked, texts_per_call, max_tokens, progress)
+        answers = _ask_groups(llm, texts, goal, texts_per_call, max_tokens, calls, progress)
     else:
-        prompts = [Template.load("propose").fill(goal=goal, text=text) for text in texts]
-        _ask_each(llm, prompts, range(len(texts)), ONE, asked, max_tokens, progress)
-    missing = [i for i, answer in enumerate(asked.answers) if answer is None]
-    if missing:
-        again = [
-            Template.load("again").fill(prompt=Template.load("propose").fill(goal=goal, text=texts[i]))
-            for i in missing
-        ]
-        asked.unread.clear()
-        _ask_each(llm, again, missing, ONE, asked, max_tokens, None)
-    return asked
+        answers = ask_once(
+            llm,
+            prompts,
+            schema=ONE,
+            parse=parse_answer,
+            max_tokens=max_tokens,
+            calls=calls,
+            progress=progress,
+        )
+    missing = [i for i, answer in enumerate(answers) if answer is None]
+    again = ask_again(
+        llm,
+        [prompts[i] for i in missing],
+        schema=ONE,
+        parse=parse_answer,
+        max_tokens=max_tokens,
+        calls=calls,
+    )
+    for i, answer in zip(missing, again, strict=True):
+        answers[i] = answer
+    return answers
 
 
-def _ask_each(
-    llm: LLM,
-    prompts: Sequence[str],
-    rows: Sequence[int],
-    schema: dict[str, Any],
-    asked: Asked,
-    max_tokens: int,
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    for done, (position, text) in enumerate(_replies(llm, prompts, schema, max_tokens, asked), 1):
-        answer = read_answer(text)
-        asked.answers[rows[position]] = answer
-        if answer is None:
-            asked.unread.append(text)
-        if progress:
-            progress(done, len(prompts))
-
-
-def _ask_twice(
+def _ask_chained(
     llm: LLM,
     texts: Sequence[str],
     goal: str,
-    asked: Asked,
     max_tokens: int,
+    calls: Calls,
     progress: Callable[[int, int], None] | None,
-) -> None:
-    prompts = [Template.load("analyse").fill(goal=goal, text=text) for text in texts]
-    analyses = [""] * len(texts)
-    for position, text in _replies(llm, prompts, None, 160, asked):
-        analyses[position] = " ".join(THOUGHT.sub("", text).split())
-    second = Template.load("propose_from_analysis")
+) -> list[Answer | None]:
+    """Ask for an analysis of every text, then for the properties in it."""
+    analyse, propose = Template.load("analyse"), Template.load("propose_from_analysis")
+    prompts = [analyse.fill(goal=goal, text=text) for text in texts]
+    analyses = [
+        analysis or ""
+        for analysis in ask_once(
+            llm, prompts, schema=None, parse=_parse_analysis, max_tokens=_ANALYSIS_TOKENS, calls=calls
+        )
+    ]
     prompts = [
-        second.fill(goal=goal, text=text, analysis=analysis)
+        propose.fill(goal=goal, text=text, analysis=analysis)
         for text, analysis in zip(texts, analyses, strict=True)
     ]
-    _ask_each(llm, prompts, range(len(texts)), _LIST, asked, max_tokens, progress)
-    for i, answer in enumerate(asked.answers):
-        if answer is not None:
-            asked.answers[i] = Answer(analyses[i], answer.properties)
+    answers = ask_once(
+        llm, prompts, schema=_LIST, parse=parse_answer, max_tokens=max_tokens, calls=calls, progress=progress
+    )
+    return [
+        None if answer is None else Answer(analysis, answer.properties)
+        for analysis, answer in zip(analyses, answers, strict=True)
+    ]
 
 
-def _ask_many(
+def _ask_groups(
     llm: LLM,
     texts: Sequence[str],
     goal: str,
-    asked: Asked,
     size: int,
     max_tokens: int,
+    calls: Calls,
     progress: Callable[[int, int], None] | None,
-) -> None:
-    groups = [range(start, min(start + size, len(texts))) for start in range(0, len(texts), size)]
+) -> list[Answer | None]:
+    """Ask about `size` texts per call."""
+    groups = [texts[start : start + size] for start in range(0, len(texts), size)]
     template = Template.load("propose_many")
     prompts = [
         template.fill(
-            goal=goal, texts="\n\n".join(f"---------- {n}\n{texts[i]}" for n, i in enumerate(group, 1))
+            goal=goal, texts="\n\n".join(f"---------- {n}\n{text}" for n, text in enumerate(group, 1))
         )
         for group in groups
     ]
-    done = 0
-    for position, text in _replies(llm, prompts, _MANY, max_tokens * size, asked):
-        group = groups[position]
-        value = find_json(text)
-        items = value.get("texts") if isinstance(value, dict) else None
-        for item in items if isinstance(items, list) else []:
-            number = item.get("number") if isinstance(item, dict) else None
-            if isinstance(number, int) and 1 <= number <= len(group):
-                asked.answers[group[number - 1]] = _answer_from(item)
-        if any(asked.answers[i] is None for i in group):
-            asked.unread.append(text)
-        done += len(group)
+
+    def count_texts(done: int, _: int) -> None:
         if progress:
-            progress(done, len(texts))
+            progress(min(done * size, len(texts)), len(texts))
+
+    answers = ask_once(
+        llm,
+        prompts,
+        schema=_MANY,
+        parse=_parse_group,
+        max_tokens=max_tokens * size,
+        calls=calls,
+        progress=count_texts,
+    )
+    return [
+        (numbered or {}).get(number)
+        for group, numbered in zip(groups, answers, strict=True)
+        for number in range(1, len(group) + 1)
+    ]
 
 
-def _replies(
-    llm: LLM, prompts: Sequence[str], schema: dict[str, Any] | None, max_tokens: int, asked: Asked
-) -> Any:
-    for position, reply in stream(llm, prompts, schema=schema, max_tokens=max_tokens):
-        asked.n_calls += 1
-        asked.n_replayed += reply.cached
-        asked.prompt_tokens += reply.prompt_tokens
-        asked.completion_tokens += reply.completion_tokens
-        yield position, reply.text
+def _parse_analysis(reply: str) -> str:
+    return " ".join(drop_thoughts(reply).split())
 
 
-def read_answer(reply: str) -> Answer | None:
-    """Read one text's properties out of a reply: JSON wherever it stands, else the items of a list.
+def _parse_group(reply: str) -> dict[int, Answer | None]:
+    """The answers in a reply on several texts, by the number of the text in the prompt."""
+    value = find_json(reply)
+    items = value.get("texts") if isinstance(value, dict) else None
+    answers: dict[int, Answer | None] = {}
+    for item in items if isinstance(items, list) else []:
+        number = item.get("number") if isinstance(item, dict) else None
+        if isinstance(number, int):
+            answers[number] = _answer_from(item)
+    return answers
 
-    Of JSON that was cut off where the tokens ended, the properties that are whole count.
+
+def parse_answer(reply: str) -> Answer | None:
+    """Parse a reply on one text: JSON wherever it stands, else the items of a list.
+
+    Of JSON that was cut off where the tokens ended, the complete properties count.
     """
     values = list(json_values(reply))
     whole = next((value for value in values if isinstance(value, dict) and "properties" in value), None)
@@ -224,7 +232,7 @@ def read_answer(reply: str) -> Answer | None:
         return answer
     if answer := _answer_from({"properties": [v for v in values if isinstance(v, dict) and "property" in v]}):
         return answer
-    items = tuple((item.strip().strip("*"), "") for item in _ITEM.findall(THOUGHT.sub("", reply)))
+    items = tuple((item.strip().strip("*"), "") for item in _ITEM.findall(drop_thoughts(reply)))
     return Answer(properties=items[:_MOST_PROPERTIES]) if items else None
 
 
@@ -234,8 +242,8 @@ def _answer_from(value: dict[str, Any]) -> Answer | None:
     for item in items if isinstance(items, list) else []:
         name = item.get("property") if isinstance(item, dict) else item
         quote = item.get("quote") if isinstance(item, dict) else ""
-        if isinstance(name, str) and one_line(name):
-            pairs.append((one_line(name), quote if isinstance(quote, str) else ""))
+        if isinstance(name, str) and to_line(name):
+            pairs.append((to_line(name), quote if isinstance(quote, str) else ""))
     if not pairs:
         return None
-    return Answer(one_line(analysis) if isinstance(analysis, str) else "", tuple(pairs[:_MOST_PROPERTIES]))
+    return Answer(to_line(analysis) if isinstance(analysis, str) else "", tuple(pairs[:_MOST_PROPERTIES]))

@@ -14,7 +14,7 @@ from goalspace.reports import view as answers
 from goalspace.reports.compare import compare
 from goalspace.reports.view import View
 from goalspace.reports.why import nearest, why
-from goalspace.text import display_names, to_line
+from goalspace.text import display_names, fill_slots, to_line
 
 MOST_TEXTS = 5_000  # texts that are inlined; of more, a sample
 MOST_CHARACTERS = 6_000_000  # of texts; their metadata are bounded by the number of columns and _METADATA
@@ -47,14 +47,14 @@ def render(view: View) -> str:
         f"default-src 'none'; style-src '{templates.source_hash(style)}'; "
         f"script-src '{templates.source_hash(script)}'; img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
-    return templates.fill(
-        templates.built("report.html"),
-        csp=policy,
-        title=html.escape(f"{view.told['goal']} – goalspace"),
-        style=style,
-        data=inline_json(inlined(view)),
-        script=script,
-    )
+    slots = {
+        "csp": policy,
+        "title": html.escape(f"{view.told['goal']} – goalspace"),
+        "style": style,
+        "data": inline_json(inlined(view)),
+        "script": script,
+    }
+    return fill_slots(templates.built("report.html"), slots)
 
 
 def inlined(view: View) -> dict[str, Any]:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from goalspace.errors import InputError
 from goalspace.tables.encoding import PIECE, Utf8, utf8
+from goalspace.tables.format import Format
+from goalspace.tables.rows import TextRowFile
 from goalspace.tables.table import TEXTS, Table
 from goalspace.text import unique_names
 
 _DELIMITERS = ",;\t|"
 _CSV_PIECE = 1 << 18
 _LONGEST_ROW = 64 << 20
-
-
-# ---------------------------------------------------------------- delimited text
 
 
 def csv_table(path: Path) -> Table:
@@ -114,3 +114,37 @@ def _csv_error(name: str, delimiter: str, message: str, ragged: list[Any]) -> In
         size = _LONGEST_ROW >> 20
         return InputError(f"{name} has a row longer than {size} MB; is a quote opened and never closed?")
     return InputError(f"{name} cannot be read: {message.splitlines()[0]}")
+
+
+@dataclass(frozen=True, eq=False)
+class DelimitedRows(TextRowFile):
+    """The rows of a CSV or TSV file, with its header as it is spelled."""
+
+    header: tuple[str, ...]
+    delimiter: str
+
+    def pieces(self, indices: Sequence[int], added: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+        """Yield the header and the rows."""
+        buffer = io.StringIO(newline="")
+        writer = csv.writer(buffer, delimiter=self.delimiter, lineterminator="\n")
+        new = [name for name in added if name not in self.header]
+        keys = [*unique_names(name.strip() for name in self.header), *new]
+        writer.writerow([*self.header, *new])
+        for row in self.values(indices, added):
+            writer.writerow([row.get(key) for key in keys])
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+        yield buffer.getvalue()  # a header alone
+
+
+def csv_rows(path: Path) -> DelimitedRows:
+    """Read the rows of a CSV or TSV file."""
+    header, delimiter = csv_header(path)
+    names = unique_names(name.strip() for name in header)
+    rows = tuple(row for batch in csv_batches(path, names, delimiter) for row in batch.to_pylist())
+    numbers = range(2, len(rows) + 2)  # as a spreadsheet counts: the header is row 1
+    return DelimitedRows(path, rows, numbers, "row", tuple(header), delimiter)
+
+
+DELIMITED = Format((".csv", ".tsv", ".tab"), csv_table, csv_rows)

@@ -10,7 +10,6 @@ from typing import Any
 
 from goalspace.errors import InputError
 
-EXTENSIONS = ".csv, .tsv, .jsonl, .json, .parquet or .txt"
 _MAGIC = {b"PK\x03\x04": "a zip or Excel", b"%PDF": "a PDF", b"\x1f\x8b": "a gzip", b"PAR1": "a Parquet"}
 PIECE = 1 << 20
 
@@ -20,8 +19,8 @@ def raw(path: Path) -> Any:
     return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
 
 
-def check_head(path: Path) -> None:
-    """Refuse an empty file, and one that is plainly not UTF-8 text."""
+def check_head(path: Path, extensions: str) -> None:
+    """Refuse an empty file, and one that is plainly not UTF-8 text; `extensions` says which files to give instead."""
     with raw(path) as file:
         head = file.read(1 << 16)
     if not head.removeprefix(codecs.BOM_UTF8).strip():
@@ -30,7 +29,7 @@ def check_head(path: Path) -> None:
         raise InputError(f"{path.name} is UTF-16 text; save it as UTF-8.")
     for magic, what in _MAGIC.items():
         if head.startswith(magic):
-            raise InputError(f"{path.name} holds {what} file, not text; give a {EXTENSIONS} file.")
+            raise InputError(f"{path.name} holds {what} file, not text; give a {extensions} file.")
     if head.count(0) > len(head) / 10:
         raise InputError(f"{path.name} is a binary file or UTF-16 text; give it as UTF-8 text.")
 

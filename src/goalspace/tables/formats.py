@@ -1,4 +1,4 @@
-"""The registry of file formats: which reader opens a path."""
+"""The registry of file formats: which one reads a path."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from goalspace.errors import InputError
-from goalspace.tables.delimited import csv_table
-from goalspace.tables.encoding import EXTENSIONS, check_head
-from goalspace.tables.json_files import json_lines_table, json_table
-from goalspace.tables.parquet import parquet_table
-from goalspace.tables.plain import folder_table, lines_table
+from goalspace.tables.delimited import DELIMITED
+from goalspace.tables.encoding import check_head
+from goalspace.tables.format import Format
+from goalspace.tables.json_files import JSON, JSON_LINES
+from goalspace.tables.parquet import PARQUET
+from goalspace.tables.plain import TEXT_LINES, folder_table
+from goalspace.tables.rows import RowFile
 from goalspace.tables.table import Table, as_record, frame_table, reading, records_table
 
-_KINDS = {
-    "csv": (".csv", ".tsv", ".tab"),
-    "jsonl": (".jsonl", ".ndjson"),
-    "json": (".json",),
-    "parquet": (".parquet", ".pq"),
-    "txt": (".txt",),
-}
+FORMATS = (DELIMITED, JSON_LINES, JSON, PARQUET, TEXT_LINES)
+_BY_EXTENSION = {extension: format for format in FORMATS for extension in format.extensions}
+_NAMED = ".csv, .tsv, .jsonl, .json, .parquet or .txt"  # in messages: one spelling of each
 
 
 def open_table(source: Any) -> Table:
@@ -52,38 +50,41 @@ def open_table(source: Any) -> Table:
 
 
 def _open_path(source: str | os.PathLike[str]) -> Table:
-    path = existing_path(source)
-    readers = {
-        "folder": folder_table,
-        "parquet": parquet_table,
-        "csv": csv_table,
-        "jsonl": json_lines_table,
-        "json": json_table,
-        "txt": lines_table,
-    }
+    path = _existing_path(source)
     with reading(path.name):
-        return readers[kind_of(path)](path)
+        return folder_table(path) if path.is_dir() else _find_format(path).open_table(path)
 
 
-def existing_path(source: str | os.PathLike[str]) -> Path:
-    """Return the path of what is there, else raise an `InputError`."""
+def read_rows(source: str | os.PathLike[str]) -> RowFile:
+    """Read all rows of a file of any format, to write some of them back.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, its format is unknown, or its content is not what its name says.
+    """
+    path = _existing_path(source)
+    with reading(path.name):
+        if path.is_dir():
+            raise InputError(f"{str(path)!r} is a folder; give one file.")
+        return _find_format(path).read_rows(path)
+
+
+def _existing_path(source: str | os.PathLike[str]) -> Path:
     if not os.path.exists(source):  # unlike Path.exists, False for a name that is too long
         shown = os.fspath(source) if len(os.fspath(source)) <= 200 else f"{os.fspath(source)[:80]}…"
         raise InputError(f"There is no file {shown!r}; check the path.")
     return Path(source)
 
 
-def kind_of(path: Path) -> str:
-    """Say what is at a path, by its name: "folder" or a key of `_KINDS`; text files are looked into."""
-    if path.is_dir():
-        return "folder"
+def _find_format(path: Path) -> Format:
+    """Choose the format by the extension; the start of a text file must be text."""
     suffix = path.suffix.lower()
-    if suffix in _KINDS["parquet"]:
-        return "parquet"
     extension = Path(path.stem).suffix.lower() if suffix == ".gz" else suffix
-    for kind, extensions in _KINDS.items():
-        if extension in extensions and kind != "parquet":
-            check_head(path)
-            return kind
-    what = f"the extension {extension!r}, which is not supported" if extension else "no extension"
-    raise InputError(f"{path.name} has {what}; give a {EXTENSIONS} file or a folder of .txt and .md files.")
+    format = _BY_EXTENSION.get(extension)
+    if format is None or (suffix == ".gz" and not format.is_text):
+        what = f"the extension {extension!r}, which is not supported" if extension else "no extension"
+        raise InputError(f"{path.name} has {what}; give a {_NAMED} file or a folder of .txt and .md files.")
+    if format.is_text:
+        check_head(path, _NAMED)
+    return format

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from goalspace.errors import InputError
+from goalspace.files import as_json
 from goalspace.tables.encoding import PIECE, utf8
-from goalspace.tables.table import Table, as_record, columns_table, records_table
+from goalspace.tables.format import Format
+from goalspace.tables.rows import Row, RowFile, TextRowFile
+from goalspace.tables.table import Table, as_record, check_lengths, columns_table, records_table
 
 Convert = Callable[[Any, str, int, str], dict[str, Any]]  # item, "line" or "item", its number, the file
 
@@ -124,3 +128,84 @@ def _skip_space(text: str, at: int) -> int:
     while text[at] in " \t\r\n":
         at += 1
     return at
+
+
+@dataclass(frozen=True, eq=False)
+class JsonLinesRows(TextRowFile):
+    """The items of JSON Lines; `bare` has the indices of those that are strings, not objects."""
+
+    bare: frozenset[int] = frozenset()
+    is_tabular: ClassVar[bool] = False
+
+    def pieces(self, indices: Sequence[int], added: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+        """Yield a line per row."""
+        yield from (as_json(row) + "\n" for row in self.values(indices, added))
+
+    def values(self, indices: Sequence[int], added: Mapping[str, Sequence[Any]]) -> Iterator[Any]:
+        """Yield rows with their added values; what was a bare string and has none stays one."""
+        for index, row in zip(indices, super().values(indices, added), strict=True):
+            yield row["text"] if index in self.bare and not added else row
+
+
+class JsonRows(JsonLinesRows):
+    """The items of a JSON array."""
+
+    def pieces(self, indices: Sequence[int], added: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+        """Yield an array with a line per item."""
+        marks = iter(["[\n"])
+        for row in self.values(indices, added):
+            yield next(marks, ",\n") + as_json(row)
+        yield "\n]\n" if next(marks, None) is None else "[]\n"
+
+
+class JsonColumns(TextRowFile):
+    """The rows of a JSON object of columns."""
+
+    def pieces(self, indices: Sequence[int], added: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+        """Yield the object."""
+        names = dict.fromkeys([*self.rows[0], *added]) if self.rows else {}
+        rows = list(self.values(indices, added))
+        yield as_json({name: [row[name] for row in rows] for name in names}) + "\n"
+
+
+class _Collector:
+    """Takes the items of a JSON file as rows, and remembers where they stood and which were bare strings."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        self.bare: set[int] = set()
+
+    def __call__(self, item: Any, what: str, number: int, name: str) -> Row:
+        if not isinstance(item, dict):
+            self.bare.add(len(self.numbers))
+        self.numbers.append(number)
+        return as_record(item, what, number, name)
+
+
+def json_lines_rows(path: Path) -> JsonLinesRows:
+    """Read the items of JSON Lines."""
+    collect = _Collector()
+    rows = tuple(json_lines(path, collect))
+    return JsonLinesRows(path, rows, collect.numbers, "line", frozenset(collect.bare))
+
+
+def json_rows(path: Path) -> RowFile:
+    """Read the rows of a JSON file: an array, an object of columns, one object, or JSON Lines under this name."""
+    shape = json_shape(path)
+    if shape == "lines":
+        return json_lines_rows(path)
+    collect = _Collector()
+    if shape == "array":
+        rows = tuple(json_items(path, collect))
+        return JsonRows(path, rows, collect.numbers, "item", frozenset(collect.bare))
+    value = json_value(path)
+    if not is_columns(value):
+        rows = (collect(value, "item", 0, path.name),)
+        return JsonLinesRows(path, rows, [0], "item", frozenset(collect.bare))
+    check_lengths(path.name, value)
+    rows = tuple(dict(zip(value, values, strict=True)) for values in zip(*value.values(), strict=True))
+    return JsonColumns(path, rows, range(len(rows)), "item")
+
+
+JSON_LINES = Format((".jsonl", ".ndjson"), json_lines_table, json_lines_rows)
+JSON = Format((".json",), json_table, json_rows)

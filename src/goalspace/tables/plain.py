@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from goalspace.errors import InputError
 from goalspace.tables.encoding import utf8
+from goalspace.tables.format import Format
+from goalspace.tables.rows import TextRowFile
 from goalspace.tables.table import Table, reading, records_table
-
-# ---------------------------------------------------------------- lines, folders, JSON, Parquet
 
 
 def lines_table(path: Path) -> Table:
@@ -48,3 +48,22 @@ def folder_table(path: Path) -> Table:
                 yield {"id": name, "text": stream.read().decode()}
 
     return records_table(f"the folder {str(path)!r}", records, types={"id": {str}, "text": {str}})
+
+
+class TextRows(TextRowFile):
+    """The lines of a text file."""
+
+    has_fields: ClassVar[bool] = False
+
+    def pieces(self, indices: Sequence[int], added: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+        """Yield a line per row, without the added values."""
+        yield from (f"{self.rows[i]['text']}\n" for i in indices)
+
+
+def text_rows(path: Path) -> TextRows:
+    """Read the lines of a text file."""
+    rows = tuple({"text": line} for line in text_lines(path))
+    return TextRows(path, rows, range(1, len(rows) + 1), "line")
+
+
+TEXT_LINES = Format((".txt",), lines_table, text_rows)

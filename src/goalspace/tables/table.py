@@ -120,16 +120,22 @@ def records_table(
 
 def columns_table(name: str, columns: Mapping[str, Sequence[Any]]) -> Table:
     """Make a table of columns of the same length."""
+    check_lengths(name, columns)
+    names = [str(column) for column in columns]
+
+    def records() -> Iterator[dict[str, Any]]:
+        for values in zip(*columns.values(), strict=True):
+            yield dict(zip(names, values, strict=True))
+
+    return records_table(name, records, counted=("item", 0))
+
+
+def check_lengths(name: str, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Raise an `InputError` if columns differ in length."""
     lengths = {str(column): len(values) for column, values in columns.items()}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{column!r} has {length}" for column, length in lengths.items())
         raise InputError(f"The columns of {name} differ in length: {shown}.")
-
-    def records() -> Iterator[dict[str, Any]]:
-        for values in zip(*columns.values(), strict=True):
-            yield dict(zip(lengths, values, strict=True))
-
-    return records_table(name, records, counted=("item", 0))
 
 
 def as_record(item: Any, what: str, number: int, name: str) -> dict[str, Any]:

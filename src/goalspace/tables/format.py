@@ -1,0 +1,32 @@
+"""Format: what a kind of file is called, and what reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from goalspace.tables.rows import RowFile
+from goalspace.tables.table import Table
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format.
+
+    Attributes
+    ----------
+    extensions
+        How names of such files end, in lower case with the dot.
+    open_table
+        Opens a file as a table that is read in batches, for a corpus of any size.
+    read_rows
+        Reads a file as rows that can be written back.
+    is_text
+        Whether files are UTF-8 text, which may be compressed with gzip.
+    """
+
+    extensions: tuple[str, ...]
+    open_table: Callable[[Path], Table]
+    read_rows: Callable[[Path], RowFile]
+    is_text: bool = True
