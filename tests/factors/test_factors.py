@@ -14,6 +14,7 @@ from goalspace.factors import Factors, factor, fitting, scoring
 from goalspace.factors.naming import central
 from goalspace.language.sentences import sentence_spans
 from goalspace.links import Links, heads, link
+from goalspace.llm.protocol import FunctionLLM
 from goalspace.proposals import Proposals
 
 SUBJECTS = ("the parcel from the shop", "a bill for March", "our kitchen lamp", "the blue bicycle")
@@ -152,6 +153,27 @@ def test_rare_properties_join_the_groups_of_the_frequent(monkeypatch: pytest.Mon
     properties = (centres[kind] + 0.05 * rng.normal(size=(120, 40))).astype(np.float32)
     monkeypatch.setattr(fitting, "MAX_TREE_PROPERTIES", 30)
     assert adjusted_rand_score(kind, fitting.build(texts, properties, 6).assignment) > 0.95
+
+
+def test_a_name_that_cannot_be_parsed_is_asked_for_again_and_counted(fitted) -> None:  # type: ignore[no-untyped-def]
+    corpus, proposals, links, offline, _ = fitted
+    prompts: list[str] = []
+
+    def reply(prompt: str) -> str:
+        prompts.append(prompt)
+        if len(prompts) == 1:
+            return "Gladly! I would call it"
+        if len(prompts) == 2:
+            return '{"name": "Tone\\u202e of voice", "description": ""}'
+        return "no"
+
+    named = factor(corpus, proposals, links, goal="form", n_factors=3, llm=FunctionLLM(reply))
+    assert len(prompts) == 5  # three factors, two of them asked for again
+    assert prompts[3].startswith(prompts[0]) and prompts[4].startswith(prompts[2])
+    assert named.names == (offline.names[0], "Tone of voice", offline.names[2])
+    assert named.descriptions == offline.descriptions
+    assert named.stats["n_calls"] == 5
+    assert "n_calls" not in offline.stats
 
 
 def test_too_many_factors_are_refused(fitted) -> None:  # type: ignore[no-untyped-def]

@@ -1,4 +1,4 @@
-"""prompts → replies: the LLM protocol, FunctionLLM, and get_llm(spec)."""
+"""Language models: `get_llm` chooses one by name."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from pathlib import Path
 
 from goalspace.errors import InputError
 from goalspace.llm.protocol import LLM
-
-__all__ = ["LLM", "FunctionLLM", "Reply", "collect", "get_llm", "stream"]
 
 FORMS = "openai:MODEL, ollama:MODEL, http://HOST:PORT/v1#MODEL, gguf:PATH, smollm2"
 
