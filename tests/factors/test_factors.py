@@ -169,7 +169,8 @@ def test_a_name_that_cannot_be_parsed_is_asked_for_again_and_counted(fitted) -> 
 
     named = factor(corpus, proposals, links, goal="form", n_factors=3, llm=FunctionLLM(reply))
     assert len(prompts) == 5  # three factors, two of them asked for again
-    assert prompts[3].startswith(prompts[0]) and prompts[4].startswith(prompts[2])
+    assert prompts[3].startswith(prompts[0])
+    assert prompts[4].startswith(prompts[2])
     assert named.names == (offline.names[0], "Tone of voice", offline.names[2])
     assert named.descriptions == offline.descriptions
     assert named.stats["n_calls"] == 5
