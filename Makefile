@@ -1,7 +1,7 @@
 # The one command is `make check`; all targets run in the active environment (pip install -e '.[dev]').
 PYTHON ?= python
 
-.PHONY: check format-check lint types test format docs docs-output site lock web bench bench-quick bench-paper bench-ieb bench-uses bench-explorer explorer-shots publish
+.PHONY: check format-check lint types test format docs docs-output site lock contract web bench bench-quick bench-paper bench-ieb bench-uses bench-explorer explorer-shots publish
 
 check: format-check lint types site test
 
@@ -43,6 +43,10 @@ lock:
 # the output of the README's first command, shown there and in docs/report.md
 docs-output:
 	$(PYTHON) docs/make_output.py
+
+# the types of the explorer's requests and answers in TypeScript, from those in Python
+contract:
+	$(PYTHON) web/make_contract.py
 
 # the explorer's page, whose bundle is committed; also what its browser tests need of npm
 web:

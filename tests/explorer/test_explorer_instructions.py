@@ -15,12 +15,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from pydantic import TypeAdapter
 
 from explorer_page import chromium, visitor
 from explorer_server import ExplorerServer
 from goalspace.cli import main
 from goalspace.errors import InputError
 from goalspace.instructions.labelled import LabelledRun
+from goalspace.reports.contract import Summary
+from goalspace.reports.contract_details import Comparison, Why
 
 THINGS = ("rain", "the sea", "an old clock", "my dog", "snow", "trains")
 ASKED = (
@@ -75,6 +78,18 @@ def server(made):
         made.labels, "--selection", str(made.selected), "--demonstrations", str(made.shown)
     ) as served:
         yield served
+
+
+def test_answers_keep_the_contract(server):
+    def checked(path, form):
+        return TypeAdapter(form).validate_json(server.ask(path).body, strict=True, extra="forbid")
+
+    summary = checked("/api/summary", Summary)
+    assert summary["kind"] == "instructions"
+    assert summary["left_out"]
+    for column in range(len(summary["columns"])):
+        assert checked(f"/api/compare?column={column}", Comparison)["groups"]
+    assert any(checked(f"/api/texts/{row}", Why)["selected"] for row in range(summary["n_texts"]))
 
 
 def ids(server, query):

@@ -1,6 +1,6 @@
 // An invented run for looking at the pages without Python: deterministic, with texts that are awkward to show.
 import { elementAt } from "../src/arrays.ts";
-import type { Agreement, Comparison, Factor, Inlined, Summary } from "../src/contract";
+import type { Agreement, Comparison, Factor, Group, Inlined, InlinedText, Summary } from "../src/contract";
 
 function random(seed: number) {
   let state = seed;
@@ -98,7 +98,7 @@ function draw(n: number) {
 }
 type Draws = ReturnType<typeof draw>;
 
-function makeText(draws: Draws, i: number): Inlined["texts"][number] {
+function makeText(draws: Draws, i: number): InlinedText {
   const f = elementAt(draws.topic, i);
   const [product, age] = [elementAt(draws.product, i), elementAt(draws.age, i)];
   const month = elementAt(MONTHS, elementAt(draws.month, i));
@@ -182,8 +182,6 @@ function makeFactor(draws: Draws, f: number): Factor {
   };
 }
 
-type Group = Comparison["groups"][number];
-
 function makeComparison(column: number, groups: Group[], shares: number[][]): Comparison {
   return {
     column,
@@ -222,7 +220,7 @@ function makeComparisons({ n, product, month, dominant }: Draws): Comparison[] {
   ];
 }
 
-function makeAgreement(draws: Draws, texts: Inlined["texts"]): Agreement {
+function makeAgreement(draws: Draws, texts: InlinedText[]): Agreement {
   const names = ["router", "app", "thermostat", "backup", "billing", "other things altogether"];
   const table = (cell: (f: number, j: number) => number) =>
     NAMES.map((_, f) => names.map((_, j) => cell(f, j)));

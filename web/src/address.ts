@@ -1,7 +1,7 @@
 // What is shown, as the fragment of the page's address, so that a link restores the view.
 import { batch, computed } from "@preact/signals";
 import { elementAt } from "./arrays";
-import type { Query, Summary } from "./contract";
+import type { ColumnFilter, Query, Summary } from "./contract";
 import { setLasso } from "./filters";
 import {
   type Colour,
@@ -45,8 +45,7 @@ function parseFactors(value: unknown, { factors }: Summary): Query["factors"] {
 }
 
 function parseColumns(value: unknown, { columns }: Summary): Query["columns"] {
-  type Filter = NonNullable<Query["columns"]>[number];
-  const filters = asObjects(value).flatMap(({ column, values, low, high }): Filter[] => {
+  const filters = asObjects(value).flatMap(({ column, values, low, high }): ColumnFilter[] => {
     if (!isIndex(column, columns.length)) return [];
     const { kind, values: labels } = elementAt(columns, column);
     if (kind === "number") return [{ column, low: numberOrNull(low), high: numberOrNull(high) }];

@@ -1,5 +1,5 @@
 // The page refers to factors by their numbers, which an edit may change: here what it shows gets the new ones.
-import type { Query } from "./contract";
+import type { Query, ScoreRange } from "./contract";
 import type { Colour } from "./model";
 
 export interface NumberedState {
@@ -18,7 +18,7 @@ export function renumber({ factor, colour, query }: NumberedState, moved: number
   const nonEmpty = <T>(list: T[]) => (list.length ? list : undefined);
   const dominant = [...new Set(query.dominant?.flatMap(partsOf))];
   // one per factor, even if several were merged
-  const ranges = new Map<number, NonNullable<Query["factors"]>[number]>();
+  const ranges = new Map<number, ScoreRange>();
   for (const range of query.factors ?? []) {
     const target = firstOf(range.factor);
     if (target !== undefined && !ranges.has(target)) ranges.set(target, { ...range, factor: target });

@@ -1,6 +1,6 @@
 // The source behind a running `goalspace explore`: one HTTP request each, with the token of the page's address.
 import { elementAt } from "./arrays";
-import type { Changed, Summary } from "./contract";
+import type { Changed, Edit, ErrorMessage, Query, Seen, Summary } from "./contract";
 import { readPositions, type Source } from "./source";
 
 /** A request that failed; the status is 0 if the server did not answer. */
@@ -12,6 +12,8 @@ export class RequestError extends Error {
     super(message);
   }
 }
+
+type RequestBody = Query | Seen | (Edit & Seen);
 
 /** Sends requests to the server. */
 class Client {
@@ -28,7 +30,7 @@ class Client {
       throw new RequestError("The server is not responding. Is `goalspace explore` still running?");
     }
     if (response.ok) return response;
-    const body = await response.json().catch(() => null);
+    const body: Partial<ErrorMessage> | null = await response.json().catch(() => null);
     const message =
       typeof body?.error === "string"
         ? body.error
@@ -40,7 +42,7 @@ class Client {
     return (await this.request(path, init)).json();
   }
 
-  post(path: string, body: unknown, signal?: AbortSignal) {
+  post(path: string, body: RequestBody, signal?: AbortSignal) {
     return this.json(path, { method: "POST", body: JSON.stringify(body), signal });
   }
 

@@ -4,6 +4,8 @@ import type {
   Changed,
   Comparison,
   Edit,
+  ExportedFormat,
+  ExportedTable,
   Factor,
   Hits,
   Layer,
@@ -18,9 +20,6 @@ export interface Positions {
   dominant: Int16Array;
   row: Int32Array;
 }
-
-export type ExportedTable = "texts" | "factors" | "properties" | "evidence";
-export type ExportedFormat = "csv" | "parquet" | "json";
 
 export interface Source {
   readonly served: boolean;

@@ -1,6 +1,5 @@
 // Exported tables for pages without a server, with the same columns as the server writes.
-import type { Summary } from "./contract";
-import type { ExportedFormat } from "./source";
+import type { ExportedFormat, Summary } from "./contract";
 
 export type Row = Record<string, string | number | boolean | null>;
 

@@ -27,7 +27,7 @@ def apply(bench: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Fact
     factors
         Before.
     edit
-        An `Edit` of web/src/contract.ts that `_edit_checks.check` has passed.
+        An edit that `edits.checks.check` has passed.
 
     Returns
     -------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from goalspace.edits.contract import EditLimits
 from goalspace.errors import InputError
 from goalspace.factors import Factors
 from goalspace.proposals.vocabulary import normalise
@@ -13,7 +14,7 @@ from goalspace.text import to_line
 _LONGEST_NAME = 120  # characters
 _LONGEST_DESCRIPTION = 400
 _MOST_PARTS = 12
-LIMITS = {"name": _LONGEST_NAME, "description": _LONGEST_DESCRIPTION, "parts": _MOST_PARTS}
+LIMITS: EditLimits = {"name": _LONGEST_NAME, "description": _LONGEST_DESCRIPTION, "parts": _MOST_PARTS}
 
 
 def check(factors: Factors, edit: Any) -> dict[str, Any]:

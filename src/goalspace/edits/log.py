@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from goalspace.edits.apply import apply, successors
 from goalspace.edits.checks import check
+from goalspace.edits.contract import DoneEdit, EditHistory
 from goalspace.edits.derive import EditContext
 from goalspace.errors import InputError
 from goalspace.factors import Factors
@@ -33,7 +34,7 @@ class Entry:
     Attributes
     ----------
     edit
-        See web/src/contract.ts; factors are numbered as they were when it was made.
+        Its fields are those that `edits.checks` knows; factors are numbered as they were when it was made.
     said
         The edit as a sentence.
     anchors
@@ -61,10 +62,10 @@ class Edits:
     lost: tuple[str, ...] = ()
     n_lines: int = 0
 
-    def told(self) -> dict[str, Any]:
-        """The edits as `Summary.edits` of web/src/contract.ts."""
+    def told(self) -> EditHistory:
+        """The edits as a report shows them."""
         return {
-            "done": [{**entry.edit, "said": entry.said} for entry in self.done],
+            "done": [cast(DoneEdit, {**entry.edit, "said": entry.said}) for entry in self.done],
             "undone": len(self.undone),
             "lost": list(self.lost),
             "lines": self.n_lines,

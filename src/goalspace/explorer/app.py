@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from goalspace.errors import GoalspaceError, InputError
-from goalspace.explorer.downloads import TABLES, WRITERS, write
+from goalspace.explorer.downloads import FILES, WRITERS, write
 from goalspace.explorer.requests import read_integer
 from goalspace.explorer.search import find, hits
 from goalspace.explorer.security import Guard, error_answer, json_answer
@@ -22,6 +22,7 @@ from goalspace.pages.templates import NOT_BUILT
 from goalspace.reports import view as answers
 from goalspace.reports.agreement import agreement
 from goalspace.reports.compare import compare
+from goalspace.reports.contract_details import Why
 from goalspace.reports.why import metadata_told, near, why
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp
 
+    from goalspace.explorer.contract import ExportedFormat, ExportedTable
     from goalspace.explorer.editor import Editor
     from goalspace.reports.view import View
     from goalspace.run.folder import Run
@@ -154,9 +156,8 @@ def _hits(session: Session, query: Mapping[str, Any]) -> Response:
 def _text(session: Session, request: Request) -> Response:
     view = session.view
     row = _position(request, "row", len(view.run.corpus))
-    told = why(view, row, read=session.meaning.sentences)
+    told: Why = {**why(view, row, read=session.meaning.sentences), "near": near(view, row)}
     told["metadata"] = metadata_told(view.run.corpus.metadata_of(row))
-    told["near"] = near(view, row)
     return json_answer(told)
 
 
@@ -199,7 +200,7 @@ async def _found_file(session: Session, request: Request) -> Response:
     return await _in_thread(answer)
 
 
-def _table(view: View, table: str, kind: str, rows: np.ndarray | None) -> Response:
+def _table(view: View, table: ExportedTable, kind: ExportedFormat, rows: np.ndarray | None) -> Response:
     """A table as a file that is streamed from disk, for it may be larger than the run, and then removed."""
     from starlette.background import BackgroundTask
     from starlette.responses import FileResponse
@@ -219,13 +220,13 @@ def _table(view: View, table: str, kind: str, rows: np.ndarray | None) -> Respon
     )
 
 
-def _wanted(request: Request) -> tuple[str, str]:
+def _wanted(request: Request) -> tuple[ExportedTable, ExportedFormat]:
     from starlette.exceptions import HTTPException
 
-    table, _, kind = request.path_params["name"].partition(".")
-    if table not in TABLES or kind not in WRITERS:
+    file = FILES.get(request.path_params["name"])
+    if file is None:
         raise HTTPException(404)
-    return table, kind
+    return file
 
 
 def _as_file(name: str) -> str:

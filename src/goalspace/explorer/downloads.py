@@ -8,19 +8,28 @@ from typing import Any
 
 import numpy as np
 
+from goalspace.explorer.contract import ExportedFormat, ExportedTable
 from goalspace.reports import exports
 from goalspace.run.folder import Run
 from goalspace.tables import writing
 
-WRITERS: dict[str, tuple[Callable[[Path, dict[str, Any]], None], str]] = {
+WRITERS: dict[ExportedFormat, tuple[Callable[[Path, dict[str, Any]], None], str]] = {
     "csv": (writing.write_csv, "text/csv; charset=utf-8"),
     "parquet": (writing.write_parquet, "application/vnd.apache.parquet"),
     "json": (writing.write_json_rows, "application/json"),
 }
-TABLES = {"texts": "scores", "factors": "factors", "properties": "properties", "evidence": "evidence"}
+TABLES: dict[ExportedTable, str] = {
+    "texts": "scores",
+    "factors": "factors",
+    "properties": "properties",
+    "evidence": "evidence",
+}
+FILES = {f"{table}.{kind}": (table, kind) for table in TABLES for kind in WRITERS}
 
 
-def write(path: Path, run: Run, table: str, kind: str, rows: np.ndarray | None = None) -> None:
+def write(
+    path: Path, run: Run, table: ExportedTable, kind: ExportedFormat, rows: np.ndarray | None = None
+) -> None:
     """Write one table.
 
     Parameters
@@ -30,9 +39,9 @@ def write(path: Path, run: Run, table: str, kind: str, rows: np.ndarray | None =
     run
         The run, edits included.
     table
-        A name of `TABLES`.
+        Which one.
     kind
-        A name of `WRITERS`.
+        The format of the file.
     rows
         The texts that are wanted; None for all. The tables of factors and properties have no texts.
     """

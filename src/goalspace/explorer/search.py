@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from goalspace.errors import InputError
+from goalspace.explorer.contract import Hit, Hits
 from goalspace.explorer.highlight import excerpt, words_of
 from goalspace.explorer.requests import read_integer, read_integers, read_number, read_objects, text_of
 from goalspace.explorer.text_index import TextTable
@@ -34,7 +35,7 @@ class Found:
 
 
 def find(view: View, table: TextTable, query: Mapping[str, Any], similarity: Similarity) -> Found:
-    """Answer a query (`Query` of web/src/contract.ts).
+    """Answer a query (see `goalspace.explorer.contract.Query`).
 
     Parameters
     ----------
@@ -136,8 +137,8 @@ def _order(view: View, sort: Any) -> tuple[str, bool]:
     raise InputError("'by' of 'sort' must be id, length, factor or column.")
 
 
-def hits(view: View, found: Found, query: Mapping[str, Any]) -> dict[str, Any]:
-    """One page of what was found, as `Hits` of web/src/contract.ts."""
+def hits(view: View, found: Found, query: Mapping[str, Any]) -> Hits:
+    """One page of what was found."""
     n_found = len(found.rows)
     start = read_integer(query.get("offset", 0), "offset", 0, 2**31)
     stop = start + read_integer(query.get("limit", 50), "limit", 0, MOST_HITS + 1)
@@ -159,7 +160,7 @@ def _sought(view: View, query: Mapping[str, Any]) -> int | None:
     return None
 
 
-def _hit(view: View, found: Found, position: int, sought: int | None) -> dict[str, Any]:
+def _hit(view: View, found: Found, position: int, sought: int | None) -> Hit:
     row = int(found.rows[position])
     text, marks = excerpt(view.run.corpus.texts[row], found.words)
     dominant = int(view.factors.dominant[row])

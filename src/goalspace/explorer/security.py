@@ -7,6 +7,8 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from goalspace.explorer.contract import ErrorMessage
+
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
@@ -143,4 +145,5 @@ def json_answer(value: Any, status: int = 200) -> Response:
 
 def error_answer(status: int, line: str) -> Response:
     """An error as one line of JSON."""
-    return json_answer({"error": " ".join(line.split())}, status)
+    message: ErrorMessage = {"error": " ".join(line.split())}
+    return json_answer(message, status)

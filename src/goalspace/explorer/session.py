@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from goalspace.errors import GoalspaceError
+from goalspace.explorer.contract import Changed
 from goalspace.explorer.editor import Editor
 from goalspace.explorer.semantic import Meaning
 from goalspace.explorer.text_index import TextTable
 from goalspace.reports import render_html
 from goalspace.reports.agreement import about, siblings
+from goalspace.reports.contract import Capabilities, Summary
 from goalspace.reports.page_columns import PageColumn, left_out, read_columns
 from goalspace.reports.summary import summarise
 from goalspace.reports.view import View, summary
@@ -51,15 +53,15 @@ class Session:
         view.correlations  # noqa: B018 - computed before the page asks
         return view
 
-    def summary(self, seen: int | None = None) -> dict[str, Any]:
+    def summary(self, seen: int | None = None) -> Summary | Changed:
         """The first answer that the page asks for; with which factors those became that it has `seen`."""
         if seen is None or self._editor is None:
             return self._summary()
         with self._changing:  # the numbers are those of this summary
             return {**self._summary(), "moved": self._editor.moved_since(seen)}
 
-    def _summary(self) -> dict[str, Any]:
-        able = {
+    def _summary(self) -> Summary:
+        able: Capabilities = {
             "edit": self.edit,
             "meaning": self.meaning.possible,
             "fullTexts": True,
@@ -71,7 +73,7 @@ class Session:
         """The run as one HTML file that needs no server."""
         return render_html(self.view.run, self.view.told)
 
-    def follow(self, act: Callable[[Editor], Run], seen: Any = None) -> dict[str, Any]:
+    def follow(self, act: Callable[[Editor], Run], seen: Any = None) -> Changed:
         """Make, undo or redo an edit.
 
         Parameters
@@ -79,7 +81,7 @@ class Session:
         act
             What the editor is to do.
         seen
-            Lines of the log when the page looked last (`Summary.edits.lines`): the numbers of factors in an edit are
+            Lines of the log when the page looked last (`EditHistory.lines`): the numbers of factors in an edit are
             of that state. None stands for the state as it is.
 
         Returns

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -113,7 +113,7 @@ class LabelledRun(Run):
         What a selection and a retrieval took of them.
     """
 
-    kind = "instructions"
+    kind: Literal["texts", "instructions"] = "instructions"
 
     def __init__(
         self,

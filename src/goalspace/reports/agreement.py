@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from goalspace.errors import GoalspaceError
+from goalspace.reports import contract
+from goalspace.reports.contract_details import Agreement
 from goalspace.reports.view import View, correlate
 from goalspace.run.folder import Run
 from goalspace.run.record import STAGES
@@ -63,8 +65,8 @@ def _common(mine: Corpus, theirs: Corpus) -> tuple[np.ndarray, np.ndarray]:
     return rows[:, 0], rows[:, 1]
 
 
-def about(run: Run) -> dict[str, Any]:
-    """A run as `Run` of web/src/contract.ts."""
+def about(run: Run) -> contract.Run:
+    """A run as the pages list it."""
     n_factors = run.record["stages"]["factor"]["result"].get("n_factors", 0)
     return {
         "name": to_line(run.path.name, 80),
@@ -74,8 +76,8 @@ def about(run: Run) -> dict[str, Any]:
     }
 
 
-def agreement(view: View, other: Run) -> dict[str, Any]:
-    """Set two runs side by side, as `Agreement` of web/src/contract.ts.
+def agreement(view: View, other: Run) -> Agreement:
+    """Set two runs side by side.
 
     Factors that are not hidden are matched one to one so that the sum of r is largest (Hungarian method), as far as r is
     0.3 or more; a text has moved when the other run's dominant factor is not the match of its own. The adjusted Rand

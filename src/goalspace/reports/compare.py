@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from goalspace.errors import InputError
+from goalspace.reports.contract_details import Comparison, FactorTest, PairComparison, PairTest
 from goalspace.reports.page_columns import PageColumn
 from goalspace.reports.view import View
 from goalspace.text import format_number, format_percent, isolate, plural
@@ -22,8 +22,8 @@ _CLEAR = 0.05  # corrected p below which a difference is called one
 _LEVEL = 1.959964  # of the normal distribution, for intervals of 95 %
 
 
-def compare(view: View, position: int, *, a: int | None = None, b: int | None = None) -> dict[str, Any]:
-    """Compare the groups of a column, or two of them, as `Comparison` of web/src/contract.ts.
+def compare(view: View, position: int, *, a: int | None = None, b: int | None = None) -> Comparison:
+    """Compare the groups of a column, or two of them.
 
     All groups: one-way analysis of variance per factor (Welch 1951, which asks for no equal variances); the effect
     is epsilon squared, the share of the variance between groups without what chance alone gives (Kelley 1935). Two
@@ -123,12 +123,12 @@ def _written(values: np.ndarray, distinct: np.ndarray) -> list[str]:
     return told
 
 
-def _range(column: PageColumn, members: np.ndarray, known: np.ndarray) -> list[float] | None:
+def _range(column: PageColumn, members: np.ndarray, known: np.ndarray) -> tuple[float, float] | None:
     """The least and the greatest number of a group, for pages that cut no quarters themselves."""
     if column.kind != "number":
         return None
     own = column.values[known][members]
-    return [float(own.min()), float(own.max())]
+    return float(own.min()), float(own.max())
 
 
 def _moments(scores: np.ndarray, codes: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -164,14 +164,14 @@ def _all(
     n: np.ndarray,
     means: np.ndarray,
     variances: np.ndarray,
-) -> list[dict[str, Any]]:
+) -> list[FactorTest]:
     tested = np.flatnonzero(n >= _FEWEST)
     if len(tested) < 2:
         return []
     p = _welch_anova(n[tested], means[tested], variances[tested])
     effect = _epsilon_squared(n[tested], means[tested], variances[tested])
     q = _corrected(p, view.factors.hidden)
-    found = []
+    found: list[FactorTest] = []
     for k in np.flatnonzero(np.isfinite(q)).tolist():
         best = tested[int(means[tested, k].argmax())]
         worst = tested[int(means[tested, k].argmin())]
@@ -232,7 +232,7 @@ def _two(
     variances: np.ndarray,
     a: int,
     b: int,
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+) -> tuple[list[FactorTest], PairComparison]:
     """Welch's t tests of a against b, and Cohen's d: positive where the factor is stronger in a."""
     from scipy.stats import t
 
@@ -251,7 +251,8 @@ def _two(
     pooled = ((n_a - 1) * variances[a] + (n_b - 1) * variances[b]) / (n_a + n_b - 2)
     d = difference / np.sqrt(np.maximum(pooled, 1e-12))
     spread = _LEVEL * np.sqrt((n_a + n_b) / (n_a * n_b) + d**2 / (2 * (n_a + n_b)))
-    tests, pairs = [], []
+    tests: list[FactorTest] = []
+    pairs: list[PairTest] = []
     for k in np.flatnonzero(np.isfinite(q)).tolist():
         name = f"“{isolate(view.told['factors'][k]['name'])}”"
         if q[k] < _CLEAR:
@@ -262,10 +263,21 @@ def _two(
             )
         else:
             said = f"{name} does not differ clearly between {isolate(names[a])} and {isolate(names[b])}."
-        numbers = {"factor": k, "effect": round(float(d[k]), 4), "p": float(p[k]), "q": float(q[k])}
-        tests.append({**numbers, "measure": "Cohen's d", "sentence": said})
-        low, high = float(d[k] - spread[k]), float(d[k] + spread[k])
-        pairs.append({**numbers, "low": round(low, 4), "high": round(high, 4)})
+        effect, corrected = round(float(d[k]), 4), float(q[k])
+        tests.append(
+            {
+                "factor": k,
+                "effect": effect,
+                "p": float(p[k]),
+                "q": corrected,
+                "measure": "Cohen's d",
+                "sentence": said,
+            }
+        )
+        low, high = round(float(d[k] - spread[k]), 4), round(float(d[k] + spread[k]), 4)
+        pairs.append(
+            {"factor": k, "effect": effect, "p": float(p[k]), "q": corrected, "low": low, "high": high}
+        )
     return tests, {"a": a, "b": b, "tests": pairs}
 
 

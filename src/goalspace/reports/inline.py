@@ -12,6 +12,8 @@ import numpy as np
 from goalspace.pages import templates
 from goalspace.reports import view as answers
 from goalspace.reports.compare import compare
+from goalspace.reports.contract import Capabilities
+from goalspace.reports.contract_details import Inlined, InlinedText
 from goalspace.reports.view import View
 from goalspace.reports.why import nearest, why
 from goalspace.text import display_names, fill_slots, to_line
@@ -57,9 +59,9 @@ def render(view: View) -> str:
     return fill_slots(templates.built("report.html"), slots)
 
 
-def inlined(view: View) -> dict[str, Any]:
-    """The data of the page, as `Inlined` of web/src/contract.ts."""
-    able = {"edit": False, "meaning": False, "fullTexts": False, "compareRuns": False}
+def inlined(view: View) -> Inlined:
+    """The data of the page."""
+    able: Capabilities = {"edit": False, "meaning": False, "fullTexts": False, "compareRuns": False}
     scores = np.clip(np.rint(view.factors.scores[view.rows].T * 1000), -32_000, 32_000).astype("<i2")
     return {
         "summary": answers.summary(view, able=able, cut=LONGEST),
@@ -68,20 +70,21 @@ def inlined(view: View) -> dict[str, Any]:
         "columns": [_base64(answers.column_bytes(view, at, number="<f8")) for at in range(len(view.columns))],
         "layer": answers.layer(view),
         "texts": _texts(view),
-        "metadata": [[shown, name] for name, shown in display_names(view.run.corpus.metadata).items()],
+        "metadata": [(shown, name) for name, shown in display_names(view.run.corpus.metadata).items()],
         "comparisons": [compare(view, at) for at in range(len(view.columns))],
         "agreements": [],
     }
 
 
-def _texts(view: View) -> list[dict[str, Any]]:
-    told = [
-        why(view, row, longest=LONGEST, n_factors=_FACTORS, n_properties=_PROPERTIES)
-        for row in view.rows.tolist()
-    ]
+def _texts(view: View) -> list[InlinedText]:
     places = view.places[view.rows]
-    for at, item in enumerate(told):  # by row: the page has the texts
-        item["near"] = [(int(view.rows[other]), r) for other, r in nearest(places, at)]
+    told: list[InlinedText] = [
+        {
+            **why(view, row, longest=LONGEST, n_factors=_FACTORS, n_properties=_PROPERTIES),
+            "near": [(int(view.rows[other]), r) for other, r in nearest(places, at)],
+        }
+        for at, row in enumerate(view.rows.tolist())
+    ]
     metadata = view.run.corpus.metadata
     for name, shown in display_names(metadata).items():
         values = metadata[name]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from goalspace.reports import columns
+from goalspace.reports import columns, contract
 from goalspace.reports.columns import why_not
 from goalspace.tables.columns import named_like_ids, snake
 from goalspace.text import display_names
@@ -41,7 +41,7 @@ class PageColumn:
     """
 
     name: str
-    kind: str
+    kind: contract.ColumnKind
     labels: tuple[str, ...]
     values: np.ndarray
     source: str
@@ -54,8 +54,8 @@ class PageColumn:
             return None if math.isnan(value) else _number_told(float(value))
         return self.labels[value] if value >= 0 else None
 
-    def about(self) -> dict[str, Any]:
-        """The column as `Column` of web/src/contract.ts."""
+    def about(self) -> contract.Column:
+        """The column as the pages read it."""
         known = self.values[np.isfinite(self.values)] if self.kind == "number" else self.values[:0]
         return {
             "name": self.name,
@@ -83,7 +83,7 @@ def read_columns(metadata: Mapping[str, Sequence[Any]]) -> tuple[PageColumn, ...
         values = metadata[name]
         groups = columns.read_column(str(name), _dated(str(name), values))
         if groups is not None:
-            kind = "category" if groups.unit is None else "time"
+            kind: contract.ColumnKind = "category" if groups.unit is None else "time"
             codes = groups.codes.astype(np.int16)
             found.append(PageColumn(shown[str(name)], kind, groups.labels, codes, str(name), groups.has_rest))
         elif str(name) not in identifiers:

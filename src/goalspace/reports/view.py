@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from goalspace.edits.checks import LIMITS
-from goalspace.reports import stages
+from goalspace.edits.contract import EditHistory
+from goalspace.reports import contract, stages
 from goalspace.reports.page_columns import PageColumn
 from goalspace.text import format_percent, isolate, isolate_quotes, plural, to_line
 from goalspace.vectors.geometry import normalize
@@ -131,25 +132,29 @@ def correlate(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def summary(
-    view: View, *, able: Mapping[str, bool], runs: Sequence[Mapping[str, Any]] = (), cut: int = 0
-) -> dict[str, Any]:
-    """The run as `Summary` of web/src/contract.ts."""
+    view: View, *, able: contract.Capabilities, runs: Sequence[contract.Run] = (), cut: int = 0
+) -> contract.Summary:
+    """The run as the pages show it first."""
     told, record = view.told, view.run.record
     return {
         "format": 1,
         "kind": view.run.kind,
-        **{name: told[name] for name in ("goal", "run", "created", "version", "citations")},
+        "goal": told["goal"],
+        "run": told["run"],
+        "created": told["created"],
+        "version": told["version"],
+        "citations": told["citations"],
         "headline": isolate_quotes(told["headline"]),
-        "able": dict(able),
+        "able": able,
         "n_texts": told["totals"]["n_texts"],
         "n_rows": told["totals"]["n_rows"],
         "n_shown": len(view.rows),
         "cut": cut,
         "factors": [factor(view, k) for k in range(len(told["factors"]))],
-        "hierarchy": [_branch(node) for node in told["hierarchy"]],
+        "hierarchy": [_tree(node) for node in told["hierarchy"] if "factor" not in node],
         "columns": [column.about() for column in view.columns],
         "left_out": [{"name": name, "why": why} for name, why in view.left_out],
-        "trend": told["trend"] and {name: told["trend"][name] for name in ("column", "periods")},
+        "trend": _trend(told["trend"]),
         "runs": list(runs),
         "quality": _quality(record),
         "stages": [
@@ -162,8 +167,8 @@ def summary(
     }
 
 
-def factor(view: View, k: int, *, all_properties: bool = False) -> dict[str, Any]:
-    """A factor as `Factor` of web/src/contract.ts, with its strongest properties or all of them."""
+def factor(view: View, k: int, *, all_properties: bool = False) -> contract.Factor:
+    """A factor with its strongest properties or all of them."""
     card, factors = view.told["factors"][k], view.factors
     properties = card["properties"]
     if all_properties:
@@ -178,30 +183,48 @@ def factor(view: View, k: int, *, all_properties: bool = False) -> dict[str, Any
     strength = view.correlations[k]
     ranked = np.argsort(-np.abs(strength), kind="stable").tolist()
     others = [j for j in ranked if j != k and j not in factors.hidden][:RELATED]
-    same = (
-        "index", "name", "description", "poles", "tc", "share", "n_texts", "n_properties", "trend", "hidden",
-    )  # fmt: skip
-    shown = ("row", "score", "pole", "before", "sentence", "after", "n_same", "n_copies")
     x, y = _unit_square(factors.factor_map[k])
     return {
-        **{name: card[name] for name in same},
+        "index": card["index"],
+        "name": card["name"],
+        "description": card["description"],
+        "poles": card["poles"],
+        "tc": card["tc"],
+        "share": card["share"],
+        "n_texts": card["n_texts"],
+        "n_properties": card["n_properties"],
+        "trend": card["trend"],
+        "hidden": card["hidden"],
         "properties": properties,
-        "evidence": [
-            {"id": item["text_id"], **{name: item[name] for name in shown}} for item in card["evidence"]
-        ],
+        "evidence": [_sentence(item) for item in card["evidence"]],
         "related": [{"factor": j, "r": round(float(strength[j]), 3)} for j in others],
         "x": x,
         "y": y,
     }
 
 
-def _branch(node: Mapping[str, Any]) -> Any:
-    if "factor" in node:
-        return node["factor"]
-    return {"name": node["name"], "children": [_branch(child) for child in node["children"]]}
+def _sentence(evidence: Mapping[str, Any]) -> contract.Sentence:
+    return {
+        "id": evidence["text_id"],
+        "row": evidence["row"],
+        "score": evidence["score"],
+        "pole": evidence["pole"],
+        "before": evidence["before"],
+        "sentence": evidence["sentence"],
+        "after": evidence["after"],
+        "n_same": evidence["n_same"],
+        "n_copies": evidence["n_copies"],
+    }
 
 
-def _quality(record: Mapping[str, Any]) -> list[dict[str, str]]:
+def _tree(group: Mapping[str, Any]) -> contract.Tree:
+    return {
+        "name": group["name"],
+        "children": [node["factor"] if "factor" in node else _tree(node) for node in group["children"]],
+    }
+
+
+def _quality(record: Mapping[str, Any]) -> list[contract.QualityMeasure]:
     told = stages.quality(record)
     pairs = zip(told["measures"], told["sentences"], strict=False)
     return [
@@ -220,12 +243,15 @@ def _finding(told: Mapping[str, Any], finding: Mapping[str, Any]) -> str:
     )
 
 
-def _edits(told: Mapping[str, Any]) -> dict[str, Any]:
-    isolated = isolate_quotes
+def _trend(told: Mapping[str, Any] | None) -> contract.Trend | None:
+    return None if told is None else {"column": told["column"], "periods": told["periods"]}
+
+
+def _edits(told: EditHistory) -> EditHistory:
     return {
         **told,
-        "done": [{**edit, "said": isolated(edit["said"])} for edit in told["done"]],
-        "lost": [isolated(sentence) for sentence in told["lost"]],
+        "done": [{**edit, "said": isolate_quotes(edit["said"])} for edit in told["done"]],
+        "lost": [isolate_quotes(sentence) for sentence in told["lost"]],
     }
 
 
@@ -235,7 +261,7 @@ def _unit_square(place: np.ndarray) -> tuple[float, float]:
 
 
 def map_bytes(view: View) -> bytes:
-    """Places, dominant factors and rows of the texts shown, as GET /api/map of web/src/contract.ts says."""
+    """Places, dominant factors and rows of the texts shown (see `goalspace.explorer.contract`)."""
     factors, rows = view.factors, view.rows
     places = np.nan_to_num(factors.map[rows], nan=0.5)
     return b"".join(
@@ -261,8 +287,8 @@ def column_bytes(view: View, position: int, *, number: str = "<f4") -> bytes:
     return np.ascontiguousarray(column.values[view.rows], dtype=kind).tobytes()
 
 
-def layer(view: View) -> dict[str, Any]:
-    """The properties on the map, as `Layer` of web/src/contract.ts."""
+def layer(view: View) -> contract.Layer:
+    """The properties on the map."""
     factors, places = view.factors, np.round(view.property_places.astype(np.float64), 4)
     return {
         "names": [to_line(name, 160) for name in factors.vocabulary],

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from goalspace.language.sentences import sentence_spans
+from goalspace.reports.contract_details import ExplainedText, Neighbour, Reason
 from goalspace.reports.view import View
 from goalspace.text import display_names, to_block, to_line, utf16_spans
 
@@ -37,8 +38,8 @@ def why(
     longest: int = LONGEST,
     n_factors: int = MOST_FACTORS,
     n_properties: int = MOST_PROPERTIES,
-) -> dict[str, Any]:
-    """A text with its reasons, as `Why` of web/src/contract.ts, but for its metadata and the texts near it.
+) -> ExplainedText:
+    """A text with its reasons, but without its metadata.
 
     Parameters
     ----------
@@ -72,9 +73,9 @@ def why(
         "factors": carrier.factors(n_factors),
         "properties": carrier.properties(n_properties),
         "selected": [
-            {name: to_line(value, 400) for name, value in item.items()} for item in view.run.chosen(row)
+            {"name": to_line(item["name"], 400), "value": to_line(item["value"], 400)}
+            for item in view.run.chosen(row)
         ],
-        "near": [],
     }
 
 
@@ -89,7 +90,7 @@ class _Carrier:
             proposals.properties[proposals.property_index[i]]: proposals.quotes[i] for i in view.pairs_of(row)
         }
 
-    def factors(self, most: int) -> list[dict[str, Any]]:
+    def factors(self, most: int) -> list[Reason]:
         """The factors with the largest scores, either way."""
         factors = self.view.factors
         scores = factors.scores[self.row]
@@ -99,12 +100,10 @@ class _Carrier:
             said, meaning = self.view.ends[k][int(scores[k] > 0)]
             span = self._sentence(meaning, said)
             proposed = any(name in self.quotes for name in said)
-            found.append(
-                {"factor": int(k), **self._reason(factors.names[k], float(scores[k]), proposed, span)}
-            )
+            found.append(self._reason(int(k), factors.names[k], float(scores[k]), proposed, span))
         return found
 
-    def properties(self, most: int) -> list[dict[str, Any]]:
+    def properties(self, most: int) -> list[Reason]:
         """The properties with the strongest links; those proposed for the text come before others as strong."""
         factors = self.view.factors
         links = factors.links
@@ -117,8 +116,8 @@ class _Carrier:
         for i in order:
             name = factors.vocabulary[i]
             span = self._quote(name) or self._sentence(links.property_vectors[i], [name])
-            reason = self._reason(name, float(strength[i]), bool(proposed[i]), span)
-            found.append({"factor": int(factors.assignment[i]), **reason})
+            factor = int(factors.assignment[i])
+            found.append(self._reason(factor, name, float(strength[i]), bool(proposed[i]), span))
         return found
 
     def _sentence(self, vector: np.ndarray, said: list[str]) -> tuple[int, int]:
@@ -144,9 +143,10 @@ class _Carrier:
         end = start + len(quote)
         return next((span for span in self.spans if span[0] <= start and end <= span[1]), (start, end))
 
-    def _reason(self, name: str, weight: float, proposed: bool, span: tuple[int, int]) -> dict[str, Any]:
+    def _reason(self, factor: int, name: str, weight: float, proposed: bool, span: tuple[int, int]) -> Reason:
         start, end = utf16_spans(self.text, [span])[0]
         return {
+            "factor": factor,
             "name": to_line(name, 160),
             "weight": round(weight, 3),
             "proposed": proposed,
@@ -170,8 +170,8 @@ def _analysis(view: View, row: int) -> str | None:
     return None if said is None else to_line(said, 1_000)
 
 
-def near(view: View, row: int) -> list[dict[str, Any]]:
-    """The nearest texts, as `Why.near` of web/src/contract.ts."""
+def near(view: View, row: int) -> list[Neighbour]:
+    """The nearest texts."""
     corpus = view.run.corpus
     return [
         {

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from goalspace.corpus import Corpus
 from goalspace.edits import log
@@ -32,7 +32,7 @@ class Run:
         What run.json says.
     """
 
-    kind = "texts"
+    kind: Literal["texts", "instructions"] = "texts"
     derived: tuple[str, ...] = ()  # metadata columns that only repeat the factors
 
     def __init__(self, path: Path, record: dict[str, Any]) -> None:

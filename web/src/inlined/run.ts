@@ -1,9 +1,7 @@
 // The data inside report.html, decoded. A text is addressed by its index among those the page holds.
 import { elementAt } from "../arrays";
-import type { Inlined, Summary } from "../contract";
+import type { Inlined, InlinedText, Summary } from "../contract";
 import { type Positions, readPositions } from "../source";
-
-export type InlinedText = Inlined["texts"][number];
 
 const decodeBase64 = (base64: string) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer;
 

@@ -1,10 +1,8 @@
 // Queries answered in the page: search by words, filters and sorting over the inlined texts.
 import { elementAt } from "../arrays";
-import type { Hit, Hits, Query } from "../contract";
+import type { Hit, Hits, Query, Sort } from "../contract";
 import { collapseSpaces, excerpt, foldText, searchTerms } from "../highlight";
 import type { InlinedRun } from "./run";
-
-type Sort = NonNullable<Query["sort"]>;
 
 export class InlinedSearch {
   private readonly foldedTexts: string[] = []; // filled as texts are searched

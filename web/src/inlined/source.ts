@@ -1,7 +1,7 @@
 // The source inside report.html: the same requests, answered from the page's own data.
 import { elementAt } from "../arrays";
-import type { Inlined, Query, Why } from "../contract";
-import type { ExportedTable, Source } from "../source";
+import type { ExportedTable, Inlined, Query, Why } from "../contract";
+import type { Source } from "../source";
 import { evidenceRows, factorRows, freeName, propertyRows, type Row, tableFile } from "../tables";
 import { compare } from "./compare";
 import { InlinedRun } from "./run";

@@ -1,8 +1,6 @@
 // The order of the texts, also by what the table has no column for, such as the scores on any factor.
-import type { Query } from "../contract";
+import type { Sort } from "../contract";
 import { getSummary, nouns, query } from "../model";
-
-type Sort = NonNullable<Query["sort"]>;
 
 export function Sorting() {
   const { columns, factors } = getSummary();

@@ -1,6 +1,6 @@
 // The texts as a table: what its columns are, its head, and its rows.
 import { elementAt } from "../arrays";
-import type { Hit, Query } from "../contract";
+import type { Hit, Sort } from "../contract";
 import { plural, signed } from "../format";
 import { colour, getSummary, nouns, query, selectedRow } from "../model";
 import { Dot } from "./basics";
@@ -100,7 +100,7 @@ export function WideRow({ hit, columns }: { hit: Hit; columns: number[] }) {
   );
 }
 
-type SortBy = NonNullable<Query["sort"]>["by"];
+type SortBy = Sort["by"];
 /** The head of a column; clicking it sorts by the column, then the other way round, then not at all. */
 function SortableHead({
   label,

@@ -1,6 +1,6 @@
 // What the run is: its goal, what was found, how far to trust it, and how it was made.
 import type { ComponentChildren } from "preact";
-import type { Summary } from "../contract";
+import type { Citation, QualityMeasure } from "../contract";
 import { count, seconds } from "../format";
 import { countVisibleFactors, getSummary, nouns } from "../model";
 
@@ -88,7 +88,7 @@ function Totals() {
   );
 }
 
-const Quality = ({ measures }: { measures: Summary["quality"] }) => (
+const Quality = ({ measures }: { measures: QualityMeasure[] }) => (
   <dl class="quality">
     {measures.map(({ name, value, meaning }) => (
       <div key={name}>
@@ -132,7 +132,7 @@ function Stages() {
   );
 }
 
-const Citations = ({ citations }: { citations: Summary["citations"] }) => (
+const Citations = ({ citations }: { citations: Citation[] }) => (
   <ul class="sentences">
     {citations.map(({ what, text, url }) => (
       <li key={what}>

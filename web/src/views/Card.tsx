@@ -1,6 +1,6 @@
 // The card of one factor: what it is, its properties, the sentences that show it, and its neighbours.
 import { useEffect, useRef } from "preact/hooks";
-import type { Factor, Sentence } from "../contract";
+import type { Factor, RelatedFactor, Sentence } from "../contract";
 import { count, percent, plural, signed } from "../format";
 import {
   colour,
@@ -175,7 +175,7 @@ function Related({ factor }: { factor: Factor }) {
   const noun = nouns.value;
   const alike = factor.related.filter((other) => other.r >= 0);
   const opposite = factor.related.filter((other) => other.r < 0);
-  const list = (title: string, of: Factor["related"]) =>
+  const list = (title: string, of: RelatedFactor[]) =>
     of.length > 0 && (
       <div>
         <h4>{title}</h4>

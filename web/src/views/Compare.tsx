@@ -1,7 +1,7 @@
 // Factors by a column: where they are more frequent or stronger, tested; two groups side by side; over time.
 import { elementAt } from "../arrays";
 import { memoise } from "../cache";
-import type { Comparison } from "../contract";
+import type { Comparison, Group } from "../contract";
 import { type CompareSettings, compareSettings, getSummary, nouns, revision, source } from "../model";
 import { Choice, Empty, FactorLink, Failure, Loading } from "../parts/basics";
 import { LineChart } from "../parts/charts";
@@ -17,7 +17,7 @@ const update = (part: Partial<CompareSettings>) => {
 
 interface GroupSelectProps {
   label: string;
-  groups: Comparison["groups"];
+  groups: Group[];
   value: number | null;
   other: number | null; // the group that is chosen already
   onChange: (value: number | null) => void;
@@ -41,7 +41,7 @@ function GroupSelect({ label, groups, value, other, onChange }: GroupSelectProps
   );
 }
 
-function Bar({ groups, a, b }: { groups: Comparison["groups"]; a: number | null; b: number | null }) {
+function Bar({ groups, a, b }: { groups: Group[]; a: number | null; b: number | null }) {
   const { columns } = getSummary();
   const { column, by } = compareSettings.value;
   return (

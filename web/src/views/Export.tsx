@@ -1,7 +1,7 @@
 // Taking the result away: tables, the report as one file, a link to this very view; charts are saved where they stand.
 import { useState } from "preact/hooks";
 import { address } from "../address";
-import type { Factor, Summary } from "../contract";
+import type { ExportedFormat, ExportedTable, Factor, Summary } from "../contract";
 import { isFiltered } from "../filters";
 import { count } from "../format";
 import { getSummary, notice, nouns, query, source, view } from "../model";
@@ -9,7 +9,6 @@ import type { Nouns } from "../nouns";
 import { ActionError, Choice, useAction } from "../parts/basics";
 import { saveFile } from "../parts/save";
 import { results } from "../results";
-import type { ExportedFormat, ExportedTable } from "../source";
 
 /** What each table of a served run holds. */
 function servedTables({ n_rows, n_texts }: Summary, noun: Nouns): Record<ExportedTable, string> {

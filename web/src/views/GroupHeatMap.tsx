@@ -1,7 +1,7 @@
 // Factors by the groups of a column: shares or mean scores, how much they differ, and whether by more than chance.
 import { useState } from "preact/hooks";
 import { elementAt } from "../arrays";
-import type { Comparison, Factor } from "../contract";
+import type { Comparison, Factor, FactorTest, Group } from "../contract";
 import { count, isolated, percent, pValue, signed } from "../format";
 import { compareSettings, getSummary, nouns } from "../model";
 import { openTexts } from "../navigation";
@@ -14,7 +14,7 @@ interface FactorRow {
   factor: Factor;
   values: (number | null)[]; // by group
   overall: number;
-  test: Comparison["tests"][number] | undefined;
+  test: FactorTest | undefined;
 }
 
 function readRows({ groups, shares, means, tests }: Comparison, by: "shares" | "means"): FactorRow[] {
@@ -30,7 +30,7 @@ function readRows({ groups, shares, means, tests }: Comparison, by: "shares" | "
 
 const effectOf = ({ test }: FactorRow) => test?.effect ?? 0;
 
-function heatRows(rows: FactorRow[], groups: Comparison["groups"], format: (v: number | null) => string) {
+function heatRows(rows: FactorRow[], groups: Group[], format: (v: number | null) => string) {
   const difference = (value: number | null, overall: number) => (value === null ? 0 : value - overall);
   const spread = Math.max(
     ...rows.flatMap(({ values, overall }) => values.map((value) => Math.abs(difference(value, overall)))),

@@ -1,6 +1,6 @@
 // Two groups of a column against each other: the difference of each factor with its interval and its test.
 import { elementAt } from "../arrays";
-import type { Comparison } from "../contract";
+import type { Comparison, PairComparison, PairTest } from "../contract";
 import { percent, pValue, signed } from "../format";
 import { getSummary, nouns } from "../model";
 import { FactorLink } from "../parts/basics";
@@ -8,9 +8,7 @@ import { Effect } from "../parts/charts";
 import { Figure } from "../parts/Figure";
 import { SIGNIFICANT } from "../statistics";
 
-type Pair = NonNullable<Comparison["pair"]>;
-
-export function GroupPair({ data, pair }: { data: Comparison; pair: Pair }) {
+export function GroupPair({ data, pair }: { data: Comparison; pair: PairComparison }) {
   const { factors } = getSummary();
   const [a, b] = [elementAt(data.groups, pair.a), elementAt(data.groups, pair.b)];
   const tests = pair.tests.filter((t) => !factors[t.factor]?.hidden).sort((x, y) => y.effect - x.effect);
@@ -61,10 +59,10 @@ export function GroupPair({ data, pair }: { data: Comparison; pair: Pair }) {
 }
 
 interface RowProps {
-  test: Pair["tests"][number];
+  test: PairTest;
   span: number;
   data: Comparison;
-  pair: Pair;
+  pair: PairComparison;
 }
 function PairRow({ test, span, data, pair }: RowProps) {
   const isSure = test.q < SIGNIFICANT;

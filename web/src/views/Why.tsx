@@ -8,15 +8,14 @@ import { nouns, revision, selectedRow, source } from "../model";
 import { Dot, Empty, FactorLink, Failure, Icon, Loading, SignedBar } from "../parts/basics";
 import { useFetched } from "../parts/hooks";
 
-type FactorReason = Reason & { factor: number };
 interface Segment {
   start: number;
   end: number;
-  reasons: FactorReason[];
+  reasons: Reason[];
 }
 
 /** The text cut wherever the sentence of a reason starts or ends. */
-function segmentsOf(text: string, reasons: FactorReason[]): Segment[] {
+function segmentsOf(text: string, reasons: Reason[]): Segment[] {
   const cuts = new Set([0, text.length]);
   for (const { start, end } of reasons)
     if (end > start) {
@@ -38,8 +37,8 @@ function segmentsOf(text: string, reasons: FactorReason[]): Segment[] {
 
 interface MarkedTextProps {
   why: WhyData;
-  reasons: FactorReason[];
-  selected: FactorReason | null;
+  reasons: Reason[];
+  selected: Reason | null;
 }
 function MarkedText({ why, reasons, selected }: MarkedTextProps) {
   const box = useRef<HTMLParagraphElement>(null);
@@ -77,7 +76,7 @@ function MarkedText({ why, reasons, selected }: MarkedTextProps) {
 }
 
 interface ReasonRowProps {
-  reason: FactorReason;
+  reason: Reason;
   isSelected: boolean;
   onToggle: () => void;
   children: ComponentChildren; // the weight
@@ -182,10 +181,10 @@ function Neighbours({ near }: { near: WhyData["near"] }) {
 function Body({ why }: { why: WhyData }) {
   const noun = nouns.value;
   const reasons = useMemo(() => [...why.factors, ...why.properties], [why]);
-  const [selected, setSelected] = useState<FactorReason | null>(null);
+  const [selected, setSelected] = useState<Reason | null>(null);
   useEffect(() => setSelected(null), [why]);
   const max = Math.max(3, ...why.factors.map((f) => Math.abs(f.weight)));
-  const row = (reason: FactorReason, key: string | number, weight: ComponentChildren) => (
+  const row = (reason: Reason, key: string | number, weight: ComponentChildren) => (
     <ReasonRow
       key={key}
       reason={reason}
