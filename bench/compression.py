@@ -21,7 +21,7 @@ from sklearn.preprocessing import SplineTransformer
 from _data import DATA, VECTORS
 from _tables import Table, save
 from goalspace.curation.compression import (
-    LEAST_MODELS,
+    MIN_MODELS,
     TinyBenchmark,
     compress,
     evaluate_compression,
@@ -227,7 +227,7 @@ def main() -> None:
     for shown in tables:
         shown.show(console)
     if not options.quick:
-        settings = {"seeds": seeds, "draws": DRAWS, "held out": 0.25, "least models": LEAST_MODELS}
+        settings = {"seeds": seeds, "draws": DRAWS, "held out": 0.25, "least models": MIN_MODELS}
         print(save("compression", tables, settings=settings, packages=["numpy", "scikit-learn", "scipy"]))
 
 

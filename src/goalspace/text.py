@@ -12,7 +12,7 @@ from typing import Any
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 _JOINED = "\u200d\ufe0e\ufe0f"
-_LONGEST_NAME = 60  # characters of a column's name
+_MAX_NAME_LENGTH = 60  # characters of a column's name
 _QUOTED = re.compile("“([^“”]*)”")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]|~$@]|:(?=//)|(?<=www)\.|^[#>+=-]|(?<=^\d)[.)]|(?<=^\d\d)[.)])")
 
@@ -43,10 +43,10 @@ def display_names(names: Iterable[Any]) -> dict[str, str]:
 
 def _without_middle(name: str) -> str:
     name = to_line(name, 1_000)
-    if len(name) <= _LONGEST_NAME:
+    if len(name) <= _MAX_NAME_LENGTH:
         return name
-    start = _LONGEST_NAME // 2
-    return f"{name[:start].rstrip()}…{name[start + 1 - _LONGEST_NAME :].lstrip()}"
+    start = _MAX_NAME_LENGTH // 2
+    return f"{name[:start].rstrip()}…{name[start + 1 - _MAX_NAME_LENGTH :].lstrip()}"
 
 
 def excerpt(text: str, start: int, end: int, *, around: int = 240, limit: int = 480) -> dict[str, str]:

@@ -21,7 +21,7 @@ from explorer_page import visitor
 from goalspace import reports
 from goalspace.reports import crosstabs, stages
 from goalspace.reports.columns import Column, read_columns
-from goalspace.reports.inline import LONGEST, MOST_CHARACTERS, MOST_TEXTS
+from goalspace.reports.inline import MAX_CHARACTERS, MAX_TEXT_LENGTH, MAX_TEXTS
 from goalspace.reports.summary import summarise
 from goalspace.text import excerpt, format_percent
 
@@ -132,12 +132,12 @@ def test_the_page_holds_every_text_or_says_that_it_holds_a_sample(run, tmp_path)
     data = inlined(reports.render_html(run))
     assert data["summary"]["n_shown"] == data["summary"]["n_texts"] == len(data["texts"]) == len(run.corpus)
     assert [text["text"] for text in data["texts"]] == list(run.corpus.texts)
-    n = MOST_TEXTS + 1000
+    n = MAX_TEXTS + 1000
     corpus = factories.make_corpus([f"Text {i}." for i in range(n)])
     factors = factories.make_factors(corpus, np.arange(n) % 3, "ABC")
     many = inlined(reports.render_html(factories.make_run(tmp_path, corpus, factors)))
     assert many["summary"]["n_texts"] == n
-    assert many["summary"]["n_shown"] == len(many["texts"]) == MOST_TEXTS
+    assert many["summary"]["n_shown"] == len(many["texts"]) == MAX_TEXTS
     rows = [text["row"] for text in many["texts"]]
     assert rows == sorted(set(rows))
     assert {item["row"] for factor in many["summary"]["factors"] for item in factor["evidence"]} <= set(rows)
@@ -146,12 +146,12 @@ def test_the_page_holds_every_text_or_says_that_it_holds_a_sample(run, tmp_path)
 
 
 def test_long_texts_leave_room_for_fewer_and_are_cut(tmp_path):
-    longest = LONGEST
+    longest = MAX_TEXT_LENGTH
     corpus = factories.make_corpus([f"{i} " + "word " * longest for i in range(2000)])
     factors = factories.make_factors(corpus, np.arange(2000) % 2, "AB")
     data = inlined(reports.render_html(factories.make_run(tmp_path, corpus, factors)))
     assert data["summary"]["cut"] == longest
-    assert len(data["texts"]) == MOST_CHARACTERS // longest
+    assert len(data["texts"]) == MAX_CHARACTERS // longest
     assert all(text["cut"] and len(text["text"]) == longest for text in data["texts"])
 
 

@@ -1,4 +1,4 @@
-"""What each method trains, and training that is killed and goes on: small models with random weights."""
+"""What each kind of tuning trains, and training that is killed and goes on: small models with random weights."""
 
 from __future__ import annotations
 
@@ -52,15 +52,15 @@ def precision(vectors: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize(
-    ("method", "rate", "epochs"), [("full", 1e-3, 10), ("lora", 0.02, 6), ("heads", 0.03, 10)]
+    ("tune", "rate", "epochs"), [("full", 1e-3, 10), ("lora", 0.02, 6), ("heads", 0.03, 10)]
 )
 def test_every_method_learns_and_is_loaded_as_it_was_trained(
-    folders: dict[str, str], tmp_path: Path, method: Any, rate: float, epochs: int
+    folders: dict[str, str], tmp_path: Path, tune: Any, rate: float, epochs: int
 ) -> None:
     base = get_encoder(folders["bert"])
     before = base.encode(TEXTS)
     more = {**USUAL, "learning_rate": rate, "batch_size": 32, "dropout": False}
-    trained = train(base, PAIRS, method=method, epochs=epochs, **more)
+    trained = train(base, PAIRS, tune=tune, epochs=epochs, **more)
     vectors = trained.encode(TEXTS)
     losses = [loss for _, loss in trained.losses]
     assert min(losses) < 0.7 * losses[0]
@@ -71,9 +71,9 @@ def test_every_method_learns_and_is_loaded_as_it_was_trained(
     tensors = trained.model.state_dict()  # type: ignore[union-attr]
     old = base.model.state_dict()  # type: ignore[attr-defined]
     changed = {name for name in old if not np.array_equal(tensors[name], old[name])}
-    if method == "full":
+    if tune == "full":
         assert any("LayerNorm" in name for name in changed)
-    elif method == "heads":
+    elif tune == "heads":
         assert not changed
         assert set(tensors) - set(old) == {"2.linear.weight"}
     else:
@@ -89,7 +89,7 @@ def test_lora_trains_matrices_of_the_rank_that_is_asked_for(folders: dict[str, s
     names = [name for name, weights in student.model.named_parameters() if weights.requires_grad]
     assert names
     assert all(".lora_A." in name or ".lora_B." in name for name in names)
-    trained = train(base, PAIRS, method="lora", rank=2, **{**USUAL, "held_out": 0})
+    trained = train(base, PAIRS, tune="lora", rank=2, **{**USUAL, "held_out": 0})
     new, old = trained.model.state_dict(), base.model.state_dict()  # type: ignore[union-attr,attr-defined]
     ranks = {
         int(np.linalg.matrix_rank((new[name] - old[name]).double().numpy(), tol=1e-4))
@@ -118,7 +118,7 @@ def test_a_language_model_is_trained_as_it_encodes(
     found = embed(student.model.eval(), student.tokenize(texts), 4)
     np.testing.assert_allclose(found.detach(), before, atol=1e-5)
 
-    trained = train(base, PAIRS, method="lora", max_tokens=16, epochs=2, **USUAL)
+    trained = train(base, PAIRS, tune="lora", max_tokens=16, epochs=2, **USUAL)
     assert isinstance(trained, TrainedPrompted)
     losses = [loss for _, loss in trained.losses]
     assert min(losses) < losses[0]
@@ -178,7 +178,7 @@ train(given["encoder"], pairs, checkpoints=Path(given["folder"]), report=kill, *
 def test_a_killed_training_ends_with_the_weights_of_an_uninterrupted_one(
     folders: dict[str, str], tmp_path: Path
 ) -> None:
-    settings = {**USUAL, "method": "lora", "epochs": 3, "split": "property", "learning_rate": 1e-3}
+    settings = {**USUAL, "tune": "lora", "epochs": 3, "split": "property", "learning_rate": 1e-3}
     folder = tmp_path / "state"
     given = {
         "kill_at": 7,
@@ -222,12 +222,12 @@ def test_a_killed_training_ends_with_the_weights_of_an_uninterrupted_one(
 
 
 def test_what_a_method_cannot_train_is_told(folders: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match="cannot be trained by the method heads: use lora or full"):
-        train(f"pie:{folders['llama']}", PAIRS, method="heads")
+    with pytest.raises(InputError, match="cannot be tuned with heads: use lora or full"):
+        train(f"pie:{folders['llama']}", PAIRS, tune="heads")
     with pytest.raises(InputError, match="cannot be fine-tuned as int8"):
-        train(PromptedEncoder(folders["llama"], dtype="int8"), PAIRS, method="lora")
+        train(PromptedEncoder(folders["llama"], dtype="int8"), PAIRS, tune="lora")
     with pytest.raises(InputError, match="is no folder"):
         train(folders["bert"], PAIRS, checkpoints=Path(__file__))
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(MissingDependency, match=r"goalspace\[tune\]"):
-        train(folders["bert"], PAIRS, method="lora")
+        train(folders["bert"], PAIRS, tune="lora")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from goalspace.evaluation.judging import Judgement
 
 
-_WEAKEST = 3  # factors whose reasons are printed
+_N_REASONS = 3  # factors whose reasons are printed
 
 
 def measure_run(path: Path, *, seeds: int, out: Path | None) -> None:
@@ -80,7 +80,7 @@ def judge_run(path: Path, llm: str, *, against: Path | None, sample: int, out: P
     console.print(Text(found.goal, style="bold"))
     console.print(Text(f"judged by {found.judge}\n"))
     console.print(_verdict(found))
-    for rating in sorted(found.ratings, key=lambda r: r.relevance + r.informativeness)[:_WEAKEST]:
+    for rating in sorted(found.ratings, key=lambda r: r.relevance + r.informativeness)[:_N_REASONS]:
         marks = f"{rating.relevance} and {rating.informativeness}"
         console.print(Text.assemble("\nrated ", marks, ": ", (rating.factor, "bold"), f". {rating.reason}"))
     if len(found.ratings) > 1 and len({(r.relevance, r.informativeness) for r in found.ratings}) == 1:

@@ -18,11 +18,11 @@ Correlate = Callable[[Array], Array]  # W → W R
 STAGES = (*(0.6**k for k in range(1, 7)), 0.0)
 _START = 0.01  # u_j of the start, likewise
 _CANCELS = 1e-6  # least variance of a start against that of as many independent variables
-_ENOUGH = 0.1  # share of the gain promised by the slope that a step must bring (Armijo)
+_ARMIJO = 0.1  # share of the gain promised by the slope that a step must bring (Armijo)
 _SMALLEST_STEP = 1e-10
 _TO_THE_EDGE = 0.1  # share of a factor's noise that a step must leave, as interior-point methods do
 _PAIRS = 5
-_MOST = 1e3  # largest coefficient of a remembered change
+_MAX_COEFFICIENT = 1e3  # largest coefficient of a remembered change
 _REFRESH = 20  # iterations after which W R is computed anew, for rounding errors add up
 _IDLE = 2  # iterations running that gain too little end a stage: a single one may have been a poor step
 
@@ -107,15 +107,15 @@ def _step(X: Array, U: Array, G: Array, m: eq.Moments, eps: float) -> tuple[Arra
     """The first of X + U, X + U/2, X + U/4, … that gains enough against gradient G; None when none does."""
     # a factor with the least noise allowed cannot go on: what it would gain must not be asked of the others
     outward = np.einsum("ji,ji->j", U[0], m.rho)
-    outward[(outward < 0) | (m.u < 1 - 2 * eq.LEAST_NOISE)] = 0
-    U = U - (outward / np.maximum(m.u, eq.LEAST_NOISE))[:, None] * X
+    outward[(outward < 0) | (m.u < 1 - 2 * eq.MIN_NOISE)] = 0
+    U = U - (outward / np.maximum(m.u, eq.MIN_NOISE))[:, None] * X
     slope = _inner(U, G, eps)
     most = 1 - _TO_THE_EDGE * (1 - m.u)
     step = 1.0 if slope < 0 else 0.0
     while step > _SMALLEST_STEP:
         trial = eq.admit(X + step * U, eps, most)
         new = eq.moments(trial, eps)
-        if new.tc >= m.tc - _ENOUGH * step * slope:
+        if new.tc >= m.tc - _ARMIJO * step * slope:
             return trial, new
         step /= 2
     return None
@@ -157,7 +157,7 @@ class _Memory:
         used = self.slots
         T = np.triu(self.products[np.ix_(used, used)])
         a: NDArray[Any] = np.linalg.solve(T, self._inner_all(self.steps, G)[used])
-        if not np.abs(a).max() < _MOST:  # the changes nearly cancel: W and W R would drift apart
+        if not np.abs(a).max() < _MAX_COEFFICIENT:  # the changes nearly cancel: W and W R would drift apart
             self.slots.clear()
             return eq.newton_step(X, G, m)
         U = eq.newton_step(X, G - self._combine(a, self.changes), m)

@@ -27,7 +27,7 @@ Blocks = ArrayLike | Iterable[ArrayLike] | Callable[[], Iterable[ArrayLike]]
 _BLOCK_ROWS = 8192
 _MAX_ITER = 10_000
 # links that spread less than this share of the widest possible are the rounding of float32 vectors
-_FLAT = 1e-7
+_MIN_SCALE = 1e-7
 
 
 class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -190,7 +190,7 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             A = C @ L
         scale = np.linalg.norm(A, axis=1)
         widest = np.linalg.norm(L, axis=0).max(initial=0.0) * np.linalg.norm(C, axis=1)
-        kept = scale > _FLAT * widest
+        kept = scale > _MIN_SCALE * widest
         scale = np.where(kept, scale, 1.0)
         A = A[kept] / scale[kept, None]
         self._forget_texts()

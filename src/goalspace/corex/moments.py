@@ -38,13 +38,13 @@ Array = NDArray[np.float64]
 Real = NDArray[np.floating[Any]]
 
 # least share of noise in a factor: keeps the information of exact duplicates finite, and (3) above rounding
-LEAST_NOISE = 1e-6
+MIN_NOISE = 1e-6
 # a standard deviation below this share of the mean is rounding, not variation
 _ROUNDING = 1e-12
 # least 1 - ρ² and least error in (6), whose averages need not obey their bounds
-_LEAST_SAMPLED = 1e-8
+_MIN_SAMPLED = 1e-8
 # a direction with less than this share of the variance of the first is left out of `principal`
-_LEAST_SHARE = 1e-10
+_MIN_SHARE = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Moments:
 def admit(X: Array, eps: float, most: Array | float = 1.0) -> Array:
     """X = (W, W R) with those rows shrunk whose u_j, which (1) demands below 1, is above `most`."""
     u = power(X, eps)
-    most = np.minimum(most, 1 - LEAST_NOISE)
+    most = np.minimum(most, 1 - MIN_NOISE)
     if np.all(u <= most):
         return X
     return np.asarray(X * np.sqrt(most / np.maximum(u, most))[:, None])
@@ -133,17 +133,17 @@ def sampled(V: Real, x: Real, noise: Real) -> tuple[float, Real]:
     root = np.sqrt(power)[:, None]
     rho = P / root
     rest = 1 - rho * rho
-    inside = rest > _LEAST_SAMPLED
-    gain = 1 / np.where(inside, rest, _LEAST_SAMPLED)
+    inside = rest > _MIN_SAMPLED
+    gain = 1 / np.where(inside, rest, _MIN_SAMPLED)
     B = rho * gain / root
     spread = 1 + np.einsum("ji,ji->i", rho * rho, gain)  # 1 + S_i
     C = B / spread  # μ_i = Σ_j C_ji Z_j
     ZC = Z @ C
     error = np.einsum("ni,ni->i", x, x) + np.einsum("ji,ji->i", C, ZC - 2 * P)
-    bound = -0.5 * float(np.log(np.maximum(error, _LEAST_SAMPLED)).sum() + np.log(power).sum())
+    bound = -0.5 * float(np.log(np.maximum(error, _MIN_SAMPLED)).sum() + np.log(power).sum())
 
     # the chain rule back through the lines above; each d_ is the derivative of minus the bound
-    weight = np.where(error > _LEAST_SAMPLED, 0.5 / np.maximum(error, _LEAST_SAMPLED), 0)
+    weight = np.where(error > _MIN_SAMPLED, 0.5 / np.maximum(error, _MIN_SAMPLED), 0)
     d_C = 2 * weight * (ZC - P)
     d_B = d_C / spread
     d_spread = -np.einsum("ji,ji->i", d_B, C)
@@ -231,7 +231,7 @@ def covariance_root(cov: Array, mean: Array) -> Array:
 def principal(A: Array) -> Array:
     """The root (M, r) of A Aᵀ along its principal axes, weakest first: the same one for every root A."""
     values, vectors = np.linalg.eigh(A.T @ A)
-    root = A @ vectors[:, values > _LEAST_SHARE * values[-1]]
+    root = A @ vectors[:, values > _MIN_SHARE * values[-1]]
     largest = root[np.abs(root).argmax(axis=0), np.arange(root.shape[1])]
     return np.asarray(root * np.where(largest < 0, -1.0, 1.0))
 

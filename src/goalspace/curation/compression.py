@@ -18,7 +18,7 @@ from goalspace.encoders.protocol import Encoder
 from goalspace.errors import InputError
 from goalspace.files import write_atomic
 
-LEAST_MODELS = 10
+MIN_MODELS = 10
 _FORMAT = "goalspace tiny benchmark 1"
 
 
@@ -60,9 +60,9 @@ class TinyBenchmark:
             As `compress` for its matrix.
         """
         correct = _checked(correctness)
-        if len(correct) < LEAST_MODELS:
+        if len(correct) < MIN_MODELS:
             raise InputError(
-                f"Answers of {LEAST_MODELS} models or more are needed to learn from. Got {len(correct)} instead; "
+                f"Answers of {MIN_MODELS} models or more are needed to learn from. Got {len(correct)} instead; "
                 "without them items are chosen by their texts."
             )
         chosen, scores = np.asarray(items, dtype=np.int64), _scores(full_scores, correct)

@@ -16,10 +16,10 @@ from goalspace.errors import InputError
 from goalspace.progress import Progress
 from goalspace.vectors.cosines import cosine_blocks
 
-MOST_ROWS = 20_000  # of a set; of a larger one as many are drawn: cosines of all pairs grow with the square
+MAX_ROWS = 20_000  # of a set; of a larger one as many are drawn: cosines of all pairs grow with the square
 _SPARSE = 10  # percent: the part of a set's own rows that may lie farther from the set than what it covers
-_FEWEST = 3  # rows that make a task
-_MOST_TASKS = 20
+_MIN_ROWS = 3  # rows that make a task
+_MAX_TASKS = 20
 _STARTS = 3  # of k-means
 _SHARE = 0.2  # of a group's rows that have what names it
 _READ = 2_000  # characters of a text that are looked at for words
@@ -211,10 +211,10 @@ def correlate(
 
 
 def _drawn(n_rows: int, rng: np.random.Generator) -> np.ndarray:
-    """Return all rows, or MOST_ROWS of them, in their order."""
-    if n_rows <= MOST_ROWS:
+    """Return all rows, or MAX_ROWS of them, in their order."""
+    if n_rows <= MAX_ROWS:
         return np.arange(n_rows)
-    return np.sort(rng.choice(n_rows, MOST_ROWS, replace=False))
+    return np.sort(rng.choice(n_rows, MAX_ROWS, replace=False))
 
 
 def _labels(
@@ -300,14 +300,14 @@ def _linkage(distances: np.ndarray) -> np.ndarray:
 
 def _groups(vectors: np.ndarray) -> list[np.ndarray]:
     """Group rows by k-means, √(n / 2) groups at most; groups too small for a task are left out."""
-    if len(vectors) < _FEWEST:
+    if len(vectors) < _MIN_ROWS:
         return []
     from sklearn.cluster import KMeans
 
-    n_groups = min(max(1, round(np.sqrt(len(vectors) / 2))), _MOST_TASKS, len(np.unique(vectors, axis=0)))
+    n_groups = min(max(1, round(np.sqrt(len(vectors) / 2))), _MAX_TASKS, len(np.unique(vectors, axis=0)))
     group = KMeans(n_groups, n_init=_STARTS, random_state=0).fit_predict(vectors)
     members = [np.flatnonzero(group == i) for i in range(n_groups)]
-    return [rows for rows in members if len(rows) >= _FEWEST]
+    return [rows for rows in members if len(rows) >= _MIN_ROWS]
 
 
 def _common(labels: Sequence[str]) -> tuple[str, ...]:

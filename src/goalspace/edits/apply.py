@@ -14,7 +14,7 @@ from goalspace.factors import Factors, centres, fitting, naming, scoring
 from goalspace.factors.hierarchy import stack
 from goalspace.vectors.geometry import normalize
 
-_FEWEST_PER_PART = 3  # texts
+_MIN_PER_PART = 3  # texts
 
 
 def apply(bench: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Factors:
@@ -122,7 +122,7 @@ def _split(bench: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Fac
     k, into = edit["factor"], edit["into"]
     own = np.flatnonzero(factors.assignment == k)
     mine = _nearest(factors) == k
-    if len(own) < into or mine.sum() < _FEWEST_PER_PART * into:
+    if len(own) < into or mine.sum() < _MIN_PER_PART * into:
         raise InputError(
             f"“{factors.names[k]}” has {len(own)} properties and {mine.sum()} texts, too few for {into} parts."
         )

@@ -11,10 +11,10 @@ from goalspace.factors import Factors
 from goalspace.proposals.vocabulary import normalise
 from goalspace.text import to_line
 
-_LONGEST_NAME = 120  # characters
-_LONGEST_DESCRIPTION = 400
-_MOST_PARTS = 12
-LIMITS: EditLimits = {"name": _LONGEST_NAME, "description": _LONGEST_DESCRIPTION, "parts": _MOST_PARTS}
+_MAX_NAME_LENGTH = 120  # characters
+_MAX_DESCRIPTION_LENGTH = 400
+_MAX_PARTS = 12
+LIMITS: EditLimits = {"name": _MAX_NAME_LENGTH, "description": _MAX_DESCRIPTION_LENGTH, "parts": _MAX_PARTS}
 
 
 def check(factors: Factors, edit: Any) -> dict[str, Any]:
@@ -54,14 +54,14 @@ def _several(factors: Factors, value: Any, name: str) -> list[int]:
 
 def _line(_: Factors, value: Any, name: str) -> str:
     text = to_line(value) if isinstance(value, str) else ""
-    if not any(map(str.isprintable, text)) or len(text) > _LONGEST_NAME:
-        raise InputError(f"'{name}' must be a text of 1 to {_LONGEST_NAME} characters.")
+    if not any(map(str.isprintable, text)) or len(text) > _MAX_NAME_LENGTH:
+        raise InputError(f"'{name}' must be a text of 1 to {_MAX_NAME_LENGTH} characters.")
     return text
 
 
 def _paragraph(_: Factors, value: Any, name: str) -> str:
-    if not isinstance(value, str) or len(value) > _LONGEST_DESCRIPTION:
-        raise InputError(f"'{name}' must be a text of at most {_LONGEST_DESCRIPTION} characters.")
+    if not isinstance(value, str) or len(value) > _MAX_DESCRIPTION_LENGTH:
+        raise InputError(f"'{name}' must be a text of at most {_MAX_DESCRIPTION_LENGTH} characters.")
     return to_line(value)
 
 
@@ -87,8 +87,8 @@ def _flag(_: Factors, value: Any, name: str) -> bool:
 
 
 def _count(_: Factors, value: Any, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 2 <= value <= _MOST_PARTS:
-        raise InputError(f"'{name}' must be a number from 2 to {_MOST_PARTS}.")
+    if isinstance(value, bool) or not isinstance(value, int) or not 2 <= value <= _MAX_PARTS:
+        raise InputError(f"'{name}' must be a number from 2 to {_MAX_PARTS}.")
     return value
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 _HEAD, _TAIL = 80, 47  # tokens kept of a longer instruction: what to do stands at its start or at its end
-_MOST_CHARACTERS = 4096  # of either end, before the tokeniser reads it
-_MOST_READ = 500  # characters; in longer instructions the first command may be one of the text they are about
+_MAX_CHARACTERS = 4096  # of either end, before the tokeniser reads it
+_MAX_READ = 500  # characters; in longer instructions the first command may be one of the text they are about
 
 
 class TaskEncoder:
@@ -103,7 +103,7 @@ class TaskEncoder:
 
 def _command(text: str) -> str:
     """What a short instruction tells to do, as verb and noun; "" where it gives no command."""
-    if len(text) > _MOST_READ:
+    if len(text) > _MAX_READ:
         return ""
     label = label_task(text)
     return f"{label.verb} {label.noun}" if label.kind == "command" else ""
@@ -116,13 +116,13 @@ def _tokenize(texts: Sequence[str]) -> list[list[int]]:
     for text in texts:
         # a lone surrogate has no UTF-8 form, which the tokeniser needs
         clean = text.encode(errors="replace").decode()
-        heads.append(clean[:_MOST_CHARACTERS])
-        tails.append(clean[-_MOST_CHARACTERS:])
+        heads.append(clean[:_MAX_CHARACTERS])
+        tails.append(clean[-_MAX_CHARACTERS:])
     found = []
     most = _HEAD + _TAIL + 1
     for encoding, tail in zip(tokenizer.encode_batch_fast(heads), tails, strict=True):
         ids = encoding.ids
-        if len(ids) > most or len(tail) == _MOST_CHARACTERS:
+        if len(ids) > most or len(tail) == _MAX_CHARACTERS:
             end = tokenizer.encode(tail[-(_TAIL * 12) :], add_special_tokens=False).ids[-_TAIL:]
             ids = [*ids[:_HEAD], *end, ids[-1]]
         found.append(ids)

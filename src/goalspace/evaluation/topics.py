@@ -28,7 +28,7 @@ TOP = 10  # words that a topic's coherence looks at (Lau et al. 2014)
 TOP_DIVERSITY = 25  # words that its diversity looks at (Dieng et al. 2020)
 TOP_INTRUSION = 5  # words that an intruder is put among (Chang et al. 2009)
 
-_FEWEST_MEMBERS = 3  # with fewer, who is the intruder is anyone's guess
+_MIN_MEMBERS = 3  # with fewer, who is the intruder is anyone's guess
 _TOKEN = re.compile(r"\w+")
 
 
@@ -278,7 +278,7 @@ def intrusion(
     """
     if seeds < 1:
         raise InputError(f"The 'seeds' parameter of intrusion must be at least 1. Got {seeds} instead.")
-    lists = _topics("intrusion", topics, None, fewest=_FEWEST_MEMBERS)
+    lists = _topics("intrusion", topics, None, fewest=_MIN_MEMBERS)
     rngs = [np.random.default_rng(seed) for seed in range(seeds)]
     trials: list[tuple[list[str], list[str]]] = []
     for k, topic in enumerate(lists):

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from goalspace.text import to_line, utf16_spans
 
 EXCERPT = 300  # characters of a text in a list
-MOST_WORDS = 20
+MAX_WORDS = 20
 _LEAD = 60  # characters before the first match
-_MOST_MARKS = 40
+_MAX_MARKS = 40
 _QUERY = re.compile(r'"([^"]*)"?|(\S+)')
 
 
@@ -26,7 +26,7 @@ def fold(text: str) -> str:
 def words_of(search: str) -> list[str]:
     """What must occur in a text: words, and what stands in quotes as a whole, folded; at most 20."""
     found = [" ".join(fold(quoted or word).split()) for quoted, word in _QUERY.findall(search)]
-    return list(dict.fromkeys(word for word in found if word))[:MOST_WORDS]
+    return list(dict.fromkeys(word for word in found if word))[:MAX_WORDS]
 
 
 def excerpt(text: str, words: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
@@ -62,6 +62,6 @@ def _matches(text: str, pattern: re.Pattern[str]) -> list[tuple[int, int]]:
         while end < len(text) and unicodedata.combining(text[end]):
             end += 1
         spans.append((start, end))
-        if len(spans) == _MOST_MARKS:
+        if len(spans) == _MAX_MARKS:
             break
     return spans

@@ -8,7 +8,7 @@ from typing import Any
 
 from goalspace.errors import InputError
 
-_LONGEST_SEARCH = 1_000  # characters
+_MAX_SEARCH_LENGTH = 1_000  # characters
 
 
 # ---------------------------------------------------------------- what came over the wire
@@ -17,8 +17,8 @@ _LONGEST_SEARCH = 1_000  # characters
 def text_of(query: Mapping[str, Any], name: str) -> str:
     """A string of the query, "" where it is not given."""
     value = query.get(name, "")
-    if not isinstance(value, str) or len(value) > _LONGEST_SEARCH:
-        raise InputError(f"'{name}' must be a text of at most {_LONGEST_SEARCH} characters.")
+    if not isinstance(value, str) or len(value) > _MAX_SEARCH_LENGTH:
+        raise InputError(f"'{name}' must be a text of at most {_MAX_SEARCH_LENGTH} characters.")
     return value.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
 
 

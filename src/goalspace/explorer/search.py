@@ -16,9 +16,9 @@ from goalspace.explorer.text_index import TextTable
 from goalspace.reports.view import View
 from goalspace.text import to_line
 
-MOST_HITS = 200
-MOST_ROWS = 100_000
-MOST_ALIKE = 1_000  # texts that a search by meaning finds
+MAX_HITS = 200
+MAX_ROWS = 100_000
+MAX_ALIKE = 1_000  # texts that a search by meaning finds
 _ALIKE = 0.5  # of the best text's likeness, what a text that is found has
 _AS_READ = "row"  # the order of the corpus
 
@@ -76,7 +76,7 @@ def _most_alike(rows: np.ndarray, likeness: np.ndarray, by_relevance: bool) -> F
     """The texts at least half as alike as the best, at most 1,000, in order of likeness or as they are."""
     if not len(rows):
         return Found(rows, (), likeness)
-    kept = np.argsort(-likeness, kind="stable")[:MOST_ALIKE]
+    kept = np.argsort(-likeness, kind="stable")[:MAX_ALIKE]
     kept = kept[likeness[kept] >= max(_ALIKE * float(likeness[kept[0]]), 1e-6)]
     if not by_relevance:
         kept = np.sort(kept)
@@ -141,12 +141,12 @@ def hits(view: View, found: Found, query: Mapping[str, Any]) -> Hits:
     """One page of what was found."""
     n_found = len(found.rows)
     start = read_integer(query.get("offset", 0), "offset", 0, 2**31)
-    stop = start + read_integer(query.get("limit", 50), "limit", 0, MOST_HITS + 1)
+    stop = start + read_integer(query.get("limit", 50), "limit", 0, MAX_HITS + 1)
     sought = _sought(view, query)
     return {
         "total": n_found,
         "hits": [_hit(view, found, position, sought) for position in range(start, min(stop, n_found))],
-        "rows": [] if start else found.rows[:MOST_ROWS].tolist(),
+        "rows": [] if start else found.rows[:MAX_ROWS].tolist(),
     }
 
 

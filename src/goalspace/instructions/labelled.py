@@ -33,7 +33,7 @@ FORMAT = 1
 ENCODER = "task"
 _ABOUT, _TEXTS, _LABELS = "label.json", "instructions.parquet", "labels.parquet"
 _ARRANGED = "explore"  # folder of vectors, map and evidence, made when the folder is first opened
-_FEWEST = 2  # instructions with a task, without which there is nothing to lay out
+_MIN_LABELLED = 2  # instructions with a task, without which there is nothing to lay out
 _SCALARS = (str, int, float, bool)
 
 
@@ -265,9 +265,9 @@ def _read(folder: Path) -> tuple[Corpus, TaskTable]:
     if tuple(columns["id"]) != corpus.ids:
         raise InputError(f"{path} is of other rows than {folder / _TEXTS}: run goalspace label again.")
     table = TaskTable.of(columns["task"], columns["group"], columns["verb"], columns["noun"])
-    if sum(bool(wording) for wording in table.wordings) < _FEWEST:
+    if sum(bool(wording) for wording in table.wordings) < _MIN_LABELLED:
         raise InputError(
-            f"Fewer than {_FEWEST} instructions in {folder} ask for a task: there is nothing to explore."
+            f"Fewer than {_MIN_LABELLED} instructions in {folder} ask for a task: there is nothing to explore."
         )
     return corpus, table
 

@@ -21,11 +21,11 @@ from goalspace.proposals import Proposals
 from goalspace.vectors.geometry import normalize
 from goalspace.vectors.projection import lay_out
 
-MOST_TASKS = 50  # that stand alone; rarer ones are one factor per group
-_FEWEST = 2  # instructions of a task that stands alone
+MAX_TASKS = 50  # that stand alone; rarer ones are one factor per group
+_MIN_INSTRUCTIONS = 2  # instructions of a task that stands alone
 _LISTED = 5  # rarer tasks named in a description
 _SHOWN = 10  # instructions that show a task
-_LONGEST = 400  # characters of them
+_MAX_EVIDENCE_LENGTH = 400  # characters of them
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class TaskFactors:
 def factors_of(table: TaskTable) -> TaskFactors:
     """Take the most frequent tasks one by one, and the others by group."""
     ranked = sorted(table.counts, key=lambda task: (-table.counts[task], task))
-    alone = [task for task in ranked[:MOST_TASKS] if table.counts[task] >= _FEWEST]
+    alone = [task for task in ranked[:MAX_TASKS] if table.counts[task] >= _MIN_INSTRUCTIONS]
     rarer: dict[str, list[str]] = {}
     for task in ranked[len(alone) :]:
         rarer.setdefault(table.group_of[task], []).append(task)
@@ -196,7 +196,7 @@ def _central(corpus: Corpus, scores: np.ndarray, own: np.ndarray) -> tuple[Evide
     rows = np.flatnonzero(own)
     best = rows[np.argsort(-scores[rows], kind="stable")[:_SHOWN]]
     return tuple(
-        Evidence(corpus.ids[row], float(scores[row]), 0, min(len(corpus.texts[row]), _LONGEST), 1)
+        Evidence(corpus.ids[row], float(scores[row]), 0, min(len(corpus.texts[row]), _MAX_EVIDENCE_LENGTH), 1)
         for row in best
     )
 

@@ -37,7 +37,7 @@ from goalspace.language.tagging import CLOSED, Word, can_be, is_known, lemma
 
 _VERBAL = ("verb", "verb-s", "past", "be", "auxiliary", "modal")
 _INFINITIVE = ("VVI", "VVB")
-_NEAR = 8  # words before a command that need no adjunct to explain them
+_MAX_DISTANCE = 8  # words before a command that need no adjunct to explain them
 
 
 class Reading(NamedTuple):
@@ -74,7 +74,7 @@ def read_sentence(words: Sequence[Word]) -> Reading:
         if before not in BREAKS and before not in ("and", "then"):
             continue
         joined = before in ("and", "then") and not scene
-        reading = _read_at(words, start, near=start <= _NEAR or adjunct or scene, asked_only=joined)
+        reading = _read_at(words, start, near=start <= _MAX_DISTANCE or adjunct or scene, asked_only=joined)
         if reading is not None and reading.asks:
             return reading
         kept = kept or reading

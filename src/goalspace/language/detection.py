@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 ENCODERS = ("minilm", "task")  # that know English only
 _SAMPLE = 1000  # texts
-_FEWEST_WORDS = 8  # of a text in Latin letters whose language can be told
-_LEAST = 0.08  # of the words of an English text; on average it is a quarter
+_MIN_WORDS = 8  # of a text in Latin letters whose language can be told
+_MIN_FUNCTION_WORDS = 0.08  # of the words of an English text; on average it is a quarter
 _WORD = re.compile(r"[^\W\d_]+")
 _FUNCTION_WORDS = frozenset(
     _WORD.findall("the of and to is that for it you with this not are be have in a i my was on")
@@ -34,6 +34,6 @@ def _is_foreign(text: str) -> bool | None:
     if len(_LATIN.findall(text)) < letters / 2:
         return True
     words = [word.lower() for word in _WORD.findall(text)]
-    if len(words) < _FEWEST_WORDS:
+    if len(words) < _MIN_WORDS:
         return None
-    return sum(word in _FUNCTION_WORDS for word in words) < _LEAST * len(words)
+    return sum(word in _FUNCTION_WORDS for word in words) < _MIN_FUNCTION_WORDS * len(words)

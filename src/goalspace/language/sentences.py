@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-_LONGEST_SENTENCE = 400  # characters
-_MOST_SENTENCES = 60
+_MAX_SENTENCE_LENGTH = 400  # characters
+_MAX_SENTENCES = 60
 _SENTENCE = re.compile(r"[^\n.!?。！？]+(?:[.!?。！？](?!\s|$)[^\n.!?。！？]*)*[.!?。！？]*[\"'”’»)]*")
 
 
@@ -16,11 +16,11 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
         start, end = match.span()
         while start < end and text[start].isspace():
             start += 1
-        end = min(end, start + _LONGEST_SENTENCE)
+        end = min(end, start + _MAX_SENTENCE_LENGTH)
         while end > start and text[end - 1].isspace():
             end -= 1
         if end - start > 2:
             spans.append((start, end))
-        if len(spans) == _MOST_SENTENCES:
+        if len(spans) == _MAX_SENTENCES:
             break
-    return spans or [(0, min(len(text), _LONGEST_SENTENCE))]
+    return spans or [(0, min(len(text), _MAX_SENTENCE_LENGTH))]

@@ -54,7 +54,7 @@ _WORD = re.compile(
 _LETTERS = re.compile(r"[^\W\d_]+")
 _ENDING = re.compile(r"(?<=...)(?:s|es|d|ed|r|er|est|ing|ly)$")
 _GLUED = re.compile(r"(.+)(['’](?:s|ve|re|ll|d|m))$", re.IGNORECASE)
-_LONGEST = 32  # characters; longer runs of letters are no words, and the tagger is slow on them
+_MAX_WORD_LENGTH = 32  # characters; longer runs of letters are no words, and the tagger is slow on them
 _VERB_ENDINGS = ("ize", "ise", "ify", "ate")
 _PREFIXES = ("re", "un", "de", "dis", "mis", "over", "out", "pre")
 _PLAIN = re.compile(r"[a-z][a-z'-]*")
@@ -99,7 +99,7 @@ def _readable(low: str) -> str:
         return "2"
     if low in CLOSED:
         return low
-    if _PLAIN.fullmatch(low) and len(low) <= _LONGEST:
+    if _PLAIN.fullmatch(low) and len(low) <= _MAX_WORD_LENGTH:
         return low
     return "thing" if low[0].isalpha() else ","
 
@@ -133,7 +133,7 @@ def _tagger() -> Any:
 @lru_cache(maxsize=1 << 16)
 def can_be(low: str, tags: tuple[str, ...]) -> bool:
     """Say whether a word may have one of the BNC tags at all."""
-    if not _PLAIN.fullmatch(low) or len(low) > _LONGEST:
+    if not _PLAIN.fullmatch(low) or len(low) > _MAX_WORD_LENGTH:
         return False
     if not is_known(low) and not low.endswith(_VERB_ENDINGS):
         # what the tagger guesses of unknown words is too generous
@@ -159,8 +159,8 @@ def share_known(text: str) -> float:
 @lru_cache(maxsize=1 << 16)
 def lemma(low: str, kind: str) -> str:
     """The dictionary form of a word of a class ("noun", or any class of verbs)."""
-    if not _PLAIN.fullmatch(low) or len(low) > _LONGEST:
-        return low[:_LONGEST]
+    if not _PLAIN.fullmatch(low) or len(low) > _MAX_WORD_LENGTH:
+        return low[:_MAX_WORD_LENGTH]
     tags = ("NN0", "NN1", "NN2") if kind == "noun" else ("VVI", "VVB", "VVN", "VVD", "VVG", "VVZ")
     found = [tag for tag, _ in _tagger().tag_word(low, cutoff=8) if tag in tags]
     if not found and kind == "noun" and low.endswith("s") and not low.endswith(("ss", "us", "is")):

@@ -25,7 +25,7 @@ from goalspace.proposals import OFFLINE, Proposals
 
 # Phrases of the texts say nothing that the sentence vectors do not hold: there the head may only tilt the space
 _OFFLINE_RESIDUAL = 3.0
-_FEWEST_TEXTS = 30  # with fewer texts that have proposals, nothing can be learned or measured
+_MIN_TEXTS = 30  # with fewer texts that have proposals, nothing can be learned or measured
 
 
 @dataclass(frozen=True)
@@ -164,9 +164,9 @@ def link(
     properties = encoder.encode(proposals.properties)
     sentences = encoder.encode(corpus.texts)
     pairs = heads.PairTable.build(proposals.text_index, proposals.property_index, len(corpus))
-    if tune == "none" or len(pairs.rows) < _FEWEST_TEXTS:
+    if tune == "none" or len(pairs.rows) < _MIN_TEXTS:
         metrics = _few(len(pairs.rows)) if tune != "none" else {}
-        if len(pairs.rows) >= _FEWEST_TEXTS:
+        if len(pairs.rows) >= _MIN_TEXTS:
             split = heads.split(pairs.rows, seed)
             metrics |= _named(
                 "untrained_", heads.evaluate_links(sentences[split[0]] @ properties.T, pairs, split[0])
@@ -315,7 +315,7 @@ def _is_offline(proposals: Proposals) -> bool:
 
 
 def _few(n_texts: int) -> dict[str, Any]:
-    return {"too_few": f"only {n_texts} texts have proposals; {_FEWEST_TEXTS} are needed to learn from them"}
+    return {"too_few": f"only {n_texts} texts have proposals; {_MIN_TEXTS} are needed to learn from them"}
 
 
 def _named(prefix: str, metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ ALPHAS = (0.001, 0.01, 0.1, 0.3, 1.0)
 # a larger share of the plain vector recalls more, and blurs the factors: docs/decisions/0003-links.md
 RESIDUALS = (0.0, 0.3, 1.0, 3.0)
 _FOLDS = 4
-_MOST_JUDGED = 500  # held-out texts of a fold that are scored
+_MAX_EVALUATED = 500  # held-out texts of a fold that are scored
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Choice:
 def split(rows: np.ndarray, seed: int) -> list[np.ndarray]:
     """Cut texts into folds at random, so that a text's proposals are held out together; at most 500 a fold."""
     parts = np.array_split(np.random.default_rng(seed).permutation(rows), _FOLDS)
-    return [np.sort(part[:_MOST_JUDGED]) for part in parts]
+    return [np.sort(part[:_MAX_EVALUATED]) for part in parts]
 
 
 def fit_head(

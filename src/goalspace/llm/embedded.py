@@ -24,7 +24,7 @@ _SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110d
 
 _SLOTS = 4  # texts answered together, in one batch of the model
 _CONTEXT = 4096  # tokens of prompt and reply, per slot
-_LONGEST_STRING = 160  # characters of an analysis, a property, a quote, a description
+_MAX_STRING_LENGTH = 160  # characters of an analysis, a property, a quote, a description
 _TIMEOUT = 3600.0  # seconds: a large model on a small machine is slow, not dead
 
 _starting = threading.Lock()
@@ -96,7 +96,7 @@ def _embedded_llm(path: Path, name: str, slots: int) -> ChatLLM:
         name,
         partial(_connect, path, name, slots),
         concurrency=slots,
-        longest_string=_LONGEST_STRING,
+        longest_string=_MAX_STRING_LENGTH,
     )
 
 

@@ -52,7 +52,7 @@ _MANY: dict[str, Any] = {
     "additionalProperties": False,
 }
 
-_MOST_PROPERTIES = 12
+_MAX_PROPERTIES = 12
 _ANALYSIS_TOKENS = 160
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+(.{3,})$", re.MULTILINE)
 
@@ -233,7 +233,7 @@ def parse_answer(reply: str) -> Answer | None:
     if answer := _answer_from({"properties": [v for v in values if isinstance(v, dict) and "property" in v]}):
         return answer
     items = tuple((item.strip().strip("*"), "") for item in _ITEM.findall(drop_thoughts(reply)))
-    return Answer(properties=items[:_MOST_PROPERTIES]) if items else None
+    return Answer(properties=items[:_MAX_PROPERTIES]) if items else None
 
 
 def _answer_from(value: dict[str, Any]) -> Answer | None:
@@ -246,4 +246,4 @@ def _answer_from(value: dict[str, Any]) -> Answer | None:
             pairs.append((to_line(name), quote if isinstance(quote, str) else ""))
     if not pairs:
         return None
-    return Answer(to_line(analysis) if isinstance(analysis, str) else "", tuple(pairs[:_MOST_PROPERTIES]))
+    return Answer(to_line(analysis) if isinstance(analysis, str) else "", tuple(pairs[:_MAX_PROPERTIES]))

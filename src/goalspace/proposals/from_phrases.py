@@ -14,8 +14,8 @@ from goalspace.errors import InputError
 from goalspace.language.stopwords import CONTRACTIONS, DETERMINERS
 
 PER_TEXT = 8
-LONGEST = 3  # words
-MOST_CANDIDATES = 12_000
+MAX_PHRASE_WORDS = 3  # words
+MAX_CANDIDATES = 12_000
 
 # Weights of the ranking, chosen in docs/decisions/0002-offline-proposer.md
 _GOAL = 0.6
@@ -74,7 +74,7 @@ def propose_phrases(
     vectors = encoder.encode(mined.phrases)
     text_vectors = encoder.encode(texts)
     fixed = _GOAL * (vectors @ encoder.encode([goal])[0])
-    fixed += _LENGTH[np.minimum([phrase.count(" ") for phrase in mined.phrases], LONGEST - 1)]
+    fixed += _LENGTH[np.minimum([phrase.count(" ") for phrase in mined.phrases], MAX_PHRASE_WORDS - 1)]
     rarity = _SALIENT * np.log(len(texts) / mined.document_frequency)
     chosen = []
     for text, vector, found in zip(texts, text_vectors, mined.found, strict=True):
@@ -120,7 +120,7 @@ def _mine(texts: Sequence[str]) -> _Mined:
     ]
     # of too many, those that more texts share; longer phrases say more
     kept.sort(key=lambda phrase: (-frequency[phrase] * (2 + phrase.count(" ")), phrase))
-    kept = kept[:MOST_CANDIDATES]
+    kept = kept[:MAX_CANDIDATES]
     index = {phrase: i for i, phrase in enumerate(kept)}
     found = [
         {index[phrase]: span for phrase, span in phrases.items() if phrase in index} for phrases in per_text
@@ -152,7 +152,7 @@ def _phrases_of(text: str, stop_words: frozenset[str]) -> dict[str, tuple[int, i
             if run and not _JOINT.fullmatch(text, run[-1][1], word.start()):
                 run = []
             run.append(word.span())
-            for length in range(1, min(LONGEST, len(run)) + 1):
+            for length in range(1, min(MAX_PHRASE_WORDS, len(run)) + 1):
                 start = run[-length][0]
                 phrase = " ".join(text[a:b].lower() for a, b in run[-length:]).replace("’", "'")
                 times, first, last = phrases.get(phrase, (0, start, word.end()))

@@ -13,7 +13,7 @@ from goalspace.encoders.protocol import Encoder
 
 # cosine from which two properties are one; the offline and the recorded vocabularies were read at this level
 MERGE = 0.93
-LONGEST = 120  # characters
+MAX_LENGTH = 120  # characters
 
 _EDGES = " \t\n\r.,;:!?-–—*•·\"'`“”‘’«»()[]{}"
 _NEGATION = re.compile(
@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"\d+")
 def normalise(name: str) -> str:
     """Fold case, width, white space and outer punctuation; "" when nothing is left or it is no short phrase."""
     folded = " ".join(unicodedata.normalize("NFKC", name).casefold().split()).strip(_EDGES)
-    return folded if len(folded) <= LONGEST else ""
+    return folded if len(folded) <= MAX_LENGTH else ""
 
 
 def merge_near_duplicates(

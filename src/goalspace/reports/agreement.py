@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from goalspace.corpus import Corpus
 
 
-MOST_MOVED = 200
-_MOSTLY = 0.5  # of the texts of the smaller run, how many must be common
+MAX_MOVED = 200
+_MIN_COMMON = 0.5  # of the texts of the smaller run, how many must be common
 _ALIKE = 0.3  # correlation of scores below which two factors are no match
-_MOST_RUNS = 50  # folders that are looked at
+_MAX_RUNS = 50  # folders that are looked at
 
 
 def siblings(run: Run) -> dict[str, Run]:
@@ -30,7 +30,7 @@ def siblings(run: Run) -> dict[str, Run]:
     found: dict[str, Run] = {}
     folder = run.path.resolve()
     beside = [path for path in sorted(folder.parent.iterdir()) if (path / "run.json").is_file()]
-    for path in beside[:_MOST_RUNS]:
+    for path in beside[:_MAX_RUNS]:
         if path == folder or path.is_symlink():
             continue
         try:
@@ -49,10 +49,10 @@ def _may_share(run: Run, other: Run) -> bool:
     if mine["digest"] == theirs["digest"]:
         return True
     sizes = [int(stage["result"].get("n_texts", 0)) for stage in (mine, theirs)]
-    if min(sizes) < _MOSTLY * max(sizes):
+    if min(sizes) < _MIN_COMMON * max(sizes):
         return False
     try:
-        return len(_common(run.corpus, other.corpus)[0]) >= _MOSTLY * min(sizes)
+        return len(_common(run.corpus, other.corpus)[0]) >= _MIN_COMMON * min(sizes)
     except (GoalspaceError, OSError):
         return False
 
@@ -121,7 +121,7 @@ def agreement(view: View, other: Run) -> Agreement:
                 "from": int(dominant[i]),
                 "to": int(elsewhere[i]),
             }
-            for i in moved[:MOST_MOVED]
+            for i in moved[:MAX_MOVED]
         ],
         "n_moved": len(moved),
     }

@@ -13,12 +13,12 @@ from goalspace.reports.page_columns import PageColumn
 from goalspace.reports.view import View
 from goalspace.text import format_number, format_percent, isolate, plural
 
-_FEWEST = 2  # texts of a group that is tested; web/src/statistics.ts says so too
+_MIN_TEXTS = 2  # texts of a group that is tested; web/src/statistics.ts says so too
 _QUARTERS = 4  # groups that numbers are cut into
 _DIGITS = 3  # of a cut between numbers, or as many as the cuts need to differ
-_MOST_DIGITS = 9  # that float32 has
+_MAX_DIGITS = 9  # that float32 has
 _YEARS = (1000, 2999)
-_CLEAR = 0.05  # corrected p below which a difference is called one
+_MAX_P = 0.05  # corrected p below which a difference is called one
 _LEVEL = 1.959964  # of the normal distribution, for intervals of 95 %
 
 
@@ -116,7 +116,7 @@ def _written(values: np.ndarray, distinct: np.ndarray) -> list[str]:
     if not np.mod(distinct, 1).any():
         years = _YEARS[0] <= distinct[0] and distinct[-1] <= _YEARS[1]
         return [f"{value:.0f}" if years else f"{value:,.0f}" for value in values.tolist()]
-    for digits in range(_DIGITS, _MOST_DIGITS + 1):
+    for digits in range(_DIGITS, _MAX_DIGITS + 1):
         told = [format_number(value, digits) for value in values.tolist()]
         if len(set(told)) == len(told):
             break
@@ -165,7 +165,7 @@ def _all(
     means: np.ndarray,
     variances: np.ndarray,
 ) -> list[FactorTest]:
-    tested = np.flatnonzero(n >= _FEWEST)
+    tested = np.flatnonzero(n >= _MIN_TEXTS)
     if len(tested) < 2:
         return []
     p = _welch_anova(n[tested], means[tested], variances[tested])
@@ -176,7 +176,7 @@ def _all(
         best = tested[int(means[tested, k].argmax())]
         worst = tested[int(means[tested, k].argmin())]
         name = f"“{isolate(view.told['factors'][k]['name'])}”"
-        if q[k] < _CLEAR:
+        if q[k] < _MAX_P:
             said = (
                 f"{name} differs by {isolate(column)}: highest where it is {isolate(names[best])}, lowest where it "
                 f"is {isolate(names[worst])}. The groups account for {format_percent(float(effect[k]))} of its variance."
@@ -237,7 +237,7 @@ def _two(
     from scipy.stats import t
 
     for group in (a, b):
-        if n[group] < _FEWEST:
+        if n[group] < _MIN_TEXTS:
             raise InputError(
                 f"The group {names[group]} has {plural(int(n[group]), 'text')}: too few to test a difference."
             )
@@ -255,7 +255,7 @@ def _two(
     pairs: list[PairTest] = []
     for k in np.flatnonzero(np.isfinite(q)).tolist():
         name = f"“{isolate(view.told['factors'][k]['name'])}”"
-        if q[k] < _CLEAR:
+        if q[k] < _MAX_P:
             more, less = (isolate(names[group]) for group in ((a, b) if d[k] > 0 else (b, a)))
             said = (
                 f"{name} is stronger where {isolate(column)} is {more} than where it is {less}, by "

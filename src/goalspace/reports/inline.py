@@ -18,9 +18,9 @@ from goalspace.reports.view import View
 from goalspace.reports.why import nearest, why
 from goalspace.text import display_names, fill_slots, to_line
 
-MOST_TEXTS = 5_000  # texts that are inlined; of more, a sample
-MOST_CHARACTERS = 6_000_000  # of texts; their metadata are bounded by the number of columns and _METADATA
-LONGEST = 4_000  # characters of one text
+MAX_TEXTS = 5_000  # texts that are inlined; of more, a sample
+MAX_CHARACTERS = 6_000_000  # of texts; their metadata are bounded by the number of columns and _METADATA
+MAX_TEXT_LENGTH = 4_000  # characters of one text
 _FACTORS, _PROPERTIES = 6, 8  # reasons of one text
 _METADATA = 200  # characters of a value
 
@@ -30,9 +30,9 @@ def sample(view: View) -> np.ndarray:
     corpus = view.run.corpus
     shown = [item["row"] for card in view.told["factors"] for item in card["evidence"]]
     others = np.random.default_rng(0).permutation(len(corpus)).tolist()
-    rows = list(dict.fromkeys([*shown, *others]))[:MOST_TEXTS]
-    lengths = np.cumsum([min(len(corpus.texts[row]), LONGEST) for row in rows])
-    kept = int(np.searchsorted(lengths, MOST_CHARACTERS, side="right"))
+    rows = list(dict.fromkeys([*shown, *others]))[:MAX_TEXTS]
+    lengths = np.cumsum([min(len(corpus.texts[row]), MAX_TEXT_LENGTH) for row in rows])
+    kept = int(np.searchsorted(lengths, MAX_CHARACTERS, side="right"))
     return np.sort(np.array(rows[:kept], dtype=np.int32))
 
 
@@ -64,7 +64,7 @@ def inlined(view: View) -> Inlined:
     able: Capabilities = {"edit": False, "meaning": False, "fullTexts": False, "compareRuns": False}
     scores = np.clip(np.rint(view.factors.scores[view.rows].T * 1000), -32_000, 32_000).astype("<i2")
     return {
-        "summary": answers.summary(view, able=able, cut=LONGEST),
+        "summary": answers.summary(view, able=able, cut=MAX_TEXT_LENGTH),
         "map": _base64(answers.map_bytes(view)),
         "scores": _base64(np.ascontiguousarray(scores).tobytes()),
         "columns": [_base64(answers.column_bytes(view, at, number="<f8")) for at in range(len(view.columns))],
@@ -80,7 +80,7 @@ def _texts(view: View) -> list[InlinedText]:
     places = view.places[view.rows]
     told: list[InlinedText] = [
         {
-            **why(view, row, longest=LONGEST, n_factors=_FACTORS, n_properties=_PROPERTIES),
+            **why(view, row, max_length=MAX_TEXT_LENGTH, n_factors=_FACTORS, n_properties=_PROPERTIES),
             "near": [(int(view.rows[other]), r) for other, r in nearest(places, at)],
         }
         for at, row in enumerate(view.rows.tolist())

@@ -16,13 +16,13 @@ from goalspace.text import display_names, to_block, to_line, utf16_spans
 # row and text → spans of its sentences, and their vectors where an encoder read them
 Sentences = Callable[[int, str], tuple[list[tuple[int, int]], np.ndarray | None]]
 
-LONGEST = 50_000  # characters of a text that are shown
-MOST_FACTORS = 10
-MOST_PROPERTIES = 15
-_MOST_NEAR = 5
+MAX_TEXT_LENGTH = 50_000  # characters of a text that are shown
+MAX_FACTORS = 10
+MAX_PROPERTIES = 15
+_MAX_NEIGHBOURS = 5
 _STEM = 5  # letters by which two words are one, where no encoder reads
-_MOST_DUPLICATES = 50
-_LONGEST_VALUE = 1_000  # characters of metadata
+_MAX_DUPLICATES = 50
+_MAX_VALUE_LENGTH = 1_000  # characters of metadata
 
 
 def unread(_: int, text: str) -> tuple[list[tuple[int, int]], None]:
@@ -35,9 +35,9 @@ def why(
     row: int,
     *,
     read: Sentences = unread,
-    longest: int = LONGEST,
-    n_factors: int = MOST_FACTORS,
-    n_properties: int = MOST_PROPERTIES,
+    max_length: int = MAX_TEXT_LENGTH,
+    n_factors: int = MAX_FACTORS,
+    n_properties: int = MAX_PROPERTIES,
 ) -> ExplainedText:
     """A text with its reasons, but without its metadata.
 
@@ -49,14 +49,14 @@ def why(
         The text.
     read
         Splits a text into sentences and embeds them, if an encoder is at hand.
-    longest
+    max_length
         Characters of the text that are shown.
     n_factors, n_properties
         How many reasons are given.
     """
     corpus, factors = view.run.corpus, view.factors
     whole = to_block(corpus.texts[row])
-    text = whole[:longest]
+    text = whole[:max_length]
     carrier = _Carrier(view, row, text, read)
     duplicates = corpus.duplicates.get(corpus.ids[row], ())
     return {
@@ -65,7 +65,7 @@ def why(
         "text": text,
         "cut": len(whole) > len(text),
         "n_copies": int(corpus.counts[row]),
-        "duplicates": [to_line(str(id), 60) for id in duplicates[:_MOST_DUPLICATES]],
+        "duplicates": [to_line(str(id), 60) for id in duplicates[:_MAX_DUPLICATES]],
         "values": [column.told(row) for column in view.columns],
         "metadata": {},
         "analysis": _analysis(view, row),
@@ -159,7 +159,7 @@ def metadata_told(values: Mapping[str, Any]) -> dict[str, str]:
     """Metadata of a text by the names that are shown; what is missing is left out."""
     shown = display_names(values)
     return {
-        shown[str(name)]: to_line(str(value), _LONGEST_VALUE)
+        shown[str(name)]: to_line(str(value), _MAX_VALUE_LENGTH)
         for name, value in values.items()
         if value is not None
     }
@@ -188,7 +188,7 @@ def nearest(places: np.ndarray, row: int) -> list[tuple[int, float]]:
     """The rows of `places`, directions of length 1, that are most similar to one of them, with the cosine."""
     likeness = places @ places[row]
     likeness[row] = -np.inf
-    count = min(_MOST_NEAR, len(likeness) - 1)
+    count = min(_MAX_NEIGHBOURS, len(likeness) - 1)
     best = np.argpartition(-likeness, count - 1)[:count] if count > 0 else np.zeros(0, dtype=int)
     best = best[np.argsort(-likeness[best], kind="stable")]
     return [(int(i), round(float(likeness[i]), 3)) for i in best]

@@ -19,7 +19,7 @@ from goalspace.text import unique_names
 
 _DELIMITERS = ",;\t|"
 _CSV_PIECE = 1 << 18
-_LONGEST_ROW = 64 << 20
+_MAX_ROW_BYTES = 64 << 20
 
 
 def csv_table(path: Path) -> Table:
@@ -81,7 +81,7 @@ def csv_batches(path: Path, names: list[str], delimiter: str) -> Iterator[Any]:
 
     # one thread, so that rows are numbered; all columns stay strings, so that 007 stays 007
     read = arrow_csv.ReadOptions(
-        column_names=names, skip_rows_after_names=1, use_threads=False, block_size=_LONGEST_ROW
+        column_names=names, skip_rows_after_names=1, use_threads=False, block_size=_MAX_ROW_BYTES
     )
     parse = arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=refuse)
     types = dict.fromkeys(names, pa.large_string())
@@ -111,7 +111,7 @@ def _csv_error(name: str, delimiter: str, message: str, ragged: list[Any]) -> In
             f"{row.expected_columns}; quote fields that contain {delimiter!r}, quotes or line breaks."
         )
     if "straddling" in message:
-        size = _LONGEST_ROW >> 20
+        size = _MAX_ROW_BYTES >> 20
         return InputError(f"{name} has a row longer than {size} MB; is a quote opened and never closed?")
     return InputError(f"{name} cannot be read: {message.splitlines()[0]}")
 

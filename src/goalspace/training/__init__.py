@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from goalspace.encoders.protocol import Encoder
 from goalspace.training.pairs import Pairs
-from goalspace.training.settings import Method, Settings, Split
+from goalspace.training.settings import Settings, Split, Tune
 
 if TYPE_CHECKING:
     from goalspace.training.tuning import TrainedEncoder, TrainedPrompted
@@ -21,7 +21,7 @@ def train(
     encoder: str | Encoder,
     pairs: Pairs,
     *,
-    method: Method = "full",
+    tune: Tune = "full",
     hard_negatives: bool = False,
     between_texts: bool = False,
     split: Split = "text",
@@ -51,7 +51,7 @@ def train(
         ``pie:FOLDER``, which is trained under its template and pooling; it stays as it is.
     pairs
         At least two texts and two properties.
-    method
+    tune
         ``full``: all weights. ``lora``: low-rank matrices beside all linear layers (Hu et al. 2021,
         arXiv 2106.09685), which are merged at the end. ``heads``: a linear map behind a frozen
         sentence-transformers encoder, whose vectors are computed once.
@@ -105,7 +105,7 @@ def train(
     from goalspace.training import contrastive
 
     settings = Settings(
-        method=method,
+        tune=tune,
         hard_negatives=hard_negatives,
         between_texts=between_texts,
         split=split,

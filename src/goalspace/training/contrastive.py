@@ -68,7 +68,7 @@ def fine_tune(
         torch.manual_seed(settings.seed)  # of adapters
         student = make_student(
             found,
-            settings.method,
+            settings.tune,
             rank=settings.rank,
             max_tokens=settings.max_tokens,
             strings=[*(row["text"] for row in groups), *names],

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from goalspace.training.pairs import Pairs
 
 
-_FEWEST_TO_SPLIT = 20  # texts
+_MIN_TO_SPLIT = 20  # texts
 
 
 def clean(text: str) -> str:
@@ -66,7 +66,7 @@ def split_groups(
     they would say nothing.
     """
     n_held = round(held_out * len(groups))
-    if len(groups) < _FEWEST_TO_SPLIT or n_held < 2:
+    if len(groups) < _MIN_TO_SPLIT or n_held < 2:
         return list(groups), []
     rng = np.random.default_rng(seed)
     if by == "property":

@@ -13,8 +13,8 @@ from goalspace.training.groups import rows_of
 PER_PROPERTY = 2
 
 # A common property is drawn more often than a rare one, but not in proportion to its texts: the count stops at
-# _MOST and is raised to _DAMPING, as word2vec's negatives are (Mikolov et al. 2013, arXiv 1310.4546, section 2.2).
-_MOST = 40
+# _MAX_COUNT and is raised to _DAMPING, as word2vec's negatives are (Mikolov et al. 2013, arXiv 1310.4546, section 2.2).
+_MAX_COUNT = 40
 _DAMPING = 0.75
 _SAME_FIRST, _SAME_LAST = 2, 1  # rivals that come with a drawn property
 
@@ -84,7 +84,7 @@ class HardBatches(ShuffledBatches):
         found = rows_of(groups)
         self._members = [found[name] for name in sorted(found)]
         self._rivals = Rivals([names[name] for name in sorted(found)])
-        counts = np.array([min(len(rows), _MOST) for rows in self._members])
+        counts = np.array([min(len(rows), _MAX_COUNT) for rows in self._members])
         self._shown = min(int(counts.sum()), self.n_rows)
         self._weights = counts**_DAMPING
 

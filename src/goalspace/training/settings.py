@@ -7,10 +7,10 @@ from typing import Literal, get_args
 
 from goalspace.errors import InputError
 
-Method = Literal["full", "heads", "lora"]
+Tune = Literal["full", "heads", "lora"]
 Split = Literal["text", "property"]
 
-LEARNING_RATES: dict[Method, float] = {"full": 5e-5, "heads": 1e-3, "lora": 2e-4}
+LEARNING_RATES: dict[Tune, float] = {"full": 5e-5, "heads": 1e-3, "lora": 2e-4}
 
 _RANGES: dict[str, tuple[float, float]] = {
     "rank": (1, 1 << 12),
@@ -33,7 +33,7 @@ class Settings:
         If one is out of range.
     """
 
-    method: Method
+    tune: Tune
     hard_negatives: bool
     between_texts: bool
     split: Split
@@ -54,7 +54,7 @@ class Settings:
                 raise InputError(
                     f"The '{name}' parameter of train must be in [{low:g}, {high:g}]. Got {value} instead."
                 )
-        for name, known in (("method", get_args(Method)), ("split", get_args(Split))):
+        for name, known in (("tune", get_args(Tune)), ("split", get_args(Split))):
             word = getattr(self, name)
             if word not in known:
                 raise InputError(
@@ -63,5 +63,5 @@ class Settings:
 
     @property
     def rate(self) -> float:
-        """The learning rate, or the usual one of the method."""
-        return LEARNING_RATES[self.method] if self.learning_rate is None else self.learning_rate
+        """The learning rate, or the usual one for this kind of tuning."""
+        return LEARNING_RATES[self.tune] if self.learning_rate is None else self.learning_rate

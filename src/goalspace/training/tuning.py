@@ -1,4 +1,4 @@
-"""What each method trains of an encoder, and how that becomes a new encoder: all weights, adapters, a linear map."""
+"""What each kind of tuning trains of an encoder, and how that becomes a new encoder: all weights, adapters, a linear map."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from goalspace.encoders.prompted import PromptedEncoder
 from goalspace.encoders.protocol import Encoder, encode_in_chunks
 from goalspace.encoders.sentence import SentenceEncoder, load_model, quiet
 from goalspace.errors import InputError, require
-from goalspace.training.settings import Method
+from goalspace.training.settings import Tune
 
 Losses = Sequence[tuple[int, float]]
 
@@ -150,7 +150,7 @@ class SentenceStudent(Student):
         self._adapted = None
         if rank is not None:
             if not hasattr(model[0], "auto_model"):
-                raise InputError("The method lora is for transformers, and this encoder is none: use full.")
+                raise InputError("lora tunes transformers, and this encoder is not one: use full.")
             model.requires_grad_(False)
             self._adapted = _adapt(model[0].auto_model, rank)
 
@@ -226,7 +226,7 @@ class MapStudent(Student):
 
 
 def make_student(
-    encoder: Encoder, method: Method, *, rank: int, max_tokens: int | None, strings: Sequence[str]
+    encoder: Encoder, tune: Tune, *, rank: int, max_tokens: int | None, strings: Sequence[str]
 ) -> Student:
     """Copy an encoder for training.
 
@@ -234,7 +234,7 @@ def make_student(
     ----------
     encoder
         Stays as it is.
-    method
+    tune
         ``full``: all weights. ``lora``: matrices of low rank that are added to all linear layers (Hu et al. 2021,
         arXiv 2106.09685). ``heads``: a linear map behind the encoder.
     rank
@@ -249,10 +249,10 @@ def make_student(
     InputError
         If the encoder cannot be trained so.
     MissingDependency
-        If a package is missing that the method needs.
+        If a package that the tuning needs is missing.
     """
-    low_rank = rank if method == "lora" else None
-    if isinstance(encoder, PromptedEncoder) and method != "heads":
+    low_rank = rank if tune == "lora" else None
+    if isinstance(encoder, PromptedEncoder) and tune != "heads":
         return PromptedStudent(encoder, low_rank, max_tokens)
     if isinstance(encoder, MiniLM):
         model = load_model(encoder.folder)
@@ -260,14 +260,14 @@ def make_student(
         model = copy.deepcopy(encoder.model)
     elif isinstance(encoder, PromptedEncoder):
         raise InputError(
-            f"The encoder '{encoder.name}' cannot be trained by the method heads: use lora or full."
+            f"The encoder '{encoder.name}' cannot be tuned with heads: use lora or full."
         )
     else:
         raise InputError(
             f"The encoder '{encoder.name}' cannot be fine-tuned: use minilm, a sentence-transformers model or "
             "pie:FOLDER."
         )
-    if method == "heads":
+    if tune == "heads":
         return MapStudent(encoder, model, strings)
     return SentenceStudent(model, low_rank, max_tokens)
 
