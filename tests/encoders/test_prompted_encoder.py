@@ -493,11 +493,11 @@ def test_an_encoder_is_whitened_on_a_sample(folders: dict[str, str]) -> None:
 def test_embed_gives_a_row_per_text(folders: dict[str, str], tmp_path: Path) -> None:
     texts = ["b", "a", "b"]
     spec = f"pie:{folders['llama']}"
-    vectors = embed(texts, encoder=spec, goal="style", keep=tmp_path)
+    vectors = embed(texts, encoder=spec, goal="style", cache_dir=tmp_path)
     np.testing.assert_array_equal(vectors[0], vectors[2])
-    np.testing.assert_array_equal(vectors, embed(texts, encoder=spec, goal="style", keep=tmp_path))
+    np.testing.assert_array_equal(vectors, embed(texts, encoder=spec, goal="style", cache_dir=tmp_path))
     np.testing.assert_array_equal(vectors, embed(texts, encoder=spec, goal="style"))
-    assert np.abs(vectors - embed(texts, encoder=spec, goal="topic", keep=tmp_path)).max() > 1e-3
+    assert np.abs(vectors - embed(texts, encoder=spec, goal="topic", cache_dir=tmp_path)).max() > 1e-3
     assert embed([], encoder=spec).shape == (0, 32)
     with pytest.raises(InputError, match="sequence of strings"):
         embed("one text", encoder=spec)

@@ -89,7 +89,7 @@ def test_whitening_makes_properties_vary_alike_in_all_directions_by_their_counts
     values = np.linalg.eigvalsh(np.cov(placed.T))
     np.testing.assert_allclose(placed.mean(axis=0), 0, atol=1e-4)
     assert values.max() / values.min() < 1.2  # but for the floor under small variances
-    np.testing.assert_allclose(np.linalg.norm(space.place(vectors), axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(space.project(vectors), axis=1), 1, atol=1e-5)
 
 
 def test_directions_without_variance_are_not_blown_up():

@@ -44,11 +44,11 @@ def check_output(option: str, path: Path, *, read: Sequence[Path]) -> None:
         Files and folders that are read.
     """
     try:
-        place = path.resolve()
+        resolved = path.resolve()
         for data in read:
             source = data.resolve()
-            if place == source or (source in place.parents and source.is_dir()):
-                where = "is" if place == source else "lies in"
+            if resolved == source or (source in resolved.parents and source.is_dir()):
+                where = "is" if resolved == source else "lies in"
                 raise click.UsageError(
                     f"{option} {path} {where} what is read, {data}: write to another place."
                 )
@@ -56,7 +56,7 @@ def check_output(option: str, path: Path, *, read: Sequence[Path]) -> None:
             raise click.UsageError(
                 f"{option} {path} is {'a folder' if path.is_dir() else 'no file'}: name a file."
             )
-        above = next(folder for folder in place.parents if folder.exists())
+        above = next(folder for folder in resolved.parents if folder.exists())
         with tempfile.TemporaryFile(dir=above):  # rights alone do not tell, of a full disk for example
             pass
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links

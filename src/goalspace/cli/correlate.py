@@ -78,7 +78,7 @@ def correlate(
         texts = {name: found.texts for name, found in data.items()}
 
         def keeping(spec: str) -> Any:
-            return cached(spec, folder / "vectors", lambda *done: progress("embedding", *done))
+            return cached(spec, folder, lambda *done: progress("embedding", *done))
 
         leaks = find_leaks(texts, threshold, keeping("minilm"), progress) if contamination else None
         found = curation.correlate(

@@ -53,14 +53,14 @@ def embed(
     if out.suffix not in SUFFIXES:
         raise InputError(f"{out}: the name must end in {' or '.join(SUFFIXES)}.")
     found = get_encoder(encoder, goal=goal, template=template)
-    kept = out.with_name(f".{out.name}.vectors")  # a killed run goes on from here
+    cache_dir = out.with_name(f".{out.name}.vectors")  # a killed run goes on from here
     with show_progress() as progress:
         progress("reading", 0, 1)
         ids, texts, n_empty = read_texts(source, text)
         progress("embedding", 0, len(texts))
-        vectors = embed_texts(texts, encoder=found, keep=kept, progress=progress)
+        vectors = embed_texts(texts, encoder=found, cache_dir=cache_dir, progress=progress)
     write_vectors(out, ids, vectors)
-    shutil.rmtree(kept, ignore_errors=True)
+    shutil.rmtree(cache_dir, ignore_errors=True)
     click.echo(f"{out}: {len(vectors):,} vectors of {vectors.shape[1]} numbers, {found.name}")
     if n_empty:
         click.echo(f"Rows without a text, left out: {n_empty:,}")

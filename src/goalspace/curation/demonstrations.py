@@ -107,14 +107,19 @@ class Demonstrations:
             known = _digest(get_encoder(encoder).name, lines, approximate)
             if _about(Path(folder))["digest"] == known:
                 return cls.open(folder, encoder=encoder)
-        keep = None if folder is None else Path(folder) / ".vectors"
+        cache_dir = None if folder is None else Path(folder) / ".vectors"
         vectors = unit_vectors(
-            texts, encoder, name="texts", function="Demonstrations.build", keep=keep, progress=progress
+            texts,
+            encoder,
+            name="texts",
+            function="Demonstrations.build",
+            cache_dir=cache_dir,
+            progress=progress,
         )
         made = cls(vectors, lines, encoder, build_graph(vectors) if approximate else None)
-        if folder is not None and keep is not None:
+        if folder is not None and cache_dir is not None:
             made.save(folder)
-            shutil.rmtree(keep, ignore_errors=True)
+            shutil.rmtree(cache_dir, ignore_errors=True)
         return made
 
     def save(self, folder: str | os.PathLike[str]) -> None:

@@ -20,12 +20,12 @@ def unit_vectors(
     *,
     name: str,
     function: str,
-    keep: Path | None = None,
+    cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> np.ndarray:
     """Return (n_rows, dim) float32 rows of length 1 (a row of zeros stays) for texts or vectors.
 
-    `keep` and `progress` are those of `embed`.
+    `cache_dir` and `progress` are those of `embed`.
 
     Raises
     ------
@@ -41,5 +41,5 @@ def unit_vectors(
                 f"The '{name}' parameter of {function} must be texts, or finite vectors of shape (n_rows, dim)."
             )
     else:
-        vectors = embed(texts_or_vectors, encoder=encoder, keep=keep, progress=progress)
+        vectors = embed(texts_or_vectors, encoder=encoder, cache_dir=cache_dir, progress=progress)
     return normalize(vectors)

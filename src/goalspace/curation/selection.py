@@ -149,7 +149,7 @@ def select(
             picked = CHOOSERS[method](
                 vectors[stratum], share, quality=None if score is None else score[stratum], rng=rng
             )
-            chosen += [(place, -len(stratum), int(stratum[row])) for place, row in enumerate(picked)]
+            chosen += [(position, -len(stratum), int(stratum[row])) for position, row in enumerate(picked)]
     if labels is not None:
         chosen.sort()
     picked = np.array([row for *_, row in chosen], dtype=np.int64)
@@ -266,10 +266,10 @@ def _shares(sizes: Sequence[int], budget: int) -> list[int]:
 
 def _nearest(vectors: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return for every row the position of the nearest chosen row, and its cosine with it."""
-    place = np.empty(len(vectors), dtype=np.int64)
+    position = np.empty(len(vectors), dtype=np.int64)
     cosine = np.empty(len(vectors), dtype=np.float32)
     for start, cosines in cosine_blocks(vectors, vectors[chosen]):
         some = slice(start, start + len(cosines))
-        place[some] = cosines.argmax(axis=1)
+        position[some] = cosines.argmax(axis=1)
         cosine[some] = cosines.max(axis=1)
-    return place, cosine.clip(-1, 1)
+    return position, cosine.clip(-1, 1)

@@ -53,8 +53,8 @@ def successors(edit: Mapping[str, Any], n_before: int, n_after: int) -> list[lis
     """Return which factors each of `n_before` became: the merged one, every part of what was split, or itself."""
     if edit["do"] == "merge":
         first, *others = edit["factors"]
-        place = {k: i for i, k in enumerate(k for k in range(n_before) if k not in others)}
-        return [[place[first if k in others else k]] for k in range(n_before)]
+        index_of = {k: i for i, k in enumerate(k for k in range(n_before) if k not in others)}
+        return [[index_of[first if k in others else k]] for k in range(n_before)]
     if edit["do"] == "split":
         split, more = edit["factor"], n_after - n_before
         parts = list(range(split, split + more + 1))

@@ -253,8 +253,8 @@ def _locate(factors: Factors, k: int, name: str, properties: Sequence[str]) -> i
         return k
     if name in factors.names:
         return factors.names.index(name)
-    place = {vocable: i for i, vocable in enumerate(factors.vocabulary)}
-    homes = factors.assignment[[place[item] for item in properties if item in place]]
+    index_of = {vocable: i for i, vocable in enumerate(factors.vocabulary)}
+    homes = factors.assignment[[index_of[item] for item in properties if item in index_of]]
     counts = np.bincount(homes[homes >= 0], minlength=factors.dim)
     best = int(counts.argmax())
     if 2 * counts[best] <= len(properties):

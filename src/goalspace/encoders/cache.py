@@ -1,4 +1,4 @@
-"""embed: texts → vectors, kept in a folder if wanted, so that no text is embedded twice."""
+"""embed: texts → vectors, cached in a folder if wanted, so that no text is embedded twice."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def embed(
     encoder: str | Encoder = "task",
     goal: str | None = None,
     template: str | None = None,
-    keep: str | os.PathLike[str] | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> np.ndarray:
     """Turn texts into vectors.
@@ -37,8 +37,8 @@ def embed(
         See `get_encoder`.
     goal, template
         What a prompted encoder (``smollm2``, ``pie:FOLDER``) asks for, see `PromptedEncoder`.
-    keep
-        Folder in which vectors are kept, 512 texts at a time: after a kill the same call goes on from there.
+    cache_dir
+        Folder in which vectors are cached, 512 texts at a time: after a kill the same call goes on from there.
     progress
         Called with (what is being done, done, in all).
 
@@ -54,10 +54,12 @@ def embed(
     if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
         raise InputError("The 'texts' parameter of embed must be a sequence of strings.")
     found = get_encoder(encoder, goal=goal, template=template)
-    place = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+    index_of = {text: i for i, text in enumerate(dict.fromkeys(texts))}
     report = functools.partial(progress, "embedding") if progress else None
-    vectors = CachedEncoder(found, None if keep is None else Path(keep), report).encode(list(place))
-    return vectors[[place[text] for text in texts]]
+    vectors = CachedEncoder(found, None if cache_dir is None else Path(cache_dir), report).encode(
+        list(index_of)
+    )
+    return vectors[[index_of[text] for text in texts]]
 
 
 class CachedEncoder:
@@ -106,8 +108,8 @@ class CachedEncoder:
 
 
 def cached(
-    encoder: str | Encoder, folder: Path | None, report: Callable[[int, int], None] | None = None
+    encoder: str | Encoder, cache_dir: Path | None, report: Callable[[int, int], None] | None = None
 ) -> Encoder:
-    """The encoder that `encoder` names, keeping its vectors in `folder` unless that is None."""
-    found = get_encoder(encoder)
-    return found if folder is None else CachedEncoder(found, folder, report)
+    """The encoder that `encoder` names, with its vectors cached in the folder `vectors` of `cache_dir`, if given."""
+    chosen = get_encoder(encoder)
+    return chosen if cache_dir is None else CachedEncoder(chosen, cache_dir / "vectors", report)

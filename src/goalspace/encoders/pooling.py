@@ -105,9 +105,9 @@ def pool_tokens(states: torch.Tensor, mask: torch.Tensor, tokens: Tokens) -> tor
     if tokens == "mean":
         total = (states.float() * real[..., None]).sum(dim=1)
         return total / real.sum(dim=1, keepdim=True)
-    place = torch.arange(mask.shape[1], device=mask.device)
+    positions = torch.arange(mask.shape[1], device=mask.device)
     if tokens == "last":
-        at = torch.where(real, place, -1).amax(dim=1)
+        at = torch.where(real, positions, -1).amax(dim=1)
     else:
-        at = torch.where(real, place, mask.shape[1]).amin(dim=1)
+        at = torch.where(real, positions, mask.shape[1]).amin(dim=1)
     return states[torch.arange(len(states), device=states.device), at].float()

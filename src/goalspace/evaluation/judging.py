@@ -11,7 +11,7 @@ import numpy as np
 
 from goalspace.errors import InputError
 from goalspace.estimate import Estimate
-from goalspace.llm import get_llm
+from goalspace.llm import call_cache, get_llm
 from goalspace.llm.prompts import Template
 from goalspace.llm.protocol import LLM
 from goalspace.llm.structured import Calls, ask, json_values
@@ -143,7 +143,7 @@ class Judgement:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON-able values, with every rating and choice and its reason."""
-        found = self.preference
+        preference = self.preference
         return {
             "judge": self.judge,
             "goal": self.goal,
@@ -153,16 +153,16 @@ class Judgement:
             "n_unparsed": self.n_unparsed,
             "ratings": [vars(rating) for rating in self.ratings],
             "preference": None
-            if found is None
+            if preference is None
             else {
-                "against": found.against,
-                "share": _as_dict(found.share),
-                "first": _as_dict(found.first),
-                "n_won": found.n_won,
-                "n_lost": found.n_lost,
-                "n_asked": found.n_asked,
-                "n_unparsed": found.n_unparsed,
-                "choices": [{**vars(choice), "share": choice.share} for choice in found.choices],
+                "against": preference.against,
+                "share": _as_dict(preference.share),
+                "first": _as_dict(preference.first),
+                "n_won": preference.n_won,
+                "n_lost": preference.n_lost,
+                "n_asked": preference.n_asked,
+                "n_unparsed": preference.n_unparsed,
+                "choices": [{**vars(choice), "share": choice.share} for choice in preference.choices],
             },
             "calls": vars(self.calls),
         }
@@ -209,7 +209,7 @@ def judge(
     if sample < 1:
         raise InputError(f"The 'sample' parameter of judge must be at least 1. Got {sample} instead.")
     pairs = [] if against is None else _common_texts(run, against, sample, seed)
-    model = get_llm(llm, cache=run.path / "llm.sqlite")
+    model = get_llm(llm, cache=call_cache(run.path))
     calls = Calls()
     ratings = _rate(run, model, calls, progress)
     preference = None if against is None else _compare(run, against, pairs, model, calls, progress)
@@ -236,9 +236,9 @@ def _rate(run: Run, model: LLM, calls: Calls, progress: Progress | None) -> list
         )
     answers = _ask(model, prompts, _RATING, _read_rating, calls, "rating the factors", progress)
     return [
-        Rating(factors.names[k], *found)
-        for k, found in zip(factors.shown, answers, strict=True)
-        if found is not None
+        Rating(factors.names[k], *answer)
+        for k, answer in zip(factors.shown, answers, strict=True)
+        if answer is not None
     ]
 
 
@@ -283,8 +283,8 @@ def _common_texts(run: Run, against: Run, sample: int, seed: int) -> list[tuple[
         raise InputError(
             f'{run.path} and {against.path} have other goals ("{run.goal}", "{against.goal}"): compare runs of one goal.'
         )
-    place = {text: i for i, text in enumerate(against.corpus.texts)}
-    common = [(i, place[text]) for i, text in enumerate(run.corpus.texts) if text in place]
+    index_of = {text: i for i, text in enumerate(against.corpus.texts)}
+    common = [(i, index_of[text]) for i, text in enumerate(run.corpus.texts) if text in index_of]
     if not common:
         raise InputError(
             f"{run.path} and {against.path} have no text in common: compare runs of the same texts."

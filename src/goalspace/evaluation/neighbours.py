@@ -222,9 +222,9 @@ def _ranks(
 ) -> dict[int, np.ndarray]:
     """The rank of the wanted item, from 0, per number of neighbours; `_NEVER` where it is unknown."""
     names = list(dict.fromkeys(item for own in items for item in own))
-    place = {item: i for i, item in enumerate(names)}
+    index_of = {item: i for i, item in enumerate(names)}
     owner = np.repeat(np.arange(len(items)), [len(own) for own in items])
-    flat = np.array([place[item] for own in items for item in own], dtype=np.int64)
+    flat = np.array([index_of[item] for own in items for item in own], dtype=np.int64)
     starts = np.searchsorted(owner, np.arange(len(items) + 1))
     popularity = np.bincount(flat, minlength=len(names))
     order = np.argsort(-popularity, kind="stable")  # popularity, then first appearance
@@ -233,12 +233,12 @@ def _ranks(
     ranks = {n: np.full(len(wanted), _NEVER, dtype=np.int64) for n in numbers}
     near = _by_similarity(train, queries, max(numbers))
     for row, item in enumerate(wanted):
-        if item not in place:
+        if item not in index_of:
             continue
         for n in numbers:
             own = np.concatenate([flat[starts[i] : starts[i + 1]] for i in near[row, :n]])
             value = np.bincount(own, minlength=len(names)) - tie
-            ranks[n][row] = int((value > value[place[item]]).sum())
+            ranks[n][row] = int((value > value[index_of[item]]).sum())
     return ranks
 
 

@@ -124,7 +124,7 @@ def measure(
     if progress:
         progress("counting words and properties", 0, 1)
     rng = np.random.default_rng(0)
-    judge = cached(encoder or run.links.encoder, run.path / "vectors")
+    judge = cached(encoder or run.links.encoder, run.path)
     found = _if_enough(lambda: intrusion(_property_lists(factors), judge, seeds=seeds))
     measures = (
         *_of_words(texts, factors.dominant, rng),

@@ -159,7 +159,7 @@ def npmi(incidence: csr_matrix, topics: Sequence[Sequence[int]]) -> np.ndarray:
     array([ 1., -1.])
     """
     used = sorted({term for topic in topics for term in topic})
-    place = {term: i for i, term in enumerate(used)}
+    index_of = {term: i for i, term in enumerate(used)}
     present = (incidence[:, used] > 0).astype(np.float64)
     together = (present.T @ present).toarray() / incidence.shape[0]
     alone = np.diag(together)
@@ -169,7 +169,7 @@ def npmi(incidence: csr_matrix, topics: Sequence[Sequence[int]]) -> np.ndarray:
     values[together == 1] = 0.0
     means = []
     for topic in topics:
-        pairs = list(combinations([place[term] for term in dict.fromkeys(topic)], 2))
+        pairs = list(combinations([index_of[term] for term in dict.fromkeys(topic)], 2))
         means.append(np.mean([values[pair] for pair in pairs]) if pairs else np.nan)
     return np.array(means)
 
@@ -209,8 +209,10 @@ def coherence(topics: Sequence[Sequence[str]], texts: Sequence[str], *, top: int
     if not texts:
         raise InputError("The 'texts' parameter of coherence must hold texts. Got none instead.")
     terms = list(dict.fromkeys(word for topic in lists for word in topic))
-    place = {term: i for i, term in enumerate(terms)}
-    return Estimate.of(npmi(occurrences(texts, terms), [[place[word] for word in topic] for topic in lists]))
+    index_of = {term: i for i, term in enumerate(terms)}
+    return Estimate.of(
+        npmi(occurrences(texts, terms), [[index_of[word] for word in topic] for topic in lists])
+    )
 
 
 def diversity(topics: Sequence[Sequence[str]], *, top: int = TOP_DIVERSITY) -> float:

@@ -18,7 +18,7 @@ from goalspace.factors.evidence import Evidence
 from goalspace.factors.hierarchy import Layer, stack
 from goalspace.files import atomic_path, digest, read_json, write_json
 from goalspace.links import Links
-from goalspace.llm import get_llm
+from goalspace.llm import call_cache, get_llm
 from goalspace.llm.protocol import LLM
 from goalspace.llm.structured import Calls
 from goalspace.progress import Progress, ignore_progress
@@ -233,9 +233,9 @@ class FactorSpace:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Place texts, seen or new, without a language model (n_texts, dim) float32."""
-        return self.place(self.factors.links.encode(texts))
+        return self.project(self.factors.links.encode(texts))
 
-    def place(self, vectors: np.ndarray) -> np.ndarray:
+    def project(self, vectors: np.ndarray) -> np.ndarray:
         """Place texts by their vectors of the links (n_texts, dim) float32."""
         return scoring.project_texts(vectors, self._basis, self.factors.centre)
 
@@ -249,8 +249,7 @@ def factor(
     n_factors: int | None = None,
     llm: str | LLM | None = None,
     seed: int = 0,
-    cache: Path | None = None,
-    vectors: Path | None = None,
+    cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> Factors:
     """Find the factors behind the links by Linear CorEx (arXiv 1706.03353), without forming the link matrix.
@@ -267,10 +266,8 @@ def factor(
         Names and describes the factors; None takes the most central properties.
     seed
         Of the map and of the groups of factors; the factors themselves do not depend on it.
-    cache
-        SQLite file in which calls are stored and replayed.
-    vectors
-        Folder in which vectors are kept.
+    cache_dir
+        Folder in which calls (llm.sqlite) and vectors are cached, for the next stage and for another attempt.
     progress
         Called with (what is being done, done, in all).
 
@@ -303,8 +300,8 @@ def factor(
         counts,
         links.property_vectors,
         goal,
-        cached(links.encoder, vectors),
-        get_llm(llm, cache=cache) if llm is not None else None,
+        cached(links.encoder, cache_dir),
+        get_llm(llm, cache=call_cache(cache_dir)) if llm is not None else None,
         calls,
     )
     positions = lay_out((links.text_vectors - found.centre) @ found.prototypes.T, seed=seed)

@@ -62,7 +62,7 @@ class Structure:
         """The factor that describes a text best (n_texts,) int32, -1 where none does."""
         return assign_texts(vectors, self.prototypes, self.centre)
 
-    def place(self, vectors: np.ndarray) -> np.ndarray:
+    def project(self, vectors: np.ndarray) -> np.ndarray:
         """Coordinates of text vectors in the space that the factors span (n_texts, rank)."""
         return project_texts(vectors, span(self.prototypes), self.centre)
 

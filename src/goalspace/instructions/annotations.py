@@ -79,10 +79,10 @@ def read_selection(folder: Path, corpus: Corpus, optional: bool) -> Annotation |
         return _missing(f"{folder} holds no {path.name}. Make one with: goalspace select", optional)
     with reading(str(path)):
         rows = parquet.read_table(path, columns=["id", "stands_for", "instruction"]).to_pylist()
-    place = {id: row for row, id in enumerate(corpus.ids)}
+    index_of = {id: row for row, id in enumerate(corpus.ids)}
     words: dict[int, str] = {}
     for rank, item in enumerate(rows, 1):
-        row = place.get(item["id"], -1)
+        row = index_of.get(item["id"], -1)
         if row < 0 or corpus.texts[row] != item["instruction"]:
             return _missing(
                 f"{path} was made from other instructions ({to_line(item['id'], 60)} differs).", optional

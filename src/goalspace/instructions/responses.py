@@ -55,8 +55,8 @@ class Responses:
             )
         if self.items is None or set(self.items) != set(ids):
             return self
-        place = {name: i for i, name in enumerate(self.items)}
-        return Responses(self.models, self.correct[:, [place[id] for id in ids]], self.scores, tuple(ids))
+        index_of = {name: i for i, name in enumerate(self.items)}
+        return Responses(self.models, self.correct[:, [index_of[id] for id in ids]], self.scores, tuple(ids))
 
 
 def read_responses(path: str | os.PathLike[str]) -> Responses:

@@ -106,12 +106,12 @@ def propose_tasks(table: TaskTable) -> Proposals:
     """The wording of every instruction as its only property."""
     counts = Counter(wording for wording in table.wordings if wording)
     vocabulary = sorted(counts, key=lambda wording: (-counts[wording], wording))
-    place = {wording: i for i, wording in enumerate(vocabulary)}
+    index_of = {wording: i for i, wording in enumerate(vocabulary)}
     rows = [row for row, wording in enumerate(table.wordings) if wording]
     return Proposals(
         properties=tuple(vocabulary),
         text_index=np.array(rows, dtype=np.int32),
-        property_index=np.array([place[table.wordings[row]] for row in rows], dtype=np.int32),
+        property_index=np.array([index_of[table.wordings[row]] for row in rows], dtype=np.int32),
         quotes=(None,) * len(rows),
         surface_forms=tuple((wording,) for wording in vocabulary),
     )

@@ -60,7 +60,7 @@ class Links:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Place texts, seen or new, in the space (n_texts, dim) without a language model."""
-        return self.tower.place([cleaned(text) for text in texts], get_encoder(self.encoder))
+        return self.tower.project([cleaned(text) for text in texts], get_encoder(self.encoder))
 
     def encode_properties(self, properties: Sequence[str], *, encoder: Encoder | None = None) -> np.ndarray:
         """Place properties, those of the vocabulary or others, in the space (n, dim).
@@ -74,7 +74,7 @@ class Links:
         """
         vectors = (encoder or get_encoder(self.encoder)).encode(properties)
         head = self.tower.head
-        return vectors if head is None else towers.centre(head.space.place(vectors), head.centre)
+        return vectors if head is None else towers.centre(head.space.project(vectors), head.centre)
 
     def scores(self, texts: slice | np.ndarray = slice(None)) -> np.ndarray:
         """Link strengths of some texts with all properties (n, n_properties); all at once may be large."""
@@ -123,7 +123,7 @@ def link(
     tune: Literal["heads", "full", "none"] = "heads",
     seed: int = 0,
     tuned_folder: Path | None = None,
-    vectors: Path | None = None,
+    cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> Links:
     """Learn from the proposals to score every text against every property (Instruct-LF §3.2).
@@ -147,8 +147,8 @@ def link(
         Of the held-out split.
     tuned_folder
         Where a fully tuned encoder is kept; required for "full".
-    vectors
-        Folder in which vectors are kept.
+    cache_dir
+        Folder in which vectors are cached.
     progress
         Called with (what is being done, done, in all).
 
@@ -160,7 +160,7 @@ def link(
     if tune not in ("heads", "full", "none"):
         raise InputError(f"The 'tune' parameter of link must be heads, full or none. Got {tune!r} instead.")
     name: str | Encoder = encoder
-    encoder = cached(encoder, vectors, partial(progress, "embedding") if progress else None)
+    encoder = cached(encoder, cache_dir, partial(progress, "embedding") if progress else None)
     properties = encoder.encode(proposals.properties)
     sentences = encoder.encode(corpus.texts)
     pairs = heads.PairTable.build(proposals.text_index, proposals.property_index, len(corpus))
@@ -215,8 +215,8 @@ def _link_heads(
     head = heads.fit_head(blocks, choice, sentences, properties, pairs, pairs.rows)
     tower = towers.TextTower(blocks.only(choice.features), head)
     return Links(
-        head.place(blocks.stack(choice.features), sentences),
-        towers.centre(head.space.place(properties), head.centre),
+        head.project(blocks.stack(choice.features), sentences),
+        towers.centre(head.space.project(properties), head.centre),
         str(choice),
         {**metrics, **held_out, "alpha": choice.alpha, "residual": choice.residual},
         tower,

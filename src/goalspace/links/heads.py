@@ -64,8 +64,8 @@ def fit_head(
     rows: np.ndarray,
 ) -> Head:
     """Ridge regression from the features of the texts `rows` to the mean vector of their proposals."""
-    placed = choice.space.place(properties)
-    weights, offset, centre = _ridge(blocks, choice.features, (choice.alpha,), placed, pairs, rows)[0]
+    projected = choice.space.project(properties)
+    weights, offset, centre = _ridge(blocks, choice.features, (choice.alpha,), projected, pairs, rows)[0]
     return Head(weights, offset, centre, _mean(sentences), choice.residual, choice.space)
 
 
@@ -128,8 +128,8 @@ def choose(
     """
     names = tuple(blocks.matrices)
     subsets = [subset for size in range(1, len(names) + 1) for subset in combinations(names, size)]
-    properties = space.place(properties)
-    plain = space.place(sentences, _mean(sentences))
+    properties = space.project(properties)
+    plain = space.project(sentences, _mean(sentences))
     measured: dict[Choice, list[dict[str, float]]] = {}
     learned: dict[tuple[str, ...], list[list[np.ndarray]]] = {}
     for subset in subsets:
@@ -138,20 +138,20 @@ def choose(
             rows = np.setdiff1d(pairs.rows, fold, assume_unique=True)
             held = blocks.stack(subset)[fold]
             fitted = _ridge(blocks, subset, ALPHAS, properties, pairs, rows)
-            placed = [normalize_float32(held @ weights + offset) for weights, offset, _ in fitted]
+            projected = [normalize_float32(held @ weights + offset) for weights, offset, _ in fitted]
             candidates = centre(properties, fitted[0][2])
-            for alpha, vectors in zip(ALPHAS, placed, strict=True):
+            for alpha, vectors in zip(ALPHAS, projected, strict=True):
                 metrics = evaluate_links(vectors @ candidates.T, pairs, fold)
                 measured.setdefault(Choice(subset, alpha, 0.0, space), []).append(metrics)
-            learned[subset].append(placed)
+            learned[subset].append(projected)
     means = {choice: mean_of(results) for choice, results in measured.items()}
     best = max(means, key=lambda choice: (means[choice]["recall_at_k"], choice.alpha))
     for residual in (r for r in RESIDUALS[1:] if r >= least_residual):
         if means[best]["recall_at_k"] > untrained and best.residual >= least_residual:
             break
         results = []
-        for fold, placed in zip(folds, learned[best.features], strict=True):
-            vectors = placed[ALPHAS.index(best.alpha)] + residual * plain[fold]
+        for fold, projected in zip(folds, learned[best.features], strict=True):
+            vectors = projected[ALPHAS.index(best.alpha)] + residual * plain[fold]
             known = np.setdiff1d(pairs.rows, fold, assume_unique=True)
             results.append(
                 evaluate_links(

@@ -47,7 +47,7 @@ class Space:
         spread = (vectors * (strength / strength.max())) @ vectors.T
         return cls(mean.astype(np.float32), spread.astype(np.float32))
 
-    def place(self, vectors: np.ndarray, mean: np.ndarray | None = None) -> np.ndarray:
+    def project(self, vectors: np.ndarray, mean: np.ndarray | None = None) -> np.ndarray:
         """Vectors in the space (n, dim), of length 1; around another `mean` if given."""
         return normalize_float32((vectors - (self.mean if mean is None else mean)) @ self.spread)
 
@@ -66,14 +66,14 @@ class Head:
     residual: float
     space: Space
 
-    def place(self, features: np.ndarray, sentences: np.ndarray | None) -> np.ndarray:
+    def project(self, features: np.ndarray, sentences: np.ndarray | None) -> np.ndarray:
         """Vectors of texts (n_texts, dim), of length 1."""
-        placed = normalize_float32(features @ self.weights + self.offset)
+        projected = normalize_float32(features @ self.weights + self.offset)
         if self.residual and sentences is not None:
-            placed = normalize_float32(
-                placed + self.residual * self.space.place(sentences, self.sentence_mean)
+            projected = normalize_float32(
+                projected + self.residual * self.space.project(sentences, self.sentence_mean)
             )
-        return placed
+        return projected
 
 
 @dataclass(frozen=True)
@@ -88,14 +88,14 @@ class TextTower:
         """The encoder as it is."""
         return cls(None, None)
 
-    def place(self, texts: Sequence[str], encoder: Encoder) -> np.ndarray:
+    def project(self, texts: Sequence[str], encoder: Encoder) -> np.ndarray:
         """Vectors of texts (n_texts, dim), of length 1."""
         if self.blocks is None or self.head is None:
             return encoder.encode(texts)
         if not len(texts):
             return np.zeros((0, len(self.head.offset)), dtype=np.float32)
         sentences = encoder.encode(texts) if self.head.residual or SENTENCE in self.blocks.means else None
-        return self.head.place(self.blocks.of(texts, sentences), sentences)
+        return self.head.project(self.blocks.of(texts, sentences), sentences)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything that must be saved."""

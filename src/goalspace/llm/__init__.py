@@ -10,6 +10,11 @@ from goalspace.llm.protocol import LLM
 FORMS = "openai:MODEL, ollama:MODEL, http://HOST:PORT/v1#MODEL, gguf:PATH, smollm2"
 
 
+def call_cache(cache_dir: Path | None) -> Path | None:
+    """Return the file in a folder in which calls are stored, for `get_llm`."""
+    return None if cache_dir is None else cache_dir / "llm.sqlite"
+
+
 def get_llm(spec: str | LLM, *, cache: Path | None = None, concurrency: int | None = None) -> LLM:
     """Choose a model by name; nothing is sent, imported or started before the first prompt.
 

@@ -18,7 +18,7 @@ from goalspace.encoders.cache import cached
 from goalspace.encoders.protocol import Encoder
 from goalspace.errors import InputError, LLMError
 from goalspace.files import write_atomic
-from goalspace.llm import get_llm
+from goalspace.llm import call_cache, get_llm
 from goalspace.llm.protocol import LLM
 from goalspace.llm.structured import Calls
 from goalspace.progress import Progress
@@ -121,8 +121,7 @@ def propose(
     merge: float = MERGE,
     max_unparsed: float = 0.2,
     seed: int = 0,
-    cache: Path | None = None,
-    vectors: Path | None = None,
+    cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> Proposals:
     """Propose the properties of every text that matter for the goal (Instruct-LF §3.1, arXiv 2502.15147).
@@ -152,10 +151,8 @@ def propose(
         The largest share of texts whose replies may remain unparsed after a second attempt.
     seed
         Of the sample.
-    cache
-        SQLite file in which calls are stored and replayed.
-    vectors
-        Folder in which vectors are kept for the next stage.
+    cache_dir
+        Folder in which calls (llm.sqlite) and vectors are cached, for the next stage and for another attempt.
     progress
         Called with (what is being done, done, in all).
 
@@ -167,7 +164,7 @@ def propose(
         If the endpoint fails, or too many replies cannot be read.
     """
     goal = _check(goal, sample, prompting, texts_per_call, text_tokens, truncate_from, max_unparsed)
-    encoder = cached(encoder, vectors, partial(progress, "embedding") if progress else None)
+    encoder = cached(encoder, cache_dir, partial(progress, "embedding") if progress else None)
     recorded = isinstance(llm, str) and llm.startswith("recorded:")
     limit = sample if sample is not None or llm is not None else _OFFLINE_SAMPLE
     rows = _draw(len(corpus), limit, seed)
@@ -180,7 +177,7 @@ def propose(
         answers = read_recorded(str(llm).removeprefix("recorded:"), [corpus.ids[i] for i in rows])
         stats["proposer"] = f"recorded replies ({Path(str(llm).removeprefix('recorded:')).name})"
     else:
-        model = get_llm(llm, cache=cache)
+        model = get_llm(llm, cache=call_cache(cache_dir))
         cut = [_truncate(corpus.texts[i], text_tokens, truncate_from) for i in rows]
         calls = Calls()
         answers = ask_properties(
@@ -198,7 +195,7 @@ def propose(
             "n_unparsed": sum(answer is None for answer in answers),
             **calls.as_stats(),
         }
-        _check_unparsed(calls.unparsed, stats, len(rows), max_unparsed, cache)
+        _check_unparsed(calls.unparsed, stats, len(rows), max_unparsed, call_cache(cache_dir))
     return _assemble(corpus, rows, answers, encoder, merge, stats)
 
 

@@ -59,8 +59,8 @@ def _may_share(run: Run, other: Run) -> bool:
 
 def _common(mine: Corpus, theirs: Corpus) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the texts that both have, in the order of the first."""
-    place = {text: row for row, text in enumerate(theirs.texts)}
-    pairs = [(row, place[text]) for row, text in enumerate(mine.texts) if text in place]
+    index_of = {text: row for row, text in enumerate(theirs.texts)}
+    pairs = [(row, index_of[text]) for row, text in enumerate(mine.texts) if text in index_of]
     rows = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     return rows[:, 0], rows[:, 1]
 

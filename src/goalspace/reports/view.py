@@ -96,7 +96,7 @@ class View:
     @cached_property
     def places(self) -> np.ndarray:
         """Where every text lies in the space that the factors span, as a direction (n_texts, dim)."""
-        return normalize(self.factors.space.place(self.factors.links.text_vectors))
+        return normalize(self.factors.space.project(self.factors.links.text_vectors))
 
     @cached_property
     def property_places(self) -> np.ndarray:

@@ -47,8 +47,7 @@ def _propose(run: Run, arguments: Mapping[str, Any], progress: Progress | None) 
     proposals = propose(
         run.corpus,
         goal=run.goal,
-        cache=run.path / "llm.sqlite",
-        vectors=run.path / "vectors",
+        cache_dir=run.path,
         progress=progress,
         **arguments,
     )
@@ -60,7 +59,7 @@ def _link(run: Run, arguments: Mapping[str, Any], progress: Progress | None) -> 
     links = link(
         run.corpus,
         run.proposals,
-        vectors=run.path / "vectors",
+        cache_dir=run.path,
         tuned_folder=run.path / "links" / "encoder",
         progress=progress,
         **arguments,
@@ -80,8 +79,7 @@ def _factor(run: Run, arguments: Mapping[str, Any], progress: Progress | None) -
         run.proposals,
         run.links,
         goal=run.goal,
-        cache=run.path / "llm.sqlite",
-        vectors=run.path / "vectors",
+        cache_dir=run.path,
         progress=progress,
         **{**arguments, "llm": None if recorded else llm},
     )

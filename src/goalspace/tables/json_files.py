@@ -111,8 +111,8 @@ def json_items(path: Path, convert: Convert = as_record) -> Iterator[dict[str, A
                         error = json.JSONDecodeError(
                             "the array is not closed", text.rstrip(), len(text.rstrip())
                         )
-                    place = getattr(error, "pos", at)
-                    raise _broken_json(path, error, line + text.count("\n", 0, place)) from error
+                    position = getattr(error, "pos", at)
+                    raise _broken_json(path, error, line + text.count("\n", 0, position)) from error
                 line += text.count("\n", 0, at)
                 text, at = text[at:] + more, 0
                 continue

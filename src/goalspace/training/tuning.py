@@ -259,9 +259,7 @@ def make_student(
     elif isinstance(encoder, SentenceEncoder):
         model = copy.deepcopy(encoder.model)
     elif isinstance(encoder, PromptedEncoder):
-        raise InputError(
-            f"The encoder '{encoder.name}' cannot be tuned with heads: use lora or full."
-        )
+        raise InputError(f"The encoder '{encoder.name}' cannot be tuned with heads: use lora or full.")
     else:
         raise InputError(
             f"The encoder '{encoder.name}' cannot be fine-tuned: use minilm, a sentence-transformers model or "
