@@ -28,12 +28,11 @@ COMMANDS = {
     "compress": ("compress", PROMPTS, "--items", "20"),
     "correlate": ("correlate", PROMPTS, "{half}"),
 }
-VOLATILE = {"created", "seconds", "versions", "goalspace"}  # keys of JSON that may differ
+VOLATILE = {"created", "seconds", "version", "versions", "goalspace"}  # keys of JSON that may differ
 PAGES = {".html", ".md"}  # in which wording may differ
 DATA = re.compile(r'<script type="application/json"[^>]*>(.*?)</script>', re.DOTALL)
-CODE = re.compile(
-    r"<meta\b[^>]*>|<style>.*?</style>|<script>.*?</script>", re.DOTALL
-)  # hashes of code are in <meta>
+# <meta> holds the hashes of the code
+CODE = re.compile(r"<meta\b[^>]*>|<style>.*?</style>|<script>.*?</script>", re.DOTALL)
 DURATION = re.compile(r"[<\d.]+ (s|min|h)\b")
 
 
