@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from goalspace.reports import exports
-from goalspace.run.folder import Run
+from goalspace.run.protocol import RunLike
 from goalspace.tables import writing
 
 WRITERS: dict[str, tuple[Callable[[Path, dict[str, Any]], None], str]] = {
@@ -20,7 +20,7 @@ WRITERS: dict[str, tuple[Callable[[Path, dict[str, Any]], None], str]] = {
 TABLES = {"texts": "scores", "factors": "factors", "properties": "properties", "evidence": "evidence"}
 
 
-def write(path: Path, run: Run, table: str, kind: str, rows: np.ndarray | None = None) -> None:
+def write(path: Path, run: RunLike, table: str, kind: str, rows: np.ndarray | None = None) -> None:
     """Write one table.
 
     Parameters
@@ -47,7 +47,7 @@ def write(path: Path, run: Run, table: str, kind: str, rows: np.ndarray | None =
     WRITERS[kind][0](path, columns)
 
 
-def _with_text(run: Run, columns: dict[str, Any], rows: np.ndarray | None) -> dict[str, Any]:
+def _with_text(run: RunLike, columns: dict[str, Any], rows: np.ndarray | None) -> dict[str, Any]:
     """The scores with the texts themselves after the id."""
     corpus = run.corpus
     texts = []

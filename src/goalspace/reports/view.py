@@ -18,7 +18,7 @@ from goalspace.vectors.geometry import normalize
 
 if TYPE_CHECKING:
     from goalspace.factors import Factors
-    from goalspace.run.folder import Run
+    from goalspace.run.protocol import RunLike
 
 
 RELATED = 5  # factors shown beside a factor
@@ -35,7 +35,7 @@ class View:
     `told` is the run's `reports.summarise`.
     """
 
-    run: Run
+    run: RunLike
     told: dict[str, Any]
     columns: tuple[PageColumn, ...]
     rows: np.ndarray
@@ -137,7 +137,7 @@ def summary(
     told, record = view.told, view.run.record
     return {
         "format": 1,
-        "kind": view.run.kind,
+        "kind": view.run.wording.kind,
         **{name: told[name] for name in ("goal", "run", "created", "version", "citations")},
         "headline": isolate_quotes(told["headline"]),
         "able": dict(able),
