@@ -11,6 +11,7 @@ import numpy as np
 
 from goalspace.edits.log import Edits
 from goalspace.factors import FactorSpace
+from goalspace.run.wording import TEXTS
 
 TOPICS = (
     (
@@ -94,7 +95,7 @@ class FakeFactors:
     loadings: np.ndarray
     assignment: np.ndarray
     properties: tuple[tuple[FakeMember, ...], ...]
-    tc: np.ndarray
+    strength: np.ndarray
     tc_curve: tuple[tuple[int, float], ...]
     hierarchy: tuple[FakeLayer, ...]
     evidence: tuple[tuple[FakeEvidence, ...], ...]
@@ -105,6 +106,7 @@ class FakeFactors:
     prototypes: np.ndarray
     centre: np.ndarray
     hidden: tuple[int, ...] = ()
+    strength_unit = "nats"
 
     @property
     def dim(self) -> int:
@@ -128,7 +130,7 @@ class FakeRun:
     record: dict[str, Any]
     edits: Edits = field(default_factory=Edits)
     proposals: FakeProposals = field(default_factory=FakeProposals)
-    kind = "texts"
+    wording = TEXTS
     derived: tuple[str, ...] = ()
 
     def chosen(self, row: int) -> list[dict[str, str]]:
@@ -202,7 +204,7 @@ def make_factors(
         loadings=loadings,
         assignment=np.array([*assignment, -1], dtype=np.int32)[: len(vocabulary)],
         properties=tuple(members),
-        tc=np.linspace(6, 1, k),
+        strength=np.linspace(6, 1, k),
         tc_curve=tuple((j, 10 - 20 / (j + 1) - 0.15 * j) for j in sorted({1, 2, 4, 8, 12, 16, k})),
         hierarchy=tuple(hierarchy),
         evidence=tuple(evidence),
@@ -267,7 +269,7 @@ def make_run(
                 1.2,
                 {
                     "n_factors": len(factors.names),
-                    "tc": float(factors.tc.sum()),
+                    "tc": float(factors.strength.sum()),
                     "n_unassigned": 4,
                     "n_layers": len(factors.hierarchy),
                 },

@@ -57,13 +57,15 @@ COMMANDS = {line for path in PAGES if path.name != "CHANGELOG.md" for line in co
 
 @pytest.fixture(scope="module")
 def beside_a_run(tmp_path_factory):
-    """A folder with a part of the example, and a run of it where the README says."""
+    """A folder with a part of the examples, and a run of the first where the README says."""
     folder = tmp_path_factory.mktemp("docs")
     with (ROOT / "examples" / "helpdesk.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))[:61]
     (folder / "examples").mkdir()
     with (folder / "examples" / "helpdesk.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(rows)
+    instructions = (ROOT / "examples" / "instructions.jsonl").read_text("utf-8").splitlines(keepends=True)
+    (folder / "examples" / "instructions.jsonl").write_text("".join(instructions[:60]), "utf-8")
     discover(
         folder / "examples" / "helpdesk.csv",
         goal="what makes customers unhappy",

@@ -28,9 +28,12 @@ COMMANDS = {
     "compress": ("compress", PROMPTS, "--items", "20"),
     "correlate": ("correlate", PROMPTS, "{half}"),
 }
-VOLATILE = {"created", "seconds", "versions", "goalspace"}  # keys of JSON that may differ
-SENTENCES = {".html", ".md"}  # pages, in which wording may differ
-MARKUP = re.compile(r"<style.*?</style>|<script.*?</script>", re.DOTALL)
+VOLATILE = {"created", "seconds", "version", "versions", "goalspace"}  # keys of JSON that may differ
+PAGES = {".html", ".md"}  # in which wording may differ
+DATA = re.compile(r'<script type="application/json"[^>]*>(.*?)</script>', re.DOTALL)
+# <meta> holds the hashes of the code
+CODE = re.compile(r"<meta\b[^>]*>|<style>.*?</style>|<script>.*?</script>", re.DOTALL)
+DURATION = re.compile(r"[<\d.]+ (s|min|h)\b")
 
 
 def run(checkout: Path, out: Path, inputs: dict[str, Path]) -> dict[str, str]:
@@ -69,13 +72,23 @@ def same(old: Path, new: Path) -> bool:
     if old.suffix == ".safetensors":
         a, b = load_file(old), load_file(new)
         return a.keys() == b.keys() and all(a[key].tobytes() == b[key].tobytes() for key in a)
-    return False
+    return old.suffix in PAGES and contents(old) == contents(new)
 
 
-def numbers(page: Path) -> list[str]:
-    """The numbers that a page shows, in order, without durations."""
-    text = MARKUP.sub("", page.read_text())
-    return re.findall(r"\d[\d.,]*", re.sub(r"[<\d.]+ (s|min|h)\b", "", text))
+def contents(page: Path) -> tuple[str, list[Any]]:
+    """What a page shows and the data inside it, without code, versions and durations."""
+    text = page.read_text()
+    data = [stable(json.loads(found)) for found in DATA.findall(text)]
+    return DURATION.sub("", CODE.sub("", DATA.sub("", text))), data
+
+
+def numbers(value: Any) -> Any:
+    """The value with the numbers that each text states in its place."""
+    if isinstance(value, dict):
+        return {key: numbers(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [numbers(item) for item in value]
+    return re.findall(r"\d[\d.,]*", value) if isinstance(value, str) else value
 
 
 def main() -> None:
@@ -111,7 +124,7 @@ def main() -> None:
             a, b = (folder / path for folder in folders)
             if same(a, b):
                 counts["same"] += 1
-            elif path.suffix in SENTENCES and numbers(a) == numbers(b):
+            elif path.suffix in PAGES and numbers(contents(a)) == numbers(contents(b)):
                 counts["wording only"] += 1
                 print("wording only:", path)
             else:

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and digests of what they hold."""
+"""Names of files, files written whole or not at all, and digests of what they hold."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+
+def data_stem(path: Path) -> str:
+    """Return the name of a data file without its ending, such as .jsonl or .csv.gz."""
+    return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from explorer_page import chromium, visitor
 from explorer_server import ExplorerServer
 from goalspace.cli import main
 from goalspace.errors import InputError
+from goalspace.explorer import explore
 from goalspace.instructions.labelled import LabelledRun
 from goalspace.reports.contract import Summary
 from goalspace.reports.contract_details import Comparison, Why
@@ -355,6 +356,22 @@ def test_tasks_are_not_edited(made):
         said
         == f"goalspace: {made.labels} holds tasks of instructions, which are not edited: leave out --edit.\n"
     )
+
+
+def test_python_refuses_edits_of_tasks_too(made):
+    run = LabelledRun.open(made.labels)
+    with pytest.raises(InputError, match="tasks of instructions, which are not edited"):
+        explore(run, edit=True, browser=False)
+
+
+def test_the_strength_of_a_task_is_the_mean_cosine_with_its_centre(made):
+    run = LabelledRun.open(made.labels)
+    factors, vectors = run.factors, run.links.text_vectors
+    assert factors.strength_unit == "cosine"
+    own = vectors[factors.dominant == 0]
+    centre = own.mean(axis=0)
+    cosines = own @ centre / np.linalg.norm(centre) / np.linalg.norm(own, axis=1)
+    assert factors.strength[0] == pytest.approx(cosines.mean(), abs=1e-5)
 
 
 def test_the_page_of_tasks_refuses_edits(server):

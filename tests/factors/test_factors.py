@@ -107,6 +107,8 @@ def test_loaded_is_fitted(fitted, tmp_path: Path) -> None:  # type: ignore[no-un
         "property_counts",
     ):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(factors, name))
+    np.testing.assert_array_equal(loaded.strength, loaded.tc)
+    assert loaded.strength_unit == factors.strength_unit == "nats"
     for name in ("names", "descriptions", "poles", "vocabulary", "tc_curve", "evidence", "properties"):
         assert getattr(loaded, name) == getattr(factors, name)
     np.testing.assert_array_equal(loaded_links.text_vectors, links.text_vectors)

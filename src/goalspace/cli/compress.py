@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from goalspace.cli.console import show_progress
+from goalspace.cli.outcome import show_output
 
 
 @click.command()
@@ -43,38 +44,17 @@ def compress(
     With MATRIX the items are chosen by the answers of three quarters of the models, and the error of the estimated
     score is measured on the rest; without it by their texts.
     """
-    from rich.console import Console
-
-    from goalspace.curation import compression as curation
-    from goalspace.encoders.cache import embed
-    from goalspace.instructions.compress import (
-        compression_page,
-        learn_and_hold_out,
-        read_matrix,
-        write_tiny_benchmark,
-    )
-    from goalspace.instructions.dataset import Instructions
-    from goalspace.pages import render_terminal, write_page
+    from goalspace.instructions.compress import compress_file
 
     with show_progress() as progress:
-        progress("reading", 0, 1)
-        data = Instructions.read(bench, field=field)
-        curation.check_count(n_items, len(data))
-        vectors, held_out, shares = None, None, None
-        if responses is None:
-            vectors = embed(data.texts, encoder=encoder, progress=progress)
-            progress("choosing items", 0, 1)
-            tiny = curation.compress(vectors, n_items, seed=seed)
-        else:
-            matrix = read_matrix(responses, data)
-            shares = matrix.correct.mean(axis=0)
-            tiny, held_out = learn_and_hold_out(matrix, n_items, seed, progress)
-        progress("writing", 0, 1)
-        page = compression_page(
-            bench.name, data.texts, tiny, shares_right=shares, held_out=held_out, vectors=vectors, seed=seed
+        output = compress_file(
+            bench,
+            n_items,
+            responses=responses,
+            field=field,
+            encoder=encoder,
+            seed=seed,
+            out=out,
+            progress=progress,
         )
-        stem = bench.name.removesuffix(".gz").rpartition(".")[0] or bench.name
-        folder = out or Path("runs") / f"compress-{stem}"
-        written = write_tiny_benchmark(folder, bench.name.removeprefix(stem), data, tiny, shares)
-        report = write_page(folder, page)
-    Console().print(render_terminal(page, [*written, report]))
+    show_output(output)

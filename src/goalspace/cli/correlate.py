@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from goalspace.cli.console import show_progress
-from goalspace.errors import InputError
+from goalspace.cli.outcome import show_output
 
 
 @click.command()
@@ -52,47 +51,22 @@ def correlate(
     """Compare the tasks of two or more FILES: matrices as CSV, what one has and another lacks, and a page."""
     from rich.console import Console
 
-    from goalspace.curation import correlation as curation
-    from goalspace.encoders.cache import cached
-    from goalspace.instructions.correlate import (
-        find_leaks,
-        find_missing,
-        name_sets,
-        stem_of,
-        write_leaks,
-        write_matrices,
-        write_missing,
-    )
-    from goalspace.instructions.correlate_page import correlation_page, show_matrix
-    from goalspace.instructions.dataset import Instructions
-    from goalspace.pages import render_terminal, write_page
+    from goalspace.instructions.correlate import correlate_files
+    from goalspace.instructions.correlate_page import show_matrix
 
-    if len(files) < 2:
-        raise InputError("Give two files or more to compare.")
-    folder = out or Path("runs") / f"correlate-{stem_of(files[0])}"
     with show_progress() as progress:
-        progress("reading", 0, 1)
-        data = dict(
-            zip(name_sets(files), [Instructions.read(path, field=field) for path in files], strict=True)
+        output = correlate_files(
+            files,
+            field=field,
+            encoder=encoder,
+            labels=labels,
+            contamination=contamination,
+            threshold=threshold,
+            seed=seed,
+            out=out,
+            progress=progress,
         )
-        texts = {name: found.texts for name, found in data.items()}
-
-        def keeping(spec: str) -> Any:
-            return cached(spec, folder, lambda *done: progress("embedding", *done))
-
-        leaks = find_leaks(texts, threshold, keeping("minilm"), progress) if contamination else None
-        found = curation.correlate(
-            texts, encoder=keeping(encoder), labels=labels, seed=seed, progress=progress
-        )
-        progress("looking for missing tasks", 0, 1)
-        missing = find_missing(found)
-        written = list(write_matrices(folder, found))
-        written.append(write_missing(folder / "missing.csv", missing, texts))
-        if leaks is not None:
-            written.append(write_leaks(folder / "contamination.csv", leaks, data))
-        page = correlation_page(found, list(texts.values()), missing, leaks)
-        written.append(write_page(folder, page))
     console = Console()
-    console.print(show_matrix(found))
+    console.print(show_matrix(output.result))
     console.print()
-    console.print(render_terminal(page, written))
+    show_output(output)

@@ -11,7 +11,7 @@ from goalspace.cli.console import show_progress
 from goalspace.errors import InputError
 
 if TYPE_CHECKING:
-    from goalspace.run.folder import Run
+    from goalspace.run.protocol import RunLike
 
 
 @click.command()
@@ -55,13 +55,13 @@ def explore(
     serve(opened, port=port, edit=edit, browser=not no_browser, ready=ready)
 
 
-def _open(run: Path, *, edit: bool, selection: Path | None, demonstrations: Path | None) -> Run:
-    from goalspace.instructions.labelled import LabelledRun, is_labelled
+def _open(run: Path, *, edit: bool, selection: Path | None, demonstrations: Path | None) -> RunLike:
+    from goalspace.instructions.labelled import LabelledRun, is_labelled, refuse_edits
     from goalspace.run.folder import Run
 
     if is_labelled(run):
         if edit:
-            raise InputError(f"{run} holds tasks of instructions, which are not edited: leave out --edit.")
+            refuse_edits(run)  # before they are embedded
         with show_progress() as progress:
             return LabelledRun.open(
                 run, selection=selection, demonstrations=demonstrations, progress=progress

@@ -1,4 +1,4 @@
-"""What is printed after a run has changed."""
+"""What is printed after a run has changed, or a file of instructions has been processed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from goalspace.instructions.output import Output
     from goalspace.run.folder import Run
 
 
@@ -32,3 +33,12 @@ def show_lost_edits(run: Run) -> None:
     """A line for each edit that the factors as they are now do not take."""
     for line in run.edits.lost:
         click.echo(line)
+
+
+def show_output(output: Output[object]) -> None:
+    """Print the summary of a report on instructions, and the files that were written."""
+    from rich.console import Console
+
+    from goalspace.pages import render_terminal
+
+    Console().print(render_terminal(output.page, [*output.files, output.report]))

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from goalspace.cli.console import show_progress
+from goalspace.cli.outcome import show_output
 from goalspace.errors import InputError
 
 
@@ -55,31 +56,22 @@ def retrieve(
     """
     from rich.console import Console
 
-    from goalspace.curation.demonstrations import Demonstrations, check
-    from goalspace.instructions.dataset import Instructions
-    from goalspace.instructions.retrieve import (
-        read_queries,
-        retrieval_page,
-        show_examples,
-        write_demonstrations,
-    )
-    from goalspace.pages import render_terminal, write_page
+    from goalspace.instructions.retrieve import retrieve_file, show_examples
 
     if (queries is None) == (not given):
         raise InputError("Give a file of queries, or texts with --query TEXT; one of the two.")
-    folder = out or Path("runs") / f"retrieve-{pool.name.removesuffix('.gz').rpartition('.')[0] or pool.name}"
     with show_progress() as progress:
-        progress("reading", 0, 1)
-        rows = Instructions.read(pool, field=field)
-        check(len(rows), k, diversity)
-        asked = read_queries(queries, given, query_field)
-        index = Demonstrations.build(
-            rows.texts, rows=rows.rows, encoder=encoder, folder=folder / "index", progress=progress
+        output = retrieve_file(
+            pool,
+            given if queries is None else queries,
+            k,
+            diversity=diversity,
+            field=field,
+            query_field=query_field,
+            encoder=encoder,
+            out=out,
+            progress=progress,
         )
-        found = write_demonstrations(index, asked, folder / "demonstrations.jsonl", k, diversity, progress)
-        texts = [text for text, _ in asked]
-        page = retrieval_page(pool.name, len(rows), texts, found, text_of=index.text, diversity=diversity)
-        report = write_page(folder, page)
     console = Console()
-    console.print(show_examples(texts, found, index.text))
-    console.print(render_terminal(page, [folder / "demonstrations.jsonl", folder / "index", report]))
+    console.print(show_examples(output.result))
+    show_output(output)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from goalspace.cli.console import show_progress
+from goalspace.cli.outcome import show_output
 
 # those of goalspace.curation.selection, whose import would slow down --help; a test compares them
 METHODS = ("representatives", "k-center", "facility-location")
@@ -48,67 +49,20 @@ def select(
     out: Path | None,
 ) -> None:
     """Keep N rows of FILE that stand for all: selected.* in FILE's own format, and a page on what they cover."""
-    import numpy as np
-    from rich.console import Console
-
-    from goalspace.curation import selection as curation
-    from goalspace.curation.tasklabels import label_tasks
-    from goalspace.encoders.cache import embed
-    from goalspace.instructions.annotations import SELECTION
-    from goalspace.instructions.dataset import Instructions
-    from goalspace.instructions.select import (
-        MAX_LABELLED,
-        covered_table,
-        describe_method,
-        read_quality,
-        selection_page,
-    )
-    from goalspace.pages import render_terminal, write_page
-    from goalspace.tables.writing import write_table
+    from goalspace.instructions.select import select_file
 
     with show_progress() as progress:
-        progress("reading", 0, 1)
-        data = Instructions.read(file, field=field)
-        curation.check(len(data), budget, method=method, dedupe=dedupe)
-        scores = read_quality(data, quality)
-        wanted = by_task or len(data) <= MAX_LABELLED
-        labels = label_tasks(data.texts, progress=progress).labels if wanted else None
-        vectors = embed(data.texts, encoder=encoder, progress=progress)
-        content = None
-        if dedupe is not None and encoder != curation.CONTENT:
-            content = embed(data.texts, encoder=curation.CONTENT, progress=progress)
-        progress("choosing rows", 0, 1)
-        selection = curation.select(
-            vectors,
+        output = select_file(
+            file,
             budget,
             method=method,
-            labels=labels if by_task else None,
-            quality=scores,
+            field=field,
+            quality=quality,
             dedupe=dedupe,
-            content=content,
+            by_task=by_task,
+            encoder=encoder,
             seed=seed,
+            out=out,
+            progress=progress,
         )
-        covered = selection.coverage if by_task else curation.coverage(selection, vectors, labels=labels)
-        progress("drawing the map", 0, 1)
-        page = selection_page(
-            file.name,
-            data.texts,
-            vectors,
-            selection,
-            covered,
-            labels=labels,
-            how=describe_method(method, by_task=by_task),
-            seed=seed,
-        )
-        folder = out or Path("runs") / f"select-{_stem(file)}"
-        chosen = folder / f"selected{file.name.removeprefix(_stem(file))}"
-        rows = selection.rows.tolist()
-        data.write(rows, chosen)
-        stands_for = np.bincount(selection.groups, minlength=len(rows))
-        tables = write_table(folder / SELECTION, covered_table(data, rows, stands_for.tolist()))
-        report = write_page(folder, page)
-    Console().print(render_terminal(page, [chosen, *tables, report]))
-
-
-def _stem(file: Path) -> str:
-    return file.name.removesuffix(".gz").rpartition(".")[0] or file.name
+    show_output(output)

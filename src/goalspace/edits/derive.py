@@ -91,14 +91,14 @@ def recompute(bench: EditContext, old: Factors, draft: Draft, *, kept: np.ndarra
     prototypes, offset = np.empty_like(directions), np.empty(n_factors, dtype=np.float32)
     loadings = np.empty((n_factors, n_properties), dtype=np.float32)
     scores = np.empty((len(old.scores), n_factors), dtype=np.float32)
-    tc = np.empty(n_factors, dtype=old.tc.dtype)
+    strength = np.empty(n_factors, dtype=old.strength.dtype)
 
     directions[stay], prototypes[stay], offset[stay] = (
         old.directions[source],
         old.prototypes[source],
         old.offset[source],
     )
-    scores[:, stay], tc[stay] = old.scores[:, source], old.tc[source]
+    scores[:, stay], strength[stay] = old.scores[:, source], old.strength[source]
     loadings[stay, : len(columns)] = old.loadings[source][:, columns]
     if len(columns) < n_properties:  # a property was added
         added = scoring.correlate(
@@ -113,8 +113,8 @@ def recompute(bench: EditContext, old: Factors, draft: Draft, *, kept: np.ndarra
     for i in new:
         # on the scale of the fit, whose own measure needs its noise
         replaced = list(draft.parts[i].replaces)
-        scale = old.tc[replaced].sum() / max(_information(old.loadings[replaced]).sum(), 1e-9)
-        tc[i] = scale * _information(loadings[[i]])[0]
+        scale = old.strength[replaced].sum() / max(_information(old.loadings[replaced]).sum(), 1e-9)
+        strength[i] = scale * _information(loadings[[i]])[0]
 
     hidden = tuple(
         i
@@ -130,7 +130,7 @@ def recompute(bench: EditContext, old: Factors, draft: Draft, *, kept: np.ndarra
         loadings=loadings,
         assignment=draft.assignment,
         property_counts=draft.counts,
-        tc=tc,
+        strength=strength,
         factor_map=centres(old.map, dominant, scores),
         directions=directions,
         offset=offset,

@@ -11,14 +11,14 @@ from typing import Any
 from goalspace.errors import InputError
 from goalspace.explorer.app import make_app
 from goalspace.explorer.session import Session
-from goalspace.run.folder import Run
+from goalspace.run.protocol import RunLike
 
 _HOST = "127.0.0.1"
 _GRACE = 2  # seconds that running answers get when the server ends
 
 
 def explore(
-    run: Run,
+    run: RunLike,
     *,
     port: int = 0,
     edit: bool = False,
@@ -33,7 +33,7 @@ def explore(
     Parameters
     ----------
     run
-        A finished run, or labelled instructions (`labelled.LabelledRun`).
+        A finished run, or labelled instructions (`instructions.labelled.LabelledRun`).
     port
         0 takes a free one.
     edit
@@ -49,8 +49,8 @@ def explore(
     InputError
         If the run is not finished, tasks are to be edited, or the port is taken.
     """
-    if edit and run.kind != "texts":
-        raise InputError(f"{run.path} holds tasks of instructions, which are not edited: leave out --edit.")
+    if edit:
+        run.as_editable()
     stale = run.stale()
     if stale:
         raise InputError(

@@ -10,7 +10,7 @@ import numpy as np
 
 from goalspace.explorer.contract import ExportedFormat, ExportedTable
 from goalspace.reports import exports
-from goalspace.run.folder import Run
+from goalspace.run.protocol import RunLike
 from goalspace.tables import writing
 
 WRITERS: dict[ExportedFormat, tuple[Callable[[Path, dict[str, Any]], None], str]] = {
@@ -28,7 +28,7 @@ FILES = {f"{table}.{kind}": (table, kind) for table in TABLES for kind in WRITER
 
 
 def write(
-    path: Path, run: Run, table: ExportedTable, kind: ExportedFormat, rows: np.ndarray | None = None
+    path: Path, run: RunLike, table: ExportedTable, kind: ExportedFormat, rows: np.ndarray | None = None
 ) -> None:
     """Write one table.
 
@@ -56,7 +56,7 @@ def write(
     WRITERS[kind][0](path, columns)
 
 
-def _with_text(run: Run, columns: dict[str, Any], rows: np.ndarray | None) -> dict[str, Any]:
+def _with_text(run: RunLike, columns: dict[str, Any], rows: np.ndarray | None) -> dict[str, Any]:
     """The scores with the texts themselves after the id."""
     corpus = run.corpus
     texts = []

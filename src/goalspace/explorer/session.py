@@ -20,6 +20,7 @@ from goalspace.reports.page_columns import PageColumn, left_out, read_columns
 from goalspace.reports.summary import summarise
 from goalspace.reports.view import View, summary
 from goalspace.run.folder import Run
+from goalspace.run.protocol import RunLike
 
 
 class Session:
@@ -33,13 +34,13 @@ class Session:
         Whether it may be changed.
     """
 
-    def __init__(self, run: Run, *, edit: bool) -> None:
+    def __init__(self, run: RunLike, *, edit: bool) -> None:
         self.edit = edit
         self.columns: tuple[PageColumn, ...] = read_columns(run.corpus.metadata)
         self.left_out = tuple(left_out(run.corpus.metadata, self.columns))
-        self.others: dict[str, Run] = siblings(run) if run.kind == "texts" else {}
+        self.others = siblings(run)
         self._changing = threading.Lock()
-        self._editor = Editor(run, lambda: self.meaning.encoder()) if edit else None
+        self._editor = Editor(run.as_editable(), lambda: self.meaning.encoder()) if edit else None
         self.run = run
         self.view = self._look()
         # the page opens on the view; what it asks for later is made ready meanwhile

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -30,7 +30,7 @@ _ARRAYS = (
     "dominant",
     "loadings",
     "assignment",
-    "tc",
+    "strength",
     "map",
     "factor_map",
     "property_counts",
@@ -39,6 +39,7 @@ _ARRAYS = (
     "prototypes",
     "centre",
 )
+_KEYS = {"strength": "tc"}  # of arrays that the file calls otherwise
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ class Factors:
         (n_factors, n_properties) float32, signed correlation of factor and property.
     assignment
         (n_properties,) int32, the factor of a property, -1 unassigned.
-    tc
-        (n_factors,) nats, the total correlation that a factor explains alone.
+    strength
+        (n_factors,) how strong each factor is, in `strength_unit`.
     tc_curve
         Pairs (number of factors tried, TC in nats) behind the choice of their number.
     hierarchy
@@ -88,6 +89,9 @@ class Factors:
     hidden
         Factors that an analyst put aside: they keep their scores, but are no text's dominant factor, and texts are
         not compared by them.
+    strength_unit
+        "nats": the total correlation that a factor explains alone. "cosine", of labelled instructions: the mean cosine
+        of the instructions of a task with their centre.
     """
 
     names: tuple[str, ...]
@@ -99,7 +103,7 @@ class Factors:
     loadings: np.ndarray
     assignment: np.ndarray
     property_counts: np.ndarray
-    tc: np.ndarray
+    strength: np.ndarray
     tc_curve: tuple[tuple[int, float], ...]
     hierarchy: tuple[Layer, ...]
     evidence: tuple[tuple[Evidence, ...], ...]
@@ -112,6 +116,12 @@ class Factors:
     links: Links = field(compare=False, repr=False)
     stats: Mapping[str, Any] = field(default_factory=dict)
     hidden: tuple[int, ...] = ()
+    strength_unit: Literal["nats", "cosine"] = "nats"
+
+    @property
+    def tc(self) -> np.ndarray:
+        """The `strength`, under its earlier name; total correlation where `strength_unit` is "nats"."""
+        return self.strength
 
     @cached_property
     def name(self) -> str:
@@ -162,7 +172,8 @@ class Factors:
         from safetensors.numpy import save_file
 
         with atomic_path(folder / "factors.safetensors") as path:
-            save_file({name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}, path)
+            arrays = {_KEYS.get(name, name): getattr(self, name) for name in _ARRAYS}
+            save_file({key: np.ascontiguousarray(array) for key, array in arrays.items()}, path)
         write_json(
             folder / "factors.json",
             {
@@ -181,14 +192,21 @@ class Factors:
         )
 
     @classmethod
-    def load(cls, folder: Path, links: Links, stats: Mapping[str, Any] | None = None) -> Self:
-        """Read what `save` wrote; `links` place new texts."""
+    def load(
+        cls,
+        folder: Path,
+        links: Links,
+        stats: Mapping[str, Any] | None = None,
+        *,
+        strength_unit: Literal["nats", "cosine"] = "nats",
+    ) -> Self:
+        """Read what `save` wrote; `links` place new texts. The files do not hold the unit of the strength."""
         from safetensors.numpy import load_file
 
         arrays = load_file(folder / "factors.safetensors")
         about = read_json(folder / "factors.json")
         return cls(
-            **{name: arrays[name] for name in _ARRAYS},
+            **{name: arrays[_KEYS.get(name, name)] for name in _ARRAYS},
             names=tuple(about["names"]),
             descriptions=tuple(about["descriptions"]),
             poles=tuple((positive, negative) for positive, negative in about["poles"]),
@@ -202,6 +220,7 @@ class Factors:
             links=links,
             stats=stats or {},
             hidden=tuple(about.get("hidden", ())),
+            strength_unit=strength_unit,
         )
 
 
@@ -316,7 +335,7 @@ def factor(
         loadings=found.loadings,
         assignment=found.assignment,
         property_counts=counts,
-        tc=found.tc,
+        strength=found.tc,
         tc_curve=curve,
         hierarchy=hierarchy,
         evidence=readings.evidence,

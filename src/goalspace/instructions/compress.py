@@ -1,7 +1,8 @@
-"""The page of a tiny benchmark: its items, and how its estimates match full scores on held-out models."""
+"""A tiny benchmark made from a benchmark: compress_file, what it writes, and its page."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,22 +10,104 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from goalspace.curation.compression import (
+    CompressionError,
+    TinyBenchmark,
+    check_count,
+    compress,
+    evaluate_compression,
+    family_of,
+    hold_out,
+)
+from goalspace.encoders.cache import embed
+from goalspace.encoders.protocol import Encoder
 from goalspace.errors import InputError
+from goalspace.files import data_stem
+from goalspace.instructions.dataset import Instructions
+from goalspace.instructions.output import Output
+from goalspace.instructions.responses import Responses, read_responses
 from goalspace.instructions.select import map_figure
-from goalspace.pages import Figure, Page, PageTable
+from goalspace.pages import Figure, Page, PageTable, write_page
 from goalspace.pages.figures import INK, PALETTE, figure
-from goalspace.progress import Progress
+from goalspace.progress import Progress, ignore_progress
+from goalspace.tables.writing import write_csv
 from goalspace.text import format_percent, to_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from goalspace.curation.compression import CompressionError, TinyBenchmark
-    from goalspace.instructions.dataset import Instructions
-    from goalspace.instructions.responses import Responses
-
 
 _LISTED = 100  # items in the table
+_MIN_MODELS = 14  # a quarter is held out, ten are learned from
+_FAMILIES = 8  # so many families, and the split is by family
+_DRAWS = 5
+
+
+def compress_file(
+    bench: str | os.PathLike[str],
+    n_items: int,
+    *,
+    responses: str | os.PathLike[str] | None = None,
+    field: str | None = None,
+    encoder: str | Encoder = "task",
+    seed: int = 0,
+    out: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Output[TinyBenchmark]:
+    """Select items of a benchmark that estimate a model's score on all items, and write them and a report.
+
+    Parameters
+    ----------
+    bench
+        The items of the benchmark, as instruction data (see `Instructions.read`).
+    n_items
+        The number of items to select.
+    responses
+        A file that says which models answered which items correctly: JSON Lines with ``model``, ``bits`` and
+        ``full_score``, or CSV or Parquet with a row per model and a column per item. The items are then selected by
+        the responses of three quarters of the models, and the error is measured on the rest; without it, they are
+        selected by their texts.
+    field
+        The field that carries the question; by default it is detected.
+    encoder
+        Defines which items are similar (see `get_encoder`).
+    seed
+        Of all random numbers.
+    out
+        The folder to write to; by default runs/compress- and the name of the file.
+    progress
+        Called with (what is being done, done, in all).
+
+    Returns
+    -------
+    The tiny benchmark, and the files with its items, its weights and what `TinyBenchmark.open` opens.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, the items of the two do not match, or there are too few items or models.
+    """
+    bench, progress = Path(bench), progress or ignore_progress
+    progress("reading", 0, 1)
+    data = Instructions.read(bench, field=field)
+    check_count(n_items, len(data))
+    vectors, held_out, shares = None, None, None
+    if responses is None:
+        vectors = embed(data.texts, encoder=encoder, progress=progress)
+        progress("choosing items", 0, 1)
+        tiny = compress(vectors, n_items, seed=seed)
+    else:
+        matrix = _read_matrix(Path(responses), data)
+        shares = matrix.correct.mean(axis=0)
+        tiny, held_out = _learn_and_hold_out(matrix, n_items, seed, progress)
+    progress("writing", 0, 1)
+    page = compression_page(
+        bench.name, data.texts, tiny, shares_right=shares, held_out=held_out, vectors=vectors, seed=seed
+    )
+    folder = Path(out or Path("runs") / f"compress-{data_stem(bench)}")
+    files = _write_tiny_benchmark(folder, bench.name.removeprefix(data_stem(bench)), data, tiny, shares)
+    write_page(folder, page)
+    return Output(tiny, folder, page, files)
 
 
 @dataclass(frozen=True)
@@ -177,44 +260,26 @@ def _items(texts: Sequence[str], tiny: TinyBenchmark, shares_right: np.ndarray |
     )
 
 
-MIN_MODELS = 14  # a quarter is held out, ten are learned from
-_FAMILIES = 8  # so many families, and the split is by family
-_DRAWS = 5
-
-
-def read_matrix(path: Path, data: Instructions) -> Responses:
+def _read_matrix(path: Path, data: Instructions) -> Responses:
     """Read which models answered which of the items right."""
-    from goalspace.instructions.responses import read_responses
-
     if data.n_empty:
         raise InputError(
             f"{data.n_empty:,} rows of {data.source.name} have no {data.field!r}, so that the columns of "
             f"{path.name} cannot be matched to rows: leave them out of both."
         )
     matrix = read_responses(path).of_items(data.ids)
-    if len(matrix.models) < MIN_MODELS:
+    if len(matrix.models) < _MIN_MODELS:
         raise InputError(
-            f"{path.name} has {len(matrix.models)} models; {MIN_MODELS} or more are needed, as a quarter is held out "
+            f"{path.name} has {len(matrix.models)} models; {_MIN_MODELS} or more are needed, as a quarter is held out "
             "to measure the error. Without --responses items are chosen by their texts."
         )
     return matrix
 
 
-def learn_and_hold_out(
+def _learn_and_hold_out(
     matrix: Responses, n_items: int, seed: int, progress: Progress
 ) -> tuple[TinyBenchmark, HeldOut]:
     """Choose items by three quarters of the models and measure them, and random ones, on the rest."""
-    import numpy as np
-
-    pass  # EMPTY
-    from goalspace.curation.compression import (
-        TinyBenchmark,
-        compress,
-        evaluate_compression,
-        family_of,
-        hold_out,
-    )
-
     families = [family_of(model) for model in matrix.models]
     by_family = len(set(families)) >= _FAMILIES
     train, held = hold_out(matrix.models, by="family" if by_family else "model", seed=seed)
@@ -240,12 +305,10 @@ def learn_and_hold_out(
     )
 
 
-def write_tiny_benchmark(
+def _write_tiny_benchmark(
     folder: Path, suffix: str, data: Instructions, tiny: TinyBenchmark, shares: np.ndarray | None
 ) -> list[Path]:
     """Write the chosen rows, their weights, and what `TinyBenchmark.open` opens."""
-    from goalspace.tables.writing import write_csv
-
     rows, whole = folder / f"tiny{suffix}", folder / "tiny.safetensors"
     data.write(tiny.items.tolist(), rows)
     items = tiny.items.tolist()

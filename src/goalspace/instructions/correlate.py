@@ -1,54 +1,127 @@
-"""How the tasks of data sets relate, written as tables: correlate_files."""
+"""How the tasks of data sets relate: correlate_files, and the tables that it writes."""
 
 from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from goalspace.curation.contamination import Leak
-from goalspace.curation.correlation import Correlation, MissingTask
+from goalspace.curation.contamination import contamination as find_contamination
+from goalspace.curation.correlation import Correlation, MissingTask, correlate
+from goalspace.encoders.cache import cached
+from goalspace.encoders.protocol import Encoder
+from goalspace.errors import InputError
+from goalspace.files import data_stem, write_atomic
+from goalspace.instructions.correlate_page import correlation_page
 from goalspace.instructions.dataset import Instructions
+from goalspace.instructions.output import Output
+from goalspace.pages import write_page
+from goalspace.progress import Progress, ignore_progress
+from goalspace.tables.writing import defuse
 
 Missing = list[tuple[str, str, tuple[MissingTask, ...]]]
 Leaks = list[tuple[str, str, tuple[Leak, ...]]]
 
 _PAIRS = (
-    12  # sets up to which the tasks missing in every pair are looked for; above, those of the nearest set
+    12  # sets up to which missing tasks are looked for in every pair; above, only against the nearest set
 )
 _EXAMPLE = 200  # characters of a text in a CSV
 
 
-def stem_of(path: Path) -> str:
-    """Return the name of a file without its extensions."""
-    return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
+def correlate_files(
+    files: Sequence[str | os.PathLike[str]],
+    *,
+    field: str | None = None,
+    encoder: str | Encoder = "task",
+    labels: bool = True,
+    contamination: bool = False,
+    threshold: float = 0.8,
+    seed: int = 0,
+    out: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Output[Correlation]:
+    """Compare the tasks of files, and write matrices, the tasks that one has and another lacks, and a report.
+
+    The vectors are kept in the folder: after an interruption, the same call resumes from them.
+
+    Parameters
+    ----------
+    files
+        Two or more files of instruction data (see `Instructions.read`).
+    field
+        The field that carries the instruction, in all files; by default it is detected.
+    encoder
+        Defines which rows are similar (see `get_encoder`).
+    labels
+        Whether to label tasks, which takes most of the time.
+    contamination
+        Whether to list the rows of the first file that repeat rows of the others in contamination.csv.
+    threshold
+        The least similarity, from 0.5 to 1, of a row that repeats another (see `goalspace.contamination`).
+    seed
+        Of the rows that are drawn from large files.
+    out
+        The folder to write to; by default runs/correlate- and the name of the first file.
+    progress
+        Called with (what is being done, done, in all).
+
+    Returns
+    -------
+    The correlation, and the files with the matrices and tables.
+
+    Raises
+    ------
+    InputError
+        If there is only one file, one cannot be read, or an argument is invalid.
+    """
+    if isinstance(files, (str, os.PathLike)) or len(files) < 2:
+        raise InputError("Give two files or more to compare.")
+    paths, progress = [Path(file) for file in files], progress or ignore_progress
+    folder = Path(out or Path("runs") / f"correlate-{data_stem(paths[0])}")
+    progress("reading", 0, 1)
+    data = dict(zip(_name_sets(paths), [Instructions.read(path, field=field) for path in paths], strict=True))
+    texts = {name: rows.texts for name, rows in data.items()}
+    in_folder = partial(cached, cache_dir=folder, report=partial(progress, "embedding"))
+    leaks = _find_leaks(texts, threshold, in_folder("minilm"), progress) if contamination else None
+    found = correlate(texts, encoder=in_folder(encoder), labels=labels, seed=seed, progress=progress)
+    progress("looking for missing tasks", 0, 1)
+    missing = _find_missing(found)
+    written = list(_write_matrices(folder, found))
+    written.append(_write_missing(folder / "missing.csv", missing, texts))
+    if leaks is not None:
+        written.append(_write_leaks(folder / "contamination.csv", leaks, data))
+    page = correlation_page(found, list(texts.values()), missing, leaks)
+    write_page(folder, page)
+    return Output(found, folder, page, written)
 
 
-def name_sets(files: Sequence[Path]) -> list[str]:
+def _name_sets(files: Sequence[Path]) -> list[str]:
     """Name the sets after their files; files of one name by their numbers too."""
-    stems = [stem_of(path) for path in files]
+    stems = [data_stem(path) for path in files]
     return [f"{i + 1}-{stem}" if stems.count(stem) > 1 else stem for i, stem in enumerate(stems)]
 
 
-def find_leaks(texts: dict[str, tuple[str, ...]], threshold: float, encoder: Any, progress: Any) -> Leaks:
+def _find_leaks(
+    texts: dict[str, tuple[str, ...]], threshold: float, encoder: Encoder, progress: Progress
+) -> Leaks:
     """Find rows of the first set that repeat rows of the others."""
-    from goalspace.curation.contamination import contamination
-
     train, *tests = texts
     found: Leaks = []
     for number, test in enumerate(tests):
         progress("looking for repeated rows", number, len(tests))
-        found.append(
-            (train, test, contamination(texts[train], texts[test], threshold=threshold, encoder=encoder))
-        )
+        rows = find_contamination(texts[train], texts[test], threshold=threshold, encoder=encoder)
+        found.append((train, test, rows))
     return found
 
 
-def find_missing(found: Correlation) -> Missing:
+def _find_missing(found: Correlation) -> Missing:
     """Find missing tasks of every pair, or with many sets of every set and the one most like it."""
     if len(found.names) <= _PAIRS:
         pairs = [(a, b) for a in found.names for b in found.names if a != b]
@@ -57,7 +130,7 @@ def find_missing(found: Correlation) -> Missing:
     return [(a, b, found.missing(a, b)) for a, b in pairs]
 
 
-def write_matrices(folder: Path, found: Correlation) -> Iterable[Path]:
+def _write_matrices(folder: Path, found: Correlation) -> Iterable[Path]:
     """Write each matrix as CSV and yield its path."""
     matrices: dict[str, np.ndarray | None] = {
         "cosine": found.cosine,
@@ -74,7 +147,7 @@ def write_matrices(folder: Path, found: Correlation) -> Iterable[Path]:
             yield _write_csv(folder / f"{name}.csv", [name, *found.names], rows)
 
 
-def write_missing(path: Path, missing: Missing, texts: dict[str, tuple[str, ...]]) -> Path:
+def _write_missing(path: Path, missing: Missing, texts: dict[str, tuple[str, ...]]) -> Path:
     """Write the tasks that one set has and another lacks."""
     rows = [
         [
@@ -94,7 +167,7 @@ def write_missing(path: Path, missing: Missing, texts: dict[str, tuple[str, ...]
     )
 
 
-def write_leaks(path: Path, leaks: Leaks, data: dict[str, Instructions]) -> Path:
+def _write_leaks(path: Path, leaks: Leaks, data: dict[str, Instructions]) -> Path:
     """Write the repeated rows."""
     header = [
         "training",
@@ -122,9 +195,6 @@ def write_leaks(path: Path, leaks: Leaks, data: dict[str, Instructions]) -> Path
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
     """Write a CSV whose cells a spreadsheet takes as text."""
-    from goalspace.files import write_atomic
-    from goalspace.tables.writing import defuse
-
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     for row in [header, *rows]:

@@ -1,7 +1,9 @@
-"""The page of task labels: which tasks instruction data hold, in groups."""
+"""The tasks of instruction data: label_file, the tables that it writes, and its page."""
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,21 +11,76 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from goalspace.curation.tasklabels import TaskLabels
+from goalspace.curation.tasklabels import TaskLabels, label_tasks, taxonomy
+from goalspace.encoders.registry import get_encoder
+from goalspace.files import data_stem
+from goalspace.instructions.dataset import Instructions
+from goalspace.instructions.labelled import save_instructions
+from goalspace.instructions.output import Output
 from goalspace.language import OTHER
-from goalspace.pages import Figure, Page, PageTable
+from goalspace.pages import Figure, Page, PageTable, write_page
 from goalspace.pages.figures import NEUTRAL, PALETTE, figure
+from goalspace.progress import Progress, ignore_progress
 from goalspace.reports.terminal import share_bar
+from goalspace.tables.writing import write_table
 from goalspace.text import format_percent, plural, to_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from goalspace.instructions.dataset import Instructions
-
 
 _BARS, _PRINTED, _LISTED, _EXAMPLES, _COLOURED = 25, 12, 40, 3, 7
 _REST = "Other"
+
+
+def label_file(
+    file: str | os.PathLike[str],
+    *,
+    field: str | None = None,
+    input: bool = False,
+    out: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Output[TaskLabels]:
+    """Label the task that each instruction of a file asks for, and write the labels, tables and a report.
+
+    Parameters
+    ----------
+    file
+        Instruction data (see `Instructions.read`).
+    field
+        The field that carries the instruction; by default it is detected.
+    input
+        Whether the field ``input`` is part of the instruction.
+    out
+        The folder to write to; by default runs/label- and the name of the file.
+    progress
+        Called with (what is being done, done, in all).
+
+    Returns
+    -------
+    The labels, and the files with the rows, tables and instructions, which `explore` opens.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or has no instructions.
+    """
+    file, progress = Path(file), progress or ignore_progress
+    started = time.monotonic()
+    encoder = get_encoder("minilm")
+    progress("reading", 0, 1)
+    data = Instructions.read(file, field=field, input=input)
+    labels = label_tasks(data.texts, encoder=encoder, progress=progress)
+    progress("grouping tasks", 0, 1)
+    groups = taxonomy(labels.labels, encoder=encoder)
+    progress("writing the report", 0, 1)
+    page = label_page(file.name, data.texts, labels, groups, n_empty=data.n_empty)
+    folder = Path(out or Path("runs") / f"label-{data_stem(file)}")
+    files = write_label_tables(folder, data, labels, groups)
+    n_tasks = len(labels.counts.keys() - {OTHER})
+    files.append(save_instructions(folder, data, n_tasks=n_tasks, seconds=time.monotonic() - started))
+    write_page(folder, page)
+    return Output(labels, folder, page, files)
 
 
 def label_page(
@@ -193,8 +250,6 @@ def write_label_tables(
     folder: Path, data: Instructions, labels: TaskLabels, groups: dict[str, dict[str, int]]
 ) -> list[Path]:
     """Write the labels as tables, and the labelled rows in the format of the file."""
-    from goalspace.tables.writing import write_table
-
     group_of = {task: group for group, tasks in groups.items() for task in tasks}
     columns = {
         "id": list(data.ids),
@@ -206,12 +261,7 @@ def write_label_tables(
     }
     written = write_table(folder / "labels", columns)
     if data.can_add:
-        rows = folder / f"labelled{data.source.name.removeprefix(stem_of(data.source))}"
+        rows = folder / f"labelled{data.source.name.removeprefix(data_stem(data.source))}"
         data.write(range(len(data)), rows, added={data.free_field("task"): labels.labels})
         written.append(rows)
     return written
-
-
-def stem_of(file: Path) -> str:
-    """Return the name of a file without its extensions."""
-    return file.name.removesuffix(".gz").rpartition(".")[0] or file.name

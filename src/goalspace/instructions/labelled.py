@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from goalspace.files import digest, read_json, write_json
 from goalspace.instructions.annotations import Annotation, read_demonstrations, read_selection
 from goalspace.instructions.dataset import Instructions
 from goalspace.instructions.task_factors import TaskTable, arrange, factors_of, link_tasks, propose_tasks
+from goalspace.instructions.wording import task_wording
 from goalspace.links import Links
 from goalspace.progress import Progress
 from goalspace.proposals import Proposals
@@ -40,6 +41,11 @@ _SCALARS = (str, int, float, bool)
 def is_labelled(folder: Path) -> bool:
     """Whether `goalspace label` wrote the folder."""
     return not (folder / "run.json").is_file() and (folder / _LABELS).is_file()
+
+
+def refuse_edits(folder: Path) -> NoReturn:
+    """Raise the InputError of a folder of labels that is to be edited."""
+    raise InputError(f"{folder} holds tasks of instructions, which are not edited: leave out --edit.")
 
 
 def save_instructions(folder: Path, data: Instructions, *, n_tasks: int, seconds: float) -> Path:
@@ -93,8 +99,8 @@ def _fields(data: Instructions) -> dict[str, list[Any]]:
     return found
 
 
-class LabelledRun(Run):
-    """The folder of `goalspace label`, in the shape of a run: factors are tasks, properties are their wordings.
+class LabelledRun:
+    """The folder of `goalspace label` as a `RunLike`: factors are tasks, properties are their wordings.
 
     A text is an instruction; equal ones are not folded. Its dominant factor is the task that the labels say, never
     another one that its vector is nearer to. Tasks with few instructions are one factor per group of tasks.
@@ -113,8 +119,6 @@ class LabelledRun(Run):
         What a selection and a retrieval took of them.
     """
 
-    kind: Literal["texts", "instructions"] = "instructions"
-
     def __init__(
         self,
         path: Path,
@@ -123,11 +127,13 @@ class LabelledRun(Run):
         table: TaskTable,
         chosen: Sequence[Annotation] = (),
     ) -> None:
-        super().__init__(path, record)
+        self.path = path
+        self.record = record
+        self.wording = task_wording(record["stages"]["label"]["result"]["n_tasks"])
         columns = {found.column: found.values() for found in chosen}
         metadata = _beside(corpus.metadata, {**columns, "group": table.groups, "task": table.tasks})
         self.derived = tuple(metadata)[len(columns) : len(columns) + 2]
-        self.__dict__["corpus"] = replace(corpus, metadata=metadata)
+        self.corpus = replace(corpus, metadata=metadata)
         self.table = table
         self._chosen = tuple(chosen)
         self._encoder = CachedEncoder(get_encoder(ENCODER), path / _ARRANGED / "vectors", None)
@@ -175,6 +181,11 @@ class LabelledRun(Run):
         run._arrange(progress)
         return run
 
+    @property
+    def goal(self) -> str:
+        """Which file the instructions are from."""
+        return str(self.record["goal"])
+
     @cached_property
     def proposals(self) -> Proposals:
         """The wording of every instruction as its only property."""
@@ -186,15 +197,11 @@ class LabelledRun(Run):
         return link_tasks(self._encoder.encode(self.corpus.texts), self.proposals, ENCODER)
 
     @cached_property
-    def fitted(self) -> Factors:
-        """The tasks."""
-        arranged = self.path / _ARRANGED
-        return Factors.load(arranged, self.links, read_json(arranged / "arranged.json")["stats"])
-
-    @cached_property
     def factors(self) -> Factors:
         """The tasks."""
-        return self.fitted
+        arranged = self.path / _ARRANGED
+        stats = read_json(arranged / "arranged.json")["stats"]
+        return Factors.load(arranged, self.links, stats, strength_unit="cosine")
 
     @cached_property
     def edits(self) -> Edits:
@@ -204,6 +211,10 @@ class LabelledRun(Run):
     def stale(self) -> list[str]:
         """Nothing: `open` makes what is missing."""
         return []
+
+    def as_editable(self) -> Run:
+        """Raise InputError: tasks are not edited."""
+        refuse_edits(self.path)
 
     def chosen(self, row: int) -> list[dict[str, str]]:
         """What the selection and the retrieval said of an instruction."""

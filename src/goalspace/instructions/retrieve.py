@@ -1,32 +1,118 @@
-"""The page of a retrieval: how near the demonstrations are, examples, and the queries without any."""
+"""Demonstrations for queries from a pool of instructions: retrieve_file, what it writes, and its page."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from goalspace.curation.demonstrations import Demonstrations, Hit, check
+from goalspace.encoders.protocol import Encoder
 from goalspace.errors import InputError
-from goalspace.pages import Figure, Page, PageTable
+from goalspace.files import atomic_path, data_stem
+from goalspace.instructions.dataset import Instructions
+from goalspace.instructions.output import Output
+from goalspace.pages import Figure, Page, PageTable, write_page
 from goalspace.pages.figures import NEUTRAL, PALETTE, figure
+from goalspace.progress import Progress, ignore_progress
 from goalspace.text import plural, to_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from rich.console import RenderableType
 
-    from goalspace.curation.demonstrations import Demonstrations, Hit
-    from goalspace.progress import Progress
 
-
+_CHUNK = 1024  # queries
 _EXAMPLES = 6
 _LISTED = 10
 _DRAWN = 20  # queries from which a histogram says something
 _LINE = 160  # characters of a text in a table
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """The demonstrations of queries.
+
+    Attributes
+    ----------
+    queries
+        The texts of the queries.
+    hits
+        The demonstrations of each query, the best first.
+    index
+        The index of the pool: `index.row(hit.index)` is the row of a demonstration, `index.text(hit.index)` its text.
+    """
+
+    queries: Sequence[str]
+    hits: Sequence[Sequence[Hit]]
+    index: Demonstrations
+
+
+def retrieve_file(
+    pool: str | os.PathLike[str],
+    queries: str | os.PathLike[str] | Sequence[str],
+    k: int = 4,
+    *,
+    diversity: float = 0.0,
+    field: str | None = None,
+    query_field: str | None = None,
+    encoder: str | Encoder = "task",
+    out: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Output[Retrieval]:
+    """Retrieve the instructions of a pool that ask for the same task as each query, and write them and a report.
+
+    A row with the text of the query is never one of its demonstrations. The index of the pool is kept in the folder,
+    for later calls and for `Demonstrations.open`.
+
+    Parameters
+    ----------
+    pool
+        Instruction data (see `Instructions.read`).
+    queries
+        A file of instruction data, or a list of texts.
+    k
+        The number of demonstrations per query.
+    diversity
+        By how much a demonstration is marked down that is similar to those before it, from 0 to 1.
+    field, query_field
+        The fields of the pool and of the queries that carry the instruction; by default they are detected.
+    encoder
+        Defines which instructions are similar (see `get_encoder`).
+    out
+        The folder to write to; by default runs/retrieve- and the name of the pool.
+    progress
+        Called with (what is being done, done, in all).
+
+    Returns
+    -------
+    The demonstrations, and the file with them and the folder of the index.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, a query is empty, `k` exceeds the size of the pool, or an argument is invalid.
+    """
+    pool, progress = Path(pool), progress or ignore_progress
+    folder = Path(out or Path("runs") / f"retrieve-{data_stem(pool)}")
+    progress("reading", 0, 1)
+    rows = Instructions.read(pool, field=field)
+    check(len(rows), k, diversity)
+    texts, ids = _read_queries(queries, query_field)
+    index = Demonstrations.build(
+        rows.texts, rows=rows.rows, encoder=encoder, folder=folder / "index", progress=progress
+    )
+    path = folder / "demonstrations.jsonl"
+    hits = _write_demonstrations(index, texts, ids, path, k, diversity, progress)
+    page = retrieval_page(pool.name, len(rows), texts, hits, text_of=index.text, diversity=diversity)
+    write_page(folder, page)
+    return Output(Retrieval(texts, hits, index), folder, page, [path, folder / "index"])
 
 
 def retrieval_page(
@@ -73,22 +159,20 @@ def retrieval_page(
     )
 
 
-def show_examples(
-    queries: Sequence[str], found: Sequence[Sequence[Hit]], text_of: Callable[[int], str], *, most: int = 3
-) -> RenderableType:
+def show_examples(retrieval: Retrieval, *, most: int = 3) -> RenderableType:
     """Return the demonstrations of a few queries for rich to print."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     parts: list[RenderableType] = []
-    for place in _spread(len(queries), most):
+    for place in _spread(len(retrieval.queries), most):
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(no_wrap=True, min_width=4)
         grid.add_column(no_wrap=True, overflow="ellipsis")
-        for hit in found[place]:
-            grid.add_row(f"{hit.score:.2f}", Text(to_line(text_of(hit.index), _LINE)))
-        parts += [Text(to_line(queries[place], _LINE), style="bold"), grid, Text()]
+        for hit in retrieval.hits[place]:
+            grid.add_row(f"{hit.score:.2f}", Text(to_line(retrieval.index.text(hit.index), _LINE)))
+        parts += [Text(to_line(retrieval.queries[place], _LINE), style="bold"), grid, Text()]
     return Group(*parts)
 
 
@@ -173,39 +257,37 @@ def _histogram(found: Sequence[Sequence[Hit]]) -> Figure:
     )
 
 
-_CHUNK = 1024  # queries
-
-
-def read_queries(queries: Path | None, given: Sequence[str], field: str | None) -> list[tuple[str, str]]:
+def _read_queries(
+    queries: str | os.PathLike[str] | Sequence[str], field: str | None
+) -> tuple[Sequence[str], Sequence[str]]:
     """Return texts and ids of the queries."""
-    from goalspace.instructions.dataset import Instructions
-
-    if queries is not None:
+    if isinstance(queries, (str, os.PathLike)):
         data = Instructions.read(queries, field=field)
-        return list(zip(data.texts, data.ids, strict=True))
-    if not all(text.strip() for text in given):
-        raise InputError("The text of --query must not be empty.")
-    return [(text, str(number)) for number, text in enumerate(given)]
+        return data.texts, data.ids
+    if not len(queries):
+        raise InputError("The 'queries' parameter of retrieve_file must not be empty.")
+    if not all(text.strip() for text in queries):
+        raise InputError("The text of a query must not be empty.")
+    return tuple(queries), [str(number) for number in range(len(queries))]
 
 
-def write_demonstrations(
+def _write_demonstrations(
     index: Demonstrations,
-    asked: Sequence[tuple[str, str]],
+    queries: Sequence[str],
+    ids: Sequence[str],
     path: Path,
     k: int,
     diversity: float,
     progress: Progress,
 ) -> list[list[Hit]]:
     """Retrieve and write a line per query."""
-    from goalspace.files import atomic_path
-
     every: list[list[Hit]] = []
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        for start in range(0, len(asked), _CHUNK):
-            progress("retrieving", start, len(asked))
-            part = asked[start : start + _CHUNK]
-            found = index.retrieve([text for text, _ in part], k, diversity=diversity, skip_same=True)
-            for (text, id), hits in zip(part, found, strict=True):
+        for start in range(0, len(queries), _CHUNK):
+            progress("retrieving", start, len(queries))
+            part = slice(start, start + _CHUNK)
+            found = index.retrieve(queries[part], k, diversity=diversity, skip_same=True)
+            for text, id, hits in zip(queries[part], ids[part], found, strict=True):
                 shown = [
                     {"index": h.index, "score": round(h.score, 6), "row": index.row(h.index)} for h in hits
                 ]

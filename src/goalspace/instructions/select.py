@@ -1,28 +1,131 @@
-"""The page of a selection: where the chosen rows lie, and what they cover beside random rows."""
+"""A representative subset of instruction data: select_file, the table that it writes, and its page."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from goalspace.curation import selection as curation
+from goalspace.curation.selection import Coverage, Selection
+from goalspace.curation.tasklabels import label_tasks
+from goalspace.encoders.cache import embed
+from goalspace.encoders.protocol import Encoder
 from goalspace.errors import InputError
-from goalspace.pages import Figure, Page, PageTable
+from goalspace.files import data_stem
+from goalspace.instructions.annotations import SELECTION
+from goalspace.instructions.dataset import Instructions
+from goalspace.instructions.output import Output
+from goalspace.pages import Figure, Page, PageTable, write_page
 from goalspace.pages.figures import INK, NEUTRAL, PALETTE, figure
+from goalspace.progress import Progress, ignore_progress
+from goalspace.tables.writing import write_table
 from goalspace.text import plural, to_line
 from goalspace.vectors.projection import lay_out
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from goalspace.curation.selection import Coverage, Selection
-    from goalspace.instructions.dataset import Instructions
 
-
+_MAX_LABELLED = 20_000  # rows up to which tasks are labelled only to count those covered, which takes time
 _SHOWN = 4_000  # rows on the map
 _LISTED = 20  # rows and tasks in a table
+_BY_TASK = "As many tasks as the budget allows, the most frequent first. Within a task:"
+_HOW = {
+    "representatives": "the rows at the centres of as many clusters as rows.",
+    "k-center": "each time the row farthest from those chosen.",
+    "facility-location": "each time the row that brings all rows nearest to a chosen one.",
+}
+
+
+def select_file(
+    file: str | os.PathLike[str],
+    budget: int,
+    *,
+    method: str = "representatives",
+    field: str | None = None,
+    quality: str | None = None,
+    dedupe: float | None = None,
+    by_task: bool = False,
+    encoder: str | Encoder = "task",
+    seed: int = 0,
+    out: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Output[Selection]:
+    """Select rows of a file that represent all of them, and write them, a table and a report on their coverage.
+
+    Parameters
+    ----------
+    file
+        Instruction data (see `Instructions.read`).
+    budget
+        The number of rows to select.
+    method
+        ``representatives``, ``k-center`` or ``facility-location`` (see `select`).
+    field
+        The field that carries the instruction; by default it is detected.
+    quality
+        A field of numbers; rows with higher ones are preferred.
+    dedupe
+        From which cosine rows are near-duplicates, of which one is kept.
+    by_task
+        Whether to cover as many tasks as the budget allows, the most frequent first.
+    encoder
+        Defines which rows are similar (see `get_encoder`).
+    seed
+        Of all random numbers.
+    out
+        The folder to write to; by default runs/select- and the name of the file.
+    progress
+        Called with (what is being done, done, in all).
+
+    Returns
+    -------
+    The selection, and the files with the selected rows and their ranks.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, the budget exceeds its rows, or an argument is invalid.
+    """
+    file, progress = Path(file), progress or ignore_progress
+    progress("reading", 0, 1)
+    data = Instructions.read(file, field=field)
+    curation.check(len(data), budget, method=method, dedupe=dedupe)
+    scores = _read_quality(data, quality)
+    wanted = by_task or len(data) <= _MAX_LABELLED
+    labels = label_tasks(data.texts, progress=progress).labels if wanted else None
+    vectors = embed(data.texts, encoder=encoder, progress=progress)
+    content = None
+    if dedupe is not None and encoder != curation.CONTENT:
+        content = embed(data.texts, encoder=curation.CONTENT, progress=progress)
+    progress("choosing rows", 0, 1)
+    selection = curation.select(
+        vectors,
+        budget,
+        method=method,
+        labels=labels if by_task else None,
+        quality=scores,
+        dedupe=dedupe,
+        content=content,
+        seed=seed,
+    )
+    covered = selection.coverage if by_task else curation.coverage(selection, vectors, labels=labels)
+    progress("drawing the map", 0, 1)
+    how = _describe_method(method, by_task=by_task)
+    page = selection_page(
+        file.name, data.texts, vectors, selection, covered, labels=labels, how=how, seed=seed
+    )
+    folder = Path(out or Path("runs") / f"select-{data_stem(file)}")
+    selected = folder / f"selected{file.name.removeprefix(data_stem(file))}"
+    data.write(selection.rows.tolist(), selected)
+    tables = write_table(folder / SELECTION, _selection_columns(data, selection))
+    write_page(folder, page)
+    return Output(selection, folder, page, [selected, *tables])
 
 
 def selection_page(
@@ -178,36 +281,24 @@ def _first(texts: Sequence[str], selection: Selection, labels: Sequence[str] | N
     )
 
 
-MAX_LABELLED = (
-    20_000  # rows up to which the tasks covered are counted although nobody asked for tasks: labels take time
-)
-_BY_TASK = "As many tasks as the budget allows, the most frequent first. Within a task:"
-_HOW = {
-    "representatives": "the rows at the centres of as many clusters as rows.",
-    "k-center": "each time the row farthest from those chosen.",
-    "facility-location": "each time the row that brings all rows nearest to a chosen one.",
-}
-
-
-def covered_table(
-    data: Instructions, rows: Sequence[int], stands_for: Sequence[int]
-) -> dict[str, Sequence[Any]]:
-    """The chosen rows in the order of choice, by id, with the number of rows that are nearest to each."""
+def _selection_columns(data: Instructions, selection: Selection) -> dict[str, Sequence[Any]]:
+    """The selected rows in the order of selection, by id, with the number of rows that are nearest to each."""
+    rows = selection.rows.tolist()
     return {
         "id": [data.ids[row] for row in rows],
         "rank": range(1, len(rows) + 1),
-        "stands_for": stands_for,
+        "stands_for": np.bincount(selection.groups, minlength=len(rows)).tolist(),
         "instruction": [data.texts[row] for row in rows],
     }
 
 
-def describe_method(method: str, *, by_task: bool) -> str:
+def _describe_method(method: str, *, by_task: bool) -> str:
     """How rows were chosen, as a sentence or two."""
     how = _HOW[method]
     return f"{_BY_TASK} {how}" if by_task else how[0].upper() + how[1:]
 
 
-def read_quality(data: Instructions, name: str | None) -> list[Any] | None:
+def _read_quality(data: Instructions, name: str | None) -> list[Any] | None:
     """Return the numbers of a field, or None if no field is named."""
     if name is None:
         return None

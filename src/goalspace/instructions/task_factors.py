@@ -131,8 +131,7 @@ def arrange(
     """Compute what the pages show of tasks.
 
     A task's score of an instruction is how far it lies in the mean direction of the task's instructions, in standard
-    deviations over all; `tc` holds no total correlation but how alike the instructions of a task are: the mean cosine
-    with their centre.
+    deviations over all; its strength is how alike its instructions are: their mean cosine with their centre.
 
     Parameters
     ----------
@@ -176,7 +175,7 @@ def arrange(
         loadings=loadings.astype(np.float32),
         assignment=assignment,
         property_counts=proposals.n_texts_with(),
-        tc=np.linalg.norm(means, axis=1) / sizes,
+        strength=np.linalg.norm(means, axis=1) / sizes,
         tc_curve=(),
         hierarchy=hierarchy,
         evidence=tuple(_central(corpus, scores[:, k], dominant == k) for k in range(n_factors)),
@@ -188,6 +187,7 @@ def arrange(
         centre=centre.astype(np.float32),
         links=links,
         stats={"n_factors": n_factors, "n_without_dominant": int((~known).sum())},
+        strength_unit="cosine",
     )
 
 

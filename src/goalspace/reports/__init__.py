@@ -17,10 +17,10 @@ from goalspace.reports.view import View
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from goalspace.run.folder import Run
+    from goalspace.run.protocol import RunLike
 
 
-def report(run: Run, *, path: str | Path | None = None) -> Path:
+def report(run: RunLike, *, path: str | Path | None = None) -> Path:
     """Write report.html and report.md.
 
     Parameters
@@ -43,7 +43,7 @@ def report(run: Run, *, path: str | Path | None = None) -> Path:
     return target
 
 
-def render_html(run: Run, summary: dict[str, Any] | None = None) -> str:
+def render_html(run: RunLike, summary: dict[str, Any] | None = None) -> str:
     """Return the run as one HTML page that asks the network for nothing and runs no script but its own.
 
     Of more than 5,000 texts, or 6 million characters, a sample is in it, and the page says so.

@@ -12,6 +12,7 @@ from goalspace.reports import contract
 from goalspace.reports.contract_details import Agreement
 from goalspace.reports.view import View, correlate
 from goalspace.run.folder import Run
+from goalspace.run.protocol import RunLike
 from goalspace.run.record import STAGES
 from goalspace.text import to_line
 
@@ -25,9 +26,11 @@ _ALIKE = 0.3  # correlation of scores below which two factors are no match
 _MAX_RUNS = 50  # folders that are looked at
 
 
-def siblings(run: Run) -> dict[str, Run]:
+def siblings(run: RunLike) -> dict[str, Run]:
     """Finished runs beside this one over mostly the same texts, by the name of their folder."""
     found: dict[str, Run] = {}
+    if "corpus" not in run.record["stages"]:  # labelled instructions, whose tasks no other run has
+        return found
     folder = run.path.resolve()
     beside = [path for path in sorted(folder.parent.iterdir()) if (path / "run.json").is_file()]
     for path in beside[:_MAX_RUNS]:
@@ -43,7 +46,7 @@ def siblings(run: Run) -> dict[str, Run]:
     return found
 
 
-def _may_share(run: Run, other: Run) -> bool:
+def _may_share(run: RunLike, other: Run) -> bool:
     """Whether most texts are common; where the digest is the same, without reading the other's."""
     mine, theirs = (r.record["stages"]["corpus"] for r in (run, other))
     if mine["digest"] == theirs["digest"]:

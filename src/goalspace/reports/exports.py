@@ -11,11 +11,13 @@ import numpy as np
 
 from goalspace.corpus import Corpus
 from goalspace.errors import InputError
-from goalspace.run.folder import Run
+from goalspace.run.protocol import RunLike
 from goalspace.tables.writing import free_names, write_table
 
+_STRENGTH = {"nats": "tc_nats", "cosine": "likeness"}  # columns by the unit of the factors' strength
 
-def export(run: Run, folder: str | os.PathLike[str]) -> list[Path]:
+
+def export(run: RunLike, folder: str | os.PathLike[str]) -> list[Path]:
     """Write the tables of a run.
 
     scores: a row per text, folded duplicates included: id, dominant factor, one column per factor, metadata, of a
@@ -43,7 +45,7 @@ def export(run: Run, folder: str | os.PathLike[str]) -> list[Path]:
     return written
 
 
-def scores(run: Run, wanted: Sequence[int] | np.ndarray | None = None) -> dict[str, Any]:
+def scores(run: RunLike, wanted: Sequence[int] | np.ndarray | None = None) -> dict[str, Any]:
     """The table of scores, of all texts or of those at some positions."""
     corpus, factors = run.corpus, run.factors
     rows: list[int] = []
@@ -71,7 +73,7 @@ def _own_values(corpus: Corpus, name: str, ids: Sequence[str], rows: Sequence[in
     ]
 
 
-def _properties(run: Run) -> dict[str, Any]:
+def _properties(run: RunLike) -> dict[str, Any]:
     factors = run.factors
     names = np.array([*factors.names, ""], dtype=object)
     nearest = np.abs(factors.loadings).argmax(axis=0)
@@ -86,7 +88,7 @@ def _properties(run: Run) -> dict[str, Any]:
     }
 
 
-def _factors(run: Run) -> dict[str, Any]:
+def _factors(run: RunLike) -> dict[str, Any]:
     factors = run.factors
     dominated = np.bincount(factors.dominant[factors.dominant >= 0], minlength=factors.dim)
     return {
@@ -94,14 +96,14 @@ def _factors(run: Run) -> dict[str, Any]:
         "description": list(factors.descriptions),
         "positive_pole": [positive for positive, _ in factors.poles],
         "negative_pole": [negative for _, negative in factors.poles],
-        "tc_nats" if run.kind == "texts" else "likeness": factors.tc,
+        _STRENGTH[factors.strength_unit]: factors.strength,
         "n_texts_dominated": dominated,
         "n_properties": [len(members) for members in factors.properties],
         "hidden": [k in factors.hidden for k in range(factors.dim)],
     }
 
 
-def _evidence(run: Run) -> dict[str, Any]:
+def _evidence(run: RunLike) -> dict[str, Any]:
     rows = {text_id: row for row, text_id in enumerate(run.corpus.ids)}
     items = [
         (name, item)
@@ -117,7 +119,7 @@ def _evidence(run: Run) -> dict[str, Any]:
     }
 
 
-TABLES: dict[str, Callable[[Run], dict[str, Any]]] = {
+TABLES: dict[str, Callable[[RunLike], dict[str, Any]]] = {
     "scores": scores,
     "properties": _properties,
     "factors": _factors,

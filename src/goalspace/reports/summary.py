@@ -11,43 +11,18 @@ import numpy as np
 from goalspace import __version__
 from goalspace.reports import crosstabs, stages
 from goalspace.reports.columns import Column, read_columns
-from goalspace.text import excerpt, format_percent, plural, to_line
+from goalspace.text import excerpt, to_line
 
 if TYPE_CHECKING:
     from goalspace.factors import Factors
-    from goalspace.run.folder import Run
+    from goalspace.run.protocol import RunLike
 
 
 MAX_PROPERTIES = 24  # properties on a card
 MAX_EVIDENCE = 6  # texts on a card, per pole
 
-CITATIONS = (
-    {
-        "what": "the method: properties for a goal, links, factors (Instruct-LF)",
-        "text": "Xie, Khot, Dalvi Mishra, Surana, McAuley, Clark, Majumder: Latent Factor Models Meets "
-        "Instructions: Goal-conditioned Latent Factor Discovery without Task Supervision. NAACL 2025. "
-        "arXiv:2502.15147",
-        "url": "https://arxiv.org/abs/2502.15147",
-    },
-    {
-        "what": "the factor model (Linear CorEx)",
-        "text": "Ver Steeg, Harutyunyan, Moyer, Galstyan: Fast Structure Learning with Modular "
-        "Regularization. NeurIPS 2019. arXiv:1706.03353",
-        "url": "https://arxiv.org/abs/1706.03353",
-    },
-)
 
-TASK_CITATIONS = (
-    {
-        "what": "instructions by task (Instruction Embedding)",
-        "text": "Li, Shi, Feng, Yuan, Wang, Pan, Wang, Hu, Li: Instruction Embedding: Latent Representations of "
-        "Instructions Towards Task Identification. NeurIPS 2024, Datasets and Benchmarks. arXiv:2409.19680",
-        "url": "https://arxiv.org/abs/2409.19680",
-    },
-)
-
-
-def summarise(run: Run) -> dict[str, Any]:
+def summarise(run: RunLike) -> dict[str, Any]:
     """Return everything a report shows as one JSON-able dict.
 
     Parameters
@@ -79,9 +54,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "run": to_line(run.path.name, 80),
         "created": str(record.get("created", "")),
         "version": str(record.get("goalspace", __version__)),
-        "headline": _headline(cards, totals)
-        if run.kind == "texts"
-        else _headline_of_tasks(run, cards, totals),
+        "headline": run.wording.headline(cards, totals),
         "totals": totals,
         "stages": stages.stages(record),
         "quality": stages.quality(record),
@@ -97,13 +70,13 @@ def summarise(run: Run) -> dict[str, Any]:
         "settings": stages.settings(record),
         "versions": {str(name): str(value) for name, value in record.get("versions", {}).items()},
         "citations": [
-            *(CITATIONS if run.kind == "texts" else TASK_CITATIONS),
+            *run.wording.citations,
             {"what": "the program", "text": f"goalspace, version {__version__}", "url": ""},
         ],
     }
 
 
-def _totals(run: Run, dominant: np.ndarray) -> dict[str, Any]:
+def _totals(run: RunLike, dominant: np.ndarray) -> dict[str, Any]:
     n_texts = len(run.corpus)
     n_described = int((dominant >= 0).sum())
     assignment = np.asarray(run.factors.assignment)
@@ -119,33 +92,7 @@ def _totals(run: Run, dominant: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _headline(cards: Sequence[dict[str, Any]], totals: dict[str, Any]) -> str:
-    factors, texts = (
-        plural(totals["n_factors"], "factor"),
-        plural(totals["n_texts"], "text"),
-    )
-    if not totals["n_described"]:
-        return f"{texts} and {factors}; no text is described clearly by one of them."
-    largest = max(cards, key=lambda card: card["share"])
-    share = f"“{largest['name']}”, describes {format_percent(largest['share'])} of the texts best"
-    rest = totals["n_texts"] - totals["n_described"]
-    fit = f"{format_percent(rest / totals['n_texts'])} fit no factor" if rest else "every text fits a factor"
-    return f"{texts}, {factors}. {'The most common' if len(cards) > 1 else 'It'}, {share}; {fit}."
-
-
-def _headline_of_tasks(run: Run, cards: Sequence[dict[str, Any]], totals: dict[str, Any]) -> str:
-    """Of instructions: the first factor is the most frequent task."""
-    n_tasks = run.record["stages"]["label"]["result"]["n_tasks"]
-    rest = totals["n_texts"] - totals["n_described"]
-    without = f"{format_percent(rest / totals['n_texts'])} ask for no task that could be read"
-    return (
-        f"{plural(totals['n_texts'], 'instruction')}, {plural(n_tasks, 'task')}. The most "
-        f"common, “{cards[0]['name']}”, is asked for by {format_percent(cards[0]['share'])} of them; "
-        f"{without if rest else 'every instruction has a task'}."
-    )
-
-
-def _factors(run: Run, about: Sequence[Column], trend: dict[str, Any] | None) -> list[dict[str, Any]]:
+def _factors(run: RunLike, about: Sequence[Column], trend: dict[str, Any] | None) -> list[dict[str, Any]]:
     factors = run.factors
     n_texts = len(run.corpus)
     dominant = np.asarray(factors.dominant)
@@ -158,7 +105,7 @@ def _factors(run: Run, about: Sequence[Column], trend: dict[str, Any] | None) ->
             "name": to_line(name, 160),
             "description": to_line(factors.descriptions[i], 400),
             "poles": [to_line(pole, 160) for pole in factors.poles[i] if pole],
-            "tc": float(factors.tc[i]),
+            "tc": float(factors.strength[i]),
             "n_texts": int(counts[i]),
             "share": float(counts[i] / n_texts) if n_texts else 0.0,
             "n_properties": len(factors.properties[i]),
@@ -178,7 +125,9 @@ def _factors(run: Run, about: Sequence[Column], trend: dict[str, Any] | None) ->
     ]
 
 
-def _evidence(run: Run, factor: int, rows: dict[str, int], about: Sequence[Column]) -> list[dict[str, Any]]:
+def _evidence(
+    run: RunLike, factor: int, rows: dict[str, int], about: Sequence[Column]
+) -> list[dict[str, Any]]:
     """Return the texts of one factor, those of the positive pole first, at most six per pole.
 
     A sentence that several texts share (form letters) is shown once, with the number of the other texts.
@@ -208,7 +157,7 @@ def _evidence(run: Run, factor: int, rows: dict[str, int], about: Sequence[Colum
     return list(kept.values())
 
 
-def _undescribed(run: Run, dominant: np.ndarray) -> dict[str, Any]:
+def _undescribed(run: RunLike, dominant: np.ndarray) -> dict[str, Any]:
     """Return how many texts no factor describes, and the three on which all factors are weakest."""
     rows = np.flatnonzero(dominant < 0)
     strength = np.abs(np.asarray(run.factors.scores)[rows]).max(axis=1, initial=0.0)

@@ -19,7 +19,7 @@ from goalspace.vectors.geometry import normalize
 
 if TYPE_CHECKING:
     from goalspace.factors import Factors
-    from goalspace.run.folder import Run
+    from goalspace.run.protocol import RunLike
 
 
 RELATED = 5  # factors shown beside a factor
@@ -36,7 +36,7 @@ class View:
     `told` is the run's `reports.summarise`.
     """
 
-    run: Run
+    run: RunLike
     told: dict[str, Any]
     columns: tuple[PageColumn, ...]
     rows: np.ndarray
@@ -138,7 +138,7 @@ def summary(
     told, record = view.told, view.run.record
     return {
         "format": 1,
-        "kind": view.run.kind,
+        "kind": view.run.wording.kind,
         "goal": told["goal"],
         "run": told["run"],
         "created": told["created"],

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from goalspace.corpus import Corpus
 from goalspace.edits import log
@@ -19,6 +19,7 @@ from goalspace.factors import Factors
 from goalspace.links import Links
 from goalspace.proposals import Proposals
 from goalspace.run.record import read_record, stage_files, stale_stages
+from goalspace.run.wording import TEXTS, Wording
 
 
 class Run:
@@ -32,7 +33,7 @@ class Run:
         What run.json says.
     """
 
-    kind: Literal["texts", "instructions"] = "texts"
+    wording: Wording = TEXTS
     derived: tuple[str, ...] = ()  # metadata columns that only repeat the factors
 
     def __init__(self, path: Path, record: dict[str, Any]) -> None:
@@ -108,9 +109,13 @@ class Run:
     def edited(self, factors: Factors) -> Self:
         """This run with other factors, after an edit that its folder holds."""
         other = copy.copy(self)
-        other.__dict__.pop("edits", None)
-        other.__dict__["factors"] = factors
+        vars(other).pop("edits", None)  # its folder has one more
+        other.factors = factors
         return other
+
+    def as_editable(self) -> Run:
+        """This run: its factors can be edited."""
+        return self
 
     def chosen(self, row: int) -> list[dict[str, str]]:
         """What a selection or a retrieval said of a text, as name and value; of texts nothing does."""
@@ -127,4 +132,4 @@ class Run:
     def forget(self) -> None:
         """Drop artefacts held in memory, after a stage was redone."""
         for name in ("corpus", "proposals", "links", "fitted", "factors", "edits"):
-            self.__dict__.pop(name, None)
+            vars(self).pop(name, None)
