@@ -19,6 +19,7 @@ from goalspace.explorer.text_index import _stored  # the form in which the table
 from goalspace.reports.compare import _corrected, compare  # compare itself takes no p-values
 from goalspace.reports.page_columns import PageColumn
 from goalspace.reports.view import View
+from goalspace.run.folder import Run
 
 FOLDER = Path(__file__).parent / "golden"
 
@@ -75,22 +76,27 @@ def test_a_search_finds_and_marks(case):
 # ---------------------------------------------------------------- statistics
 
 
-def view_of(path: Path, a: Sequence[float], b: Sequence[float]) -> View:
-    """A run whose first factor has the values of two groups of a column; all other texts are in a third."""
-    run = factories.helpdesk_run(path)
+@pytest.fixture(scope="module")
+def helpdesk(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return factories.helpdesk_run(tmp_path_factory.mktemp("helpdesk"))
+
+
+def view_of(path: Path, run: Run, a: Sequence[float], b: Sequence[float]) -> View:
+    """The run with the values of two groups of a column on its first factor; all other texts are in a third."""
     n_texts, values = len(run.corpus), [*a, *b]
     scores = np.zeros((n_texts, run.factors.dim))
     scores[: len(values), 0] = values
     codes = np.full(n_texts, 2, dtype=np.int16)
     codes[: len(values)] = [0] * len(a) + [1] * len(b)
-    run = replace(run, factors=replace(run.factors, scores=scores))
+    run = factories.make_run(path, run.corpus, replace(run.factors, scores=scores))
     column = PageColumn("group", "category", ("a", "b", "rest"), codes, "group")
     return View(run, reports.summarise(run), (column,), np.arange(n_texts))
 
 
 @pytest.mark.parametrize("case", named(STATISTICS["differences"]))
-def test_two_groups_are_compared(tmp_path, case):
-    (test, *_) = compare(view_of(tmp_path, case["a"], case["b"]), 0, a=0, b=1)["pair"]["tests"]
+def test_two_groups_are_compared(tmp_path, helpdesk, case):
+    view = view_of(tmp_path, helpdesk, case["a"], case["b"])
+    (test, *_) = compare(view, 0, a=0, b=1)["pair"]["tests"]
     for name in ("effect", "low", "high"):
         assert test[name] == pytest.approx(case[name], rel=1e-6, abs=5.1e-5), name  # rounded to four digits
     assert test["p"] == pytest.approx(case["p"], rel=1e-6)
