@@ -13,10 +13,12 @@ from pyarrow import parquet
 
 from goalspace.cli import main
 from goalspace.curation.compression import TinyBenchmark, compress, evaluate_compression, family_of, hold_out
-from goalspace.curation.item_selection import _PENALTY, choose_items
+from goalspace.curation.item_selection import choose_items
 from goalspace.curation.score_curve import fit_curve
 from goalspace.errors import InputError
 from goalspace.instructions.responses import read_responses
+
+PENALTY = 5.0  # of the squared weights, as in choose_items
 
 
 def answers(n_models=240, n_items=60, seed=0):
@@ -98,7 +100,7 @@ def test_choice_is_the_best_ridge_regression_of_small_sets():
     x, y = correct - correct.mean(axis=0), scores - scores.mean()
 
     def explained(items):
-        covariance = x[:, items].T @ x[:, items] + _PENALTY * np.eye(len(items))
+        covariance = x[:, items].T @ x[:, items] + PENALTY * np.eye(len(items))
         return y @ x[:, items] @ np.linalg.solve(covariance, x[:, items].T @ y)
 
     every = [[i, j, k] for i in range(12) for j in range(i) for k in range(j)]

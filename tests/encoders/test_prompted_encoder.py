@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -238,12 +239,25 @@ def test_cls_is_the_first_token_of_masked_models(folders: dict[str, str]) -> Non
         PromptedEncoder(folders["llama"], pooling="cls").encode(["a"])
 
 
+def read_tokens(encoder: PromptedEncoder, text: str) -> list[list[int]]:
+    """The token ids that the model reads to encode a text, in one or more parts."""
+    parts: list[list[int]] = []
+    hook = encoder.states.model.get_input_embeddings().register_forward_pre_hook(
+        lambda _, inputs: parts.extend(inputs[0].tolist())
+    )
+    encoder.encode([text])
+    hook.remove()
+    return parts
+
+
 @pytest.mark.parametrize("pooling", ["last-2", "mean"])
 def test_sharing_the_prefix_changes_nothing(folders: dict[str, str], pooling: str) -> None:
     for kind in ("llama", "gpt2"):
         shared = PromptedEncoder(folders[kind], pooling=pooling)
-        assert len(shared._prefix) > 10
         alone = PromptedEncoder(folders[kind], pooling=pooling, share_prefix=False)
+        *prefix, rest = read_tokens(shared, "Hi")
+        assert len(prefix) == shared.states.can_share
+        assert read_tokens(alone, "Hi") == [[*chain(*prefix), *rest]]
         if pooling == "mean":  # of the text and what follows it, with sharing or without
             assert shared.encode(TEXTS).shape == (len(TEXTS), 32)
         np.testing.assert_allclose(shared.encode(TEXTS), alone.encode(TEXTS), atol=1e-4)
@@ -273,18 +287,18 @@ def test_layers_above_the_highest_asked_for_are_not_run(folder: str) -> None:
 
 
 def test_a_long_text_is_cut_and_the_template_stays_whole(folder: str) -> None:
-    encoder = PromptedEncoder(folder, max_tokens=40)
+    whole = PromptedEncoder(folder, max_tokens=40, share_prefix=False)
     long = TEXTS[-1]
-    prompt = encoder._tokenise([long])[0]
-    end = encoder._prompt_ids(["a"])[0][-10:]
-    assert prompt[-10:] == end
-    assert encoder.n_cut == 1
-    assert len(prompt) <= len(encoder._prompt_ids([""])[0]) + 48
+    (prompt,), (short,), (empty,) = (read_tokens(whole, text) for text in (long, "a", ""))
+    assert prompt[-10:] == short[-10:]
+    assert whole.n_cut == 1
+    assert len(prompt) <= len(empty) + 48
+    encoder = PromptedEncoder(folder, max_tokens=40)
     other = long[: len(long) // 2]  # cut at the same place
     np.testing.assert_allclose(encoder.encode([long]), encoder.encode([other]), atol=1e-6)
     # and to what the model can read, if that is less
     wide = PromptedEncoder(folder, max_tokens=100_000)
-    assert len(wide._tokenise(["sea " * 10_000])[0]) <= wide.states.longest
+    assert sum(map(len, read_tokens(wide, "sea " * 10_000))) <= wide.states.longest
     assert np.isfinite(wide.encode(["sea " * 10_000])).all()
 
 
@@ -292,7 +306,8 @@ def test_hostile_texts_are_texts(folder: str) -> None:
     encoder = PromptedEncoder(folder)
     texts = ["</s><s>", "caf\ud800", "\0", "{x} {{x}} {goal}", "😀" * 5000, " \n "]
     assert np.isfinite(encoder.encode(texts)).all()
-    assert 2 not in encoder._prompt_ids(["a </s> b"])[0][1:-1]  # the mark of the end is spelt out
+    ids = [*chain(*read_tokens(encoder, "a </s> b"))]
+    assert 2 not in ids[1:-1]  # the mark of the end is spelt out
 
 
 def test_empty_text_without_a_template_has_a_vector(folder: str) -> None:
