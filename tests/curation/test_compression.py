@@ -60,7 +60,7 @@ def test_estimates_are_nearer_than_those_of_random_items(split):
     assert (tiny.items % 3 == 0).mean() > 0.7, "the items that tell much"
 
 
-def test_all_items_tell_the_score(split):
+def test_all_items_give_the_score(split):
     train, held = split
     assert evaluate_compression(compress(None, 60, correctness=train), held).mae < 0.005
 
@@ -188,7 +188,7 @@ def test_families_stay_together():
         ({"full_scores": [1.0]}, "one full score, a number, for each of the 240 models"),
     ],
 )
-def test_what_does_not_fit_is_said(change, message):
+def test_arguments_that_do_not_fit_are_reported(change, message):
     given = {"items": None, "n_items": 5, "correctness": answers(), **change}
     with pytest.raises(InputError, match=message):
         compress(given.pop("items"), given.pop("n_items"), **given)
@@ -340,7 +340,7 @@ def test_verb_without_a_matrix(bench, tmp_path):
         (5, 12, 60, "m.csv has 12 models; 14 or more are needed"),
     ],
 )
-def test_verb_says_what_is_wrong_in_one_line(bench, tmp_path, items, n_models, n_items, message):
+def test_verb_reports_errors_in_one_line(bench, tmp_path, items, n_models, n_items, message):
     matrix = write_matrix(tmp_path / "m.csv", answers(n_models, n_items))
     result = run(bench, "--items", items, "--responses", matrix, "-o", tmp_path / "out")
     assert result.exit_code == 2
@@ -355,7 +355,7 @@ def test_verb_refuses_a_matrix_beside_rows_without_a_text(bench, tmp_path):
     assert "1 rows of bench.jsonl have no 'question'" in result.output
 
 
-def test_twenty_items_of_arc_tell_the_score(shared_data):
+def test_twenty_items_of_arc_estimate_the_score(shared_data):
     found = read_responses(shared_data / "metabench" / "responses_arc_A.jsonl")
     some = np.random.default_rng(0).permutation(len(found.models))[:1200]
     train, held = some[:900], some[900:]

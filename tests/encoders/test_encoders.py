@@ -124,7 +124,7 @@ def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
 
 
 class Lengths:
-    """An encoder of one's own: the length of the text, and one."""
+    """A custom encoder: the length of the text, and one."""
 
     name = "lengths"
     dim = 2
@@ -137,12 +137,12 @@ class Lengths:
         return np.array([[len(text), 1.0] for text in texts])
 
 
-def test_an_encoder_of_ones_own_is_returned_as_it_is() -> None:
+def test_a_custom_encoder_is_returned_as_it_is() -> None:
     own = Lengths()
     assert get_encoder(own) is own
 
 
-def test_an_object_that_is_no_encoder_is_told_what_is_missing() -> None:
+def test_what_an_object_lacks_to_be_an_encoder_is_reported() -> None:
     with pytest.raises(InputError, match="dict has no name and no dim and no encode"):
         get_encoder({})  # type: ignore[arg-type]
 
@@ -167,7 +167,7 @@ def test_what_an_encoder_returns_is_checked() -> None:
 
 
 @pytest.mark.parametrize("texts", ["one text", ["a", None]])
-def test_what_is_no_sequence_of_strings_is_refused(texts: object) -> None:
+def test_anything_but_a_sequence_of_strings_is_refused(texts: object) -> None:
     with pytest.raises(InputError, match="sequence of strings"):
         encode_in_chunks(Lengths(), texts)  # type: ignore[arg-type]
 
@@ -185,7 +185,7 @@ def test_an_endpoint_is_asked_in_batches() -> None:
     assert vectors.dtype == np.float32
 
 
-def test_an_endpoint_tells_its_dim_before_the_first_text() -> None:
+def test_the_dim_of_an_endpoint_is_known_before_the_first_text() -> None:
     with LLMServer(embed=lambda text: [1.0, 2.0]) as server:
         remote = get_encoder(server.spec)
         assert remote.encode([]).shape == (0, 2)
@@ -280,7 +280,7 @@ def words(rng: np.random.Generator, letters: str, n: int) -> str:
     return " ".join("".join(rng.choice(list(letters), 5)) for _ in range(n))
 
 
-def test_lexical_features_tell_alphabets_apart() -> None:
+def test_lexical_features_distinguish_alphabets() -> None:
     rng = np.random.default_rng(0)
     texts = [words(rng, "abcde" if n % 2 else "vwxyz", 20) for n in range(60)]
     lexical = LexicalFeatures.fit(texts[:40], dim=5)

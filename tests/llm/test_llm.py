@@ -257,13 +257,13 @@ def test_odd_answers(answer: Answer, words: str) -> None:
         (failure(500, "oops", retry_after=0.02), "status 500"),
     ],
 )
-def test_retries_end(answer: Answer, words: str) -> None:
+def test_retries_are_limited(answer: Answer, words: str) -> None:
     with LLMServer(lambda body: answer) as server:
         assert words in explain(server)
         assert len(server.bodies()) == 7
 
 
-def test_an_answer_that_takes_too_long_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_takes_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     # private, as no argument sets it: before each retry the SDK waits, half a minute in all
     monkeypatch.setattr("goalspace.llm.endpoint._RETRIES", 1)
     release = threading.Event()

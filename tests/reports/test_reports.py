@@ -26,7 +26,6 @@ from goalspace.reports.columns import Column, read_columns
 from goalspace.reports.inline import MAX_CHARACTERS, MAX_TEXT_LENGTH, MAX_TEXTS
 from goalspace.reports.summary import summarise
 from goalspace.run.folder import Run
-from goalspace.text import excerpt, format_percent
 
 HOSTILE = (
     "<script>window.owned = 1</script> & more",
@@ -115,7 +114,7 @@ def test_summary_is_json_and_every_renderer_takes_it_back_from_json(shaped, shap
     assert printed(again, 80) == printed(summary, 80)
 
 
-def test_summary_tells_the_factors_of_the_run(run):
+def test_summary_describes_the_factors_of_the_run(run):
     summary = summarise(run)
     dominant = run.factors.dominant
     assert [f["name"] for f in summary["factors"]] == list(run.factors.names)
@@ -272,18 +271,7 @@ def test_findings_name_the_planted_difference(run):
     assert finding["share"] > 2 * finding["overall"]
 
 
-def test_excerpt_keeps_the_sentence_and_never_splits_a_character():
-    text = "a" * 5000 + " The end. " + "e\u0301" * 3000
-    cut = excerpt(text, 5001, 5009, around=100)
-    assert cut["sentence"] == "The end."
-    assert cut["before"].startswith("… ")
-    assert cut["after"].endswith("e\u0301 …")
-    assert len(cut["before"] + cut["after"]) < 300
-    assert excerpt("short", 0, 99) == {"before": "", "sentence": "short", "after": ""}
-    assert excerpt("\x1b[31mred \x00\ud800\u202e", 0, 99)["sentence"] == "[31mred ?"
-
-
-def test_stages_and_quality_are_told_in_sentences(run):
+def test_stages_and_quality_are_described_in_sentences(run):
     record = json.loads(json.dumps(run.record))
     record["stages"]["propose"]["result"].update(coverage=0.98, n_quotes=850, n_quotes_dropped=7)
     told = {stage["stage"]: stage["line"] for stage in stages.stages(record)}
@@ -325,23 +313,6 @@ def test_settings_hold_no_secret_and_no_folder_of_the_user():
         "source": "mail.csv", "llm": "gguf:model.gguf", "base_url": "https://host/v1", "encoder": "org/model",
         "seed": "0", "n_factors": "default",
     }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("share", "words"),
-    [
-        (None, "–"),
-        (0, "0%"),
-        (1e-5, "<0.1%"),
-        (0.004, "0.4%"),
-        (0.096, "10%"),
-        (0.5, "50%"),
-        (0.997, ">99%"),
-        (1, "100%"),
-    ],
-)
-def test_percent_in_words(share, words):
-    assert format_percent(share) == words
 
 
 # ---------------------------------------------------------------- terminal and Markdown

@@ -73,7 +73,7 @@ def test_a_period_without_texts_is_a_gap_and_no_group_to_choose(visit, tmp_path)
     assert line.get_attribute("d").count("M") == 3  # January and February, April and May, July
 
 
-def test_a_link_to_a_group_with_too_few_texts_says_so_and_no_more(visit, tmp_path):
+def test_a_link_to_a_group_with_too_few_texts_says_only_that(visit, tmp_path):
     page = visit(months(tmp_path), "view=compare&compare=0:0:6:shares")
     expect(page.get_by_role("alert")).to_contain_text("has 1 text here: too few to test a difference")
     expect(page.get_by_role("table", name="Factors by month")).to_be_visible()
@@ -107,7 +107,7 @@ def test_the_report_compares_groups_of_numbers_as_python_does(visit, tmp_path, k
     )
 
 
-def test_hidden_factors_are_not_told(visit, tmp_path):
+def test_hidden_factors_are_not_reported(visit, tmp_path):
     kinds = factories.helpdesk_run(tmp_path, n=N).factors.dominant
     for hidden, n_told in (((), 4), ((1,), 3)):
         run = run_with(tmp_path, {"kind": [f"kind {k}" for k in kinds]}, hidden=hidden)
