@@ -1,17 +1,29 @@
-"""Small, realistic artefacts in memory, with the attribute names of the real ones."""
+"""Small, realistic runs whose factors are planted, and tiny models."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from goalspace.edits.log import Edits
-from goalspace.factors import FactorSpace
-from goalspace.run.wording import TEXTS
+from goalspace.corpus import Corpus
+from goalspace.encoders.registry import get_encoder
+from goalspace.explorer.editor import Editor
+from goalspace.factors import Factors, centres, scoring
+from goalspace.factors.evidence import Evidence
+from goalspace.factors.hierarchy import Layer
+from goalspace.files import digest
+from goalspace.language.sentences import sentence_spans
+from goalspace.links import Links
+from goalspace.links.towers import TextTower
+from goalspace.proposals import Proposals
+from goalspace.run.folder import Run
+from goalspace.run.record import new_record, stage_entry, write_record
+from goalspace.text import to_line
 
 TOPICS = (
     (
@@ -34,257 +46,224 @@ TOPICS = (
 MONTHS = ("2024-01", "2024-02", "2024-04", "2024-05")  # March has no texts
 
 
-@dataclass(frozen=True)
-class FakeCorpus:
-    ids: tuple[str, ...]
-    texts: tuple[str, ...]
-    counts: np.ndarray
-    metadata: Mapping[str, Sequence[Any]]
-    stats: dict[str, int]
-    duplicates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-
-@dataclass(frozen=True)
-class FakeMember:
-    name: str
-    weight: float
-    n_texts: int
-
-
-@dataclass(frozen=True)
-class FakeEvidence:
-    text_id: str
-    score: float
-    start: int
-    end: int
-    pole: int
-
-
-@dataclass(frozen=True)
-class FakeLayer:
-    names: tuple[str, ...]
-    assignment: np.ndarray
-
-
-@dataclass(frozen=True)
-class FakeLinks:
-    text_vectors: np.ndarray
-    property_vectors: np.ndarray
-
-
-@dataclass(frozen=True)
-class FakeProposals:
-    properties: tuple[str, ...] = ()
-    text_index: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
-    property_index: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
-    quotes: tuple[str | None, ...] = ()
-    analyses: Mapping[int, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class FakeFactors:
-    names: tuple[str, ...]
-    descriptions: tuple[str, ...]
-    poles: tuple[tuple[str, str | None], ...]
-    scores: np.ndarray
-    dominant: np.ndarray
-    vocabulary: tuple[str, ...]
-    loadings: np.ndarray
-    assignment: np.ndarray
-    properties: tuple[tuple[FakeMember, ...], ...]
-    strength: np.ndarray
-    tc_curve: tuple[tuple[int, float], ...]
-    hierarchy: tuple[FakeLayer, ...]
-    evidence: tuple[tuple[FakeEvidence, ...], ...]
-    map: np.ndarray
-    factor_map: np.ndarray
-    property_counts: np.ndarray
-    links: FakeLinks
-    prototypes: np.ndarray
-    centre: np.ndarray
-    hidden: tuple[int, ...] = ()
-    strength_unit = "nats"
-
-    @property
-    def dim(self) -> int:
-        return len(self.names)
-
-    @property
-    def shown(self) -> tuple[int, ...]:
-        return tuple(k for k in range(self.dim) if k not in self.hidden)
-
-    @property
-    def space(self) -> FactorSpace:
-        return FactorSpace(self)  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True)
-class FakeRun:
-    path: Path
-    goal: str
-    corpus: FakeCorpus
-    factors: FakeFactors
-    record: dict[str, Any]
-    edits: Edits = field(default_factory=Edits)
-    proposals: FakeProposals = field(default_factory=FakeProposals)
-    wording = TEXTS
-    derived: tuple[str, ...] = ()
-
-    def chosen(self, row: int) -> list[dict[str, str]]:
-        return []
-
-
-def make_corpus(texts: Sequence[str], metadata: Mapping[str, Sequence[Any]] | None = None) -> FakeCorpus:
+def make_corpus(texts: Sequence[str], metadata: Mapping[str, Sequence[Any]] | None = None) -> Corpus:
     """A corpus of the given texts, none of them a duplicate."""
-    n = len(texts)
-    return FakeCorpus(
-        ids=tuple(f"t{i}" for i in range(n)),
-        texts=tuple(texts),
-        counts=np.ones(n, dtype=np.int64),
-        metadata=dict(metadata or {}),
-        stats={"n_read": n, "n_texts": n, "n_duplicates": 0, "n_empty": 0},
-    )
+    corpus = Corpus.read(list(texts))
+    assert len(corpus) == len(texts)
+    return replace(corpus, metadata=dict(metadata or {}))
 
 
 def make_factors(
-    corpus: FakeCorpus,
+    corpus: Corpus,
     dominant: Sequence[int] | np.ndarray,
     names: Sequence[str],
     *,
     properties: Sequence[Sequence[str]] | None = None,
     negative_poles: Mapping[int, str] | None = None,
     n_evidence: int = 3,
-    hierarchy: Sequence[FakeLayer] = (),
+    hierarchy: Sequence[Layer] = (),
     seed: int = 0,
-) -> FakeFactors:
-    """Factors with the given dominant factor per text; scores, map and evidence follow from it."""
+) -> Factors:
+    """Factors with the given dominant factor per text; links, scores, map and evidence follow from it."""
     rng = np.random.default_rng(seed)
-    n, k = len(corpus), len(names)
     dominant = np.asarray(dominant, dtype=np.int32)
     negative_poles = negative_poles or {}
-    scores = rng.normal(0, 0.6, (n, k))
-    rows = np.flatnonzero(dominant >= 0)
-    scores[rows, dominant[rows]] += 2.5
-    scores = ((scores - scores.mean(0)) / np.maximum(scores.std(0), 1e-9)).astype(np.float32)
-    angles = 2 * np.pi * np.arange(k) / max(k, 1)
-    factor_map = 0.5 + 0.35 * np.column_stack([np.cos(angles), np.sin(angles)])
-    places = np.where(dominant[:, None] >= 0, factor_map[dominant], 0.5) + rng.normal(0, 0.04, (n, 2))
     properties = properties or [[f"{name.lower()} – property {i}" for i in range(4)] for name in names]
-    members, vocabulary, assignment = [], [], []
-    for factor, group in enumerate(properties):
-        signs = [-1 if factor in negative_poles and i % 2 else 1 for i in range(len(group))]
-        members.append(
-            tuple(FakeMember(p, signs[i] * round(0.9 - 0.07 * i, 3), 5 + i) for i, p in enumerate(group))
-        )
-        vocabulary += list(group)
-        assignment += [factor] * len(group)
-    evidence = []
-    for factor in range(k):
-        best = [int(i) for i in np.argsort(-scores[:, factor])[:n_evidence]]
-        items = [(i, 1) for i in best]
-        if factor in negative_poles:
-            items += [(int(i), -1) for i in np.argsort(scores[:, factor])[:n_evidence]]
-        evidence.append(
-            tuple(
-                FakeEvidence(corpus.ids[i], float(scores[i, factor]), *_first_sentence(corpus.texts[i]), pole)
-                for i, pole in items
-            )
-        )
-    loadings = np.zeros((k, len(vocabulary)), dtype=np.float32)
-    return FakeFactors(
+    assignment = np.repeat(np.arange(len(names), dtype=np.int32), [len(group) for group in properties])
+    weights = np.array(
+        [
+            (-1 if factor in negative_poles and i % 2 else 1) * (0.9 - 0.07 * i)
+            for factor, group in enumerate(properties)
+            for i in range(len(group))
+        ],
+        dtype=np.float32,
+    )
+    links = _plant_links(dominant, assignment, weights, len(names), rng)
+    vectors, prototypes = links.text_vectors, np.eye(len(names), links.dim, dtype=np.float32)
+    centre = np.zeros(links.dim, dtype=np.float32)
+    np.testing.assert_array_equal(scoring.assign_texts(vectors, prototypes, centre), dominant)
+    directions, _ = scoring.correlate(scoring.covariance_of(vectors), prototypes, links.property_vectors)
+    offset = directions @ vectors.mean(axis=0)
+    scores = scoring.score_texts(vectors, directions, offset)
+    positions = _plant_map(dominant, len(names), rng)
+    return Factors(
         names=tuple(names),
         descriptions=tuple(f"Texts that are about {name.lower()}." for name in names),
-        poles=tuple((name, negative_poles.get(f)) for f, name in enumerate(names)),
+        poles=tuple((name, negative_poles.get(k)) for k, name in enumerate(names)),
         scores=scores,
         dominant=dominant,
-        vocabulary=tuple(vocabulary),
-        loadings=loadings,
-        assignment=np.array([*assignment, -1], dtype=np.int32)[: len(vocabulary)],
-        properties=tuple(members),
-        strength=np.linspace(6, 1, k),
-        tc_curve=tuple((j, 10 - 20 / (j + 1) - 0.15 * j) for j in sorted({1, 2, 4, 8, 12, 16, k})),
+        vocabulary=tuple(name for group in properties for name in group),
+        loadings=np.where(assignment == np.arange(len(names))[:, None], weights, np.float32(0)),
+        assignment=assignment,
+        property_counts=np.bincount(_pairs(dominant, assignment)[1], minlength=len(assignment)),
+        strength=np.linspace(6, 1, len(names)),
+        tc_curve=tuple((n, 10 - 20 / (n + 1) - 0.15 * n) for n in sorted({1, 2, 4, 8, 12, 16, len(names)})),
         hierarchy=tuple(hierarchy),
-        evidence=tuple(evidence),
-        map=places.astype(np.float32).clip(0, 1),
-        factor_map=factor_map.astype(np.float32),
-        property_counts=np.array([m.n_texts for group in members for m in group], dtype=np.int64),
-        links=FakeLinks(
-            rng.normal(size=(n, 8)).astype(np.float32),
-            rng.normal(size=(len(vocabulary), 8)).astype(np.float32),
+        evidence=tuple(
+            _collect_evidence(corpus, scores[:, k], n_evidence, k in negative_poles)
+            for k in range(len(names))
         ),
-        prototypes=rng.normal(size=(k, 8)).astype(np.float32),
-        centre=np.zeros(8, dtype=np.float32),
+        map=positions,
+        factor_map=centres(positions, dominant, scores),
+        directions=directions.astype(np.float32),
+        offset=offset.astype(np.float32),
+        prototypes=prototypes,
+        centre=centre,
+        links=links,
     )
 
 
-def _first_sentence(text: str) -> tuple[int, int]:
-    end = text.find(". ")
-    return 0, len(text) if end < 0 else end + 1
+def _plant_links(
+    dominant: np.ndarray,
+    assignment: np.ndarray,
+    weights: np.ndarray,
+    n_factors: int,
+    rng: np.random.Generator,
+) -> Links:
+    """One axis per factor, and one that no factor has a part in.
+
+    Texts lie near the axis of their factor, those without one on the negative side of all. The cosine of a property
+    with the axis of its factor is its weight.
+    """
+    texts = rng.uniform(-0.4, 0.4, (len(dominant), n_factors + 1))
+    described = np.flatnonzero(dominant >= 0)
+    others = np.flatnonzero(dominant < 0)
+    texts[described, dominant[described]] += 1
+    texts[others, :-1] = -np.abs(texts[others, :-1])
+    properties = np.zeros((len(assignment), n_factors + 1))
+    properties[np.arange(len(assignment)), assignment] = weights
+    properties[:, -1] = np.sqrt(1 - weights**2)
+    return Links(
+        (texts / np.linalg.norm(texts, axis=1, keepdims=True)).astype(np.float32),
+        properties.astype(np.float32),
+        "full",
+        {
+            "recall_at_10": 0.41,
+            "untrained_recall_at_10": 0.3,
+            "auc": 0.9,
+            "untrained_auc": 0.8,
+            "n_heldout": 200,
+        },
+        TextTower.untrained(),
+        "planted",
+    )
+
+
+def _plant_map(dominant: np.ndarray, n_factors: int, rng: np.random.Generator) -> np.ndarray:
+    """The factors on a circle, the texts around theirs, those without one in the middle."""
+    angles = 2 * np.pi * np.arange(n_factors) / n_factors
+    circle = 0.5 + 0.35 * np.column_stack([np.cos(angles), np.sin(angles)])
+    middles = np.where(dominant[:, None] >= 0, circle[dominant], 0.5)
+    return (middles + rng.normal(0, 0.04, middles.shape)).clip(0, 1).astype(np.float32)
+
+
+def _pairs(dominant: np.ndarray, assignment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Texts and properties of proposals: every text has every second property of its dominant factor."""
+    own = {k: np.flatnonzero(assignment == k) for k in np.unique(dominant) if k >= 0}
+    found = [(row, i) for row, k in enumerate(dominant) if k >= 0 for i in own[k][row % 2 :: 2]]
+    texts, properties = np.array(found, dtype=np.int32).reshape(-1, 2).T
+    return texts, properties
+
+
+def _collect_evidence(
+    corpus: Corpus, scores: np.ndarray, n_texts: int, negative: bool
+) -> tuple[Evidence, ...]:
+    """The first sentences of the texts with the highest scores, and with the lowest if the factor has two poles."""
+    chosen = [(i, 1) for i in np.argsort(-scores)[:n_texts]]
+    if negative:
+        chosen += [(i, -1) for i in np.argsort(scores)[:n_texts]]
+    return tuple(
+        Evidence(corpus.ids[i], float(scores[i]), *sentence_spans(corpus.texts[i])[0], pole)
+        for i, pole in chosen
+    )
+
+
+def make_proposals(corpus: Corpus, factors: Factors) -> Proposals:
+    """Proposals that go with the factors, each quoted from the beginning of its text."""
+    text_index, property_index = _pairs(factors.dominant, factors.assignment)
+    # propose stores no unprintable characters; factors may show some that an analyst typed
+    properties = tuple(map(to_line, factors.vocabulary))
+    quotes = [corpus.texts[row][:40] for row in text_index]
+    return Proposals(
+        properties,
+        text_index,
+        property_index,
+        tuple(quotes),
+        tuple((name,) for name in properties),
+        stats={
+            "proposer": "offline",
+            "n_properties": len(properties),
+            "n_pairs": len(text_index),
+            "coverage": len(np.unique(text_index)) / len(corpus),
+            "n_quotes": len(quotes),
+            "n_quotes_dropped": 7,
+            "n_unparsed": 0,
+            "n_cut": 2,
+        },
+    )
 
 
 def make_run(
-    path: Path, corpus: FakeCorpus, factors: FakeFactors, *, goal: str = "what makes customers unhappy"
-) -> FakeRun:
-    """A finished run whose record says what the stages would have said."""
-    record = {
-        "format": 1,
-        "goalspace": "0.1.0",
-        "goal": goal,
-        "created": "2025-11-21T10:15:00+00:00",
-        "versions": {"python": "3.11.9", "numpy": "2.4.6"},
-        "stages": {
-            "corpus": _stage({"source": "/home/me/mail.csv", "text": "text"}, 0.4, dict(corpus.stats)),
-            "propose": _stage(
-                {"llm": None, "seed": 0},
-                12.0,
-                {
-                    "proposer": "offline",
-                    "n_properties": len(factors.vocabulary),
-                    "n_pairs": 900,
-                    "coverage": 0.98,
-                    "n_quotes": 850,
-                    "n_quotes_dropped": 7,
-                    "n_unparsed": 0,
-                    "n_cut": 2,
-                },
-            ),
-            "link": _stage(
-                {"tune": "heads", "seed": 0},
-                4.6,
-                {
-                    "recipe": "heads",
-                    "encoder": "minilm",
-                    "recall_at_10": 0.41,
-                    "untrained_recall_at_10": 0.3,
-                    "auc": 0.9,
-                    "untrained_auc": 0.8,
-                    "n_heldout": 200,
-                },
-            ),
-            "factor": _stage(
-                {"n_factors": None, "seed": 0},
-                1.2,
-                {
-                    "n_factors": len(factors.names),
-                    "tc": float(factors.strength.sum()),
-                    "n_unassigned": 4,
-                    "n_layers": len(factors.hierarchy),
-                },
-            ),
-        },
-    }
-    return FakeRun(path, goal, corpus, factors, record)
+    path: Path, corpus: Corpus, factors: Factors, *, goal: str = "what makes customers unhappy"
+) -> Run:
+    """Save a finished run in the folder and open it."""
+    proposals, links = make_proposals(corpus, factors), factors.links
+    corpus.save(path / "corpus.parquet")
+    proposals.save(path / "proposals.jsonl", corpus)
+    links.save(path / "links")
+    factors.save(path)
+    record = new_record(goal)
+    after = None
+    for stage, arguments, seconds, result in (
+        ("corpus", {"source": "/home/me/mail.csv", "text": "text"}, 0.4, corpus.stats),
+        ("propose", {"llm": None, "seed": 0}, 12.0, proposals.stats),
+        (
+            "link",
+            {"tune": "full", "seed": 0},
+            4.6,
+            {"recipe": links.recipe, "encoder": links.encoder, **links.metrics},
+        ),
+        (
+            "factor",
+            {"n_factors": None, "seed": 0},
+            1.2,
+            {
+                "n_factors": factors.dim,
+                "tc": float(factors.tc.sum()),
+                "n_unassigned": int((factors.assignment < 0).sum()),
+                "n_layers": len(factors.hierarchy),
+            },
+        ),
+    ):
+        mark = digest(stage, after, dict(result))
+        record["stages"][stage] = stage_entry(
+            arguments, mark=mark, after=after, started=time.monotonic() - seconds, result=dict(result)
+        )
+        after = mark
+    write_record(path, record)
+    return Run.open(path)
 
 
-def _stage(arguments: dict[str, Any], seconds: float, result: dict[str, Any]) -> dict[str, Any]:
-    return {"arguments": arguments, "digest": "0" * 64, "seconds": seconds, "result": result}
+def hide_factors(run: Run, *hidden: int) -> Run:
+    """Hide some factors, as an analyst does in the explorer."""
+    editor = Editor(run, lambda: get_encoder(run.links.encoder))
+    for k in hidden:
+        run = editor.do({"do": "hide", "factor": k, "hidden": True})
+    return run
 
 
-def helpdesk_run(path: Path, *, n: int = 240, seed: int = 0) -> FakeRun:
-    """Help-desk messages on four topics, with product, month and an identifier column; some fit no factor."""
+def helpdesk_run(
+    path: Path,
+    *,
+    n: int = 240,
+    seed: int = 0,
+    metadata: Mapping[str, Sequence[Any]] | None = None,
+    names: Sequence[str] = tuple(topic[0] for topic in TOPICS),
+) -> Run:
+    """Help-desk messages on four topics, some on none of them.
+
+    By default their metadata are the product, which goes with the second topic, the month, and an identifier.
+    """
     rng = np.random.default_rng(seed)
     topic = rng.integers(0, len(TOPICS) + 1, n)
     topic[topic == len(TOPICS)] = -1
@@ -295,19 +274,20 @@ def helpdesk_run(path: Path, *, n: int = 240, seed: int = 0) -> FakeRun:
     product = np.where(
         (topic == 1) & (rng.random(n) < 0.9), "phone", rng.choice(["desk", "lamp", "phone"], n)
     )
-    metadata = {
-        "product": product.tolist(),
-        "month": rng.choice(MONTHS, n).tolist(),
-        "ticket": [f"T-{i}" for i in range(n)],
-    }
+    if metadata is None:
+        metadata = {
+            "product": product.tolist(),
+            "month": rng.choice(MONTHS, n).tolist(),
+            "ticket": [f"T-{i}" for i in range(n)],
+        }
     corpus = make_corpus(texts, metadata)
     factors = make_factors(
         corpus,
         topic,
-        [t[0] for t in TOPICS],
+        names,
         properties=[t[2] for t in TOPICS],
         negative_poles={3: "Friendly support"},
-        hierarchy=[FakeLayer(("Logistics and money", "Product and people"), np.array([0, 1, 0, 1]))],
+        hierarchy=[Layer(("Logistics and money", "Product and people"), np.array([0, 1, 0, 1]))],
     )
     return make_run(path, corpus, factors)
 

@@ -13,10 +13,12 @@ from pyarrow import parquet
 
 from goalspace.cli import main
 from goalspace.curation.compression import TinyBenchmark, compress, evaluate_compression, family_of, hold_out
-from goalspace.curation.item_selection import _PENALTY, choose_items
+from goalspace.curation.item_selection import choose_items
 from goalspace.curation.score_curve import fit_curve
 from goalspace.errors import InputError
 from goalspace.instructions.responses import read_responses
+
+PENALTY = 5.0  # of the squared weights, as in choose_items
 
 
 def answers(n_models=240, n_items=60, seed=0):
@@ -58,7 +60,7 @@ def test_estimates_are_nearer_than_those_of_random_items(split):
     assert (tiny.items % 3 == 0).mean() > 0.7, "the items that tell much"
 
 
-def test_all_items_tell_the_score(split):
+def test_all_items_give_the_score(split):
     train, held = split
     assert evaluate_compression(compress(None, 60, correctness=train), held).mae < 0.005
 
@@ -98,7 +100,7 @@ def test_choice_is_the_best_ridge_regression_of_small_sets():
     x, y = correct - correct.mean(axis=0), scores - scores.mean()
 
     def explained(items):
-        covariance = x[:, items].T @ x[:, items] + _PENALTY * np.eye(len(items))
+        covariance = x[:, items].T @ x[:, items] + PENALTY * np.eye(len(items))
         return y @ x[:, items] @ np.linalg.solve(covariance, x[:, items].T @ y)
 
     every = [[i, j, k] for i in range(12) for j in range(i) for k in range(j)]
@@ -186,7 +188,7 @@ def test_families_stay_together():
         ({"full_scores": [1.0]}, "one full score, a number, for each of the 240 models"),
     ],
 )
-def test_what_does_not_fit_is_said(change, message):
+def test_arguments_that_do_not_fit_are_reported(change, message):
     given = {"items": None, "n_items": 5, "correctness": answers(), **change}
     with pytest.raises(InputError, match=message):
         compress(given.pop("items"), given.pop("n_items"), **given)
@@ -338,7 +340,7 @@ def test_verb_without_a_matrix(bench, tmp_path):
         (5, 12, 60, "m.csv has 12 models; 14 or more are needed"),
     ],
 )
-def test_verb_says_what_is_wrong_in_one_line(bench, tmp_path, items, n_models, n_items, message):
+def test_verb_reports_errors_in_one_line(bench, tmp_path, items, n_models, n_items, message):
     matrix = write_matrix(tmp_path / "m.csv", answers(n_models, n_items))
     result = run(bench, "--items", items, "--responses", matrix, "-o", tmp_path / "out")
     assert result.exit_code == 2
@@ -353,7 +355,7 @@ def test_verb_refuses_a_matrix_beside_rows_without_a_text(bench, tmp_path):
     assert "1 rows of bench.jsonl have no 'question'" in result.output
 
 
-def test_twenty_items_of_arc_tell_the_score(shared_data):
+def test_twenty_items_of_arc_estimate_the_score(shared_data):
     found = read_responses(shared_data / "metabench" / "responses_arc_A.jsonl")
     some = np.random.default_rng(0).permutation(len(found.models))[:1200]
     train, held = some[:900], some[900:]

@@ -149,7 +149,7 @@ def test_an_unknown_set_is_named(found):
         ({"a": points(3), "b": points(2)}, {"a": ["x"] * 3, "b": ["x"] * 3}, "2 labels for 'b'. Got 3"),
     ],
 )
-def test_what_cannot_be_compared_is_said(sets, labels, said):
+def test_what_cannot_be_compared_is_reported(sets, labels, said):
     with pytest.raises(InputError, match=said):
         correlate(sets, labels=labels, encoder="minilm")
 
@@ -190,7 +190,7 @@ def test_a_paraphrase_is_found():
     assert (leak.train, leak.test, leak.kind) == (len(CODE), 2, "paraphrase")
 
 
-def test_the_same_task_with_other_content_is_no_copy():
+def test_the_same_task_with_other_content_is_not_a_copy():
     """Half of a template's rows are none of the other half."""
     assert contamination(SUMS[::2], SUMS[1::2]) == ()
     assert contamination(POEMS[::2], POEMS[1::2]) == ()
@@ -215,7 +215,7 @@ def test_texts_without_words_are_no_copies():
         ({"train": POEMS, "test": CODE, "threshold": 0.4}, "from 0.5 to 1. Got 0.4"),
     ],
 )
-def test_what_cannot_be_checked_is_said(arguments, said):
+def test_what_cannot_be_checked_is_reported(arguments, said):
     with pytest.raises(InputError, match=said):
         contamination(**arguments)
 
@@ -306,7 +306,7 @@ def test_cells_of_a_csv_are_no_formulas(files):
         (["poems.jsonl", "code.jsonl", "--contamination", "--threshold", "3"], "from 0.5 to 1. Got 3"),
     ],
 )
-def test_verb_says_what_is_wrong_in_one_line(files, arguments, said):
+def test_verb_reports_errors_in_one_line(files, arguments, said):
     done = run(
         *(files / part if part.endswith(".jsonl") else part for part in arguments), "-o", files / "out"
     )

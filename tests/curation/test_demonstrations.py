@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def test_diversity_weighs_likeness_to_those_taken():
     assert texts_of(index, index.retrieve(["0"], 2, diversity=1.0)[0]) == ["5", "80"]
 
 
-def test_a_query_is_no_demonstration_of_itself():
+def test_a_query_is_not_a_demonstration_of_itself():
     copies = ["20"] * 60 + ["30", "40"]
     index = Demonstrations.build(copies, encoder=Angles())
     assert texts_of(index, index.retrieve(["20"], 1)[0]) == ["20"]
@@ -132,8 +133,10 @@ def test_an_approximate_search_finds_nearly_all():
 def test_an_index_is_opened_by_memory_map(tmp_path, built):
     built.save(tmp_path)
     opened = Demonstrations.open(tmp_path)
-    assert isinstance(opened._vectors.base, np.memmap)
-    assert isinstance(opened._rows.lines, np.memmap)
+    mapped = Path("/proc/self/maps").read_text("utf-8")
+    for name in ("vectors.npy", "rows.npy"):
+        assert str(tmp_path / name) in mapped
+    assert opened.row(0) == ROWS[0]
 
 
 def test_a_folder_is_used_again_only_for_the_same_pool(tmp_path):
@@ -211,7 +214,7 @@ def test_rows_come_back_whatever_they_hold(tmp_path):
         (lambda d: Selector(d, key="c").select_examples({"a": "0"}), "a text 'c'. Got a instead"),
     ],
 )
-def test_what_cannot_be_done_is_said(call, said):
+def test_what_cannot_be_done_is_reported(call, said):
     index = Demonstrations.build(["0", "10", "20"], encoder=Angles())
     with pytest.raises(InputError, match=said):
         call(index)
@@ -304,7 +307,7 @@ def test_verb_takes_queries_as_text(files):
         (["pool.jsonl", "--query", " "], "must not be empty"),
     ],
 )
-def test_verb_says_what_is_wrong_in_one_line(files, arguments, said):
+def test_verb_reports_errors_in_one_line(files, arguments, said):
     done = run(
         *(files / part if part.endswith((".jsonl", ".txt")) else part for part in arguments),
         "-o",

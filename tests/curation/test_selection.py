@@ -12,7 +12,6 @@ from goalspace.cli import main
 from goalspace.cli.select import METHODS as CLI_METHODS
 from goalspace.curation.selection import METHODS, coverage, select
 from goalspace.errors import InputError
-from goalspace.vectors.duplicates import near_duplicates
 
 TASKS = ("Write a poem about", "Translate into French:", "Sort these numbers:", "Name the capital of")
 
@@ -116,35 +115,12 @@ def test_near_duplicates_leave_one_of_each():
     assert best.duplicates.tolist() == [*range(10), *range(20, 25)]
 
 
-def test_near_duplicates_are_told_by_what_rows_say():
+def test_near_duplicates_are_found_by_content():
     tasks, content = np.repeat(np.eye(2), 5, axis=0), np.eye(10)
     content[3] = content[1]
     assert select(tasks, 4, dedupe=0.9, content=content).duplicates.tolist() == [3]
     texts = ["Translate rain into French.", "Translate rain to French.", "Translate cow into French."]
     assert select(texts, 2, dedupe=0.95, encoder="minilm").duplicates.tolist() == [1]
-
-
-@pytest.mark.parametrize("exact", [True, False])
-def test_kept_rows_are_apart_and_others_near_one(exact):
-    rng = np.random.default_rng(0)
-    centres = rng.standard_normal((40, 16))
-    vectors = unit(np.repeat(centres, 50, axis=0) + 0.1 * rng.standard_normal((2000, 16))).astype(np.float32)
-    stands = near_duplicates(vectors, 0.95, exact=exact)
-    kept = np.unique(stands)
-    np.testing.assert_array_equal(stands[kept], kept)
-    apart = vectors[kept] @ vectors[kept].T - 2 * np.eye(len(kept))
-    assert apart.max() < 0.95
-    if exact:
-        assert (np.einsum("ij,ij->i", vectors, vectors[stands]) >= 0.95).all()
-    assert len(kept) < 200
-
-
-def test_approximate_search_finds_the_same_near_duplicates():
-    vectors = unit(np.random.default_rng(0).standard_normal((3000, 24))).astype(np.float32)
-    vectors[2000:] = unit(vectors[:1000] + 0.01 * vectors[1000:2000])
-    exact = near_duplicates(vectors, 0.95, exact=True)
-    np.testing.assert_array_equal(near_duplicates(vectors, 0.95, exact=False), exact)
-    assert (exact[2000:] == np.arange(1000)).all()
 
 
 def test_by_task_every_label_gets_a_row_before_one_gets_two():
@@ -205,13 +181,13 @@ def test_texts_are_encoded():
         ({"dedupe": 0.01, "budget": 300}, "without near-duplicates"),
     ],
 )
-def test_what_does_not_fit_is_said(change, message):
+def test_arguments_that_do_not_fit_are_reported(change, message):
     vectors, _ = clouds()
     with pytest.raises(InputError, match=message):
         select(vectors, **{"budget": 3, **change})
 
 
-def test_no_rows_is_said():
+def test_an_empty_input_is_reported():
     with pytest.raises(InputError, match="must not be empty"):
         select([], 1)
 
@@ -264,7 +240,7 @@ def test_verb_writes_rows_in_their_own_format_and_a_page(alpaca, tmp_path):
         (("--budget", 3, "--field", "nothing"), "nothing"),
     ],
 )
-def test_verb_says_what_is_wrong_in_one_line(alpaca, tmp_path, arguments, message):
+def test_verb_reports_errors_in_one_line(alpaca, tmp_path, arguments, message):
     result = run(alpaca, *arguments, "-o", tmp_path / "out")
     assert result.exit_code == 2
     assert message in result.output.splitlines()[-1]

@@ -314,7 +314,7 @@ def test_label_of_text_lines_writes_no_labelled_lines(tmp_path):
         ("a.jsonl", '{"prompt": "x"}\n{"instruction": "y"}', [], "The rows of a.jsonl differ"),
     ],
 )
-def test_label_says_in_one_line_what_is_wrong(tmp_path, name, content, arguments, message):
+def test_label_reports_errors_in_one_line(tmp_path, name, content, arguments, message):
     (tmp_path / name).write_text(content)
     result = CliRunner().invoke(main, ["label", str(tmp_path / name), *arguments])
     assert (result.exit_code, message in result.output) == (2, True), result.output

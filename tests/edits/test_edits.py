@@ -164,7 +164,7 @@ def test_a_split_shares_out_the_properties_of_the_factor(make, fitted):
     assert abs(np.corrcoef(edited.scores[:, split], edited.scores[:, split + 1])[0, 1]) < 0.95
 
 
-def test_a_hidden_factor_is_no_texts_dominant_one(make, fitted):
+def test_a_hidden_factor_is_not_dominant_in_any_text(make, fitted):
     edited = make({"do": "hide", "factor": 0, "hidden": True})
     assert edited.hidden == (0,)
     assert not (edited.dominant == 0).any()
@@ -258,7 +258,7 @@ def test_a_factor_keeps_one_property_at_least(make, fitted):
         {"do": "remove", "property": {}},
     ],
 )
-def test_what_is_no_edit_is_refused_in_one_line(make, edit):
+def test_invalid_edits_are_refused_in_one_line(make, edit):
     with pytest.raises(InputError) as caught:
         make(edit)
     assert "\n" not in str(caught.value)
@@ -362,7 +362,7 @@ def test_undo_by_another_server_says_what_became_of_every_factor(server, folder)
         assert again.ask("/api/summary?seen=0").status == 400  # before its time
 
 
-def test_an_edit_of_factors_that_are_others_by_now_is_refused(server, fitted):
+def test_an_edit_of_factors_that_have_changed_since_is_refused(server, fitted):
     first = server.get("/api/summary")["edits"]["lines"]
     server.post("/api/edits", {"do": "merge", "factors": [0, 1], "seen": first})
     late = {"do": "rename", "factor": 2, "name": "mine", "seen": first}
@@ -438,7 +438,7 @@ def test_a_refit_makes_the_edits_again(folder):
     assert "landlord pays" in markdown
 
 
-def test_what_a_refit_cannot_take_is_said_and_kept_in_the_log(folder, fitted):
+def test_what_a_refit_cannot_take_is_reported_and_kept_in_the_log(folder, fitted):
     edit_run(
         folder,
         {"do": "rename", "factor": 0, "name": "first"},

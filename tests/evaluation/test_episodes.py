@@ -162,7 +162,7 @@ def test_seen_trials_are_of_scenes_of_which_others_are_in_the_sample(sample):
         ({"steps": [["", "Nothing happens."]]}, "'steps' .* and no action empty"),
     ],
 )
-def test_what_is_no_trajectory_is_refused(broken, says, tmp_path):
+def test_rows_that_are_not_trajectories_are_refused(broken, says, tmp_path):
     episodes = many()
     episodes[1] |= broken
     episodes[1] = {name: value for name, value in episodes[1].items() if value is not GONE}

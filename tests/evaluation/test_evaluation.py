@@ -79,7 +79,7 @@ def pairs(tmp_path):
 # --- metrics ---------------------------------------------------------------------------------------
 
 
-def test_purity_and_homogeneity_tell_groups_from_labels():
+def test_purity_and_homogeneity_compare_groups_with_labels():
     """Splitting a class costs nothing, merging two classes does; with swapped arguments it is the reverse."""
     labels, split, merged = ["a", "a", "b", "b"], [0, 1, 2, 2], [0, 0, 0, 0]
     assert (purity(split, labels=labels), homogeneity(split, labels=labels)) == pytest.approx((1, 1))
@@ -280,7 +280,7 @@ def test_files_that_cannot_be_used(tmp_path, content, name, options, says):
     assert "\n" not in str(caught.value)
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_row(labelled):
+def test_a_byte_order_mark_is_not_part_of_the_first_row(labelled):
     plain = open_task("grouping", labelled)
     labelled.write_bytes(b"\xef\xbb\xbf" + labelled.read_bytes())
     assert open_task("grouping", labelled) == plain
@@ -349,7 +349,7 @@ def test_score_as_dict_is_json():
     assert json.loads(json.dumps(score.as_dict()))["values"] == {"ARI": {"mean": 0.5, "se": 0.1}}
 
 
-def test_evaluate_takes_tasks_of_ones_own():
+def test_evaluate_takes_custom_tasks():
     class Length:
         name = "length"
         setting = "ours"
@@ -381,7 +381,7 @@ def test_evaluate_says_what_is_missing(arguments, says):
 
 
 @pytest.mark.parametrize("task", [Grouping, Probe])
-def test_tasks_of_ones_own_need_a_label_per_text(task):
+def test_custom_tasks_need_a_label_per_text(task):
     with pytest.raises(InputError, match=f"'labels' parameter of {task.__name__} must .* Got 2 for 3 texts"):
         task("mine", texts=("a", "b", "c"), labels=("a", "b"))
 
@@ -509,7 +509,7 @@ def test_paraphrase_pairs_are_balanced_and_cross_task_and_topic():
     assert {text: tasks for text, tasks in task_of.items() if len(tasks) > 1} == {}
 
 
-def test_paraphrase_pairs_cannot_be_told_by_their_length_or_words():
+def test_paraphrase_pairs_cannot_be_guessed_by_their_length_or_words():
     task = open_task("paraphrase", PARAPHRASES)
     assert isinstance(task, Similarity)
     lengths = np.array([[len(a), len(b)] for a, b in task.pairs])

@@ -58,7 +58,7 @@ def test_probe_takes_labels_rarer_than_the_folds_without_a_warning():
     assert 0.3 < with_rare.mean < usual.mean
 
 
-def test_fewer_distinct_vectors_than_clusters_is_no_warning():
+def test_fewer_distinct_vectors_than_clusters_raise_no_warning():
     vectors = np.repeat([[0.0, 1.0], [1.0, 0.0]], 10, axis=0)
     (groups,) = kmeans_groups(vectors, n_clusters=4, seeds=1)
     assert len(set(zip(groups.tolist(), np.repeat([0, 1], 10).tolist(), strict=True))) == 2

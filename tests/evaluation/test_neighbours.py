@@ -525,7 +525,7 @@ def test_texts_that_utf8_cannot_hold_are_written_as_json_spells_them(tmp_path):
     assert json.loads(texts.read_text("utf-8").splitlines()[0])["text"] == rows[0]["text"]
 
 
-def test_verb_refuses_an_encoder_of_a_run_that_is_none(tmp_path):
+def test_verb_refuses_the_encoder_of_a_folder_without_a_run(tmp_path):
     data = write_lines(tmp_path / "s.jsonl", STATES)
     done = cli("evaluate", "--encoder", f"run:{tmp_path}", "--task", "next-action", "--data", data)
     assert done.returncode == 2

@@ -20,12 +20,18 @@ from conftest import ROOT
 from goalspace.cli import main
 from goalspace.encoders.registry import get_encoder
 from goalspace.errors import InputError, LLMError
-from goalspace.evaluation.judging import _describe, judge
-from goalspace.evaluation.quality import _property_lists, draw, measure, refit
+from goalspace.evaluation.judging import judge
+from goalspace.evaluation.quality import (
+    _property_lists,  # private, as the share of intruders found hardly tells one list from another
+    draw,
+    measure,
+    refit,
+)
 from goalspace.evaluation.topics import stability
 from goalspace.explorer.editor import Editor
 from goalspace.factors.fitting import build
 from goalspace.factors.scoring import MIN_CORRELATION
+from goalspace.llm.protocol import FunctionLLM
 from goalspace.run import discover, redo
 from goalspace.run.folder import Run
 from llm_server import LLMServer, failure, prompt_of, refusal
@@ -291,15 +297,30 @@ def test_a_judge_with_a_view_is_followed_in_both_orders(run: Path, other: Path) 
     assert found.first == (0.5, pytest.approx(np.sqrt(0.25 * 10 / 9 / 10)))
 
 
-def test_a_text_is_described_by_its_dominant_factor_first_and_by_no_hidden_one(run: Path) -> None:
-    factors = Run.open(run).factors
+def test_a_text_is_described_by_its_dominant_factor_first_and_by_no_hidden_one(
+    finished: Path, other: Path, tmp_path: Path
+) -> None:
+    def describe(run: Run) -> list[str]:
+        """The factors by which a judge sees the first text described."""
+        asked: list[str] = []
+
+        def reply(prompt: str) -> str:
+            asked.append(prompt)
+            return obliging({"messages": [{"role": "user", "content": prompt}]})
+
+        judge(run, llm=FunctionLLM(reply), against=Run.open(other), sample=len(run.corpus))
+        prompt = next(p for p in asked if '"better"' in p and run.corpus.texts[0] in p)
+        said = prompt.split("Description 1:\n")[1].split("Description 2:")[0]
+        return [line.removeprefix("- ").partition(" (")[0] for line in said.splitlines()]
+
+    path = Path(shutil.copytree(finished, tmp_path / "run"))
+    factors = Run.open(path).factors
     *_, second, first = np.argsort(factors.scores[0]).tolist()
-    described = replace(factors, dominant=np.full_like(factors.dominant, second))
-    said = _describe(described, 0).splitlines()
-    assert [line.partition(" (")[0] for line in said[:2]] == [
-        f"- {factors.names[k]}" for k in (second, first)
-    ]
-    assert factors.names[first] not in _describe(replace(described, hidden=(first,)), 0)
+    replace(factors, dominant=np.full_like(factors.dominant, second)).save(path)
+    run = Run.open(path)
+    assert describe(run)[:2] == [factors.names[k] for k in (second, first)]
+    run = Editor(run, lambda: get_encoder("minilm")).do({"do": "hide", "factor": first, "hidden": True})
+    assert factors.names[first] not in describe(run)
 
 
 def misbehaving(kind: str) -> Callable[[dict[str, Any]], Any]:

@@ -126,7 +126,7 @@ def test_an_encoder_that_sees_no_difference_finds_none() -> None:
     assert intrusion([FOOD, TOOLS], Same()).accuracy.mean == 0
 
 
-def test_what_is_strong_in_a_topic_is_no_intruder() -> None:
+def test_what_is_strong_in_a_topic_is_not_an_intruder() -> None:
     # all tools stand behind the food: nothing is left to intrude
     found = intrusion([[*FOOD, *TOOLS], TOOLS], Kinds())
     assert found.n_topics == 1

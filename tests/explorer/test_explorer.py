@@ -97,7 +97,7 @@ def test_only_the_loopback_address_is_listened_on(server):
     "path", ["/api/summary", "/api/map", "/api/texts/0", "/api/export/texts.csv", "/api/nothing"]
 )
 @pytest.mark.parametrize("token", [None, "", "wrong", "é"])
-def test_nothing_is_told_without_the_token(server, path, token):
+def test_nothing_is_revealed_without_the_token(server, path, token):
     given = None if token is None else token.encode("utf-8").decode("latin-1")
     answer = server.ask(path, headers={"X-Goalspace-Token": given})
     assert answer.status == 403
@@ -218,7 +218,7 @@ def test_reading_only_unless_told_otherwise(server, folder):
 # ---------------------------------------------------------------- what is answered
 
 
-def test_the_summary_tells_the_run(summary, run):
+def test_the_summary_describes_the_run(summary, run):
     assert summary["goal"] == run.goal
     assert summary["n_texts"] == summary["n_shown"] == len(run.corpus)
     assert summary["n_rows"] == int(run.corpus.counts.sum()) > len(run.corpus)
@@ -406,7 +406,7 @@ def test_filters_and_orders(server, run, summary):
         {"offset": -1},
     ],
 )
-def test_bad_queries_are_told_in_one_line(server, query):
+def test_bad_queries_are_reported_in_one_line(server, query):
     answer = server.ask("/api/texts", query)
     assert answer.status == 400
     assert 0 < len(answer.json()["error"]) < 200
@@ -460,7 +460,7 @@ def test_a_text_says_why_it_scores(server, run):
     assert [near["r"] for near in told["near"]] == pytest.approx(cosines[expected].tolist(), abs=2e-3)
 
 
-def test_copies_of_a_text_are_told(server):
+def test_copies_of_a_text_are_reported(server):
     told = server.get("/api/texts/0")
     assert told["n_copies"] == 2
     assert told["duplicates"] == ["copy"]
@@ -582,7 +582,7 @@ def test_ctrl_c_ends_it_cleanly(folder):
     assert "Traceback" not in said
 
 
-def test_what_cannot_be_served_is_said_in_one_line(folder, server):
+def test_what_cannot_be_served_is_reported_in_one_line(folder, server):
     port = server.host.partition(":")[2]
     cases = [((folder / "why", "--port", port), f"Port {port}"), ((folder / "missing",), "no run.json")]
     for (run, *options), words in cases:

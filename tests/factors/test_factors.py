@@ -12,8 +12,7 @@ from goalspace.corpus import Corpus
 from goalspace.errors import InputError
 from goalspace.factors import Factors, factor, fitting, scoring
 from goalspace.factors.naming import central
-from goalspace.language.sentences import sentence_spans
-from goalspace.links import Links, heads, link
+from goalspace.links import Links, link
 from goalspace.llm.protocol import FunctionLLM
 from goalspace.proposals import Proposals
 
@@ -125,16 +124,6 @@ def test_evidence_is_in_the_texts(fitted) -> None:  # type: ignore[no-untyped-de
             assert corpus.texts[rows[item.text_id]][item.start : item.end].strip()
 
 
-def test_judge_counts_held_out_proposals() -> None:
-    pairs = heads.PairTable.build(np.array([0, 0, 1]), np.array([0, 1, 30]), 2)
-    scores = np.zeros((2, 40), dtype=np.float32)
-    scores[0, :2] = 2, 1
-    scores[1] = np.arange(40)
-    found = heads.evaluate_links(scores, pairs, np.array([0, 1]))
-    assert found["recall_at_10"] == pytest.approx((1 + 1) / 2)
-    assert found["auc"] == pytest.approx((1 + 30 / 39) / 2)
-
-
 def test_the_number_of_factors_follows_what_was_planted() -> None:
     rng = np.random.default_rng(0)
     centres = np.linalg.qr(rng.normal(size=(40, 6)))[0].T
@@ -185,19 +174,6 @@ def test_too_many_factors_are_refused(fitted) -> None:  # type: ignore[no-untype
         factor(corpus, proposals, links, goal="form", n_factors=99)
     with pytest.raises(InputError, match="'tune'"):
         link(corpus, proposals, tune="some")  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("One. Two!  Three?", ["One.", "Two!", "Three?"]),
-        ("It cost 3.50 euros. Fine", ["It cost 3.50 euros.", "Fine"]),
-        ("a line\n  another line \n", ["a line", "another line"]),
-        ("。", ["。"]),
-    ],
-)
-def test_sentences(text: str, expected: list[str]) -> None:
-    assert [text[start:end] for start, end in sentence_spans(text)] == expected
 
 
 @pytest.mark.parametrize("seed", range(10))

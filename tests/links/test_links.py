@@ -74,7 +74,7 @@ def best(links: Links, *, whitened: bool) -> float:
     return max(row["recall_at_k"] for row in rows if row["residual"] == 0)
 
 
-def test_properties_that_share_their_wording_are_told_apart_in_the_whitened_space(linked):
+def test_properties_that_share_their_wording_are_separated_in_the_whitened_space(linked):
     assert "whitened properties" in linked.recipe
     assert best(linked, whitened=True) > best(linked, whitened=False) + 0.03
     assert linked.metrics["recall_at_k"] == pytest.approx(best(linked, whitened=True), abs=1e-4)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +38,10 @@ def counted(name: str, values: Sequence[Any]) -> dict[str, int]:
     return dict(zip(names, np.bincount(codes[codes >= 0], minlength=len(names)).tolist(), strict=True))
 
 
-def view_of(path: Path, metadata: Mapping[str, Sequence[Any]], **changes: Any) -> View:
-    run = factories.helpdesk_run(path)
-    run = replace(run, corpus=replace(run.corpus, metadata=metadata), factors=replace(run.factors, **changes))
+def view_of(
+    path: Path, metadata: Mapping[str, Sequence[Any]], *, hidden: Sequence[int] = (), **options: Any
+) -> View:
+    run = factories.hide_factors(factories.helpdesk_run(path, metadata=metadata, **options), *hidden)
     columns = read_columns(metadata)
     rows = np.arange(len(run.corpus))
     return View(run, summarise(run), columns, rows, tuple(left_out(metadata, columns)))

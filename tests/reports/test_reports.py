@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from rich.console import Console
 import factories
 from explorer_page import visitor
 from goalspace import reports
+from goalspace.factors.hierarchy import Layer
 from goalspace.reports import crosstabs, stages
 from goalspace.reports.columns import Column, read_columns
 from goalspace.reports.inline import MAX_CHARACTERS, MAX_TEXT_LENGTH, MAX_TEXTS
 from goalspace.reports.summary import summarise
-from goalspace.text import excerpt, format_percent
+from goalspace.run.folder import Run
 
 HOSTILE = (
     "<script>window.owned = 1</script> & more",
@@ -38,12 +40,12 @@ HOSTILE = (
 )
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Any:
-    return factories.helpdesk_run(tmp_path)
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return factories.helpdesk_run(tmp_path_factory.mktemp("helpdesk"))
 
 
-def hostile_run(path: Path) -> Any:
+def hostile_run(path: Path) -> Run:
     texts = [f"{text} {i}" for i in range(4) for text in HOSTILE]
     labels = [HOSTILE[i % 3] for i in range(len(texts))]
     corpus = factories.make_corpus(
@@ -55,12 +57,12 @@ def hostile_run(path: Path) -> Any:
         HOSTILE,
         properties=[[text, f"{text}{text}"] for text in HOSTILE],
         negative_poles={0: HOSTILE[2]},
-        hierarchy=[factories.FakeLayer((HOSTILE[0], HOSTILE[4]), np.arange(len(HOSTILE)) % 2)],
+        hierarchy=[Layer((HOSTILE[0], HOSTILE[4]), np.arange(len(HOSTILE)) % 2)],
     )
     return factories.make_run(path, corpus, factors, goal=HOSTILE[0])
 
 
-def shaped_run(path: Path, shape: str) -> Any:
+def shaped_run(path: Path, shape: str) -> Run:
     """Runs at the edges of what a report must hold."""
     if shape == "hostile":
         return hostile_run(path)
@@ -92,12 +94,18 @@ def inlined(page: str) -> dict[str, Any]:
 SHAPES = ("hostile", "one factor", "nothing dominant", "sixty factors")
 
 
+@pytest.fixture(scope="module")
+def shaped(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """The run of a shape, made once."""
+    return cache(lambda shape: shaped_run(tmp_path_factory.mktemp("shaped"), shape))
+
+
 # ---------------------------------------------------------------- one plain dict
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_summary_is_json_and_every_renderer_takes_it_back_from_json(tmp_path, shape):
-    run = shaped_run(tmp_path, shape)
+def test_summary_is_json_and_every_renderer_takes_it_back_from_json(shaped, shape):
+    run = shaped(shape)
     summary = summarise(run)
     again = json.loads(json.dumps(summary, allow_nan=False))
     assert again == summary
@@ -106,7 +114,7 @@ def test_summary_is_json_and_every_renderer_takes_it_back_from_json(tmp_path, sh
     assert printed(again, 80) == printed(summary, 80)
 
 
-def test_summary_tells_the_factors_of_the_run(run):
+def test_summary_describes_the_factors_of_the_run(run):
     summary = summarise(run)
     dominant = run.factors.dominant
     assert [f["name"] for f in summary["factors"]] == list(run.factors.names)
@@ -147,7 +155,7 @@ def test_the_page_holds_every_text_or_says_that_it_holds_a_sample(run, tmp_path)
 
 def test_long_texts_leave_room_for_fewer_and_are_cut(tmp_path):
     longest = MAX_TEXT_LENGTH
-    corpus = factories.make_corpus([f"{i} " + "word " * longest for i in range(2000)])
+    corpus = factories.make_corpus([f"{i} " + "word " * (longest // 4) for i in range(2000)])
     factors = factories.make_factors(corpus, np.arange(2000) % 2, "AB")
     data = inlined(reports.render_html(factories.make_run(tmp_path, corpus, factors)))
     assert data["summary"]["cut"] == longest
@@ -155,14 +163,12 @@ def test_long_texts_leave_room_for_fewer_and_are_cut(tmp_path):
     assert all(text["cut"] and len(text["text"]) == longest for text in data["texts"])
 
 
-def test_hierarchy_is_a_tree_that_keeps_factors_outside_every_group(run):
+def test_hierarchy_is_a_tree_that_keeps_factors_outside_every_group(run, tmp_path):
     layers = (
-        factories.FakeLayer(("Left", "Right"), np.array([0, 1, 0, -1])),
-        factories.FakeLayer(("Top",), np.array([0, 0, -1])),
+        Layer(("Left", "Right"), np.array([0, 1, 0, -1])),
+        Layer(("Top",), np.array([0, 0, -1])),
     )
-    changed = factories.FakeRun(
-        run.path, run.goal, run.corpus, replace(run.factors, hierarchy=layers), run.record
-    )
+    changed = factories.make_run(tmp_path, run.corpus, replace(run.factors, hierarchy=layers))
     assert summarise(changed)["hierarchy"] == [
         {
             "name": "Top",
@@ -239,13 +245,13 @@ def test_trend_leaves_a_gap_where_a_month_has_no_texts():
     assert trend["shares"] == [[0.5, None, 1.0], [0.5, None, 0.0]]
 
 
-def test_at_most_six_tables_the_most_telling_first(run):
+def test_at_most_six_tables_the_most_telling_first(run, tmp_path):
     rng = np.random.default_rng(7)
     n = len(run.corpus)
     noise = {f"noise {i}": rng.choice(["a", "b", "c"], n).tolist() for i in range(8)}
     telling = {"topic": [str(topic) for topic in run.factors.dominant]}
     corpus = replace(run.corpus, metadata={**noise, **telling})
-    summary = summarise(replace(run, corpus=corpus))
+    summary = summarise(factories.make_run(tmp_path, corpus, run.factors))
     assert summary["n_columns"] == 9
     assert len(summary["crosstabs"]) == 6
     assert summary["crosstabs"][0]["column"] == "topic"
@@ -265,18 +271,9 @@ def test_findings_name_the_planted_difference(run):
     assert finding["share"] > 2 * finding["overall"]
 
 
-def test_excerpt_keeps_the_sentence_and_never_splits_a_character():
-    text = "a" * 5000 + " The end. " + "e\u0301" * 3000
-    cut = excerpt(text, 5001, 5009, around=100)
-    assert cut["sentence"] == "The end."
-    assert cut["before"].startswith("… ")
-    assert cut["after"].endswith("e\u0301 …")
-    assert len(cut["before"] + cut["after"]) < 300
-    assert excerpt("short", 0, 99) == {"before": "", "sentence": "short", "after": ""}
-
-
-def test_stages_and_quality_are_told_in_sentences(run):
+def test_stages_and_quality_are_described_in_sentences(run):
     record = json.loads(json.dumps(run.record))
+    record["stages"]["propose"]["result"].update(coverage=0.98, n_quotes=850, n_quotes_dropped=7)
     told = {stage["stage"]: stage["line"] for stage in stages.stages(record)}
     assert told["corpus"] == "240 rows read, 240 different texts; no exact duplicates"
     assert "98% of the texts have at least one; 850 quotes kept, 7 dropped" in told["propose"]
@@ -318,23 +315,6 @@ def test_settings_hold_no_secret_and_no_folder_of_the_user():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("share", "words"),
-    [
-        (None, "–"),
-        (0, "0%"),
-        (1e-5, "<0.1%"),
-        (0.004, "0.4%"),
-        (0.096, "10%"),
-        (0.5, "50%"),
-        (0.997, ">99%"),
-        (1, "100%"),
-    ],
-)
-def test_percent_in_words(share, words):
-    assert format_percent(share) == words
-
-
 # ---------------------------------------------------------------- terminal and Markdown
 
 
@@ -369,10 +349,10 @@ def test_terminal_cuts_no_text(tmp_path, width):
     assert text.count("Unbreakable") >= 3  # folded over lines, none lost
 
 
-def test_terminal_obeys_nothing_in_a_text(tmp_path):
-    plain = printed(summarise(hostile_run(tmp_path)), 100)
+def test_terminal_obeys_nothing_in_a_text(shaped):
+    plain = printed(summarise(shaped("hostile")), 100)
     assert "[bold]markup[/bold]" in re.sub(r"\s", "", plain)
-    coloured = printed(summarise(hostile_run(tmp_path)), 100, force_terminal=True, color_system="standard")
+    coloured = printed(summarise(shaped("hostile")), 100, force_terminal=True, color_system="standard")
     assert "\x1b[31mred" not in coloured
     assert "\u202e" not in coloured
 
@@ -386,8 +366,8 @@ def test_terminal_has_colour_unless_it_is_not_wanted(run, monkeypatch):
     assert "\x1b" not in printed(summary, 80)
 
 
-def test_markdown_shows_hostile_texts_as_text(tmp_path):
-    summary = summarise(hostile_run(tmp_path))
+def test_markdown_shows_hostile_texts_as_text(shaped):
+    summary = summarise(shaped("hostile"))
     tokens = (
         MarkdownIt("commonmark", {"html": True, "linkify": False})
         .enable("table")
@@ -411,8 +391,8 @@ def test_markdown_shows_hostile_texts_as_text(tmp_path):
     assert len(titles) == len(HOSTILE)
 
 
-def test_markdown_tables_have_as_many_cells_as_columns(run, tmp_path):
-    for summary in (summarise(run), summarise(hostile_run(tmp_path))):
+def test_markdown_tables_have_as_many_cells_as_columns(run, shaped):
+    for summary in (summarise(run), summarise(shaped("hostile"))):
         tokens = MarkdownIt("commonmark").enable("table").parse(reports.render_markdown(summary))
         tables, rows = [], []
         for token in tokens:
@@ -433,11 +413,13 @@ def test_markdown_tables_have_as_many_cells_as_columns(run, tmp_path):
 
 
 def test_report_writes_both_files_into_the_run_folder(run, tmp_path):
-    assert reports.report(run) == tmp_path / "report.html"
-    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
-    assert (tmp_path / "report.md").read_text(encoding="utf-8").startswith("# what makes customers unhappy")
+    page = run.path / "report.html"
+    assert reports.report(run) == page
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    markdown = page.with_suffix(".md").read_text(encoding="utf-8")
+    assert markdown.startswith("# what makes customers unhappy")
     assert reports.report(run, path=tmp_path / "other" / "page.html").with_suffix(".md").exists()
-    assert not list(tmp_path.glob("**/*.tmp"))
+    assert not [*run.path.rglob(".*.tmp"), *tmp_path.rglob(".*.tmp")]
 
 
 def test_report_is_the_same_bytes_each_time(run):
@@ -445,8 +427,8 @@ def test_report_is_the_same_bytes_each_time(run):
     assert reports.report(run).read_bytes() == first
 
 
-def test_html_holds_no_hostile_markup_and_no_address_to_load(tmp_path):
-    page = reports.render_html(hostile_run(tmp_path))
+def test_html_holds_no_hostile_markup_and_no_address_to_load(shaped):
+    page = reports.render_html(shaped("hostile"))
     assert len(re.findall(r"<script\b", page)) == 2
     assert len(re.findall(r"</script", page)) == 2
     data = page[page.index('id="goalspace-data">') :]
@@ -472,8 +454,8 @@ def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
         )
 
 
-def test_hostile_texts_are_shown_and_not_run(visit, tmp_path):
-    page = visit(hostile_run(tmp_path))
+def test_hostile_texts_are_shown_and_not_run(visit, shaped):
+    page = visit(shaped("hostile"))
     page.get_by_text(HOSTILE[0]).first.wait_for()
     for view in range(1, 8):
         page.keyboard.press(str(view))
@@ -484,8 +466,8 @@ def test_hostile_texts_are_shown_and_not_run(visit, tmp_path):
 
 @pytest.mark.parametrize("width", [390, 1400])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_page_never_scrolls_sideways(visit, tmp_path, shape, width):
-    page = visit(shaped_run(tmp_path, shape), width=width)
+def test_the_page_never_scrolls_sideways(visit, shaped, shape, width):
+    page = visit(shaped(shape), width=width)
     page.locator("#app *").first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 

@@ -118,7 +118,7 @@ def test_training_is_quiet_repeatable_and_leaves_the_encoder_and_no_files(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_pair_of_the_batch_is_no_negative() -> None:
+def test_a_pair_of_the_batch_is_not_a_negative() -> None:
     torch = pytest.importorskip("torch")
     cosines = torch.tensor([[0.9, 0.8, 0.1], [0.3, 0.7, 0.2]])
     has = torch.tensor([[True, True, False], [False, True, False]])
@@ -140,7 +140,7 @@ def test_a_text_without_negatives_has_no_loss_and_no_gradient() -> None:
     assert cosines.grad.tolist() == [[0, 0]]
 
 
-def test_what_shares_a_property_is_no_negative_between_texts() -> None:
+def test_texts_that_share_a_property_are_not_negatives() -> None:
     torch = pytest.importorskip("torch")
     cosines = torch.tensor([[1.0, 0.6, 0.2, 0.1], [0.6, 1, 0.5, 0.3], [0.2, 0.5, 1, 0.4], [0.1, 0.3, 0.4, 1]])
     # the first three texts share a property in pairs: 0–1 and 1–2; the last has its own

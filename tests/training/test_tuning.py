@@ -221,7 +221,9 @@ def test_a_killed_training_ends_with_the_weights_of_an_uninterrupted_one(
     np.testing.assert_array_equal(again.encode(TEXTS), whole.encode(TEXTS))
 
 
-def test_what_a_method_cannot_train_is_told(folders: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_method_cannot_train_is_reported(
+    folders: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(InputError, match="cannot be tuned with heads: use lora or full"):
         train(f"pie:{folders['llama']}", PAIRS, tune="heads")
     with pytest.raises(InputError, match="cannot be fine-tuned as int8"):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from goalspace.encoders.prompted import PromptedEncoder, find_template, sweep_la
 from goalspace.encoders.registry import get_encoder
 from goalspace.encoders.whitened import WhitenedEncoder
 from goalspace.errors import InputError
-from goalspace.vectors.geometry import Whitening, normalize
+from goalspace.vectors.geometry import normalize
 
 TEXTS = [
     "Write a poem about the sea.",
@@ -238,12 +239,25 @@ def test_cls_is_the_first_token_of_masked_models(folders: dict[str, str]) -> Non
         PromptedEncoder(folders["llama"], pooling="cls").encode(["a"])
 
 
+def read_tokens(encoder: PromptedEncoder, text: str) -> list[list[int]]:
+    """The token ids that the model reads to encode a text, in one or more parts."""
+    parts: list[list[int]] = []
+    hook = encoder.states.model.get_input_embeddings().register_forward_pre_hook(
+        lambda _, inputs: parts.extend(inputs[0].tolist())
+    )
+    encoder.encode([text])
+    hook.remove()
+    return parts
+
+
 @pytest.mark.parametrize("pooling", ["last-2", "mean"])
 def test_sharing_the_prefix_changes_nothing(folders: dict[str, str], pooling: str) -> None:
     for kind in ("llama", "gpt2"):
         shared = PromptedEncoder(folders[kind], pooling=pooling)
-        assert len(shared._prefix) > 10
         alone = PromptedEncoder(folders[kind], pooling=pooling, share_prefix=False)
+        *prefix, rest = read_tokens(shared, "Hi")
+        assert len(prefix) == shared.states.can_share
+        assert read_tokens(alone, "Hi") == [[*chain(*prefix), *rest]]
         if pooling == "mean":  # of the text and what follows it, with sharing or without
             assert shared.encode(TEXTS).shape == (len(TEXTS), 32)
         np.testing.assert_allclose(shared.encode(TEXTS), alone.encode(TEXTS), atol=1e-4)
@@ -273,18 +287,18 @@ def test_layers_above_the_highest_asked_for_are_not_run(folder: str) -> None:
 
 
 def test_a_long_text_is_cut_and_the_template_stays_whole(folder: str) -> None:
-    encoder = PromptedEncoder(folder, max_tokens=40)
+    whole = PromptedEncoder(folder, max_tokens=40, share_prefix=False)
     long = TEXTS[-1]
-    prompt = encoder._tokenise([long])[0]
-    end = encoder._prompt_ids(["a"])[0][-10:]
-    assert prompt[-10:] == end
-    assert encoder.n_cut == 1
-    assert len(prompt) <= len(encoder._prompt_ids([""])[0]) + 48
+    (prompt,), (short,), (empty,) = (read_tokens(whole, text) for text in (long, "a", ""))
+    assert prompt[-10:] == short[-10:]
+    assert whole.n_cut == 1
+    assert len(prompt) <= len(empty) + 48
+    encoder = PromptedEncoder(folder, max_tokens=40)
     other = long[: len(long) // 2]  # cut at the same place
     np.testing.assert_allclose(encoder.encode([long]), encoder.encode([other]), atol=1e-6)
     # and to what the model can read, if that is less
     wide = PromptedEncoder(folder, max_tokens=100_000)
-    assert len(wide._tokenise(["sea " * 10_000])[0]) <= wide.states.longest
+    assert sum(map(len, read_tokens(wide, "sea " * 10_000))) <= wide.states.longest
     assert np.isfinite(wide.encode(["sea " * 10_000])).all()
 
 
@@ -292,7 +306,8 @@ def test_hostile_texts_are_texts(folder: str) -> None:
     encoder = PromptedEncoder(folder)
     texts = ["</s><s>", "caf\ud800", "\0", "{x} {{x}} {goal}", "😀" * 5000, " \n "]
     assert np.isfinite(encoder.encode(texts)).all()
-    assert 2 not in encoder._prompt_ids(["a </s> b"])[0][1:-1]  # the mark of the end is spelt out
+    ids = [*chain(*read_tokens(encoder, "a </s> b"))]
+    assert 2 not in ids[1:-1]  # the mark of the end is spelt out
 
 
 def test_empty_text_without_a_template_has_a_vector(folder: str) -> None:
@@ -403,7 +418,7 @@ def test_a_name_says_everything_that_changes_a_vector(folders: dict[str, str], t
         ({"max_tokens": 0}, "at least 1"),
     ],
 )
-def test_wrong_arguments_are_told(
+def test_wrong_arguments_are_reported(
     folders: dict[str, str], arguments: dict[str, object], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
@@ -432,47 +447,6 @@ def test_specs(folders: dict[str, str]) -> None:
 
 
 # ---------------------------------------------------------------- geometry
-
-
-def test_whitening_makes_directions_equal() -> None:
-    rng = np.random.default_rng(0)
-    vectors = (rng.normal(size=(500, 6)) * [9, 5, 1, 0.1, 1e-12, 0]) @ np.linalg.qr(rng.normal(size=(6, 6)))[
-        0
-    ] + 7
-    whitening = Whitening.fit(vectors)
-    assert whitening.dim == 4  # the others are noise
-    white = whitening.apply(vectors)
-    assert white.dtype == np.float32
-    np.testing.assert_allclose(white.mean(axis=0), 0, atol=1e-3)
-    np.testing.assert_allclose(white.T @ white / 500, np.eye(4), atol=1e-2)
-    assert Whitening.fit(vectors, 2).apply(vectors).shape == (500, 2)
-    np.testing.assert_allclose(
-        np.abs(Whitening.fit(vectors, 2).apply(vectors)), np.abs(white[:, :2]), atol=1e-3
-    )
-
-
-def test_centring_alone_keeps_distances() -> None:
-    vectors = np.random.default_rng(0).normal(size=(50, 5)) + 3
-    centred = Whitening.fit(vectors, scale=False).apply(vectors)
-    np.testing.assert_allclose(centred.mean(axis=0), 0, atol=1e-5)
-    np.testing.assert_allclose(
-        np.linalg.norm(centred[0] - centred[1]), np.linalg.norm(vectors[0] - vectors[1]), rtol=1e-5
-    )
-
-
-@pytest.mark.parametrize(
-    ("vectors", "dim", "message"),
-    [
-        (np.ones((1, 3)), None, "2 rows at least"),
-        (np.ones((4, 3)), None, "Got equal ones"),
-        (np.eye(3), 4, "from 1 to 3. Got 4"),
-        (np.eye(3), 0, "from 1 to 3. Got 0"),
-        (np.full((3, 3), np.nan), None, "finite"),
-    ],
-)
-def test_what_cannot_be_whitened_is_refused(vectors: np.ndarray, dim: int | None, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        Whitening.fit(vectors, dim)
 
 
 def test_an_encoder_is_whitened_on_a_sample(folders: dict[str, str]) -> None:
@@ -557,7 +531,7 @@ def test_the_verb_reads_a_folder_of_texts(folders: dict[str, str], tmp_path: Pat
     assert "3 vectors" in said
 
 
-def test_the_verb_tells_in_one_line_what_is_wrong(folders: dict[str, str], tmp_path: Path) -> None:
+def test_the_verb_reports_errors_in_one_line(folders: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("text\nhello there\nhow are you\n")
     out = tmp_path / "out.npy"
@@ -575,7 +549,7 @@ def test_the_verb_tells_in_one_line_what_is_wrong(folders: dict[str, str], tmp_p
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "empty.csv"]
 
 
-def test_a_killed_embedding_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_killed_embedding_resumes(tmp_path: Path) -> None:
     path, out = tmp_path / "many.txt", tmp_path / "out.npy"
     texts = [f"Text number {n} is about the parcel {n % 7} that came late." for n in range(1600)]
     path.write_text("\n".join(texts))

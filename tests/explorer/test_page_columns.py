@@ -1,10 +1,9 @@
-"""The explorer's page in Chromium: awkward columns, names and groups, in the report of a run in memory."""
+"""The explorer's page in Chromium: awkward columns, names and groups, in the report of a small run."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,13 @@ import pytest
 import factories
 from explorer_page import visitor
 from goalspace import reports
-from goalspace.edits.log import Edits, Entry
+from goalspace.edits import log
+from goalspace.edits.log import Entry
 from goalspace.reports import summary
 from goalspace.reports.compare import compare
 from goalspace.reports.page_columns import read_columns
 from goalspace.reports.view import View
+from goalspace.run.folder import Run
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
@@ -28,11 +29,11 @@ MONTHS = ("2024-01", "2024-02", "2024-04", "2024-05", "2024-07")  # March has no
 N = 240
 
 
-def run_with(folder: Path, metadata: Mapping[str, Sequence[Any]], **factors: Any) -> Any:
-    run = factories.helpdesk_run(folder, n=N)
-    return replace(
-        run, corpus=replace(run.corpus, metadata=metadata), factors=replace(run.factors, **factors)
-    )
+def run_with(
+    folder: Path, metadata: Mapping[str, Sequence[Any]], *, hidden: Sequence[int] = (), **options: Any
+) -> Run:
+    run = factories.helpdesk_run(folder, n=N, metadata=metadata, **options)
+    return factories.hide_factors(run, *hidden)
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_a_period_without_texts_is_a_gap_and_no_group_to_choose(visit, tmp_path)
     assert line.get_attribute("d").count("M") == 3  # January and February, April and May, July
 
 
-def test_a_link_to_a_group_with_too_few_texts_says_so_and_no_more(visit, tmp_path):
+def test_a_link_to_a_group_with_too_few_texts_says_only_that(visit, tmp_path):
     page = visit(months(tmp_path), "view=compare&compare=0:0:6:shares")
     expect(page.get_by_role("alert")).to_contain_text("has 1 text here: too few to test a difference")
     expect(page.get_by_role("table", name="Factors by month")).to_be_visible()
@@ -106,7 +107,7 @@ def test_the_report_compares_groups_of_numbers_as_python_does(visit, tmp_path, k
     )
 
 
-def test_hidden_factors_are_not_told(visit, tmp_path):
+def test_hidden_factors_are_not_reported(visit, tmp_path):
     kinds = factories.helpdesk_run(tmp_path, n=N).factors.dominant
     for hidden, n_told in (((), 4), ((1,), 3)):
         run = run_with(tmp_path, {"kind": [f"kind {k}" for k in kinds]}, hidden=hidden)
@@ -122,8 +123,13 @@ def test_sentences_run_from_left_to_right_whatever_they_name(visit, tmp_path):
         tmp_path, {ARABIC: [f"{ARABIC} {k}" for k in kinds]}, names=tuple(f"{ARABIC} {i}" for i in range(4))
     )
     said = f"“{ARABIC}” hidden."
-    entry = Entry({"do": "hide", "factor": 0, "hidden": True}, said, {}, "")
-    run = replace(run, edits=Edits(done=(entry,), lost=(f"Not applied: {said}",)))
+    # an edit of a factor that was lost when the factors were fitted again
+    entry = Entry({"do": "hide", "factor": 4, "hidden": True}, said, {4: (ARABIC, ())}, "")
+    log.append(run.path, entry)
+    log.follow(run.path, run.bench(), run.fitted, run.fit)
+    run = Run.open(run.path)
+    assert [edit.said for edit in run.edits.done] == [said]
+    assert run.edits.lost[0].startswith(f"Not applied: {said}")
     page = visit(run, "view=compare")
     for view, parts in (
         ("compare", ["differs by"]),

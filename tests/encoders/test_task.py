@@ -75,7 +75,7 @@ def test_a_change_of_low_rank_comes_back(tmp_path):
     assert encoder.encode(["Write a poem."]).shape == (1, 384)
 
 
-def test_what_is_no_adapter_is_refused(tmp_path):
+def test_files_that_are_not_an_adapter_are_refused(tmp_path):
     (tmp_path / "text.safetensors").write_bytes(b"no tensors here")
     for path in (tmp_path / "text.safetensors", tmp_path / "missing.safetensors"):
         with pytest.raises(InputError, match="adapter"):

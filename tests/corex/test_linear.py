@@ -211,7 +211,7 @@ def test_the_number_of_threads_does_not_matter():
     assert np.array_equal(*components)
 
 
-def test_history_ends_in_the_objective_and_an_early_stop_is_said():
+def test_history_ends_in_the_objective_and_an_early_stop_is_reported():
     X, _ = planted(0)
     model = fitted(X)
     assert model.history_[-1] == model.tc_
@@ -341,7 +341,7 @@ def test_blocks_of_texts_are_the_whole(tmp_path: Path):
         out[:] = np.nan
 
 
-def test_properties_that_no_text_tells_apart_are_constant():
+def test_properties_that_no_text_distinguishes_are_constant():
     E, C = embeddings(0, 300, 40)
     E[:, 0] = 0.25
     C[3] = 0

@@ -9,7 +9,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
-from test_corex import Array, embeddings, planted
+from test_linear import Array, embeddings, planted
 
 from goalspace.corex import moments as eq
 from goalspace.corex.linear import LinearCorex
@@ -217,7 +217,7 @@ def test_a_wide_matrix_is_taken_by_its_rows():
     assert adjusted_rand_score(groups[varied], model.clusters_[varied]) >= 0.9
 
 
-def test_an_early_stop_is_said():
+def test_an_early_stop_is_reported():
     with pytest.warns(ConvergenceWarning, match="did not converge in 7 iterations"):
         model = paper(max_iter=7).fit(planted(0)[0])
     assert model.n_iter_ == 49

@@ -146,7 +146,7 @@ def test_the_legend_filters(visit, summary):
     expect(page.get_by_text(f"{summary['n_texts']} texts", exact=True)).to_be_visible()
 
 
-def test_a_point_tells_its_text_and_opens_it(visit, run, spots):
+def test_a_point_shows_its_text_and_opens_it(visit, run, spots):
     page = visit()
     place = place_of(page)
     apart = np.linalg.norm(spots[:, None] - spots[None], axis=2) + 9 * np.eye(len(spots))
@@ -508,7 +508,7 @@ def test_the_theme_changes(visit):
     assert page.evaluate(colour) != light
 
 
-def test_a_lost_server_is_said_and_asked_again(visit, run):
+def test_a_lost_server_is_reported_and_asked_again(visit, run):
     page = visit("view=texts", expected=("ERR_INTERNET_DISCONNECTED",))
     expect(page.get_by_text(f"{len(run.corpus)} texts", exact=True)).to_be_visible()
     page.context.set_offline(True)

@@ -246,7 +246,7 @@ def shown(page: Any) -> Any:
     return page.get_by_role("list", name="Filters").get_by_role("listitem")
 
 
-def test_an_edit_in_another_tab_first_is_told_and_nothing_is_done(browser, server):
+def test_an_edit_after_one_in_another_tab_is_reported_and_not_made(browser, server):
     with visitor(browser) as visit:
         page = visit(f"{server.url}#view=factors&factor=5", expected=("409",))
         before = names(page)
@@ -420,7 +420,7 @@ def test_the_report_and_a_reader_see_the_edits(visit, server, browser, tmp_path)
         expect(page.get_by_role("button", name="Edit", exact=True)).to_have_count(0)
 
 
-def test_edits_that_a_refit_lost_are_told(browser, explorer_runs, tmp_path):
+def test_edits_that_a_refit_lost_are_listed(browser, explorer_runs, tmp_path):
     folder = shutil.copytree(explorer_runs / "where", tmp_path / "where")
     said = "“a name that nobody has” renamed to “devices”."
     entry = {
