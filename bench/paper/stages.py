@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from bench.kit.datasets import Dataset
 from bench.kit.paths import VECTORS
@@ -41,7 +42,7 @@ class Stages:
             merge=self.merge,
         )
 
-    def link(self, *, tune: str = "heads", seed: int = 0) -> Links:
+    def link(self, *, tune: Literal["heads", "full", "none"] = "heads", seed: int = 0) -> Links:
         """Run the stage that links."""
         with tempfile.TemporaryDirectory() as folder:
             encoder = "minilm" if tune == "full" else cached("minilm", VECTORS)
