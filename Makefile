@@ -52,40 +52,40 @@ contract:
 web:
 	cd web && npm ci --no-audit --no-fund && npm run check && npm run build
 
-# the peers that are not installed are left out of the tables
+# peers that are not installed are omitted from the tables
 bench:
-	$(PYTHON) bench/corex_speed.py
-	$(PYTHON) bench/flow_speed.py
-	$(PYTHON) bench/proposers.py
+	$(PYTHON) -m bench.speed.corex
+	$(PYTHON) -m bench.speed.flow
+	$(PYTHON) -m bench.uses.proposers
 
 bench-quick:
-	$(PYTHON) bench/corex_speed.py --quick
-	$(PYTHON) bench/flow_speed.py --quick
-	$(PYTHON) bench/proposers.py --quick
+	$(PYTHON) -m bench.speed.corex --quick
+	$(PYTHON) -m bench.speed.flow --quick
+	$(PYTHON) -m bench.uses.proposers --quick
 
-# the papers' experiments beside the peers, under an hour on 2 cores; `make bench-paper QUICK=--quick` in minutes
+# the papers' experiments with the peers: under an hour on 2 cores, or minutes with `make bench-paper QUICK=--quick`
 bench-paper:
-	$(PYTHON) bench/paper.py $(QUICK)
+	$(PYTHON) -m bench.paper $(QUICK)
 
-# the Instruction Embedding Benchmark; the rows of SmolLM2 take half an hour on a core with bfloat16, and their
-# vectors are kept; task-ieb is trained in a quarter of an hour
+# the Instruction Embedding Benchmark; SmolLM2 takes half an hour on a core with bfloat16, and its vectors are cached;
+# training task-ieb takes a quarter of an hour
 bench-ieb:
-	$(PYTHON) bench/ieb.py
+	$(PYTHON) -m bench.paper.ieb
 
 # selection, retrieval, correlation, contamination, tiny benchmarks
 bench-uses:
-	$(PYTHON) bench/curation.py
-	$(PYTHON) bench/compression.py
+	$(PYTHON) -m bench.uses
+	$(PYTHON) -m bench.uses.compression
 
 # the explorer with 100,000 texts in Chromium
 bench-explorer:
-	$(PYTHON) bench/explorer.py
+	$(PYTHON) -m bench.speed.explorer
 
-# a picture of every view of the explorer, on a desktop and a phone, light and dark
+# screenshots of every view of the explorer, on a desktop and a phone, light and dark
 SHOTS ?= bench/.cache/shots
 explorer-shots:
-	$(PYTHON) bench/explorer.py --shots $(SHOTS)
+	$(PYTHON) -m bench.kit.screenshots $(SHOTS)
 
 # docs/benchmarks.md and the tables of other pages, from bench/results
 publish:
-	$(PYTHON) bench/publish.py
+	$(PYTHON) -m bench.kit.result_pages

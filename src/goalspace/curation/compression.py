@@ -168,8 +168,8 @@ def compress(
     the share of items that it is nearest to (IEB, arXiv 2409.19680). With the answers of models (`correctness`; the vectors are not
     looked at then) the items from which a ridge regression tells the full scores best, and the regression: linear
     in the answers plus a Gaussian kernel. tinyBenchmarks (arXiv 2402.14992) clusters the answers and metabench
-    (arXiv 2407.12844) draws subsets at random and fits a spline of their sum instead; bench/compression.py has both
-    beside this.
+    (arXiv 2407.12844) draws subsets at random and fits a spline of their sum instead; bench/uses/compression.py has
+    both beside this.
 
     Parameters
     ----------

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-_PENALTY = (
-    5.0  # of the squared weights of 0/1 answers; good from 20 models up to thousands (bench/compression.py)
-)
+_PENALTY = 5.0  # of the squared weights of 0/1 answers; good from 20 models up to thousands (bench/uses/compression.py)
 _ROUNDS = 3
 _EXCHANGE = 2e10  # multiplications that exchanges may cost
 

@@ -56,9 +56,8 @@ def embed(
     found = get_encoder(encoder, goal=goal, template=template)
     index_of = {text: i for i, text in enumerate(dict.fromkeys(texts))}
     report = functools.partial(progress, "embedding") if progress else None
-    vectors = CachedEncoder(found, None if cache_dir is None else Path(cache_dir), report).encode(
-        list(index_of)
-    )
+    folder = None if cache_dir is None else Path(cache_dir) / "vectors"
+    vectors = CachedEncoder(found, folder, report).encode(list(index_of))
     return vectors[[index_of[text] for text in texts]]
 
 

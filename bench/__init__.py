@@ -1,0 +1,1 @@
+"""Benchmarks: the papers' experiments, the uses, speed and memory."""

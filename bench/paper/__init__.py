@@ -1,0 +1,1 @@
+"""The experiments of the two papers that goalspace implements."""

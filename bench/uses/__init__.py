@@ -1,0 +1,1 @@
+"""What users do with goalspace: instruction data, tiny benchmarks, runs without an LLM."""
