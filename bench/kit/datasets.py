@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.kit.paths import CACHE, DATA, VECTORS
+from bench.kit.paths import CACHE, DATA
 from goalspace.corpus import Corpus
 from goalspace.encoders.cache import cached
 from goalspace.evaluation.episodes import GOAL
@@ -164,7 +164,7 @@ def read_proposals(recorded: str, ids: Sequence[str]) -> list[list[str]]:
 
 def embed(texts: Sequence[str]) -> np.ndarray:
     """Return the MiniLM unit vectors (n_texts, 384) float32 of the texts, cached in bench/.cache."""
-    return cached("minilm", VECTORS).encode(list(texts))
+    return cached("minilm", CACHE).encode(list(texts))
 
 
 def _dataset(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bench.kit.datasets import read_lines
-from bench.kit.paths import CACHE, DATA, ROOT, VECTORS
+from bench.kit.paths import CACHE, DATA, ROOT
 from goalspace.encoders.cache import cached
 from goalspace.encoders.hidden import Dtype
 from goalspace.encoders.prompted import PromptedEncoder
@@ -133,7 +133,7 @@ def pseudo_pairs() -> Pairs:
 
 
 def _named(spec: str) -> Make:
-    return lambda _: cached(spec, VECTORS)
+    return lambda _: cached(spec, CACHE)
 
 
 def _task_ieb(_: Sequence[str]) -> Encoder:
@@ -143,12 +143,12 @@ def _task_ieb(_: Sequence[str]) -> Encoder:
     if not path.exists():
         files = [argument for name in TASK_IEB for argument in ("--instructions", str(DATA / name))]
         subprocess.run([sys.executable, str(recipe), *files, "--out", str(path)], check=True)
-    return cached(f"task:{path}", VECTORS)
+    return cached(f"task:{path}", CACHE)
 
 
 def _prompted(template: str) -> Make:
     def make(_: Sequence[str]) -> Encoder:
-        return cached(PromptedEncoder("smollm2", template=template, dtype=DTYPE), VECTORS)
+        return cached(PromptedEncoder("smollm2", template=template, dtype=DTYPE), CACHE)
 
     return make
 

@@ -10,5 +10,4 @@ ROOT = BENCH.parent
 RESULTS = BENCH / "results"
 OWN_DATA = BENCH / "data"  # written for these benchmarks
 CACHE = BENCH / ".cache"
-VECTORS = CACHE / "vectors"
 DATA = Path(os.environ.get("GOALSPACE_DATA", ROOT.parent / "shared" / "data"))

@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.kit import llm_peers, peers
 from bench.kit.datasets import Dataset, embed, read_proposals
-from bench.kit.paths import VECTORS
+from bench.kit.paths import CACHE
 from bench.kit.peers import Fitted
 from goalspace.encoders.cache import cached
 
@@ -205,7 +205,7 @@ def fit_goalspace(
     from goalspace.links import link
     from goalspace.proposals import propose
 
-    encoder = cached("minilm", VECTORS)
+    encoder = cached("minilm", CACHE)
     corpus = Corpus.read(data.write(), text="text", id="id")
     proposals = propose(corpus, goal=data.goals[goal], llm=recorded, encoder=encoder, seed=seed)
     links = link(corpus, proposals, encoder=encoder, seed=seed)

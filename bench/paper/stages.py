@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.kit.datasets import Dataset
-from bench.kit.paths import VECTORS
+from bench.kit.paths import CACHE
 from goalspace.corpus import Corpus
 from goalspace.encoders.cache import cached
 from goalspace.links import Links, link
@@ -38,14 +38,14 @@ class Stages:
             self.corpus,
             goal=self.data.goals[self.goal],
             llm=self.recorded,
-            encoder=cached("minilm", VECTORS),
+            encoder=cached("minilm", CACHE),
             merge=self.merge,
         )
 
     def link(self, *, tune: Literal["heads", "full", "none"] = "heads", seed: int = 0) -> Links:
         """Run the stage that links."""
         with tempfile.TemporaryDirectory() as folder:
-            encoder = "minilm" if tune == "full" else cached("minilm", VECTORS)
+            encoder = "minilm" if tune == "full" else cached("minilm", CACHE)
             return link(
                 self.corpus,
                 self.proposals,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.kit.console import log
 from bench.kit.datasets import Dataset, bills, inspired
-from bench.kit.paths import VECTORS
+from bench.kit.paths import CACHE
 from bench.kit.tables import Table
 from bench.paper.fits import fit_all, size_of
 from bench.paper.options import Options
@@ -60,7 +60,7 @@ def rate_topics(options: Options) -> list[Table]:
 def _intruders(words: Sequence[Sequence[str]], options: Options) -> Estimate | None:
     """Return how often the intruder is detected; None if there are too few topics or all have the same words."""
     try:
-        return intrusion(words, cached("minilm", VECTORS), seeds=options.seeds).accuracy
+        return intrusion(words, cached("minilm", CACHE), seeds=options.seeds).accuracy
     except InputError:
         return None
 
@@ -106,7 +106,7 @@ def _quality(options: Options) -> Table:
         "as printed by evaluate --run; ± s.e. over factors, for stability over fits",
     )
     with log.status("measures of a run"), tempfile.TemporaryDirectory() as folder:
-        encoder = cached("minilm", VECTORS)
+        encoder = cached("minilm", CACHE)
         run = discover(
             data.write(),
             goal=data.goals["topic"],

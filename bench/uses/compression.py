@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer
 
 from bench.kit.console import open_console
-from bench.kit.paths import DATA, VECTORS
+from bench.kit.paths import CACHE, DATA
 from bench.kit.tables import Table, save
 from goalspace.curation.compression import (
     MIN_MODELS,
@@ -212,7 +212,7 @@ def texts_of(name: str, encoder: str) -> np.ndarray:
     with (DATA / "metabench" / "items.jsonl").open(encoding="utf-8") as file:
         items = [item for item in map(json.loads, file) if item["bench"] == name]
     texts = [item["question"] for item in sorted(items, key=lambda item: item["pos"])]
-    return embed(texts, encoder=encoder, cache_dir=VECTORS)
+    return embed(texts, encoder=encoder, cache_dir=CACHE)
 
 
 def main() -> None:

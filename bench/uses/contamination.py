@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from bench.kit.datasets import read_objects
-from bench.kit.paths import DATA, OWN_DATA, VECTORS
+from bench.kit.paths import CACHE, DATA, OWN_DATA
 from bench.kit.tables import Table
 from bench.uses.instruction_sets import read_sample
 from goalspace.curation.contamination import contamination
@@ -38,7 +38,7 @@ def measure_contamination(quick: bool) -> list[Table]:
         planted += [("reworded by hand", int(row["row"]), row["text"]) for row in hand]
         start = time.perf_counter()
         train = [text for *_, text in planted] + others
-        leaks = contamination(train, test, encoder=cached("minilm", VECTORS))
+        leaks = contamination(train, test, encoder=cached("minilm", CACHE))
         seconds = time.perf_counter() - start
         pairs = {(leak.train, leak.test) for leak in leaks}
         kinds = Counter(kind for kind, *_ in planted)

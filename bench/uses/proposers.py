@@ -23,7 +23,7 @@ import numpy as np
 from bench.kit.console import log, open_console
 from bench.kit.datasets import Dataset, banking77, bills
 from bench.kit.encoders import DTYPE
-from bench.kit.paths import CACHE, VECTORS
+from bench.kit.paths import CACHE
 from bench.kit.tables import Table, save
 from goalspace.corpus import Corpus
 from goalspace.encoders.cache import cached
@@ -190,18 +190,18 @@ def measure(data: Dataset, label: str, seeds: int) -> Table:
     rows = data.rows_in(corpus)
     for method in METHODS:
         with log.status(f"{data.name}: {method.__name__}"):
-            chosen = method(corpus.texts, goal, VECTORS)
+            chosen = method(corpus.texts, goal, CACHE)
             timed = corpus.texts[:N_TIMED]
             start = time.perf_counter()
             method(timed, goal, None)  # without the cache
         seconds = 1000 * (time.perf_counter() - start) / len(timed)
         for name, phrases in chosen.items():
             log.log(f"{data.name}: {name}: {seconds:.0f} s per 1,000")
-            proposals = propose(corpus, goal=goal, llm=_recorded(corpus, phrases), cache_dir=VECTORS)
+            proposals = propose(corpus, goal=goal, llm=_recorded(corpus, phrases), cache_dir=CACHE)
             # so that the links treat them as phrases of the texts
             proposals = replace(proposals, stats={**proposals.stats, "proposer": OFFLINE})
-            links = link(corpus, proposals, cache_dir=VECTORS)
-            factors = factor(corpus, proposals, links, goal=goal, n_factors=N_FACTORS, cache_dir=VECTORS)
+            links = link(corpus, proposals, cache_dir=CACHE)
+            factors = factor(corpus, proposals, links, goal=goal, n_factors=N_FACTORS, cache_dir=CACHE)
             table.add(
                 name,
                 balanced_accuracy=decision_tree_probe(factors.scores[rows], data.labels[label], seeds=seeds),
