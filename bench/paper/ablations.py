@@ -18,7 +18,7 @@ from bench.paper.options import Options
 from bench.paper.stages import Stages
 from goalspace.corpus import Corpus
 from goalspace.evaluation.metrics import decision_tree_probe
-from goalspace.factors.fitting import build, choose_number
+from goalspace.factors.fitting import choose_n_factors, fit_structure
 from goalspace.files import digest, write_atomic
 from goalspace.links import Links
 
@@ -84,8 +84,8 @@ def _variants(data: Dataset, recorded: str, options: Options) -> Iterator[tuple[
 
 def _scores(links: Links, number: int | None) -> np.ndarray:
     if number is None:
-        number, _ = choose_number(links.text_vectors, links.property_vectors)
-    return build(links.text_vectors, links.property_vectors, number).score(links.text_vectors)
+        number, _ = choose_n_factors(links.text_vectors, links.property_vectors)
+    return fit_structure(links.text_vectors, links.property_vectors, number).score(links.text_vectors)
 
 
 def _mixed(recorded: str, offline: Stages) -> str:

@@ -201,7 +201,7 @@ def fit_goalspace(
     The last stage is limited to what scores depend on: `factor` also names factors, collects evidence and draws a map.
     """
     from goalspace.corpus import Corpus
-    from goalspace.factors.fitting import build, choose_number
+    from goalspace.factors.fitting import choose_n_factors, fit_structure
     from goalspace.links import link
     from goalspace.proposals import propose
 
@@ -210,7 +210,7 @@ def fit_goalspace(
     proposals = propose(corpus, goal=data.goals[goal], llm=recorded, encoder=encoder, seed=seed)
     links = link(corpus, proposals, encoder=encoder, seed=seed)
     texts, properties = links.text_vectors, links.property_vectors
-    model = build(texts, properties, n_topics or choose_number(texts, properties)[0])
+    model = fit_structure(texts, properties, n_topics or choose_n_factors(texts, properties)[0])
     rows = data.rows_in(corpus)
     return Fitted(
         model.score(texts)[rows],

@@ -18,7 +18,7 @@ from goalspace.errors import InputError
 from goalspace.estimate import Estimate
 from goalspace.evaluation.quality import SHARE, measure, refit
 from goalspace.evaluation.topics import coherence, diversity, intrusion, stability, top_words
-from goalspace.factors.fitting import build
+from goalspace.factors.fitting import fit_structure
 from goalspace.run import discover
 
 _REFITS = 5
@@ -84,7 +84,9 @@ def _stability(options: Options) -> Table:
                 stages = Stages(data, goal, recorded)
                 linked = [stages.link(seed=seed) for seed in range(_REFITS)]
                 k = min(options.n_topics, len(stages.proposals.properties) // 3)
-                seeds = [build(own.text_vectors, own.property_vectors, k).assignment for own in linked]
+                seeds = [
+                    fit_structure(own.text_vectors, own.property_vectors, k).assignment for own in linked
+                ]
             table.add(
                 f"{data.name}, {source}",
                 factors=k,

@@ -57,12 +57,12 @@ def folder(finished: Path, tmp_path: Path) -> Path:
 def make(finished: Path) -> Callable[..., Factors]:
     """Make edits to the fitted factors, each checked first."""
     run, encoder = Run.open(finished), get_encoder("minilm")
-    bench = run.bench(lambda: encoder)
+    edit_context = run.edit_context(lambda: encoder)
 
     def make(*edits: dict[str, Any]) -> Factors:
         factors = run.factors
         for edit in edits:
-            factors = apply(bench, factors, check(factors, edit))
+            factors = apply(edit_context, factors, check(factors, edit))
         check_consistent(run, factors)
         return factors
 
@@ -128,10 +128,12 @@ def test_a_new_name_changes_the_name_only(make, fitted):
 
 
 def test_a_name_keeps_the_joiners_that_words_and_emoji_are_made_with(make):
-    said = "می\u200cخواهم 👩\u200d👩\u200d👧"
-    edited = make({"do": "rename", "factor": 1, "name": f"{said}\u202e\x07", "description": f"\ufeff{said}"})
-    assert edited.names[1] == said
-    assert edited.descriptions[1] == said
+    sentence = "می\u200cخواهم 👩\u200d👩\u200d👧"
+    edited = make(
+        {"do": "rename", "factor": 1, "name": f"{sentence}\u202e\x07", "description": f"\ufeff{sentence}"}
+    )
+    assert edited.names[1] == sentence
+    assert edited.descriptions[1] == sentence
 
 
 def test_merged_factors_hold_the_properties_and_texts_of_both(make, fitted):
@@ -452,10 +454,10 @@ def test_what_a_refit_cannot_take_is_reported_and_kept_in_the_log(folder, fitted
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     run = Run.open(folder)
-    said = [line for line in done.stdout.splitlines() if line.startswith("Not applied: ")]
-    assert said == list(run.edits.lost)
-    assert len(said) == 1
-    assert "hidden" in said[0]
+    lost = [line for line in done.stdout.splitlines() if line.startswith("Not applied: ")]
+    assert lost == list(run.edits.lost)
+    assert len(lost) == 1
+    assert "hidden" in lost[0]
     assert (folder / "edits.jsonl").read_bytes() == before
     assert len(run.edits.done) == 3
     assert run.factors.names == ("first",)
@@ -468,15 +470,18 @@ def test_a_factor_is_found_again_by_its_properties(folder):
     entry = run.edits.done[0]
     old_name, properties = entry.anchors[2]
     moved = Entry(
-        {**entry.edit, "factor": 0}, entry.said, {0: ("a name that nobody has", properties)}, entry.when
+        {**entry.edit, "factor": 0}, entry.sentence, {0: ("a name that nobody has", properties)}, entry.when
     )
-    factors, lost = replay(run.bench(), run.fitted, [moved])
+    factors, lost = replay(run.edit_context(), run.fitted, [moved])
     assert lost == ()
     assert factors.names[2] == "mine"
     gone = Entry(
-        {**entry.edit, "factor": 0}, entry.said, {0: ("a name that nobody has", ("nothing", "like it"))}, ""
+        {**entry.edit, "factor": 0},
+        entry.sentence,
+        {0: ("a name that nobody has", ("nothing", "like it"))},
+        "",
     )
-    factors, lost = replay(run.bench(), run.fitted, [gone])
+    factors, lost = replay(run.edit_context(), run.fitted, [gone])
     assert factors.names[2] == old_name
     assert "a name that nobody has" in lost[0]
 
@@ -521,7 +526,7 @@ def test_an_empty_log_holds_no_edit_and_a_line_ends_at_a_line_feed_only(folder):
     assert Run.open(folder).edits.done == ()
     edit_run(folder, EDITS[0])
     log.write_text(log.read_text().replace('"said": "', '"said": "a\u2028b '))
-    assert Run.open(folder).edits.done[0].said.startswith("a\u2028b ")
+    assert Run.open(folder).edits.done[0].sentence.startswith("a\u2028b ")
 
 
 def test_half_written_edits_do_not_count(folder):

@@ -29,7 +29,7 @@ from goalspace.evaluation.quality import (
 )
 from goalspace.evaluation.topics import stability
 from goalspace.explorer.editor import Editor
-from goalspace.factors.fitting import build
+from goalspace.factors.fitting import fit_structure
 from goalspace.factors.scoring import MIN_CORRELATION
 from goalspace.llm.protocol import FunctionLLM
 from goalspace.run import discover, redo
@@ -128,7 +128,9 @@ def test_stability_is_that_of_fits_on_other_texts(finished: Path) -> None:
     links = Run.open(finished).links
     samples = [draw(len(links.text_vectors), seed) for seed in range(3)]
     assert len({tuple(rows) for rows in samples}) == 3
-    groups = [build(links.text_vectors[rows], links.property_vectors, 4).assignment for rows in samples]
+    groups = [
+        fit_structure(links.text_vectors[rows], links.property_vectors, 4).assignment for rows in samples
+    ]
     assert refit(links, 4, 3) == stability(groups)
 
 

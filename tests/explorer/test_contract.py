@@ -105,7 +105,7 @@ def test_report_html_keeps_the_contract(server):
 def test_factors_outside_all_groups_are_no_groups(explorer_runs):
     run = Run.open(explorer_runs / "why")
     layer = Layer(("left", "right"), np.array([0, 1, -1, *[0] * (run.factors.dim - 3)]))
-    edited = run.edited(replace(run.factors, hierarchy=(layer,)))
+    edited = run.with_factors(replace(run.factors, hierarchy=(layer,)))
     view = View(edited, summarise(edited), (), np.arange(len(run.corpus), dtype=np.int32))
     able: contract.Capabilities = {"edit": False, "meaning": False, "fullTexts": True, "compareRuns": False}
     assert summary(view, able=able)["hierarchy"] == [

@@ -126,9 +126,9 @@ def test_sentences_run_from_left_to_right_whatever_they_name(visit, tmp_path):
     # an edit of a factor that was lost when the factors were fitted again
     entry = Entry({"do": "hide", "factor": 4, "hidden": True}, said, {4: (ARABIC, ())}, "")
     log.append(run.path, entry)
-    log.follow(run.path, run.bench(), run.fitted, run.fit)
+    log.reapply(run.path, run.edit_context(), run.fitted, run.fit_digest)
     run = Run.open(run.path)
-    assert [edit.said for edit in run.edits.done] == [said]
+    assert [edit.sentence for edit in run.edits.done] == [said]
     assert run.edits.lost[0].startswith(f"Not applied: {said}")
     page = visit(run, "view=compare")
     for view, parts in (

@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 from goalspace.corpus import Corpus
 from goalspace.errors import InputError
 from goalspace.factors import Factors, factor, fitting, scoring
-from goalspace.factors.naming import central
+from goalspace.factors.naming import central_properties
 from goalspace.links import Links, link
 from goalspace.llm.protocol import FunctionLLM
 from goalspace.proposals import Proposals
@@ -129,10 +129,10 @@ def test_the_number_of_factors_follows_what_was_planted() -> None:
     centres = np.linalg.qr(rng.normal(size=(40, 6)))[0].T
     texts = (centres[rng.integers(6, size=600)] + 0.15 * rng.normal(size=(600, 40))).astype(np.float32)
     properties = (np.repeat(centres, 20, axis=0) + 0.05 * rng.normal(size=(120, 40))).astype(np.float32)
-    number, curve = fitting.choose_number(texts, properties)
+    number, curve = fitting.choose_n_factors(texts, properties)
     assert 5 <= number <= 8
     assert [tc for _, tc in curve] == sorted(tc for _, tc in curve)
-    found = fitting.build(texts, properties, 6)
+    found = fitting.fit_structure(texts, properties, 6)
     assert adjusted_rand_score(np.repeat(np.arange(6), 20), found.assignment) > 0.95
 
 
@@ -143,7 +143,7 @@ def test_rare_properties_join_the_groups_of_the_frequent(monkeypatch: pytest.Mon
     kind = np.tile(np.arange(6), 20)
     properties = (centres[kind] + 0.05 * rng.normal(size=(120, 40))).astype(np.float32)
     monkeypatch.setattr(fitting, "MAX_TREE_PROPERTIES", 30)
-    assert adjusted_rand_score(kind, fitting.build(texts, properties, 6).assignment) > 0.95
+    assert adjusted_rand_score(kind, fitting.fit_structure(texts, properties, 6).assignment) > 0.95
 
 
 def test_a_name_that_cannot_be_parsed_is_asked_for_again_and_counted(fitted) -> None:  # type: ignore[no-untyped-def]
@@ -180,7 +180,7 @@ def test_too_many_factors_are_refused(fitted) -> None:  # type: ignore[no-untype
 def test_every_factor_has_a_property_that_goes_along_with_it(seed: int) -> None:
     rng = np.random.default_rng(seed)
     texts, properties = rng.normal(size=(80, 16)), rng.normal(size=(14, 16))
-    found = fitting.build(texts, properties, 5)
+    found = fitting.fit_structure(texts, properties, 5)
     for k in range(len(found.tc)):
         own = found.loadings[k, found.assignment == k]
         assert own.max() >= scoring.MIN_CORRELATION
@@ -197,7 +197,7 @@ def test_a_single_factor_points_where_its_properties_do(seed: int) -> None:
     texts = rng.normal(size=(200, 1)) * direction + 0.1 * rng.normal(size=(200, 16))
     signs = np.array([1.0] * 8 + [-1.0] * 4)  # twice as many at one end as at the other
     properties = signs[:, None] * direction + 0.3 * rng.normal(size=(12, 16))
-    found = fitting.build(texts, properties, 1)
+    found = fitting.fit_structure(texts, properties, 1)
     assert (found.assignment == 0).all()
     loading = found.loadings[0]
     assert (np.sign(loading) == np.sign(loading[0]) * signs).all()
@@ -207,8 +207,16 @@ def test_a_single_factor_points_where_its_properties_do(seed: int) -> None:
 def test_a_factor_has_a_second_pole_only_where_it_carries_something() -> None:
     vocabulary = ["late parcel", "courier", "kind staff", "good advice"]
     counts, assignment = np.array([5, 4, 3, 2]), np.zeros(4, dtype=np.int32)
-    positive, negative = central(vocabulary, counts, assignment, np.array([[0.9, 0.8, -0.7, -0.6]]), 0)
+    positive, negative = central_properties(
+        vocabulary, counts, assignment, np.array([[0.9, 0.8, -0.7, -0.6]]), 0
+    )
     assert positive == [0, 1]
     assert negative == [2, 3]
-    assert central(vocabulary, counts, assignment, np.array([[0.9, 0.8, -0.4, -0.35]]), 0) == ([0, 1], [])
-    assert central(vocabulary, counts, assignment, np.array([[0.9, 0.8, 0.5, -0.9]]), 0) == ([0, 1, 2], [])
+    assert central_properties(vocabulary, counts, assignment, np.array([[0.9, 0.8, -0.4, -0.35]]), 0) == (
+        [0, 1],
+        [],
+    )
+    assert central_properties(vocabulary, counts, assignment, np.array([[0.9, 0.8, 0.5, -0.9]]), 0) == (
+        [0, 1, 2],
+        [],
+    )

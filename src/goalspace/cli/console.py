@@ -106,11 +106,11 @@ def show_progress() -> Iterator[Progress]:
 
 def _plain_lines() -> Progress:
     """A line when something else begins."""
-    said: set[str] = set()
+    shown: set[str] = set()
 
     def show(what: str, done: int, total: int) -> None:
-        if what not in said:
-            said.add(what)
+        if what not in shown:
+            shown.add(what)
             click.echo(f"{what} …", err=True)
 
     return show

@@ -63,13 +63,13 @@ def discover(source: Path, goal: str, text: str | None, id_column: str | None, *
         page, summary = write_report(run)
     show_summary(summary, page)
     show_lost_edits(run)
-    _say_proposer(run)
+    _print_proposer(run)
 
 
 _PROPOSE_ONLY = ("prompting", "texts_per_call", "text_tokens", "truncate_from", "max_unparsed")
 
 
-def _say_proposer(run: Run) -> None:
+def _print_proposer(run: Run) -> None:
     """One line on which proposer ran, and what another would add."""
     from goalspace.proposals import OFFLINE
 

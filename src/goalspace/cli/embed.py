@@ -52,19 +52,19 @@ def embed(
 
     if out.suffix not in SUFFIXES:
         raise InputError(f"{out}: the name must end in {' or '.join(SUFFIXES)}.")
-    found = get_encoder(encoder, goal=goal, template=template)
+    model = get_encoder(encoder, goal=goal, template=template)
     cache_dir = out.with_name(f".{out.name}.vectors")  # a killed run goes on from here
     with show_progress() as progress:
         progress("reading", 0, 1)
         ids, texts, n_empty = read_texts(source, text)
         progress("embedding", 0, len(texts))
-        vectors = embed_texts(texts, encoder=found, cache_dir=cache_dir, progress=progress)
+        vectors = embed_texts(texts, encoder=model, cache_dir=cache_dir, progress=progress)
     write_vectors(out, ids, vectors)
     shutil.rmtree(cache_dir, ignore_errors=True)
-    click.echo(f"{out}: {len(vectors):,} vectors of {vectors.shape[1]} numbers, {found.name}")
+    click.echo(f"{out}: {len(vectors):,} vectors of {vectors.shape[1]} numbers, {model.name}")
     if n_empty:
         click.echo(f"Rows without a text, left out: {n_empty:,}")
-    if n_cut := getattr(found, "n_cut", 0):
+    if n_cut := getattr(model, "n_cut", 0):
         click.echo(f"Long texts of which the beginning was read: {n_cut:,}")
 
 
@@ -82,11 +82,11 @@ def read_texts(source: Path, column: str | None) -> tuple[list[str], list[str], 
         ]
         return [id for id, _ in rows], [text for _, text in rows], corpus.stats["n_empty"]
     try:
-        found = Instructions.read(source, field=column)
+        data = Instructions.read(source, field=column)
     except InputError:
         # no instruction data: the column is guessed as for any texts
-        found = Instructions.read(source, field=Corpus.read(source, text=column).text_column)
-    return list(found.ids), list(found.texts), found.n_empty
+        data = Instructions.read(source, field=Corpus.read(source, text=column).text_column)
+    return list(data.ids), list(data.texts), data.n_empty
 
 
 def write_vectors(out: Path, ids: list[str], vectors: np.ndarray) -> None:

@@ -32,9 +32,9 @@ def measure_encoders(
     from goalspace.text import to_line
 
     task = open_task(name, data, seeds=seeds, **options)
-    found = {encoder: find_encoder(encoder, by_scores=isinstance(task, Probe)) for encoder in encoders}
+    loaded = {encoder: find_encoder(encoder, by_scores=isinstance(task, Probe)) for encoder in encoders}
     with show_progress() as progress:
-        scores = evaluate(found, [task], progress=progress)
+        scores = evaluate(loaded, [task], progress=progress)
     if out is not None:  # before anything is printed, as the reader of a pipe may leave
         base = {row: {m: value._asdict() for m, value in values.items()} for row, values in _baseline(task)}
         write_json(out, {"data": str(data), "baseline": base, "scores": [each.as_dict() for each in scores]})

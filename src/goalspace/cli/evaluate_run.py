@@ -33,17 +33,17 @@ def measure_run(path: Path, *, seeds: int, out: Path | None) -> None:
     if seeds < 2:
         raise click.UsageError("--seeds must be at least 2 with --run: stability compares fits.")
     with show_progress() as progress:
-        found = measure(Run.open(path), seeds=seeds, progress=progress)
+        quality = measure(Run.open(path), seeds=seeds, progress=progress)
     if out is not None:  # before anything is printed, as the reader of a pipe may leave
-        write_json(out, {"run": str(path), **found.as_dict()})
+        write_json(out, {"run": str(path), **quality.as_dict()})
     console = Console()
-    console.print(Text(found.goal, style="bold"))
+    console.print(Text(quality.goal, style="bold"))
     console.print(
-        f"{plural(found.n_factors, 'factor')} of {plural(found.n_properties, 'property', 'properties')} "
-        f"in {plural(found.n_texts, 'text')}\n"
+        f"{plural(quality.n_factors, 'factor')} of {plural(quality.n_properties, 'property', 'properties')} "
+        f"in {plural(quality.n_texts, 'text')}\n"
     )
     table = _table("measure", "value", "chance", "what is good")
-    for measured in found.measures:
+    for measured in quality.measures:
         chance = "" if measured.chance is None else f"{measured.chance:.2f}"
         few = "" if measured.value else "Too few factors, or properties and words of theirs, to measure it. "
         table.add_row(measured.name, cell(measured.value), chance, few + measured.good)
@@ -62,43 +62,47 @@ def judge_run(path: Path, llm: str, *, against: Path | None, sample: int, out: P
     from goalspace.run.folder import Run
 
     with show_progress() as progress:
-        found = judge(
+        judgement = judge(
             Run.open(path),
             llm=llm,
             against=None if against is None else Run.open(against),
             sample=sample,
             progress=progress,
         )
-    if not found.ratings and (found.preference is None or not found.preference.choices):
+    if not judgement.ratings and (judgement.preference is None or not judgement.preference.choices):
         raise LLMError(
-            f"No reply of {found.judge} could be read, at the second try either; the first begins: "
-            f"{found.calls.unparsed[0][:80]!r}. Take a larger model."
+            f"No reply of {judgement.judge} could be read, at the second try either; the first begins: "
+            f"{judgement.calls.unparsed[0][:80]!r}. Take a larger model."
         )
     if out is not None:
-        write_json(out, {"run": str(path), **found.as_dict()})
+        write_json(out, {"run": str(path), **judgement.as_dict()})
     console = Console()
-    console.print(Text(found.goal, style="bold"))
-    console.print(Text(f"judged by {found.judge}\n"))
-    console.print(_verdict(found))
-    for rating in sorted(found.ratings, key=lambda r: r.relevance + r.informativeness)[:_N_REASONS]:
+    console.print(Text(judgement.goal, style="bold"))
+    console.print(Text(f"judged by {judgement.judge}\n"))
+    console.print(_verdict(judgement))
+    for rating in sorted(judgement.ratings, key=lambda r: r.relevance + r.informativeness)[:_N_REASONS]:
         marks = f"{rating.relevance} and {rating.informativeness}"
         console.print(Text.assemble("\nrated ", marks, ": ", (rating.factor, "bold"), f". {rating.reason}"))
-    if len(found.ratings) > 1 and len({(r.relevance, r.informativeness) for r in found.ratings}) == 1:
+    if len(judgement.ratings) > 1 and len({(r.relevance, r.informativeness) for r in judgement.ratings}) == 1:
         click.echo(
             "\nAll factors got the same marks: this judge does not tell them apart. Take a larger model."
         )
-    _say_calls(found)
+    _print_calls(judgement)
     if out is not None:
         click.echo(out)
 
 
-def _verdict(found: Judgement) -> Table:
+def _verdict(judgement: Judgement) -> Table:
     table = _table("question", "answer", "what it is")
-    unread = f" Unreadable: {found.n_unparsed} of {found.n_factors}, left out." if found.n_unparsed else ""
-    rated = f"Mean over {len(found.ratings)} factors, 1 to 5.{unread}"
-    table.add_row("relevance to the goal", cell(found.relevance, 2), rated)
-    table.add_row("informativeness", cell(found.informativeness, 2), rated)
-    preference = found.preference
+    unread = (
+        f" Unreadable: {judgement.n_unparsed} of {judgement.n_factors}, left out."
+        if judgement.n_unparsed
+        else ""
+    )
+    rated = f"Mean over {len(judgement.ratings)} factors, 1 to 5.{unread}"
+    table.add_row("relevance to the goal", cell(judgement.relevance, 2), rated)
+    table.add_row("informativeness", cell(judgement.informativeness, 2), rated)
+    preference = judgement.preference
     if preference is None:
         return table
     ties = len(preference.choices) - preference.n_won - preference.n_lost
@@ -117,10 +121,10 @@ def _verdict(found: Judgement) -> Table:
     return table
 
 
-def _say_calls(found: Judgement) -> None:
+def _print_calls(judgement: Judgement) -> None:
     from goalspace.text import plural
 
-    calls = found.calls
+    calls = judgement.calls
     click.echo(
         f"\n{calls.n} calls, {calls.n_replayed} of them replayed from the run's llm.sqlite; "
         f"{calls.prompt_tokens + calls.completion_tokens:,} tokens."

@@ -42,21 +42,21 @@ def score_tables(columns: Sequence[str], rows: Sequence[Row], *, width: int) -> 
 
     named = [(to_line(name), list(cells)) for name, cells in rows]
     heads = [to_line(column) for column in columns]
-    least = min(_NAME, _widest(name for name, _ in named))
+    name_width = min(_NAME, _widest(name for name, _ in named))
     gap, needs = 2, _needs(heads, named)
-    if least + sum(needs) + gap * len(needs) > width:
+    if name_width + sum(needs) + gap * len(needs) > width:
         named = [
             (name, [text.replace(_ERROR, f"\n{_ERROR.lstrip()}") for text in row]) for name, row in named
         ]
         gap, needs = 1, _needs(heads, named)
     start = 0
     while start < len(heads):
-        end, used = start + 1, least + needs[start] + gap
+        end, used = start + 1, name_width + needs[start] + gap
         while end < len(heads) and used + needs[end] + gap <= width:
             used += needs[end] + gap
             end += 1
         part = [(name, row[start:end]) for name, row in named]
-        yield _table(heads[start:end], part, [least, *needs[start:end]], gap, spare=width - used)
+        yield _table(heads[start:end], part, [name_width, *needs[start:end]], gap, spare=width - used)
         start = end
 
 

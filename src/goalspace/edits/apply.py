@@ -17,12 +17,12 @@ from goalspace.vectors.geometry import normalize
 _MIN_PER_PART = 3  # texts
 
 
-def apply(bench: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Factors:
+def apply(context: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Factors:
     """Return the factors after one edit.
 
     Parameters
     ----------
-    bench
+    context
         The texts and the encoder.
     factors
         Before.
@@ -39,14 +39,14 @@ def apply(bench: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Fact
         If it cannot be done to these factors; the message says why.
     """
     if edit["do"] == "rename":
-        return _rename(bench, factors, edit)
+        return _rename(context, factors, edit)
     if edit["do"] == "hide":
         return _hide(factors, edit)
     if edit["do"] == "merge":
-        return _merge(bench, factors, edit)
+        return _merge(context, factors, edit)
     if edit["do"] == "split":
-        return _split(bench, factors, edit)
-    return _edit_property(bench, factors, edit)
+        return _split(context, factors, edit)
+    return _edit_property(context, factors, edit)
 
 
 def successors(edit: Mapping[str, Any], n_before: int, n_after: int) -> list[list[int]]:
@@ -65,7 +65,7 @@ def successors(edit: Mapping[str, Any], n_before: int, n_after: int) -> list[lis
 # ---------------------------------------------------------------- the edits
 
 
-def _rename(bench: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Factors:
+def _rename(context: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Factors:
     k, names, descriptions = edit["factor"], list(factors.names), list(factors.descriptions)
     if edit["name"] in names and names.index(edit["name"]) != k:
         raise InputError(f"There already is a factor “{edit['name']}”.")
@@ -75,7 +75,7 @@ def _rename(bench: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Fa
         factors,
         names=tuple(names),
         descriptions=tuple(descriptions),
-        hierarchy=stack(factors.scores, names, bench.seed),  # whose groups are named after factors
+        hierarchy=stack(factors.scores, names, context.seed),  # whose groups are named after factors
     )
 
 
@@ -94,7 +94,7 @@ def _hide(factors: Factors, edit: Mapping[str, Any]) -> Factors:
     )
 
 
-def _merge(bench: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Factors:
+def _merge(context: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Factors:
     """Several factors as one: the mean direction of the texts that belonged to any of them."""
     merged = edit["factors"]
     name = edit.get("name")
@@ -104,15 +104,15 @@ def _merge(bench: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Fac
     texts = factors.links.text_vectors[np.isin(_nearest(factors), merged)] - factors.centre
     direction = normalize(texts).sum(axis=0)
     if np.linalg.norm(direction) < 1e-9:  # factors that lost all their texts in the fit
-        direction = sum(_mean_property(bench, factors, draft, k) for k in merged)
+        direction = sum(_mean_property(context, factors, draft, k) for k in merged)
     whole = Part(prototype=normalize(direction[None])[0], replaces=tuple(merged), name=name)
     kept = [k for k in range(factors.dim) if k not in merged[1:]]
     draft.parts = [whole if k == merged[0] else Part(k) for k in kept]
     draft.assignment = _renumbered(draft.assignment, successors(edit, factors.dim, len(kept)))
-    return recompute(bench, factors, draft)
+    return recompute(context, factors, draft)
 
 
-def _split(bench: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Factors:
+def _split(context: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Factors:
     """A factor as several: its properties grouped over its texts, as the fit begins, then calibrated on these.
 
     Over all texts the properties of one factor go together, or they would not be one; how they differ shows among the
@@ -142,15 +142,15 @@ def _split(bench: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Fac
     ]
     draft.assignment = _renumbered(draft.assignment, successors(edit, factors.dim, len(draft.parts)))
     draft.assignment[own] = k + loadings[kept].argmax(axis=0)
-    return recompute(bench, factors, draft)
+    return recompute(context, factors, draft)
 
 
-def _edit_property(bench: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Factors:
+def _edit_property(context: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Factors:
     """Move, add or remove a property: the prototypes move as the mean of their properties does."""
     draft = _draft(factors)
     name, to = edit["property"], edit.get("to")
     if edit["do"] == "add":
-        vector = bench.links.encode_properties([name], encoder=bench.encoder())
+        vector = context.links.encode_properties([name], encoder=context.encoder())
         draft.vocabulary.append(name)
         draft.vectors = np.concatenate([draft.vectors, vector.astype(np.float32)])
         draft.counts = np.append(draft.counts, 0)
@@ -163,12 +163,12 @@ def _edit_property(bench: EditContext, factors: Factors, edit: Mapping[str, Any]
         raise InputError(
             f"“{name}” is the only property of “{factors.names[source]}”: hide that factor, or merge it."
         )
-    before = {k: _mean_property(bench, factors, draft, k) for k in (source, to) if k is not None and k >= 0}
+    before = {k: _mean_property(context, factors, draft, k) for k in (source, to) if k is not None and k >= 0}
     draft.assignment[at] = -1 if to is None else to
     draft.parts = [Part(k) for k in range(factors.dim)]
     for k, mean in before.items():
         words = _own_words(factors, k)
-        moved = factors.prototypes[k] + _mean_property(bench, factors, draft, k) - mean
+        moved = factors.prototypes[k] + _mean_property(context, factors, draft, k) - mean
         draft.parts[k] = Part(
             prototype=normalize(moved[None].astype(np.float64))[0],
             replaces=(k,),
@@ -180,8 +180,8 @@ def _edit_property(bench: EditContext, factors: Factors, edit: Mapping[str, Any]
         del draft.vocabulary[at]
         draft.vectors, draft.counts = draft.vectors[kept], draft.counts[kept]
         draft.assignment = draft.assignment[kept]
-        return recompute(bench, factors, draft, kept=kept)
-    return recompute(bench, factors, draft)
+        return recompute(context, factors, draft, kept=kept)
+    return recompute(context, factors, draft)
 
 
 # ---------------------------------------------------------------- what they share
@@ -206,7 +206,7 @@ def _renumbered(assignment: np.ndarray, became: Sequence[Sequence[int]]) -> np.n
     return np.asarray(np.array([*(first for first, *_ in became), -1], dtype=np.int32)[assignment])
 
 
-def _mean_property(bench: EditContext, factors: Factors, draft: Draft, k: int) -> np.ndarray:
+def _mean_property(context: EditContext, factors: Factors, draft: Draft, k: int) -> np.ndarray:
     """The direction of a factor's properties, each with the sign and strength of its loading before the edit.
 
     What an analyst puts into a factor counts as its weakest own property at least, on the positive side unless it is
@@ -217,7 +217,7 @@ def _mean_property(bench: EditContext, factors: Factors, draft: Draft, k: int) -
     loading = factors.loadings[k, known].astype(np.float64)
     if len(known) < len(own):
         added = scoring.correlate(
-            bench.covariance, factors.prototypes[k][None], draft.vectors[own[len(known) :]]
+            context.covariance, factors.prototypes[k][None], draft.vectors[own[len(known) :]]
         )[1][0]
         loading = np.concatenate([loading, added])
     sign = np.where(loading <= -scoring.MIN_CORRELATION, -1.0, 1.0)
@@ -227,13 +227,13 @@ def _mean_property(bench: EditContext, factors: Factors, draft: Draft, k: int) -
 
 def _own_words(factors: Factors, k: int) -> dict[str, str]:
     """The name and description of a factor, where they are more than what its properties said."""
-    ends = naming.central(
+    ends = naming.central_properties(
         factors.vocabulary, factors.property_counts, factors.assignment, factors.loadings, k
     )
-    worded = naming.word(factors.vocabulary, *ends)
+    described = naming.describe_factor(factors.vocabulary, *ends)
     kept = {}
-    if factors.names[k].rpartition(" (")[0] != worded.name and factors.names[k] != worded.name:
+    if factors.names[k].rpartition(" (")[0] != described.name and factors.names[k] != described.name:
         kept["name"] = factors.names[k]
-    if factors.descriptions[k] != worded.description:
+    if factors.descriptions[k] != described.description:
         kept["description"] = factors.descriptions[k]
     return kept

@@ -78,7 +78,7 @@ def _information(loadings: np.ndarray) -> np.ndarray:
     return np.asarray(-0.5 * np.log1p(-np.clip(loadings.astype(np.float64) ** 2, 0, 1 - 1e-6)).sum(axis=1))
 
 
-def recompute(bench: EditContext, old: Factors, draft: Draft, *, kept: np.ndarray | None = None) -> Factors:
+def recompute(context: EditContext, old: Factors, draft: Draft, *, kept: np.ndarray | None = None) -> Factors:
     """Compute what follows from the parts of a draft; `kept` are the old properties that are left."""
     new = [i for i, part in enumerate(draft.parts) if part.old is None]
     stay = [i for i, part in enumerate(draft.parts) if part.old is not None]
@@ -102,11 +102,11 @@ def recompute(bench: EditContext, old: Factors, draft: Draft, *, kept: np.ndarra
     loadings[stay, : len(columns)] = old.loadings[source][:, columns]
     if len(columns) < n_properties:  # a property was added
         added = scoring.correlate(
-            bench.covariance, prototypes[stay].astype(np.float64), draft.vectors[len(columns) :]
+            context.covariance, prototypes[stay].astype(np.float64), draft.vectors[len(columns) :]
         )[1]
         loadings[stay, len(columns) :] = added
 
-    made, correlations = scoring.correlate(bench.covariance, fresh, draft.vectors)
+    made, correlations = scoring.correlate(context.covariance, fresh, draft.vectors)
     directions[new], prototypes[new], loadings[new] = made, fresh, correlations
     offset[new] = made @ old.centre
     scores[:, new] = scoring.score_texts(old.links.text_vectors, directions[new], offset[new])
@@ -138,10 +138,10 @@ def recompute(bench: EditContext, old: Factors, draft: Draft, *, kept: np.ndarra
         links=replace(old.links, property_vectors=draft.vectors),
         hidden=hidden,
     )
-    return _reworded(bench, old, drawn, draft.parts)
+    return _reworded(context, old, drawn, draft.parts)
 
 
-def _reworded(bench: EditContext, old: Factors, drawn: Factors, parts: Sequence[Part]) -> Factors:
+def _reworded(context: EditContext, old: Factors, drawn: Factors, parts: Sequence[Part]) -> Factors:
     """Names, poles, evidence and hierarchy of factors after an edit; parts that stay keep theirs."""
     taken = {old.names[part.old] for part in parts if part.old is not None}
     names, descriptions, poles = [], [], []
@@ -151,30 +151,32 @@ def _reworded(bench: EditContext, old: Factors, drawn: Factors, parts: Sequence[
             descriptions.append(old.descriptions[part.old])
             poles.append(old.poles[part.old])
             continue
-        ends = naming.central(drawn.vocabulary, drawn.property_counts, drawn.assignment, drawn.loadings, k)
-        worded = naming.word(drawn.vocabulary, *ends)
-        name, number = part.name or worded.name, 1
+        ends = naming.central_properties(
+            drawn.vocabulary, drawn.property_counts, drawn.assignment, drawn.loadings, k
+        )
+        described = naming.describe_factor(drawn.vocabulary, *ends)
+        name, number = part.name or described.name, 1
         while name in taken:
             number += 1
-            name = f"{part.name or worded.name} ({number})"
+            name = f"{part.name or described.name} ({number})"
         taken.add(name)
         names.append(name)
-        descriptions.append(part.description if part.description is not None else worded.description)
-        poles.append(worded.poles)
+        descriptions.append(part.description if part.description is not None else described.description)
+        poles.append(described.poles)
     new = [k for k, part in enumerate(parts) if part.old is None]
     collected = collect_evidence(
-        bench.corpus,
+        context.corpus,
         drawn.assignment,
         drawn.loadings,
         drawn.scores,
         poles,
         drawn.links.property_vectors,
-        bench.encoder(),
+        context.encoder(),
         new,
     )
     shown = dict(zip(new, collected, strict=True))
     evidence = [shown[k] if part.old is None else old.evidence[part.old] for k, part in enumerate(parts)]
-    hierarchy = stack(drawn.scores, names, bench.seed)
+    hierarchy = stack(drawn.scores, names, context.seed)
     return replace(
         drawn,
         names=tuple(names),

@@ -35,7 +35,7 @@ class Entry:
     ----------
     edit
         Its fields are those that `edits.checks` knows; factors are numbered as they were when it was made.
-    said
+    sentence
         The edit as a sentence.
     anchors
         Number of a factor → its name and strongest properties then, by which it is found after a refit.
@@ -44,7 +44,7 @@ class Entry:
     """
 
     edit: Mapping[str, Any]
-    said: str
+    sentence: str
     anchors: Mapping[int, tuple[str, tuple[str, ...]]]
     when: str
 
@@ -62,10 +62,10 @@ class Edits:
     lost: tuple[str, ...] = ()
     n_lines: int = 0
 
-    def told(self) -> EditHistory:
+    def describe(self) -> EditHistory:
         """The edits as a report shows them."""
         return {
-            "done": [cast(DoneEdit, {**entry.edit, "said": entry.said}) for entry in self.done],
+            "done": [cast(DoneEdit, {**entry.edit, "said": entry.sentence}) for entry in self.done],
             "undone": len(self.undone),
             "lost": list(self.lost),
             "lines": self.n_lines,
@@ -127,7 +127,7 @@ def append(folder: Path, entry: Entry | str) -> None:
             str(k): {"name": name, "properties": properties}
             for k, (name, properties) in entry.anchors.items()
         }
-        record = {"edit": dict(entry.edit), "said": entry.said, "of": of, "when": entry.when}
+        record = {"edit": dict(entry.edit), "said": entry.sentence, "of": of, "when": entry.when}
     path = folder / LOG
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
     if before and not before.endswith("\n"):  # an editor may have taken it away
@@ -139,7 +139,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def enter(factors: Factors, edit: Any) -> Entry:
+def new_entry(factors: Factors, edit: Any) -> Entry:
     """Check an edit that is to be made to these factors.
 
     Raises
@@ -184,12 +184,14 @@ def _sentence(factors: Factors, edit: Mapping[str, Any]) -> str:
     return f"{quoted['property']} removed."
 
 
-def replay(bench: EditContext, fitted: Factors, entries: Sequence[Entry]) -> tuple[Factors, tuple[str, ...]]:
+def replay(
+    context: EditContext, fitted: Factors, entries: Sequence[Entry]
+) -> tuple[Factors, tuple[str, ...]]:
     """Make edits again, in order.
 
     Parameters
     ----------
-    bench
+    context
         The texts and the encoder.
     fitted
         The factors to begin with: those that the edits were made to, or refitted ones. A factor is found again by
@@ -204,35 +206,35 @@ def replay(bench: EditContext, fitted: Factors, entries: Sequence[Entry]) -> tup
     factors, lost = fitted, []
     for entry in entries:
         try:
-            factors = apply(bench, factors, check(factors, _found_again(factors, entry)))
+            factors = apply(context, factors, check(factors, _found_again(factors, entry)))
         except InputError as error:
-            lost.append(f"Not applied: {entry.said} {error}")
+            lost.append(f"Not applied: {entry.sentence} {error}")
     return factors, tuple(lost)
 
 
-def became(before: Factors, entry: Entry, after: Factors) -> list[list[int]]:
+def factor_successors(before: Factors, entry: Entry, after: Factors) -> list[list[int]]:
     """Which factors each of those before an edit of the log became; the same ones if it could not be made."""
     if before.dim == after.dim:
         return [[k] for k in range(before.dim)]
     return successors(_found_again(before, entry), before.dim, after.dim)
 
 
-def follow(folder: Path, bench: EditContext, fitted: Factors, fit: str) -> None:
+def reapply(folder: Path, context: EditContext, fitted: Factors, fit_digest: str) -> None:
     """Make the edits of a folder's log again, on factors that were found anew, and keep what follows.
 
     Parameters
     ----------
     folder
         The run folder.
-    bench
+    context
         The texts and the encoder.
     fitted
         The factors before any edit.
-    fit
+    fit_digest
         Digest of that fit.
     """
-    factors, lost = replay(bench, fitted, read_log(folder).done)
-    save(folder, factors, fit, lost)
+    factors, lost = replay(context, fitted, read_log(folder).done)
+    save(folder, factors, fit_digest, lost)
 
 
 def _found_again(factors: Factors, entry: Entry) -> dict[str, Any]:
@@ -265,7 +267,7 @@ def _locate(factors: Factors, k: int, name: str, properties: Sequence[str]) -> i
 # ---------------------------------------------------------------- on disk
 
 
-def save(folder: Path, factors: Factors, fit: str, lost: Sequence[str]) -> None:
+def save(folder: Path, factors: Factors, fit_digest: str, lost: Sequence[str]) -> None:
     """Keep edited factors beside the fitted ones.
 
     Parameters
@@ -274,7 +276,7 @@ def save(folder: Path, factors: Factors, fit: str, lost: Sequence[str]) -> None:
         The run folder, whose log is already written.
     factors
         What follows from the log.
-    fit
+    fit_digest
         Digest of the fit that they follow from.
     lost
         What could not be applied.
@@ -288,16 +290,16 @@ def save(folder: Path, factors: Factors, fit: str, lost: Sequence[str]) -> None:
     factors.save(target)
     write_json(
         target / "edited.json",
-        {"log": _log_digest(folder), "fit": fit, "lost": list(lost), "stats": dict(factors.stats)},
+        {"log": _log_digest(folder), "fit": fit_digest, "lost": list(lost), "stats": dict(factors.stats)},
     )
 
 
-def forget(folder: Path) -> None:
+def remove(folder: Path) -> None:
     """Take away edited factors, where no edit holds any more."""
     (folder / FOLDER / "edited.json").unlink(missing_ok=True)
 
 
-def load(folder: Path, fitted: Factors, links: Links, fit: str) -> Factors:
+def load(folder: Path, fitted: Factors, links: Links, fit_digest: str) -> Factors:
     """Return the factors of a run, edits included; needs no encoder.
 
     Parameters
@@ -308,7 +310,7 @@ def load(folder: Path, fitted: Factors, links: Links, fit: str) -> Factors:
         The factors as they were fitted.
     links
         As they were fitted.
-    fit
+    fit_digest
         Digest of that fit.
 
     Raises
@@ -322,7 +324,7 @@ def load(folder: Path, fitted: Factors, links: Links, fit: str) -> Factors:
         return fitted
     target = folder / FOLDER
     about = read_json(target / "edited.json") if (target / "edited.json").is_file() else {}
-    if about.get("log") != _log_digest(folder) or about.get("fit") != fit:
+    if about.get("log") != _log_digest(folder) or about.get("fit") != fit_digest:
         raise InputError(
             f"{folder / LOG} was changed, and the factors do not follow it yet. Run: goalspace factor {folder}"
         )

@@ -117,7 +117,7 @@ def evaluate(
     from goalspace.evaluation.tasks import open_task
 
     _check(encoders, tasks)
-    found = {name: get_encoder(encoder) for name, encoder in encoders.items()}
+    loaded = {name: get_encoder(encoder) for name, encoder in encoders.items()}
     opened: list[Task] = []
     for task in tasks:
         if not isinstance(task, str):
@@ -129,10 +129,10 @@ def evaluate(
         opened.append(open_task(task, path, text=text, label=label, setting=setting, seeds=seeds))
     if not all(len(task.texts) for task in opened):
         raise InputError("A task must have texts.")
-    for encoder in found.values():  # one that cannot be used must not cost the scores of those before it
+    for encoder in loaded.values():  # one that cannot be used must not cost the scores of those before it
         encoder.encode(opened[0].texts[:_WARM_UP])
     scores = []
-    for name, encoder in found.items():
+    for name, encoder in loaded.items():
         vectors: dict[tuple[str, ...], tuple[np.ndarray, float]] = {}
         for task in opened:
             texts = tuple(task.texts)

@@ -88,8 +88,8 @@ def split_episodes(
     """
     first: dict[str, int] = {}
     for i, episode in enumerate(episodes):
-        if said := _wrong_with(episode):
-            raise InputError(f"{where(i)}: {said}")
+        if problem := _wrong_with(episode):
+            raise InputError(f"{where(i)}: {problem}")
         if first.setdefault(str(episode["id"]), i) != i:
             raise InputError(
                 f"{where(i)} has the id of {where(first[str(episode['id'])])}, {episode['id']!r}: give every episode "
@@ -199,9 +199,9 @@ class _Watched:
         words = goal.lower()
         self.task = next((name for name, pattern in _TASKS if pattern.search(words)), "put")
         looks = self.task == "look"
-        found = (_LOOKED_AT if looks else _THING).search(words)
-        self.target = found[1] if found else "object"
-        self.place = _LAMP if looks else re.findall(r"[a-z]+", f"somewhere {words}")[-1]
+        match = (_LOOKED_AT if looks else _THING).search(words)
+        self.target = match[1] if match else "object"
+        self.destination = _LAMP if looks else re.findall(r"[a-z]+", f"somewhere {words}")[-1]
         self.at = "middle of the room"
         self.held: str | None = None
         self.ready = self.task not in _STATIONS
@@ -213,8 +213,8 @@ class _Watched:
 
     def see(self, action: str, observation: str) -> None:
         """Take in an action and what followed on it."""
-        found = _DEED.match(action)
-        verb, first, second = found.groups() if found else (action.split(" ")[0], "", None)
+        match = _DEED.match(action)
+        verb, first, second = match.groups() if match else (action.split(" ")[0], "", None)
         failed = observation.startswith("Nothing happens")
         self.last = without_numbers(action)
         if failed:
@@ -228,7 +228,7 @@ class _Watched:
             self.held = first
             self.here = tuple(thing for thing in self.here if thing != first)
         elif verb in ("put", "move"):
-            self.delivered += first == self.target and second == self.place and self.ready
+            self.delivered += first == self.target and second == self.destination and self.ready
             self.held = None
         elif verb in _STATIONS and first == self.target and verb == self.task:
             self.ready = True
@@ -240,7 +240,7 @@ class _Watched:
         """What holds now."""
         yield f"task: {self.task}"
         yield f"task: {self.task} {self.target}"
-        yield f"destination {self.place}"
+        yield f"destination {self.destination}"
         yield f"at the {self.at}"
         yield f"last action: {self.last.split(' ')[0]}"
         yield f"last action: {self.last}"
@@ -257,10 +257,10 @@ class _Watched:
                 where = "at the" if self.at == station else "must go to the"
                 yield f"holding what must be {self.task}ed, {where} {station}"
             else:
-                there = self.place in (self.at, *self.here)  # a lamp stands on something
+                there = self.destination in (self.at, *self.here)  # a lamp stands on something
                 where = "at its destination" if there else "must be brought"
                 yield f"holding the ready {self.target}, {where}"
-                yield f"must bring it to the {self.place}"
+                yield f"must bring it to the {self.destination}"
         elif self.target in self.here:
             yield f"the {self.target} is here"
             yield "what is looked for is here"

@@ -39,10 +39,10 @@ class Rows:
 
     def by(self, name: str) -> dict[str, Rows]:
         """The rows by the value of a column of strings, in the order in which the values come."""
-        found: dict[str, list[int]] = {}
+        rows_by_value: dict[str, list[int]] = {}
         for i, value in enumerate(self.texts(name)):
-            found.setdefault(value, []).append(i)
-        return {value: self._take(rows) for value, rows in found.items()}
+            rows_by_value.setdefault(value, []).append(i)
+        return {value: self._take(rows) for value, rows in rows_by_value.items()}
 
     def _take(self, rows: Sequence[int]) -> Rows:
         values, lines = tuple(self.values[i] for i in rows), tuple(self.lines[i] for i in rows)
@@ -102,15 +102,15 @@ class Rows:
             raise InputError(
                 f"{self.where(values.index(None))} has no '{name}' and others do: give every row one, or none."
             )
-        found = list(self.labels(name))
+        ids = list(self.labels(name))
         first: dict[str, int] = {}
-        for i, id in enumerate(found):
+        for i, id in enumerate(ids):
             if first.setdefault(id, i) != i:
                 raise InputError(
                     f"{self.where(i)} has the '{name}' of line {self.lines[first[id]]}, {id[:80]!r}: give every row "
                     "its own, or leave the column out."
                 )
-        return found
+        return ids
 
 
 def read_lines(path: Path, *, needs: str = "") -> Rows:

@@ -296,13 +296,13 @@ def _kmeans(function: str, x: np.ndarray, n_clusters: int, seeds: int, n_init: i
 
 def _partitions(function: str, groups: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return the labels and then the groups, the order that scikit-learn asks for."""
-    found, true = np.asarray(groups), np.asarray(labels)
-    if found.ndim != 1 or found.shape != true.shape or not found.size:
+    predicted, true = np.asarray(groups), np.asarray(labels)
+    if predicted.ndim != 1 or predicted.shape != true.shape or not predicted.size:
         raise InputError(
             f"The 'groups' parameter of {function} must have one group per label. "
-            f"Got shape {found.shape} and labels of shape {true.shape} instead."
+            f"Got shape {predicted.shape} and labels of shape {true.shape} instead."
         )
-    return true, found
+    return true, predicted
 
 
 def _pairs(function: str, similarities: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

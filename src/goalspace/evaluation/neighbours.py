@@ -76,7 +76,7 @@ class Recommendation:
     def score(self, vectors: np.ndarray) -> dict[str, Estimate]:
         """Score (n_texts, dim) vectors; Hit@k over all cases, and over the reachable ones."""
         n_train = len(self.train)
-        train, test = unit(vectors[:n_train]), unit(vectors[n_train:])
+        train, test = normalize_rows(vectors[:n_train]), normalize_rows(vectors[n_train:])
         n_near = self._choose(train)
         ranks = _ranks(train, self.items, test, self.wanted, (n_near,))[n_near]
         return {**self._hits(ranks), "neighbours": Estimate(float(n_near), 0.0)}
@@ -91,8 +91,8 @@ class Recommendation:
 
     def _hits(self, ranks: np.ndarray) -> dict[str, Estimate]:
         kept = ranks[self.reachable]
-        found = {f"Hit@{k}": Estimate.of(ranks < k) for k in RANKS}
-        return found | ({f"Hit@{k} reachable": Estimate.of(kept < k) for k in RANKS} if len(kept) else {})
+        hits = {f"Hit@{k}": Estimate.of(ranks < k) for k in RANKS}
+        return hits | ({f"Hit@{k} reachable": Estimate.of(kept < k) for k in RANKS} if len(kept) else {})
 
     def _choose(self, train: np.ndarray) -> int:
         first = int(len(train) * (1 - _HELD_OUT))
@@ -180,24 +180,24 @@ class NextAction:
 
     def score(self, vectors: np.ndarray) -> dict[str, Estimate]:
         """Score (n_texts, dim) vectors; group → share of right actions."""
-        scaled = unit(vectors)
+        scaled = normalize_rows(vectors)
         known, codes = np.unique(np.array(self.actions), return_inverse=True)
         frequency = np.bincount(codes)[codes]
         train, start = scaled[: len(self.train)], len(self.train)
-        found = {}
+        scores = {}
         for name, group in self.groups.items():
             queries = scaled[start : start + len(group.texts)]
             start += len(group.texts)
             nearest = _nearest(train, queries, frequency)
             right = known[codes[nearest]] == np.array(group.actions)
-            found[name] = _over_episodes(right, group.episodes)
-        return found
+            scores[name] = _over_episodes(right, group.episodes)
+        return scores
 
     def by_frequency(self) -> dict[str, Estimate]:
         """What the most frequent action alone would reach."""
-        most = Counter(self.actions).most_common(1)[0][0]  # of equally frequent ones the first
+        most_frequent = Counter(self.actions).most_common(1)[0][0]  # of equally frequent ones the first
         return {
-            name: _over_episodes(np.array(group.actions) == most, group.episodes)
+            name: _over_episodes(np.array(group.actions) == most_frequent, group.episodes)
             for name, group in self.groups.items()
         }
 
@@ -244,21 +244,21 @@ def _ranks(
 
 def _by_similarity(train: np.ndarray, queries: np.ndarray, n: int) -> np.ndarray:
     """The n nearest training texts of each query, nearest first (n_queries, n)."""
-    found = []
+    nearest = []
     for start in range(0, len(queries), _CHUNK):
         similarity = queries[start : start + _CHUNK] @ train.T
-        found.append(np.argsort(-similarity, axis=1, kind="stable")[:, :n])
-    return np.concatenate(found)
+        nearest.append(np.argsort(-similarity, axis=1, kind="stable")[:, :n])
+    return np.concatenate(nearest)
 
 
 def _nearest(train: np.ndarray, queries: np.ndarray, frequency: np.ndarray) -> np.ndarray:
     """The nearest training text of each query; of equally near ones, that with the most frequent action."""
-    found = []
+    nearest = []
     for start in range(0, len(queries), _CHUNK):
         similarity = queries[start : start + _CHUNK] @ train.T
         best = similarity >= similarity.max(axis=1, keepdims=True) - _EQUAL
-        found.append(np.where(best, frequency, -1).argmax(axis=1))
-    return np.concatenate(found)
+        nearest.append(np.where(best, frequency, -1).argmax(axis=1))
+    return np.concatenate(nearest)
 
 
 def _over_episodes(right: np.ndarray, episodes: Sequence[str]) -> Estimate:
@@ -271,7 +271,7 @@ def _over_episodes(right: np.ndarray, episodes: Sequence[str]) -> Estimate:
     return Estimate(mean, spread * np.sqrt(n_episodes / (n_episodes - 1)) if n_episodes > 1 else 0.0)
 
 
-def unit(vectors: np.ndarray) -> np.ndarray:
+def normalize_rows(vectors: np.ndarray) -> np.ndarray:
     """Scale every row of (n, dim) to length 1; a row of zeros stays."""
     from sklearn.preprocessing import normalize
 

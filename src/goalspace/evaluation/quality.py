@@ -23,7 +23,7 @@ from goalspace.evaluation.topics import (
     stability,
     top_words,
 )
-from goalspace.factors.fitting import build
+from goalspace.factors.fitting import fit_structure
 from goalspace.factors.scoring import MIN_CORRELATION
 from goalspace.progress import Progress
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from goalspace.run.folder import Run
 
 
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 SHARE = 0.9  # of the texts, that each fit sees where stability is measured
 
@@ -125,14 +125,14 @@ def measure(
         progress("counting words and properties", 0, 1)
     rng = np.random.default_rng(0)
     judge = cached(encoder or run.links.encoder, run.path)
-    found = _if_enough(lambda: intrusion(_property_lists(factors), judge, seeds=seeds))
+    intruders = _if_enough(lambda: intrusion(_property_lists(factors), judge, seeds=seeds))
     measures = (
         *_of_words(texts, factors.dominant, rng),
         *_of_properties(factors, run.proposals, rng),
         Measure(
             "intruders found",
-            found and found.accuracy,
-            found and found.chance,
+            intruders and intruders.accuracy,
+            intruders and intruders.chance,
             f"Share of foreign properties that the encoder finds among a factor's {TOP_INTRUSION} strongest. Near 1 "
             "is good.",
         ),
@@ -178,7 +178,7 @@ def _mean(value: Estimate | None) -> float | None:
     return value and value.mean
 
 
-def _if_enough(compute: Callable[[], Found]) -> Found | None:
+def _if_enough(compute: Callable[[], T]) -> T | None:
     """The measure, or None where the factors have too few words or properties for it."""
     try:
         return compute()
@@ -217,8 +217,8 @@ def _of_properties(factors: Factors, proposals: Proposals, rng: np.random.Genera
     neighbours = np.argsort(np.arange(shape[1]) + rng.uniform(-0.02, 0.02, shape[1]) * shape[1])
     exchanged = [[int(neighbours[i]) for i in topic] for topic in topics]
     values, chance = (
-        Estimate.of(finite) if (finite := found[np.isfinite(found)]).size else None
-        for found in (npmi(incidence, topics), npmi(incidence, exchanged))
+        Estimate.of(finite) if (finite := means[np.isfinite(means)]).size else None
+        for means in (npmi(incidence, topics), npmi(incidence, exchanged))
     )
     yield Measure(
         "coherence of properties",
@@ -236,7 +236,7 @@ def refit(links: Links, n_factors: int, seeds: int, progress: Progress | None = 
     for seed in range(seeds):
         if progress:
             progress("fitting again on samples of the texts", seed, seeds)
-        groupings.append(build(texts[draw(len(texts), seed)], properties, n_factors).assignment)
+        groupings.append(fit_structure(texts[draw(len(texts), seed)], properties, n_factors).assignment)
     return stability(groupings)
 
 

@@ -26,7 +26,7 @@ from goalspace.evaluation.metrics import (
     silhouette,
     spearman,
 )
-from goalspace.evaluation.neighbours import NextAction, Recommendation, unit
+from goalspace.evaluation.neighbours import NextAction, Recommendation, normalize_rows
 
 Setting = Literal["ours", "official"]
 
@@ -92,8 +92,8 @@ class Grouping:
         from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
         official = self.setting == "official"
-        x = vectors if official else unit(vectors)
-        found = kmeans_groups(
+        x = vectors if official else normalize_rows(vectors)
+        groupings = kmeans_groups(
             x, n_clusters=len(set(self.labels)), seeds=1 if official else self.seeds, n_init=_N_INIT
         )
         measures: dict[str, Callable[[np.ndarray], float]] = {
@@ -104,7 +104,7 @@ class Grouping:
             "silhouette": lambda groups: silhouette(x, groups=groups),
         }
         return {
-            metric: Estimate.of([measures[metric](groups) for groups in found]) for metric in self.metrics
+            metric: Estimate.of([measures[metric](groups) for groups in groupings]) for metric in self.metrics
         }
 
 
@@ -184,7 +184,7 @@ class Similarity:
     def score(self, vectors: np.ndarray) -> dict[str, Estimate]:
         """Score (n_texts, dim) vectors; metric → value and standard error."""
         row = {text: i for i, text in enumerate(self.texts)}
-        scaled = unit(vectors)
+        scaled = normalize_rows(vectors)
         first, second = (scaled[[row[pair[side]] for pair in self.pairs]] for side in (0, 1))
         cosines = np.einsum("ij,ij->i", first, second)
         measures: dict[str, Callable[..., float]] = {"Spearman": spearman, "AUC": auc}

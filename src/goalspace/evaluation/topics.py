@@ -72,24 +72,24 @@ def top_words(texts: Sequence[str], groups: ArrayLike, *, top: int = TOP_DIVERSI
     """
     from sklearn.feature_extraction.text import CountVectorizer
 
-    found = np.asarray(groups)
-    if not np.issubdtype(found.dtype, np.integer):
+    assigned = np.asarray(groups)
+    if not np.issubdtype(assigned.dtype, np.integer):
         raise InputError(
-            f"The 'groups' parameter of top_words must be whole numbers. Got {found.dtype} instead."
+            f"The 'groups' parameter of top_words must be whole numbers. Got {assigned.dtype} instead."
         )
-    if found.shape != (len(texts),) or not (found >= 0).any():
+    if assigned.shape != (len(texts),) or not (assigned >= 0).any():
         raise InputError(
             f"The 'groups' parameter of top_words must have one group per text, one of them 0 or more. "
-            f"Got shape {found.shape} for {len(texts)} texts instead."
+            f"Got shape {assigned.shape} for {len(texts)} texts instead."
         )
-    rows = np.flatnonzero(found >= 0)
+    rows = np.flatnonzero(assigned >= 0)
     vectorizer = CountVectorizer(stop_words="english")
     try:
         counts = vectorizer.fit_transform([texts[i] for i in rows.tolist()])
     except ValueError:  # nothing but stop words
-        return [() for _ in range(found.max() + 1)]
+        return [() for _ in range(assigned.max() + 1)]
     words = vectorizer.get_feature_names_out()
-    membership = found[rows] == np.arange(found.max() + 1)[:, None]
+    membership = assigned[rows] == np.arange(assigned.max() + 1)[:, None]
     per_group = np.asarray((counts.T @ membership.T).T, dtype=np.float64)
     sizes = per_group.sum(axis=1, keepdims=True)
     rarity = np.log1p(sizes.mean() / per_group.sum(axis=0))
@@ -127,10 +127,10 @@ def occurrences(texts: Sequence[str], terms: Sequence[str]) -> csr_matrix:
     counter = CountVectorizer(
         vocabulary=vocabulary, ngram_range=(1, longest), binary=True, token_pattern=_TOKEN.pattern
     )
-    found = counter.transform(texts)
-    blank = csr_matrix((len(texts), 1), dtype=found.dtype)
+    counts = counter.transform(texts)
+    blank = csr_matrix((len(texts), 1), dtype=counts.dtype)
     # a term without any word occurs nowhere: it gets the blank column
-    return hstack([found, blank]).tocsr()[:, [vocabulary.get(term, len(vocabulary)) for term in spelled]]
+    return hstack([counts, blank]).tocsr()[:, [vocabulary.get(term, len(vocabulary)) for term in spelled]]
 
 
 def npmi(incidence: csr_matrix, topics: Sequence[Sequence[int]]) -> np.ndarray:

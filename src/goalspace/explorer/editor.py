@@ -30,7 +30,7 @@ class Editor:
 
     def __init__(self, run: Run, encoder: Callable[[], Encoder]) -> None:
         self.run = run
-        self._bench = run.bench(encoder)
+        self._edit_context = run.edit_context(encoder)
         # factors after so many edits; what is not here is made again from the fitted ones
         self._states: dict[int, Factors] = {0: run.fitted, len(run.edits.done): run.factors}
         self._first_line = run.edits.n_lines
@@ -60,11 +60,11 @@ class Editor:
         """
         with locked(self.run.path):
             self._check_log()
-            entry = log.enter(self.run.factors, edit)
-            factors = apply(self._bench, self.run.factors, entry.edit)
+            entry = log.new_entry(self.run.factors, edit)
+            factors = apply(self._edit_context, self.run.factors, entry.edit)
             n_done = len(self.run.edits.done)
             self._states = {n: state for n, state in self._states.items() if n <= n_done}
-            moved = log.became(self.run.factors, entry, factors)
+            moved = log.factor_successors(self.run.factors, entry, factors)
             return self._keep(entry, n_done + 1, factors, self.run.edits.lost, moved)
 
     def undo(self) -> Run:
@@ -85,12 +85,12 @@ class Editor:
             entries = [*edits.done, *edits.undone[::-1]][:n_done]
             lost = edits.lost
             if n_done not in self._states or lost:
-                self._states[n_done], lost = log.replay(self._bench, self.run.fitted, entries)
+                self._states[n_done], lost = log.replay(self._edit_context, self.run.fitted, entries)
             now, then = self.run.factors, self._states[n_done]
             if act == "redo":
-                moved = log.became(now, entries[-1], then)
+                moved = log.factor_successors(now, entries[-1], then)
             else:
-                made = log.became(then, edits.done[-1], now)
+                made = log.factor_successors(then, edits.done[-1], now)
                 moved = [[old for old, new in enumerate(made) if k in new] for k in range(now.dim)]
             return self._keep(act, n_done, then, lost, moved)
 
@@ -104,18 +104,18 @@ class Editor:
     ) -> Run:
         log.append(self.run.path, entry)
         if n_done:
-            log.save(self.run.path, factors, self.run.fit, lost)
+            log.save(self.run.path, factors, self.run.fit_digest, lost)
         else:
-            log.forget(self.run.path)
+            log.remove(self.run.path)
         self._states[n_done] = factors
         for n in sorted(self._states)[1:-_KEPT]:
             del self._states[n]
         self._moved.append(moved)
-        self.run = self.run.edited(factors)
+        self.run = self.run.with_factors(factors)
         return self.run
 
     def _check_log(self) -> None:
         """Refuse to write over what another process did since the page was opened."""
         now = Run.open(self.run.path)
-        if now.edits != self.run.edits or now.fit != self.run.fit:
+        if now.edits != self.run.edits or now.fit_digest != self.run.fit_digest:
             raise GoalspaceError("The run was changed elsewhere. Start goalspace explore again.")

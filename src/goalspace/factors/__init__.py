@@ -304,17 +304,17 @@ def factor(
     curve: tuple[tuple[int, float], ...] = ()
     if n_factors is None:
         report("choosing the number of factors", 0, 1)
-        n_factors, curve = fitting.choose_number(links.text_vectors, links.property_vectors)
+        n_factors, curve = fitting.choose_n_factors(links.text_vectors, links.property_vectors)
     report("fitting the factors", 0, 1)
-    found = fitting.build(links.text_vectors, links.property_vectors, n_factors)
-    scores, dominant = found.score(links.text_vectors), found.assign(links.text_vectors)
+    structure = fitting.fit_structure(links.text_vectors, links.property_vectors, n_factors)
+    scores, dominant = structure.score(links.text_vectors), structure.assign(links.text_vectors)
     report("drawing the map and collecting evidence", 0, 1)
     counts = proposals.n_texts_with()
     calls = Calls()
-    readings = naming.read(
+    names = naming.name_factors(
         corpus,
         proposals,
-        found,
+        structure,
         scores,
         counts,
         links.property_vectors,
@@ -323,33 +323,33 @@ def factor(
         get_llm(llm, cache=call_cache(cache_dir)) if llm is not None else None,
         calls,
     )
-    positions = lay_out((links.text_vectors - found.centre) @ found.prototypes.T, seed=seed)
-    hierarchy = stack(scores, readings.names, seed)
+    positions = lay_out((links.text_vectors - structure.centre) @ structure.prototypes.T, seed=seed)
+    hierarchy = stack(scores, names.names, seed)
     return Factors(
-        names=readings.names,
-        descriptions=readings.descriptions,
-        poles=readings.poles,
+        names=names.names,
+        descriptions=names.descriptions,
+        poles=names.poles,
         scores=scores,
         dominant=dominant,
         vocabulary=proposals.properties,
-        loadings=found.loadings,
-        assignment=found.assignment,
+        loadings=structure.loadings,
+        assignment=structure.assignment,
         property_counts=counts,
-        strength=found.tc,
+        strength=structure.tc,
         tc_curve=curve,
         hierarchy=hierarchy,
-        evidence=readings.evidence,
+        evidence=names.evidence,
         map=positions,
         factor_map=centres(positions, dominant, scores),
-        directions=found.directions,
-        offset=found.offset,
-        prototypes=found.prototypes,
-        centre=found.centre,
+        directions=structure.directions,
+        offset=structure.offset,
+        prototypes=structure.prototypes,
+        centre=structure.centre,
         links=links,
         stats={
-            "n_factors": len(readings.names),
-            "tc": float(found.model.tc_),
-            "n_unassigned": int((found.assignment < 0).sum()),
+            "n_factors": len(names.names),
+            "tc": float(structure.model.tc_),
+            "n_unassigned": int((structure.assignment < 0).sum()),
             "n_layers": len(hierarchy),
             "n_without_dominant": int((dominant < 0).sum()),
             **(calls.as_stats() if llm is not None else {}),

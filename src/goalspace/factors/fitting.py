@@ -67,7 +67,7 @@ class Structure:
         return project_texts(vectors, span(self.prototypes), self.centre)
 
 
-def choose_number(
+def choose_n_factors(
     text_vectors: np.ndarray, property_vectors: np.ndarray
 ) -> tuple[int, tuple[tuple[int, float], ...]]:
     """Pick the number of factors from the total correlation explained.
@@ -82,12 +82,12 @@ def choose_number(
     if len(property_vectors) > _CURVE_PROPERTIES:
         rows = np.linspace(0, len(property_vectors) - 1, _CURVE_PROPERTIES).astype(int)
         property_vectors = property_vectors[rows]
-    most = min(len(text_vectors) // _TEXTS_PER_FACTOR, len(property_vectors) // _PROPERTIES_PER_FACTOR)
+    limit = min(len(text_vectors) // _TEXTS_PER_FACTOR, len(property_vectors) // _PROPERTIES_PER_FACTOR)
     curve: list[tuple[int, float]] = []
     for number in CANDIDATE_NUMBERS:
-        if number > max(most, 2) or number > len(property_vectors):
+        if number > max(limit, 2) or number > len(property_vectors):
             break
-        tc = fit(text_vectors, property_vectors, number, max_iter=25).tc_
+        tc = fit_corex(text_vectors, property_vectors, number, max_iter=25).tc_
         # more factors explain no less: a dip is an ascent that stopped early
         curve.append((number, max(float(tc), curve[-1][1] if curve else 0.0)))
     best = curve[0][0] if curve else 1
@@ -97,7 +97,7 @@ def choose_number(
     return best, tuple(curve)
 
 
-def fit(
+def fit_corex(
     text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int, *, max_iter: int = _MAX_ITER
 ) -> LinearCorex:
     """Fit Linear CorEx to the links, from groups of properties that correlate.
@@ -148,13 +148,13 @@ def _ward(rows: np.ndarray, n_groups: int) -> np.ndarray:
     return np.asarray(groups == np.arange(groups.max() + 1)[:, None], dtype=np.float64)
 
 
-def build(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int) -> Structure:
+def fit_structure(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int) -> Structure:
     """Fit the factors, calibrate their scores, and leave out those without properties.
 
     A property then belongs to the factor whose scores it shares most information with, if enough; for Gaussian
     variables that is the largest correlation. CorEx's own groups are where the calibration starts from.
     """
-    model = fit(text_vectors, property_vectors, n_factors)
+    model = fit_corex(text_vectors, property_vectors, n_factors)
     live, assignment = _assign(model.loadings_)
     centre = model.text_mean_
     prototypes = calibrate(text_vectors - centre, property_vectors, model.loadings_[live], assignment)

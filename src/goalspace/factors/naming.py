@@ -31,7 +31,7 @@ _NAME_SCHEMA = {
 
 
 @dataclass(frozen=True)
-class Readings:
+class FactorNames:
     """Names, descriptions, poles and evidence of all factors."""
 
     names: tuple[str, ...]
@@ -40,10 +40,10 @@ class Readings:
     evidence: tuple[tuple[Evidence, ...], ...]
 
 
-def read(
+def name_factors(
     corpus: Corpus,
     proposals: Proposals,
-    found: Structure,
+    structure: Structure,
     scores: np.ndarray,
     counts: np.ndarray,
     property_vectors: np.ndarray,
@@ -51,25 +51,31 @@ def read(
     encoder: Encoder,
     llm: LLM | None,
     calls: Calls,
-) -> Readings:
+) -> FactorNames:
     """Name the factors and collect their evidence; the language model, where there is one, words the names."""
-    factors = range(len(found.tc))
-    ranked = [central(proposals.properties, counts, found.assignment, found.loadings, k) for k in factors]
-    worded = [word(proposals.properties, *ends) for ends in ranked]
-    poles = [item.poles for item in worded]
+    factors = range(len(structure.tc))
+    ranked = [
+        central_properties(proposals.properties, counts, structure.assignment, structure.loadings, k)
+        for k in factors
+    ]
+    described = [describe_factor(proposals.properties, *ends) for ends in ranked]
+    poles = [item.poles for item in described]
     evidence = collect_evidence(
-        corpus, found.assignment, found.loadings, scores, poles, property_vectors, encoder, factors
+        corpus, structure.assignment, structure.loadings, scores, poles, property_vectors, encoder, factors
     )
-    names, descriptions = unique([item.name for item in worded]), [item.description for item in worded]
+    names, descriptions = (
+        number_repeats([item.name for item in described]),
+        [item.description for item in described],
+    )
     if llm is not None:
         names, descriptions = _ask_names(
             llm, goal, corpus, proposals, ranked, evidence, names, descriptions, calls
         )
-    return Readings(tuple(names), tuple(descriptions), tuple(poles), tuple(evidence))
+    return FactorNames(tuple(names), tuple(descriptions), tuple(poles), tuple(evidence))
 
 
 @dataclass(frozen=True)
-class Wording:
+class FactorDescription:
     """What the properties of a factor say of it, without a language model."""
 
     name: str
@@ -77,14 +83,16 @@ class Wording:
     poles: tuple[str, str | None]
 
 
-def word(vocabulary: Sequence[str], positive: Sequence[int], negative: Sequence[int]) -> Wording:
+def describe_factor(
+    vocabulary: Sequence[str], positive: Sequence[int], negative: Sequence[int]
+) -> FactorDescription:
     """Name and describe a factor by its most central properties."""
     along, against = [vocabulary[i] for i in positive], [vocabulary[i] for i in negative]
     poles = (along[0] if along else "", against[0] if against else None)
-    return Wording(_offline_name(along), _offline_description(along, against), poles)
+    return FactorDescription(_offline_name(along), _offline_description(along, against), poles)
 
 
-def central(
+def central_properties(
     vocabulary: Sequence[str], counts: np.ndarray, assignment: np.ndarray, loadings: np.ndarray, k: int
 ) -> tuple[list[int], list[int]]:
     """Properties of factor k at its positive and its negative end, most central first.
@@ -110,16 +118,16 @@ def _offline_name(properties: Sequence[str]) -> str:
     name = properties[0]
     if len(name) >= _SHORT_NAME:
         return name
-    return " · ".join(properties[i] for i in islice(apart(properties), 2))
+    return " · ".join(properties[i] for i in islice(distinct_names(properties), 2))
 
 
-def apart(names: Sequence[str]) -> Iterator[int]:
+def distinct_names(names: Sequence[str]) -> Iterator[int]:
     """Yield the positions of names that share no word with those before; "invoice" and "invoices" are one word."""
-    said: set[str] = set()
+    seen: set[str] = set()
     for i, name in enumerate(names):
-        words = {word[:5] for word in name.split()}
-        if not words & said:
-            said |= words
+        words = {describe_factor[:5] for describe_factor in name.split()}
+        if not words & seen:
+            seen |= words
             yield i
 
 
@@ -132,14 +140,14 @@ def _listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def unique(names: Sequence[str]) -> list[str]:
+def number_repeats(names: Sequence[str]) -> list[str]:
     """Number the repetitions of a name."""
     seen: dict[str, int] = {}
-    unique = []
+    number_repeats = []
     for name in names:
         seen[name] = seen.get(name, 0) + 1
-        unique.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return unique
+        number_repeats.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return number_repeats
 
 
 def _ask_names(
@@ -171,7 +179,7 @@ def _ask_names(
     for k, answer in enumerate(answers):
         name, description = answer or ("", "")
         names[k], descriptions[k] = name or names[k], description or descriptions[k]
-    return unique(names), descriptions
+    return number_repeats(names), descriptions
 
 
 def _parse_name(reply: str) -> tuple[str, str] | None:

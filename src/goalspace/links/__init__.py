@@ -254,12 +254,12 @@ def _choose(
             pairs,
             folds,
             untrained["recall_at_k"],
-            least_residual=_OFFLINE_RESIDUAL if offline else 0.0,
+            min_residual=_OFFLINE_RESIDUAL if offline else 0.0,
         )
         for space in spaces
     ]
-    best = min(tried, key=lambda found: (found[0].residual, -found[1]["recall_at_k"]))
-    return *best[:2], [row for found in tried for row in found[2]]
+    best = min(tried, key=lambda result: (result[0].residual, -result[1]["recall_at_k"]))
+    return *best[:2], [row for result in tried for row in result[2]]
 
 
 def _link_tuned(

@@ -115,7 +115,7 @@ def choose(
     folds: Sequence[np.ndarray],
     untrained: float,
     *,
-    least_residual: float = 0.0,
+    min_residual: float = 0.0,
 ) -> tuple[Choice, dict[str, float], list[dict[str, Any]]]:
     """Pick what the text tower reads, by recall of held-out proposals.
 
@@ -146,8 +146,8 @@ def choose(
             learned[subset].append(projected)
     means = {choice: mean_of(results) for choice, results in measured.items()}
     best = max(means, key=lambda choice: (means[choice]["recall_at_k"], choice.alpha))
-    for residual in (r for r in RESIDUALS[1:] if r >= least_residual):
-        if means[best]["recall_at_k"] > untrained and best.residual >= least_residual:
+    for residual in (r for r in RESIDUALS[1:] if r >= min_residual):
+        if means[best]["recall_at_k"] > untrained and best.residual >= min_residual:
             break
         results = []
         for fold, projected in zip(folds, learned[best.features], strict=True):

@@ -66,7 +66,7 @@ def summarise(run: RunLike) -> dict[str, Any]:
         "n_columns": len(columns),
         "findings": crosstabs.findings(tables, n_compared=crosstabs.n_cells(all_tables)),
         "hierarchy": _hierarchy(factors),
-        "edits": run.edits.told(),
+        "edits": run.edits.describe(),
         "settings": stages.settings(record),
         "versions": {str(name): str(value) for name, value in record.get("versions", {}).items()},
         "citations": [

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from goalspace.factors.naming import apart
+from goalspace.factors.naming import distinct_names
 from goalspace.text import format_percent, format_seconds, plural, to_line
 
 MAX_ROWS = 25  # factors printed; the report has all
@@ -77,7 +77,7 @@ def _shown_factors(summary: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _varied(items: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
     """The strongest properties that share no word, then others: "refund, refunds, want refund" is one thing."""
-    chosen = list(apart([item["name"] for item in items]))
+    chosen = list(distinct_names([item["name"] for item in items]))
     others = sorted(set(range(len(items))) - set(chosen))
     return [items[i] for i in (*chosen, *others)[:most]]
 

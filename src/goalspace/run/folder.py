@@ -87,7 +87,7 @@ class Run:
     @cached_property
     def factors(self) -> Factors:
         """The latent factors, as the analyst's edits left them."""
-        return log.load(self.path, self.fitted, self.links, self.fit)
+        return log.load(self.path, self.fitted, self.links, self.fit_digest)
 
     @cached_property
     def edits(self) -> Edits:
@@ -95,18 +95,18 @@ class Run:
         return log.read_log(self.path)
 
     @property
-    def fit(self) -> str:
+    def fit_digest(self) -> str:
         """Digest of the stage that found the factors."""
         return str(self.record["stages"].get("factor", {}).get("digest", ""))
 
-    def bench(self, encoder: Callable[[], Encoder] | None = None) -> EditContext:
+    def edit_context(self, encoder: Callable[[], Encoder] | None = None) -> EditContext:
         """What edits work on; `encoder` returns that of the links where it is loaded already."""
         seed = int(self.record["stages"]["factor"]["arguments"].get("seed") or 0)
         return EditContext(
             self.corpus, self.links, encoder or (lambda: get_encoder(self.links.encoder)), seed
         )
 
-    def edited(self, factors: Factors) -> Self:
+    def with_factors(self, factors: Factors) -> Self:
         """This run with other factors, after an edit that its folder holds."""
         other = copy.copy(self)
         vars(other).pop("edits", None)  # its folder has one more
@@ -129,7 +129,7 @@ class Run:
         result: dict[str, Any] = self.record["stages"].get(stage, {}).get("result", {})
         return result
 
-    def forget(self) -> None:
+    def clear_cache(self) -> None:
         """Drop artefacts held in memory, after a stage was redone."""
         for name in ("corpus", "proposals", "links", "fitted", "factors", "edits"):
             vars(self).pop(name, None)

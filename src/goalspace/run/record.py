@@ -117,14 +117,14 @@ def stage_entry(
 
 def stale_stages(record: Mapping[str, Any]) -> list[str]:
     """Stages whose artefacts no longer follow from those before them, or are missing."""
-    found: list[str] = []
+    stale: list[str] = []
     before: str | None = None
     for stage in STAGES:
         entry = record["stages"].get(stage)
-        if entry is None or entry["after"] != before or (found and stage != "corpus"):
-            found.append(stage)
+        if entry is None or entry["after"] != before or (stale and stage != "corpus"):
+            stale.append(stage)
         before = entry["digest"] if entry else None
-    return found
+    return stale
 
 
 @contextmanager
@@ -184,10 +184,10 @@ def default_folder(source: Any, goal: str) -> Path:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in _PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

@@ -35,12 +35,12 @@ def do_stage(
     result = work(run, arguments, progress)
     run.record["stages"][stage] = stage_entry(named, mark=mark, after=before, started=started, result=result)
     write_record(run.path, run.record)
-    run.forget()
+    run.clear_cache()
     if stage == "factor" and run.edits.done:
         if progress:
             progress("making the edits again", 0, 1)
-        log.follow(run.path, run.bench(), run.fitted, run.fit)
-        run.forget()
+        log.reapply(run.path, run.edit_context(), run.fitted, run.fit_digest)
+        run.clear_cache()
 
 
 def _propose(run: Run, arguments: Mapping[str, Any], progress: Progress | None) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def save_corpus(run: Run, corpus: Corpus, arguments: dict[str, Any], started: fl
         named, mark=mark, after=None, started=started, result=dict(corpus.stats)
     )
     write_record(run.path, run.record)
-    run.forget()
+    run.clear_cache()
 
 
 def _recorded_digest(llm: Any) -> str | None:
