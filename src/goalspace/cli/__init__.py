@@ -1,4 +1,4 @@
-"""The verbs: parse, call one public function, print."""
+"""The commands: parse options, call one public function, print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb compress: a benchmark → a few items that tell a model's score on all."""
+"""The command compress: a benchmark → a few items that tell a model's score on all."""
 
 from __future__ import annotations
 

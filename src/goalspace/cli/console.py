@@ -1,4 +1,4 @@
-"""What all verbs share: errors as one line, options that were given, files to write, the progress line."""
+"""Shared by all commands: one-line errors, given options, output checks, the progress line."""
 
 from __future__ import annotations
 
@@ -13,11 +13,18 @@ import click
 from goalspace.errors import GoalspaceError
 from goalspace.progress import Progress
 
-_RESUMING = ("discover", "propose", "link", "factor", "embed", "correlate")  # verbs that keep what they have
+_RESUMING = (
+    "discover",
+    "propose",
+    "link",
+    "factor",
+    "embed",
+    "correlate",
+)  # commands that resume after an interruption
 
 
 class Group(click.Group):
-    """Shows our errors as one line and leaves with 2, as click does for its own."""
+    """Shows our errors as one line and exits with status 2, as click does for its own."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -32,16 +39,16 @@ class Group(click.Group):
 
 
 def check_output(option: str, path: Path, *, read: Sequence[Path]) -> None:
-    """Refuse a file that would take the place of what is read or cannot be written, before work is spent on it.
+    """Reject an output file that would overwrite an input or cannot be written, before any work is done.
 
     Parameters
     ----------
     option
-        How the path was given.
+        The option that the path came from.
     path
-        Where the file is to be.
+        The output file.
     read
-        Files and folders that are read.
+        The input files and folders.
     """
     try:
         resolved = path.resolve()
@@ -57,7 +64,7 @@ def check_output(option: str, path: Path, *, read: Sequence[Path]) -> None:
                 f"{option} {path} is {'a folder' if path.is_dir() else 'no file'}: name a file."
             )
         above = next(folder for folder in resolved.parents if folder.exists())
-        with tempfile.TemporaryFile(dir=above):  # rights alone do not tell, of a full disk for example
+        with tempfile.TemporaryFile(dir=above):  # permissions alone do not reveal, for example, a full disk
             pass
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         why = getattr(error, "strerror", None) or error
@@ -105,7 +112,7 @@ def show_progress() -> Iterator[Progress]:
 
 
 def _plain_lines() -> Progress:
-    """A line when something else begins."""
+    """Print a line when a new step begins."""
     shown: set[str] = set()
 
     def show(what: str, done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""The verb correlate: how the tasks of data sets relate, and whether one repeats another."""
+"""The command correlate: how the tasks of data sets relate, and whether one repeats another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb discover: texts and a goal → a run."""
+"""The command discover: texts and a goal → a run."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ _PROPOSE_ONLY = ("prompting", "texts_per_call", "text_tokens", "truncate_from", 
 
 
 def _print_proposer(run: Run) -> None:
-    """One line on which proposer ran, and what another would add."""
+    """Print which proposer ran, and what an LLM would add."""
     from goalspace.proposals import OFFLINE
 
     proposer = run.record["stages"]["propose"]["result"]["proposer"]

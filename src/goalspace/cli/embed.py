@@ -1,4 +1,4 @@
-"""The verb embed: the texts of a file → a file of vectors."""
+"""The command embed: the texts of a file → a file of vectors."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def embed(
     if out.suffix not in SUFFIXES:
         raise InputError(f"{out}: the name must end in {' or '.join(SUFFIXES)}.")
     model = get_encoder(encoder, goal=goal, template=template)
-    cache_dir = out.with_name(f".{out.name}.vectors")  # a killed run goes on from here
+    cache_dir = out.with_name(f".{out.name}.vectors")  # an interrupted command resumes from here
     with show_progress() as progress:
         progress("reading", 0, 1)
         ids, texts, n_empty = read_texts(source, text)
@@ -84,7 +84,7 @@ def read_texts(source: Path, column: str | None) -> tuple[list[str], list[str], 
     try:
         data = Instructions.read(source, field=column)
     except InputError:
-        # no instruction data: the column is guessed as for any texts
+        # not instruction data: guess the column as for any texts
         data = Instructions.read(source, field=Corpus.read(source, text=column).text_column)
     return list(data.ids), list(data.texts), data.n_empty
 

@@ -1,4 +1,4 @@
-"""The verb evaluate: encoders on a task, or a run without labels, as a table."""
+"""The command evaluate: encoders on a task, or a run without labels, as a table."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def evaluate(run: Path | None, out: Path | None, **given: Any) -> None:
 
 
 def _check(run: Path | None, named: dict[str, Any], out: Path | None) -> None:
-    """Refuse options of one form in the other."""
+    """Reject options that do not go with --run, or go only with it."""
     option = {name: f"--{name.removesuffix('s') if name == 'encoders' else name}" for name in named}
     foreign = [option[name] for name in (_OF_RUNS if run is None else _OF_ENCODERS) if name in named]
     if foreign and run is None:
@@ -135,7 +135,7 @@ def _check(run: Path | None, named: dict[str, Any], out: Path | None) -> None:
 
 
 def _check_task(named: dict[str, Any], out: Path | None) -> None:
-    """Refuse what is missing or ignored where encoders are measured, or texts written."""
+    """Reject missing or ignored options when encoders are measured or texts written."""
     stops = "texts" in named
     needed = ("task", "data") if stops else ("encoder", "task", "data")
     missing = [f"--{name}" for name in needed if not {name, f"{name}s"} & named.keys()]

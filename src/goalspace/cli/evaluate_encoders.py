@@ -1,4 +1,4 @@
-"""What evaluate prints of a task: a table of encoders, beside what needs no encoder; and texts to fit a run on."""
+"""Output of evaluate for a task: a table of encoders and baselines, or the texts to fit a run on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def measure_encoders(
     encoders: Sequence[str], name: str, data: Path, *, seeds: int, out: Path | None, **options: Any
 ) -> None:
-    """Print the scores of encoders on a task, below those of a guess that needs no encoder."""
+    """Print the scores of encoders on a task, below those of a baseline."""
     from rich.console import Console
     from rich.text import Text
 
@@ -35,7 +35,7 @@ def measure_encoders(
     loaded = {encoder: find_encoder(encoder, by_scores=isinstance(task, Probe)) for encoder in encoders}
     with show_progress() as progress:
         scores = evaluate(loaded, [task], progress=progress)
-    if out is not None:  # before anything is printed, as the reader of a pipe may leave
+    if out is not None:  # before anything is printed, as a pipe may be closed early
         base = {row: {m: value._asdict() for m, value in values.items()} for row, values in _baseline(task)}
         write_json(out, {"data": str(data), "baseline": base, "scores": [each.as_dict() for each in scores]})
     console = Console()
@@ -80,7 +80,7 @@ def write_texts(name: str, data: Path, path: Path, **options: Any) -> None:
 
 
 def _baseline(task: Opened) -> list[tuple[str, dict[str, Estimate]]]:
-    """The row of a guess that needs no encoder, for tasks that have one."""
+    """The row of the baseline, for tasks that have one."""
     from goalspace.evaluation.neighbours import NextAction, Recommendation
 
     if isinstance(task, Recommendation):

@@ -1,4 +1,4 @@
-"""What evaluate prints of a run: its measures, and what a judge says of it."""
+"""Output of evaluate for a run: its measures, or a judge's ratings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def measure_run(path: Path, *, seeds: int, out: Path | None) -> None:
         raise click.UsageError("--seeds must be at least 2 with --run: stability compares fits.")
     with show_progress() as progress:
         quality = measure(Run.open(path), seeds=seeds, progress=progress)
-    if out is not None:  # before anything is printed, as the reader of a pipe may leave
+    if out is not None:  # before anything is printed, as a pipe may be closed early
         write_json(out, {"run": str(path), **quality.as_dict()})
     console = Console()
     console.print(Text(quality.goal, style="bold"))
@@ -53,7 +53,7 @@ def measure_run(path: Path, *, seeds: int, out: Path | None) -> None:
 
 
 def judge_run(path: Path, llm: str, *, against: Path | None, sample: int, out: Path | None) -> None:
-    """Print what a judge says of the factors of a run, and whether it prefers the run to another."""
+    """Print a judge's ratings of the factors of a run, and whether it prefers the run to another."""
     from rich.console import Console
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""The verb explore: a run, or labelled instructions, as a page on this machine."""
+"""The command explore: a run, or labelled instructions, as a page on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb label: instruction data → the task of every row, and which tasks there are."""
+"""The command label: instruction data → the task of every row, and which tasks there are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is printed after a run has changed, or a file of instructions has been processed."""
+"""Output after a run has changed or a file of instructions has been processed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def show_summary(summary: dict[str, Any], page: Path) -> None:
 
 
 def show_lost_edits(run: Run) -> None:
-    """A line for each edit that the factors as they are now do not take."""
+    """Print a line for each edit that could not be applied to the current factors."""
     for line in run.edits.lost:
         click.echo(line)
 

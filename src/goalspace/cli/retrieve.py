@@ -1,4 +1,4 @@
-"""The verb retrieve: queries → demonstrations from a pool of instructions."""
+"""The command retrieve: queries → demonstrations from a pool of instructions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb select: instruction data → the rows to keep."""
+"""The command select: instruction data → the rows to keep."""
 
 from __future__ import annotations
 

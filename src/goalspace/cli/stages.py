@@ -1,4 +1,4 @@
-"""The verbs for one stage of a run: propose, link, factor, report, export."""
+"""The commands for one stage of a run: propose, link, factor, report, export."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an edit does to factors: which parts they have then, and whose the properties are."""
+"""Applying an edit: the factors it leads to, and the assignment of properties to them."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def apply(context: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Fa
     Parameters
     ----------
     context
-        The texts and the encoder.
+        Texts, links and encoder.
     factors
-        Before.
+        The factors before the edit.
     edit
         An edit that `edits.checks.check` has passed.
 
     Returns
     -------
-    New factors; those that the edit does not touch keep their numbers bit for bit.
+    New factors; those that the edit does not affect keep their values bit for bit.
 
     Raises
     ------
     InputError
-        If it cannot be done to these factors; the message says why.
+        If the edit cannot be applied to these factors; the message says why.
     """
     if edit["do"] == "rename":
         return _rename(context, factors, edit)
@@ -95,7 +95,7 @@ def _hide(factors: Factors, edit: Mapping[str, Any]) -> Factors:
 
 
 def _merge(context: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Factors:
-    """Several factors as one: the mean direction of the texts that belonged to any of them."""
+    """Merge factors into one: the mean direction of the texts that belonged to any of them."""
     merged = edit["factors"]
     name = edit.get("name")
     if name in factors.names and factors.names.index(name) not in merged:
@@ -113,11 +113,11 @@ def _merge(context: EditContext, factors: Factors, edit: Mapping[str, Any]) -> F
 
 
 def _split(context: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Factors:
-    """A factor as several: its properties grouped over its texts, as the fit begins, then calibrated on these.
+    """Split a factor: cluster its properties over its own texts, as the fit does at its start, then calibrate on these texts.
 
-    Over all texts the properties of one factor go together, or they would not be one; how they differ shows among the
-    texts of the factor. Linear CorEx itself would make one factor with two poles of what is to be split. A property
-    goes to the part with which it correlates most among the texts of the factor.
+    Over all texts, the properties of a factor correlate; they differ only within the texts of the factor. Linear CorEx
+    would fit a single factor with two poles there. Each property goes to the part with which it correlates most over
+    the texts of the factor.
     """
     k, into = edit["factor"], edit["into"]
     own = np.flatnonzero(factors.assignment == k)
@@ -146,7 +146,7 @@ def _split(context: EditContext, factors: Factors, edit: Mapping[str, Any]) -> F
 
 
 def _edit_property(context: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Factors:
-    """Move, add or remove a property: the prototypes move as the mean of their properties does."""
+    """Move, add or remove a property: the prototypes shift by the change of their mean property."""
     draft = _draft(factors)
     name, to = edit["property"], edit.get("to")
     if edit["do"] == "add":
@@ -184,7 +184,7 @@ def _edit_property(context: EditContext, factors: Factors, edit: Mapping[str, An
     return recompute(context, factors, draft)
 
 
-# ---------------------------------------------------------------- what they share
+# ---------------------------------------------------------------- helpers
 
 
 def _draft(factors: Factors) -> Draft:
@@ -202,15 +202,15 @@ def _nearest(factors: Factors) -> np.ndarray:
 
 
 def _renumbered(assignment: np.ndarray, became: Sequence[Sequence[int]]) -> np.ndarray:
-    """The factor of every property after an edit; where its factor became several, the first."""
+    """The factor of every property after an edit; if its factor was split, the first part."""
     return np.asarray(np.array([*(first for first, *_ in became), -1], dtype=np.int32)[assignment])
 
 
 def _mean_property(context: EditContext, factors: Factors, draft: Draft, k: int) -> np.ndarray:
     """The direction of a factor's properties, each with the sign and strength of its loading before the edit.
 
-    What an analyst puts into a factor counts as its weakest own property at least, on the positive side unless it is
-    clearly opposite.
+    A property that an analyst assigned weighs at least as much as the weakest one that the fit may assign, and counts
+    as positive unless its correlation is clearly negative.
     """
     own = np.flatnonzero(draft.assignment == k)
     known = own[own < factors.loadings.shape[1]]
@@ -226,7 +226,7 @@ def _mean_property(context: EditContext, factors: Factors, draft: Draft, k: int)
 
 
 def _own_words(factors: Factors, k: int) -> dict[str, str]:
-    """The name and description of a factor, where they are more than what its properties said."""
+    """The name and description of a factor where they differ from those derived from its properties."""
     ends = naming.central_properties(
         factors.vocabulary, factors.property_counts, factors.assignment, factors.loadings, k
     )

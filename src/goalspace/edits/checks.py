@@ -1,4 +1,4 @@
-"""What an edit may hold: every field read from an untrusted object, or refused in one line."""
+"""Validation of edits: every field of an untrusted object is read, or rejected with a one-line message."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ LIMITS: EditLimits = {"name": _MAX_NAME_LENGTH, "description": _MAX_DESCRIPTION_
 
 
 def check(factors: Factors, edit: Any) -> dict[str, Any]:
-    """Return an edit with only the fields that it may have.
+    """Validate an edit and drop unknown fields.
 
     Raises
     ------
     InputError
-        If it is none, or names a factor or a property that is not there.
+        If it is not an edit, or names a factor or property that does not exist.
     """
     if not isinstance(edit, Mapping) or edit.get("do") not in _FIELDS:
         raise InputError(f"An edit must be an object whose 'do' is one of {', '.join(_FIELDS)}.")
@@ -92,7 +92,7 @@ def _count(_: Factors, value: Any, name: str) -> int:
     return value
 
 
-# what an edit holds: field → (whether it must be there, how it is read)
+# fields of each edit: name → (required, reader)
 _FIELDS: dict[str, dict[str, tuple[bool, Callable[[Factors, Any, str], Any]]]] = {
     "rename": {"factor": (True, _factor_of), "name": (True, _line), "description": (False, _paragraph)},
     "merge": {"factors": (True, _several), "name": (False, _line)},

@@ -1,4 +1,4 @@
-"""What follows from an edit: scores, strengths, names, evidence and groups of the factors that it touched."""
+"""Everything derived from an edit: scores, strengths, names, evidence and groups of the factors it changed."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _BLOCK = 4096  # texts
 
 @dataclass(frozen=True)
 class EditContext:
-    """What edits need beside the factors.
+    """What edits need besides the factors.
 
     Attributes
     ----------
     corpus
         The texts.
     links
-        As they were fitted; an edit never changes where texts lie.
+        The links as fitted; edits never change the text vectors.
     encoder
-        Returns the encoder of the links; called when sentences or a new property must be read.
+        Returns the encoder of the links; called when sentences or a new property must be encoded.
     seed
-        Of the hierarchy.
+        Seed of the hierarchy.
     """
 
     corpus: Corpus
@@ -53,18 +53,18 @@ class EditContext:
 
 @dataclass(frozen=True)
 class Part:
-    """A factor after an edit: one that stays as it was (`old`), or a new direction in place of others."""
+    """A factor after an edit: an unchanged one (`old`), or a new prototype that replaces others."""
 
     old: int | None = None
     prototype: np.ndarray | None = None
     replaces: tuple[int, ...] = ()
-    name: str | None = None  # None: what its properties say
+    name: str | None = None  # None: derived from its properties
     description: str | None = None
 
 
 @dataclass
 class Draft:
-    """Factors in the middle of an edit: the properties, whose they are, and the parts."""
+    """Factors during an edit: the properties, their assignment, and the resulting parts."""
 
     vocabulary: list[str]
     counts: np.ndarray
@@ -74,12 +74,12 @@ class Draft:
 
 
 def _information(loadings: np.ndarray) -> np.ndarray:
-    """What each factor's scores tell of all properties together, in nats."""
+    """Mutual information of each factor's scores with the properties, summed, in nats."""
     return np.asarray(-0.5 * np.log1p(-np.clip(loadings.astype(np.float64) ** 2, 0, 1 - 1e-6)).sum(axis=1))
 
 
 def recompute(context: EditContext, old: Factors, draft: Draft, *, kept: np.ndarray | None = None) -> Factors:
-    """Compute what follows from the parts of a draft; `kept` are the old properties that are left."""
+    """Compute the factors of a draft; `kept` masks the old properties that remain."""
     new = [i for i, part in enumerate(draft.parts) if part.old is None]
     stay = [i for i, part in enumerate(draft.parts) if part.old is not None]
     source = [part.old for part in draft.parts if part.old is not None]
@@ -111,7 +111,7 @@ def recompute(context: EditContext, old: Factors, draft: Draft, *, kept: np.ndar
     offset[new] = made @ old.centre
     scores[:, new] = scoring.score_texts(old.links.text_vectors, directions[new], offset[new])
     for i in new:
-        # on the scale of the fit, whose own measure needs its noise
+        # rescaled to the strengths of the fit, which depend on its noise estimate
         replaced = list(draft.parts[i].replaces)
         scale = old.strength[replaced].sum() / max(_information(old.loadings[replaced]).sum(), 1e-9)
         strength[i] = scale * _information(loadings[[i]])[0]
@@ -142,7 +142,7 @@ def recompute(context: EditContext, old: Factors, draft: Draft, *, kept: np.ndar
 
 
 def _reworded(context: EditContext, old: Factors, drawn: Factors, parts: Sequence[Part]) -> Factors:
-    """Names, poles, evidence and hierarchy of factors after an edit; parts that stay keep theirs."""
+    """Name the factors after an edit and collect their evidence and hierarchy; unchanged parts keep theirs."""
     taken = {old.names[part.old] for part in parts if part.old is not None}
     names, descriptions, poles = [], [], []
     for k, part in enumerate(parts):

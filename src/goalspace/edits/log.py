@@ -1,4 +1,4 @@
-"""The edits of a run: a log that only grows, and the factors that follow from it, kept beside the fitted ones."""
+"""The edits of a run: an append-only log, and the edited factors, stored beside the fitted ones."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from goalspace.tables.plain import text_lines
 
 LOG = "edits.jsonl"
 FOLDER = "edited"
-_ANCHORS = 12  # properties by which a factor is found again after a refit
-_FIELDS = ("factor", "factors", "to")  # of an edit, those that are numbers of factors
+_ANCHORS = 12  # properties that identify a factor after a refit
+_FIELDS = ("factor", "factors", "to")  # fields of an edit that hold factor numbers
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One edit as the log has it.
+    """One edit in the log.
 
     Attributes
     ----------
     edit
-        Its fields are those that `edits.checks` knows; factors are numbered as they were when it was made.
+        The validated edit (see `edits.checks`), with the factor numbers at the time it was made.
     sentence
         The edit as a sentence.
     anchors
-        Number of a factor → its name and strongest properties then, by which it is found after a refit.
+        Factor number → the factor's name and strongest properties at that time, which identify it after a refit.
     when
-        Time, ISO 8601.
+        Time of the edit, ISO 8601.
     """
 
     edit: Mapping[str, Any]
@@ -51,10 +51,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Edits:
-    """What the log says: the edits that hold, and those that were undone, the next to redo last.
+    """The state of the log: the edits in effect, and those undone, with the next one to redo last.
 
-    `lost` has a line for each edit that holds and could not be applied to the factors as they are now. `n_lines` counts
-    the lines of the log, which only grows: it tells one state of the factors from another.
+    `lost` has a line for each edit in effect that could not be applied to the current factors. `n_lines` counts the
+    lines of the append-only log, so it identifies a state of the factors.
     """
 
     done: tuple[Entry, ...] = ()
@@ -63,7 +63,7 @@ class Edits:
     n_lines: int = 0
 
     def describe(self) -> EditHistory:
-        """The edits as a report shows them."""
+        """Describe the edits for reports and pages."""
         return {
             "done": [cast(DoneEdit, {**entry.edit, "said": entry.sentence}) for entry in self.done],
             "undone": len(self.undone),
@@ -73,12 +73,12 @@ class Edits:
 
 
 def read_log(folder: Path) -> Edits:
-    """Read the log of a run folder; there is none until the first edit.
+    """Read the log of a run folder; it does not exist before the first edit.
 
     Raises
     ------
     InputError
-        If a line of it is not one that goalspace wrote.
+        If a line is not a valid entry.
     """
     path = folder / LOG
     done: list[Entry] = []
@@ -101,7 +101,7 @@ def read_log(folder: Path) -> Edits:
                 undone.clear()
         except (ValueError, KeyError, TypeError, IndexError, AttributeError):
             raise InputError(
-                f"{path}, line {number}: this is no edit. Take the line out, then run: goalspace factor {folder}"
+                f"{path}, line {number}: this is not an edit. Delete the line, then run: goalspace factor {folder}"
             ) from None
     return Edits(tuple(done), tuple(undone), _lost(folder), n_lines)
 
@@ -119,7 +119,7 @@ def _lost(folder: Path) -> tuple[str, ...]:
 
 
 def append(folder: Path, entry: Entry | str) -> None:
-    """Add an edit, "undo" or "redo" to the log; a kill leaves the old log or the new one."""
+    """Append an edit, "undo" or "redo" to the log, atomically."""
     if isinstance(entry, str):
         record: dict[str, Any] = {entry: True, "when": _now()}
     else:
@@ -130,7 +130,7 @@ def append(folder: Path, entry: Entry | str) -> None:
         record = {"edit": dict(entry.edit), "said": entry.sentence, "of": of, "when": entry.when}
     path = folder / LOG
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
-    if before and not before.endswith("\n"):  # an editor may have taken it away
+    if before and not before.endswith("\n"):  # a text editor may have stripped the last newline
         before += "\n"
     write_atomic(path, before + json.dumps(record, ensure_ascii=False) + "\n")
 
@@ -140,12 +140,12 @@ def _now() -> str:
 
 
 def new_entry(factors: Factors, edit: Any) -> Entry:
-    """Check an edit that is to be made to these factors.
+    """Validate an edit of these factors and build its log entry.
 
     Raises
     ------
     InputError
-        If it is no edit, or names what is not there.
+        If it is not an edit, or names something that does not exist.
     """
     checked = check(factors, edit)
     anchors = {
@@ -187,21 +187,21 @@ def _sentence(factors: Factors, edit: Mapping[str, Any]) -> str:
 def replay(
     context: EditContext, fitted: Factors, entries: Sequence[Entry]
 ) -> tuple[Factors, tuple[str, ...]]:
-    """Make edits again, in order.
+    """Reapply edits in order.
 
     Parameters
     ----------
     context
-        The texts and the encoder.
+        Texts, links and encoder.
     fitted
-        The factors to begin with: those that the edits were made to, or refitted ones. A factor is found again by
-        its number and name, by its name, or as the one with most of the properties that it had.
+        The factors to start from: those the edits were made to, or refitted ones. A factor is identified by its number
+        and name, by its name alone, or by holding most of the properties that it had.
     entries
         The edits.
 
     Returns
     -------
-    The factors, and a line for each edit that could not be made.
+    The factors, and a line for each edit that could not be applied.
     """
     factors, lost = fitted, []
     for entry in entries:
@@ -213,32 +213,32 @@ def replay(
 
 
 def factor_successors(before: Factors, entry: Entry, after: Factors) -> list[list[int]]:
-    """Which factors each of those before an edit of the log became; the same ones if it could not be made."""
+    """Return the factors that each factor became through a logged edit; itself if the edit could not be applied."""
     if before.dim == after.dim:
         return [[k] for k in range(before.dim)]
     return successors(_found_again(before, entry), before.dim, after.dim)
 
 
 def reapply(folder: Path, context: EditContext, fitted: Factors, fit_digest: str) -> None:
-    """Make the edits of a folder's log again, on factors that were found anew, and keep what follows.
+    """Reapply the edits of a folder's log to refitted factors, and save the result.
 
     Parameters
     ----------
     folder
         The run folder.
     context
-        The texts and the encoder.
+        Texts, links and encoder.
     fitted
         The factors before any edit.
     fit_digest
-        Digest of that fit.
+        Digest of the fit.
     """
     factors, lost = replay(context, fitted, read_log(folder).done)
     save(folder, factors, fit_digest, lost)
 
 
 def _found_again(factors: Factors, entry: Entry) -> dict[str, Any]:
-    """The edit with factors numbered as they are now."""
+    """The edit with the current factor numbers."""
     now = {k: _locate(factors, k, *anchor) for k, anchor in entry.anchors.items()}
     edit = dict(entry.edit)
     for name in _FIELDS:
@@ -268,23 +268,23 @@ def _locate(factors: Factors, k: int, name: str, properties: Sequence[str]) -> i
 
 
 def save(folder: Path, factors: Factors, fit_digest: str, lost: Sequence[str]) -> None:
-    """Keep edited factors beside the fitted ones.
+    """Save edited factors beside the fitted ones.
 
     Parameters
     ----------
     folder
-        The run folder, whose log is already written.
+        The run folder; its log must already be written.
     factors
-        What follows from the log.
+        The factors after the edits of the log.
     fit_digest
-        Digest of the fit that they follow from.
+        Digest of the fit they are based on.
     lost
-        What could not be applied.
+        A line for each edit that could not be applied.
     """
     from safetensors.numpy import save_file
 
     target = folder / FOLDER
-    (target / "edited.json").unlink(missing_ok=True)  # what is half written does not count
+    (target / "edited.json").unlink(missing_ok=True)  # written last, so a partial save is never loaded
     with atomic_path(target / "properties.safetensors") as path:
         save_file({"property_vectors": np.ascontiguousarray(factors.links.property_vectors)}, path)
     factors.save(target)
@@ -295,7 +295,7 @@ def save(folder: Path, factors: Factors, fit_digest: str, lost: Sequence[str]) -
 
 
 def remove(folder: Path) -> None:
-    """Take away edited factors, where no edit holds any more."""
+    """Discard the edited factors once no edit is in effect."""
     (folder / FOLDER / "edited.json").unlink(missing_ok=True)
 
 
@@ -309,14 +309,14 @@ def load(folder: Path, fitted: Factors, links: Links, fit_digest: str) -> Factor
     fitted
         The factors as they were fitted.
     links
-        As they were fitted.
+        The links as they were fitted.
     fit_digest
-        Digest of that fit.
+        Digest of the fit.
 
     Raises
     ------
     InputError
-        If the log was changed by other hands than goalspace's.
+        If the log was changed outside goalspace.
     """
     from safetensors.numpy import load_file
 
@@ -326,7 +326,7 @@ def load(folder: Path, fitted: Factors, links: Links, fit_digest: str) -> Factor
     about = read_json(target / "edited.json") if (target / "edited.json").is_file() else {}
     if about.get("log") != _log_digest(folder) or about.get("fit") != fit_digest:
         raise InputError(
-            f"{folder / LOG} was changed, and the factors do not follow it yet. Run: goalspace factor {folder}"
+            f"{folder / LOG} was changed after the factors were last edited. Run: goalspace factor {folder}"
         )
     vectors = load_file(target / "properties.safetensors")["property_vectors"]
     return Factors.load(target, replace(links, property_vectors=vectors), about["stats"])

@@ -1,4 +1,4 @@
-"""encoders × tasks → scores."""
+"""Evaluation of encoders on tasks."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _WARM_UP = 2  # texts that are encoded before the clock starts: most encoders lo
 
 
 class Task(Protocol):
-    """Something that vectors can be good or bad at.
+    """A task that scores text vectors.
 
-    `texts` are what to embed; `setting` says how it is scored: "official" as in the paper, or "ours".
+    `texts` are the texts to embed; `setting` is "official", as in the paper, or "ours".
     """
 
     @property
@@ -44,7 +44,7 @@ class Task(Protocol):
 
 @dataclass(frozen=True)
 class Score:
-    """What one encoder reached on one task.
+    """The score of one encoder on one task.
 
     `values` are by metric; `seconds` is the time of encoding the `n_texts` texts, without loading.
     """
@@ -103,7 +103,7 @@ def evaluate(
     seeds
         Number of k-means runs in our setting, or of trees.
     progress
-        Called with what is being done, how much of it is done, and out of how much.
+        Called with (current step, items done, items in total).
 
     Returns
     -------
@@ -129,7 +129,7 @@ def evaluate(
         opened.append(open_task(task, path, text=text, label=label, setting=setting, seeds=seeds))
     if not all(len(task.texts) for task in opened):
         raise InputError("A task must have texts.")
-    for encoder in loaded.values():  # one that cannot be used must not cost the scores of those before it
+    for encoder in loaded.values():  # fail early if one cannot be used, before the others have been scored
         encoder.encode(opened[0].texts[:_WARM_UP])
     scores = []
     for name, encoder in loaded.items():
@@ -147,7 +147,7 @@ def evaluate(
 
 
 def _check(encoders: object, tasks: object) -> None:
-    """Refuse what is not of the kind that `evaluate` takes."""
+    """Validate the arguments of `evaluate`."""
     if not isinstance(encoders, Mapping):
         raise InputError(
             "The 'encoders' parameter of evaluate must be a mapping of names to encoders, such as "
@@ -159,7 +159,7 @@ def _check(encoders: object, tasks: object) -> None:
             f"Got {type(tasks).__name__} instead."
         )
     if not encoders or not tasks:
-        raise InputError("evaluate needs one encoder and one task at least.")
+        raise InputError("evaluate needs at least one encoder and one task.")
     for encoder in encoders.values():
         if isinstance(encoder, str) and encoder.startswith("run:"):
             folder = encoder.removeprefix("run:")

@@ -22,8 +22,8 @@ _NUMBER = re.compile(r"\s+\d+\b")
 _NAMES = ("id", "scene", "room")
 _WORDS = ("goal", "init_obs")
 _FIELDS = (*_NAMES, *_WORDS, "steps")
-_HELD_OUT_SCENES = 9  # one in so many of a room's scenes is unseen
-_HELD_OUT_TRIALS = 10  # one in so many trials of the other scenes is held out
+_HELD_OUT_SCENES = 9  # one in this many scenes of a room is unseen
+_HELD_OUT_TRIALS = 10  # one in this many trials of the other scenes is held out
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class State:
     text
         The goal, then the newest part of what was seen and done.
     action
-        What the expert did next, its numbers left out whole.
+        The expert's next action, without object numbers.
     episode
         The id of the trajectory.
     facts
-        What rules read off the whole trajectory so far, as short properties.
+        Short properties derived by rules from the trajectory so far.
     """
 
     text: str
@@ -77,9 +77,9 @@ def split_episodes(
     sample
         Keep only this many training episodes, and a fifth as many of each held-out kind.
     seed
-        Of the scenes, the trials and the sample.
+        Seed of the choice of scenes, trials and sample.
     source, where
-        What messages call the episodes, and one of them by its index.
+        Names of the episodes, and of one of them by index, in messages.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def split_episodes(
 
 
 def _wrong_with(episode: Mapping[str, Any]) -> str | None:
-    """Why this is no trajectory."""
+    """Say why this is not a valid trajectory; None if it is."""
     for name in _FIELDS:
         if name not in episode:
             return f"there is no '{name}'; episodes need {', '.join(_FIELDS)}."
@@ -165,12 +165,12 @@ def _states(episode: Mapping[str, Any]) -> Iterator[State]:
 
 
 def without_numbers(action: str) -> str:
-    """An action without the numbers of its objects, each left out whole: "take mug 12 from shelf 3"."""
+    """An action without the numbers of its objects: "take mug 12 from shelf 3"."""
     return _NUMBER.sub("", action)
 
 
 def newest(text: str, characters: int) -> str:
-    """The end of a text, of at most so many characters, in whole words."""
+    """The end of a text: whole words, at most `characters` long."""
     text = text.strip()
     return text if len(text) <= characters else text[-characters:].split(None, 1)[-1]
 
@@ -193,7 +193,7 @@ _DEED = re.compile(r"^([a-z]+)(?: to)? ([a-z]+) \d+(?: (?:from|in/on|in|on|with|
 
 
 class _Watched:
-    """Keeps track of an episode by rules: where the agent is, what it holds, what is done of its task."""
+    """Tracks an episode by rules: where the agent is, what it holds, and how far its task is done."""
 
     def __init__(self, goal: str) -> None:
         words = goal.lower()
@@ -212,7 +212,7 @@ class _Watched:
         self.known: dict[str, str] = {}  # object → where it was seen
 
     def see(self, action: str, observation: str) -> None:
-        """Take in an action and what followed on it."""
+        """Update the state with an action and its observation."""
         match = _DEED.match(action)
         verb, first, second = match.groups() if match else (action.split(" ")[0], "", None)
         failed = observation.startswith("Nothing happens")
@@ -237,7 +237,7 @@ class _Watched:
             self.known |= dict.fromkeys(self.here, self.at)
 
     def facts(self) -> Iterator[str]:
-        """What holds now."""
+        """The facts of the current state."""
         yield f"task: {self.task}"
         yield f"task: {self.task} {self.target}"
         yield f"destination {self.destination}"
@@ -250,7 +250,7 @@ class _Watched:
         yield from self._stage()
 
     def _stage(self) -> Iterator[str]:
-        """Which step of its task the agent stands before."""
+        """The facts about the agent's progress in its task."""
         if self.held == self.target:
             if not self.ready:
                 station = _STATIONS[self.task]

@@ -14,7 +14,7 @@ from goalspace.errors import InputError
 
 @dataclass(frozen=True)
 class Rows:
-    """The objects of a JSON Lines file, with the line that each stands on.
+    """The objects of a JSON Lines file with their line numbers.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Rows:
     needs: str = ""
 
     def where(self, row: int) -> str:
-        """Say in words which row this is."""
+        """Name a row by file and line, for messages."""
         return f"{self.path}, line {self.lines[row]}"
 
     def by(self, name: str) -> dict[str, Rows]:

@@ -30,7 +30,7 @@ _SENTENCES = 3
 _FACTORS = 2  # that describe a text
 _TEXT = 4000  # characters of a text that the judge sees
 _REASON = 300  # characters that are kept
-_MAX_TOKENS = 2000  # the answer takes a hundred; the rest is for models that think before it
+_MAX_TOKENS = 2000  # an answer takes about a hundred; the rest is for reasoning models
 
 _RATING: dict[str, Any] = {
     "type": "object",
@@ -52,7 +52,7 @@ _CHOICE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Rating:
-    """What the judge gave a factor, each from 1 to 5."""
+    """The judge's ratings of a factor, from 1 to 5."""
 
     factor: str
     relevance: int
@@ -62,7 +62,7 @@ class Rating:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which run describes a text better, asked in both orders: 1 the run, -1 the other, 0 neither."""
+    """The preferred run for a text, asked in both orders: 1 for the run, -1 for the other, 0 for neither."""
 
     text_id: str
     run_first: int
@@ -99,7 +99,7 @@ class Preference:
 
     @property
     def first(self) -> Estimate | None:
-        """Share of the decided answers that chose what stood first; 0.5 if the judge does not heed the order."""
+        """Share of the decided answers that chose the first description; 0.5 if the judge has no position bias."""
         chosen = [c.run_first > 0 for c in self.choices if c.run_first]
         chosen += [c.run_second < 0 for c in self.choices if c.run_second]
         return Estimate.of(chosen) if chosen else None
@@ -111,7 +111,7 @@ class Preference:
 
     @property
     def n_lost(self) -> int:
-        """Texts on which the other run is."""
+        """Texts on which the other run is preferred over both orders."""
         return sum(choice.share < 0.5 for choice in self.choices)
 
 
@@ -180,31 +180,31 @@ def judge(
     """Let a language model judge a run as people do in Instruct-LF (arXiv 2502.15147, human evaluation).
 
     Every factor is rated for relevance to the goal and informativeness, from 1 to 5 with a reason. Against another
-    run, the judge sees sampled texts with what either run says of them, and prefers one, or none. It is asked in both
-    orders, so that a liking for what stands first cancels. A reply that cannot be read is asked for once more; what
-    still cannot be read is left out of the means and counted.
+    run, the judge sees sampled texts with both runs' descriptions and prefers one or neither. It is asked in both
+    orders, so that position bias cancels. A reply that cannot be parsed is requested once more; if that fails too, it
+    is excluded from the means and counted.
 
     Parameters
     ----------
     run
         A finished run. Every call is stored in its llm.sqlite and replayed from there.
     llm
-        The judge (see `get_llm`); another model than the one that made the run favours it less.
+        The judge (see `get_llm`); a model other than the one that made the run is less biased towards it.
     against
         A run of the same goal that has texts in common with `run`.
     sample
-        Number of texts that the preference is asked for.
+        Number of texts on which the runs are compared.
     seed
-        Of the sample.
+        Seed of the sample.
     progress
-        Called with (what is being done, done, in all).
+        Called with (current step, items done, items in total).
 
     Raises
     ------
     InputError
         If `sample` is below 1, or the runs have other goals or no text in common.
     LLMError
-        If the endpoint fails; replies that arrived are kept and not asked for again.
+        If the endpoint fails; replies received so far are cached and not requested again.
     """
     if sample < 1:
         raise InputError(f"The 'sample' parameter of judge must be at least 1. Got {sample} instead.")
@@ -276,7 +276,7 @@ def _compare(
 
 
 def _common_texts(run: Run, against: Run, sample: int, seed: int) -> list[tuple[int, int]]:
-    """Rows of sampled texts that both runs have, in either."""
+    """Pairs of row numbers of sampled texts that both runs have."""
     if run.path.resolve() == against.path.resolve():
         raise InputError(f"{run.path} cannot be compared with itself: name another run with --against.")
     if run.goal != against.goal:

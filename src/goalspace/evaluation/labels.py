@@ -1,4 +1,4 @@
-"""Labels of texts: those that can be measured, and how many there are."""
+"""Validation and summary of text labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from goalspace.evaluation.metrics import FOLDS
 
 
 def check_labels(task: str, texts: Sequence[str], labels: Sequence[str]) -> None:
-    """Refuse what does not go together in a task that is made in Python."""
+    """Check that a task built in Python has one label per text."""
     if len(texts) != len(labels):
         raise InputError(
             f"The 'labels' parameter of {task} must have one label per text. Got {len(labels)} for "
@@ -20,7 +20,7 @@ def check_labels(task: str, texts: Sequence[str], labels: Sequence[str]) -> None
 
 
 def read_labels(rows: Rows, column: str, *, task: str, cross_validated: bool) -> tuple[str, ...]:
-    """Read a column of labels in which there is something to find.
+    """Read a column of labels and check that it can be evaluated.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def read_labels(rows: Rows, column: str, *, task: str, cross_validated: bool) ->
 
 
 def size_of(texts: Sequence[str], labels: Sequence[str], column: str) -> str:
-    """How much there is of labelled texts, for a person, and the column of the texts where it was guessed."""
+    """Describe the number of texts and labels, and the column of the texts if it was guessed."""
     where = f"; texts of the column '{column}'" if column else ""
     return f"{_count(len(texts), 'text')}, {_count(len(set(labels)), 'label')}{where}"
 

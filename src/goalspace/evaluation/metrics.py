@@ -1,4 +1,4 @@
-"""The numbers of the papers' tables: how well scores predict labels, how well groups match them."""
+"""The metrics of the papers: how well scores predict labels, and how well groups match them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def decision_tree_probe(scores: ArrayLike, labels: ArrayLike, *, seeds: int = 5)
     """Balanced accuracy with which a decision tree reads the labels off the scores.
 
     The probe of Instruct-LF (arXiv 2502.15147, section 4): stratified 5-fold cross-validation in the order of
-    the rows, one unlimited tree per fold. A tree splits one column at a time, so that it rewards scores whose
-    single columns mean something. A fold's balanced accuracy averages over the labels that occur in its test
+    the rows, one unlimited tree per fold. A tree splits one column at a time, so it rewards scores whose
+    individual columns are meaningful. A fold's balanced accuracy averages over the labels that occur in its test
     part, which matters for labels with fewer than five rows.
 
     Parameters
@@ -26,7 +26,7 @@ def decision_tree_probe(scores: ArrayLike, labels: ArrayLike, *, seeds: int = 5)
     scores
         (n_texts, n_factors), finite numbers.
     labels
-        (n_texts,), two different ones at least, one of them on five rows or more.
+        (n_texts,), at least two different labels, one of them on five or more rows.
     seeds
         Number of trees per fold, with seeds 0, 1, …; a seed's value is the mean over its folds.
 
@@ -70,7 +70,7 @@ def logistic_probe(scores: ArrayLike, labels: ArrayLike) -> Estimate:
     scores
         (n_texts, n_factors), finite numbers.
     labels
-        (n_texts,), two different ones at least, one of them on five rows or more.
+        (n_texts,), at least two different labels, one of them on five or more rows.
 
     Returns
     -------
@@ -170,9 +170,9 @@ def purity(groups: ArrayLike, *, labels: ArrayLike) -> float:
     Parameters
     ----------
     groups
-        (n_texts,) what was found.
+        (n_texts,) predicted groups.
     labels
-        (n_texts,) what is true.
+        (n_texts,) true labels.
 
     Returns
     -------
@@ -195,9 +195,9 @@ def homogeneity(groups: ArrayLike, *, labels: ArrayLike) -> float:
     Parameters
     ----------
     groups
-        (n_texts,) what was found.
+        (n_texts,) predicted groups.
     labels
-        (n_texts,) what is true.
+        (n_texts,) true labels.
 
     Examples
     --------
@@ -210,7 +210,7 @@ def homogeneity(groups: ArrayLike, *, labels: ArrayLike) -> float:
 
 
 def silhouette(vectors: ArrayLike, *, groups: ArrayLike) -> float:
-    """Mean silhouette coefficient of found groups, by Euclidean distance; it looks at no label.
+    """Mean silhouette coefficient of groups, by Euclidean distance; uses no labels.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A goalspace encoder in the interface of mteb, whose tasks then run on it."""
+"""Adapter that lets mteb evaluate goalspace encoders."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from goalspace.errors import require
 class MtebEncoder:
     """Lets `mteb.evaluate` run any encoder: ``mteb.evaluate(MtebEncoder("minilm"), tasks)``.
 
-    It meets mteb's EncoderProtocol (of mteb 2) by shape alone, so that mteb is imported only where mteb itself
-    asks for the model's metadata. Prompts and prompt types of a task are left aside: our encoders take the
-    text as it is.
+    It implements the EncoderProtocol of mteb 2 structurally, so mteb is imported only when it asks for the model's
+    metadata. A task's prompts and prompt types are ignored: our encoders take the plain text.
 
     Parameters
     ----------
     encoder
         A spec of `get_encoder`, or an encoder.
     revision
-        What mteb notes as the revision of the model.
+        The revision of the model that mteb records.
 
     Raises
     ------
     InputError
-        If the spec names nothing known.
+        If the spec is unknown.
     """
 
     def __init__(

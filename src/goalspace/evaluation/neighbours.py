@@ -1,4 +1,4 @@
-"""What the nearest texts tell: which item comes next, and which action is taken."""
+"""Nearest-neighbour tasks: predicting the next item or the next action."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Recommendation:
 
     @property
     def size(self) -> str:
-        """How much there is of it, for a person."""
+        """The size of the task in words."""
         n_items = len({item for items in self.items for item in items})
         return (
             f"{len(self.train):,} training texts with {n_items:,} items, {len(self.test):,} test texts, "
@@ -82,7 +82,7 @@ class Recommendation:
         return {**self._hits(ranks), "neighbours": Estimate(float(n_near), 0.0)}
 
     def by_popularity(self) -> dict[str, Estimate]:
-        """What the most frequent items alone would reach, whatever the text."""
+        """Scores of the baseline that always recommends the most frequent items."""
         same = np.zeros((len(self.texts), 1), dtype=np.float32)
         n_train = len(self.train)
         return self._hits(
@@ -165,7 +165,7 @@ class NextAction:
 
     @property
     def size(self) -> str:
-        """How much there is of it, for a person."""
+        """The size of the task in words."""
         tests = ", ".join(
             f"{len(group.texts):,} {name} of {n:,} episode{'s' * (n != 1)}"
             for name, group in self.groups.items()
@@ -194,7 +194,7 @@ class NextAction:
         return scores
 
     def by_frequency(self) -> dict[str, Estimate]:
-        """What the most frequent action alone would reach."""
+        """Scores of the baseline that always predicts the most frequent action."""
         most_frequent = Counter(self.actions).most_common(1)[0][0]  # of equally frequent ones the first
         return {
             name: _over_episodes(np.array(group.actions) == most_frequent, group.episodes)

@@ -41,7 +41,7 @@ SHARE = 0.9  # of the texts, that each fit sees where stability is measured
 
 @dataclass(frozen=True)
 class Measure:
-    """One number of a run, what chance gives, and a sentence on what is good.
+    """One measure of a run, its value by chance, and how to read it.
 
     `value` is None where the run is too small; its `se` is 0 where the number is no mean. `chance` is None where the
     question makes no sense.
@@ -55,7 +55,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Quality:
-    """What was measured of a run."""
+    """The measures of a run."""
 
     goal: str
     n_texts: int
@@ -103,11 +103,11 @@ def measure(
     run
         A finished run; it is not changed.
     seeds
-        Number of intruders per factor, and of samples of the texts.
+        Number of intruders per factor, and of subsamples of the texts.
     encoder
-        Looks for the intruders; by default the encoder of the run.
+        The encoder that detects the intruders; by default that of the run.
     progress
-        Called with (what is being done, done, in all).
+        Called with (current step, items done, items in total).
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A finished run as an encoder of tasks."""
+"""A finished run as an encoder for evaluation."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ RUN_PREFIX = "run:"
 
 
 def find_encoder(spec: str, *, by_scores: bool) -> str | Encoder:
-    """What `evaluate` is given for a spec: for run:FOLDER the factors of the run.
+    """Resolve an encoder spec: run:FOLDER gives the factors of the run, others are returned unchanged.
 
-    A probe reads the scores of named factors; what compares whole texts does so in the space that they span.
+    Probes use the factor scores; tasks that compare whole texts use the space that the factors span.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What encoders are measured on: labelled texts, labelled pairs, and what comes next."""
+"""Evaluation tasks: labelled texts, labelled pairs, recommendation and next action."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Grouping:
 
     @property
     def size(self) -> str:
-        """How much there is of it, for a person."""
+        """The size of the task in words."""
         return size_of(self.texts, self.labels, self.column)
 
     @property
@@ -130,7 +130,7 @@ class Probe:
 
     @property
     def size(self) -> str:
-        """How much there is of it, for a person."""
+        """The size of the task in words."""
         return size_of(self.texts, self.labels, self.column)
 
     @property
@@ -171,7 +171,7 @@ class Similarity:
 
     @property
     def size(self) -> str:
-        """How much there is of it, for a person."""
+        """The size of the task in words."""
         return f"{len(self.pairs):,} pairs, {sum(self.labels):,} of them of the same task"
 
     @property
@@ -286,7 +286,7 @@ def _open_pairs(name: str, path: Path, label: str, setting: Setting) -> Similari
 def _check(
     name: str, *, text: str | None, label: str | None, setting: str, seeds: int, sample: int | None
 ) -> None:
-    """Refuse names that nothing has, and options that the task does not read."""
+    """Reject unknown names, and options that the task does not use."""
     if name not in NAMES:
         raise InputError(f"There is no task '{name}': write one of {', '.join(NAMES)}.")
     if setting not in ("ours", "official"):

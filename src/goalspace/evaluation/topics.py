@@ -1,4 +1,4 @@
-"""How good topics are without labels: coherence, diversity, intrusion, stability.
+"""Topic quality without labels: coherence, diversity, intrusion, stability.
 
 A topic is a list of words or phrases, the strongest first, so that factors, BERTopic, KeyNMF and LDA are measured
 alike.
@@ -28,7 +28,7 @@ TOP = 10  # words that a topic's coherence looks at (Lau et al. 2014)
 TOP_DIVERSITY = 25  # words that its diversity looks at (Dieng et al. 2020)
 TOP_INTRUSION = 5  # words that an intruder is put among (Chang et al. 2009)
 
-_MIN_MEMBERS = 3  # with fewer, who is the intruder is anyone's guess
+_MIN_MEMBERS = 3  # with fewer, the intruder cannot be told from the others
 _TOKEN = re.compile(r"\w+")
 
 
@@ -44,8 +44,8 @@ def top_words(texts: Sequence[str], groups: ArrayLike, *, top: int = TOP_DIVERSI
     """Find the words that stand for each group of texts, by class-based TF-IDF.
 
     Word t has weight tf(t, c) · log(1 + A / f(t)) in group c: tf is its share of the group's words, f its number in
-    all groups, A the mean number of words per group (Grootendorst 2022, arXiv 2203.05794, eq. 2). Any partition of
-    texts gets its words so, which makes methods comparable whose own lists are of another kind.
+    all groups, A the mean number of words per group (Grootendorst 2022, arXiv 2203.05794, eq. 2). This works for any
+    partition of texts, so it makes methods comparable whose own word lists differ in kind.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def top_words(texts: Sequence[str], groups: ArrayLike, *, top: int = TOP_DIVERSI
 
 
 def occurrences(texts: Sequence[str], terms: Sequence[str]) -> csr_matrix:
-    """Say which terms occur in which texts.
+    """Compute which terms occur in which texts.
 
     A term of several words occurs where they stand one after another, whatever their case and what is between
     them that is no word: "late-delivery" is an occurrence of "late delivery", "deliveries" none of "delivery".

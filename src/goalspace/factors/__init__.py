@@ -39,7 +39,7 @@ _ARRAYS = (
     "prototypes",
     "centre",
 )
-_KEYS = {"strength": "tc"}  # of arrays that the file calls otherwise
+_KEYS = {"strength": "tc"}  # arrays stored under another name
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ class Member:
 
 @dataclass(frozen=True)
 class Factors:
-    """Latent dimensions of texts, by the total correlation they explain.
+    """Latent dimensions of texts, ordered by the total correlation they explain.
 
     Attributes
     ----------
     names, descriptions
         A short unique name and one sentence per factor (n_factors).
     poles
-        What the two ends stand for; the second is None where a factor has one end only.
+        What the two poles stand for; the second is None for a factor with one pole.
     scores
         (n_texts, n_factors) float32; over the corpus every column has mean 0 and variance 1.
     dominant
@@ -78,17 +78,17 @@ class Factors:
     hierarchy
         Groups of factors, groups of groups, …; empty for few factors.
     evidence
-        For each factor the sentences of texts that show it best.
+        For each factor, the sentences that show it best.
     map, factor_map
         (n_texts, 2) and (n_factors, 2) float32 positions in the unit square.
     directions, offset, prototypes, centre
-        What places new texts: scores are directions @ v - offset for a text vector v of the links, the dominant
+        What scores new texts: scores are directions @ v - offset for a text vector v of the links, the dominant
         factor has the prototype with the largest cosine to v - centre.
     links
-        Places new texts; its property vectors are those of `vocabulary`.
+        The links that encode new texts; their property vectors are those of `vocabulary`.
     hidden
-        Factors that an analyst put aside: they keep their scores, but are no text's dominant factor, and texts are
-        not compared by them.
+        Factors that an analyst hid: they keep their scores, but are never a dominant factor and do not count when texts
+        are compared.
     strength_unit
         "nats": the total correlation that a factor explains alone. "cosine", of labelled instructions: the mean cosine
         of the instructions of a task with their centre.
@@ -125,7 +125,7 @@ class Factors:
 
     @cached_property
     def name(self) -> str:
-        """Which factors these are, by what places texts: their name as an encoder."""
+        """Name as an encoder: a digest of the arrays that score texts."""
         return f"factors:{digest(self.directions, self.offset)[:16]}"
 
     @property
@@ -159,7 +159,7 @@ class Factors:
 
     @property
     def space(self) -> FactorSpace:
-        """The space that the factors span, as an encoder: what to compare texts by."""
+        """The space that the factors span, as an encoder for comparing texts."""
         return FactorSpace(self)
 
     @property
@@ -228,8 +228,8 @@ class Factors:
 class FactorSpace:
     """The space that factors span, as an encoder: a text's coordinates on orthonormal axes.
 
-    For comparing texts. Factors overlap, so that distances between scores count what two of them share twice, and
-    standardised scores make as much of a factor on which texts hardly differ as of any other. Inner products of
+    Use it to compare texts. Factors overlap, so distances between scores count shared variance twice, and standardised
+    scores give a factor on which texts hardly differ the same weight as any other. Inner products of
     coordinates are those of the texts' vectors, projected on the span of the prototypes; hidden factors are left out.
     The axes have no names.
     """
@@ -242,12 +242,12 @@ class FactorSpace:
 
     @property
     def name(self) -> str:
-        """Which factors these are the space of."""
+        """Name as an encoder: that of the factors and a digest of the hidden ones."""
         return f"{self.factors.name}:space:{digest(list(self.factors.hidden))[:4]}"
 
     @property
     def dim(self) -> int:
-        """Dimension of the space: the number of factors, less those in the span of others."""
+        """Dimension of the space: the rank of the prototypes."""
         return len(self._basis)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
@@ -276,19 +276,19 @@ def factor(
     Parameters
     ----------
     corpus, proposals, links
-        What the stages before made.
+        The results of the earlier stages.
     goal
-        What the analyst wants to know; it words the names.
+        What the analyst wants to know; used to name the factors.
     n_factors
-        How many factors; None chooses by the gain in total correlation. Factors without any property are left out.
+        Number of factors; None chooses it by the gain in total correlation. Factors without properties are dropped.
     llm
-        Names and describes the factors; None takes the most central properties.
+        Names and describes the factors; None uses the most central properties.
     seed
-        Of the map and of the groups of factors; the factors themselves do not depend on it.
+        Seed of the map and of the hierarchy; the factors themselves do not depend on it.
     cache_dir
         Folder in which calls (llm.sqlite) and vectors are cached, for the next stage and for another attempt.
     progress
-        Called with (what is being done, done, in all).
+        Called with (current step, items done, items in total).
 
     Raises
     ------
@@ -358,7 +358,7 @@ def factor(
 
 
 def centres(positions: np.ndarray, dominant: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Where a factor's texts lie on the map: the median of those it dominates, else of its ten best."""
+    """Position of each factor on the map: the median of its dominated texts, or of its ten highest-scoring ones."""
     centres = []
     for k in range(scores.shape[1]):
         own = np.flatnonzero(dominant == k)

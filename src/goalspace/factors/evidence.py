@@ -35,7 +35,7 @@ def collect_evidence(
     encoder: Encoder,
     factors: Sequence[int],
 ) -> list[tuple[Evidence, ...]]:
-    """For the texts with the highest scores on some factors, the sentence closest to what the properties say."""
+    """From the highest-scoring texts of some factors, pick the sentence closest to the factor's properties."""
     chosen: list[tuple[int, int, int]] = []  # factor, pole, text
     for k in factors:
         order = np.argsort(-scores[:, k], kind="stable")
@@ -51,7 +51,7 @@ def collect_evidence(
     first: dict[int, int] = {}
     for position, (i, _) in enumerate(flat):
         first.setdefault(i, position)
-    # the mean property of each factor, at either end
+    # the mean property vector of each factor, per pole
     own = np.where(assignment == np.arange(len(loadings))[:, None], loadings, 0)
     meaning = {1: np.maximum(own, 0) @ property_vectors, -1: np.maximum(-own, 0) @ property_vectors}
     collected: dict[int, list[Evidence]] = {k: [] for k in factors}

@@ -1,4 +1,4 @@
-"""How many factors, and which property belongs to which."""
+"""Fitting: the number of factors, and the assignment of properties to them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ if TYPE_CHECKING:
     from goalspace.corex.linear import LinearCorex
 
 
-# Numbers of factors that are tried; the curve is shown in the report
+# Candidate numbers of factors; the report shows the curve
 CANDIDATE_NUMBERS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50)
-MIN_GAIN_SHARE = 0.3  # of the gain per factor up to there, what one more factor must bring
+MIN_GAIN_SHARE = (
+    0.3  # gain per added factor, relative to the mean gain so far, below which no factor is added
+)
 _CURVE_PROPERTIES = 400
 _TEXTS_PER_FACTOR = 25
 _PROPERTIES_PER_FACTOR = 3
-_MAX_ITER = 200  # the groups still move long after 60, though the bound hardly does
+_MAX_ITER = 200  # groups still change long after 60 iterations, though the bound hardly does
 MAX_TREE_PROPERTIES = (
     4000  # most frequent properties that the start's tree is built of; the others join the nearest group
 )
@@ -72,8 +74,8 @@ def choose_n_factors(
 ) -> tuple[int, tuple[tuple[int, float], ...]]:
     """Pick the number of factors from the total correlation explained.
 
-    Numbers are tried in rising order on at most 400 properties, evenly taken from frequent to rare; the last one
-    taken is that whose gain per added factor is still 30 % of the average gain per factor so far.
+    Candidates are fitted in ascending order on at most 400 properties, sampled evenly from frequent to rare. The
+    largest one whose gain per added factor is at least 30 % of the mean gain per factor so far is chosen.
 
     Returns
     -------
@@ -102,7 +104,7 @@ def fit_corex(
 ) -> LinearCorex:
     """Fit Linear CorEx to the links, from groups of properties that correlate.
 
-    Started there it needs no annealing, and nothing is drawn: the same links always give the same factors.
+    With this start no annealing is needed and nothing is random: the same links always give the same factors.
     """
     from sklearn.exceptions import ConvergenceWarning
 
@@ -119,9 +121,9 @@ def fit_corex(
 
 
 def group(text_vectors: np.ndarray, property_vectors: np.ndarray, n_groups: int) -> np.ndarray:
-    """Group properties whose links go together, by Ward's method (1963).
+    """Cluster properties whose links correlate, by Ward's method (1963).
 
-    Random starts of k-means end in groups that agree at an adjusted Rand index of 0.6 between seeds, however many
+    K-means with random starts gives groups with an adjusted Rand index of only 0.6 between seeds, however many
     starts are tried (docs/decisions/0012).
 
     Returns
@@ -149,10 +151,10 @@ def _ward(rows: np.ndarray, n_groups: int) -> np.ndarray:
 
 
 def fit_structure(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int) -> Structure:
-    """Fit the factors, calibrate their scores, and leave out those without properties.
+    """Fit the factors, calibrate their scores, and drop those without properties.
 
-    A property then belongs to the factor whose scores it shares most information with, if enough; for Gaussian
-    variables that is the largest correlation. CorEx's own groups are where the calibration starts from.
+    Each property is assigned to the factor whose scores it shares most information with, which for Gaussian variables
+    is the most strongly correlated one, if the correlation is large enough. Calibration starts from CorEx's groups.
     """
     model = fit_corex(text_vectors, property_vectors, n_factors)
     live, assignment = _assign(model.loadings_)
@@ -176,7 +178,7 @@ def fit_structure(text_vectors: np.ndarray, property_vectors: np.ndarray, n_fact
 def _assign(loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The factors that are kept, and which of these each property belongs to, -1 where none.
 
-    A factor is kept if some property goes along with it: one of opposites alone would have no name.
+    A factor is kept if some property correlates positively with it; otherwise it could not be named.
     """
     strength = np.abs(loadings)
     nearest = strength.argmax(axis=0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_MIN_TO_STACK = 8  # factors below which a layer above them says nothing
+_MIN_TO_STACK = 8  # with fewer factors another layer is not informative
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def name_factors(
     llm: LLM | None,
     calls: Calls,
 ) -> FactorNames:
-    """Name the factors and collect their evidence; the language model, where there is one, words the names."""
+    """Name the factors and collect their evidence; with a language model, it writes the names and descriptions."""
     factors = range(len(structure.tc))
     ranked = [
         central_properties(proposals.properties, counts, structure.assignment, structure.loadings, k)
@@ -76,7 +76,7 @@ def name_factors(
 
 @dataclass(frozen=True)
 class FactorDescription:
-    """What the properties of a factor say of it, without a language model."""
+    """Name, description and poles of a factor, derived from its properties without a language model."""
 
     name: str
     description: str
@@ -97,7 +97,7 @@ def central_properties(
 ) -> tuple[list[int], list[int]]:
     """Properties of factor k at its positive and its negative end, most central first.
 
-    Central is what correlates with the factor, was proposed for many texts, and says more than one word does. The
+    A property is central if it correlates with the factor, was proposed for many texts, and has more than one word. The
     negative end is empty unless several properties there carry a fair share of the squared correlations.
     """
     own = np.flatnonzero(assignment == k)
@@ -141,7 +141,7 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def number_repeats(names: Sequence[str]) -> list[str]:
-    """Number the repetitions of a name."""
+    """Make names unique by numbering repeated ones."""
     seen: dict[str, int] = {}
     number_repeats = []
     for name in names:
@@ -161,7 +161,7 @@ def _ask_names(
     descriptions: list[str],
     calls: Calls,
 ) -> tuple[list[str], list[str]]:
-    """Let the language model word names and descriptions; the offline ones stay where no reply can be parsed."""
+    """Let the language model write names and descriptions; fall back to the offline ones if no reply can be parsed."""
     rows = {text_id: i for i, text_id in enumerate(corpus.ids)}
     prompts = []
     for (positive, negative), items in zip(ranked, evidence, strict=True):
@@ -183,7 +183,7 @@ def _ask_names(
 
 
 def _parse_name(reply: str) -> tuple[str, str] | None:
-    """The name and the description in a reply, empty where one of them is missing or unfit."""
+    """The name and description in a reply; either is empty if missing or of an invalid length."""
     value = find_json(reply)
     if not isinstance(value, dict):
         return None

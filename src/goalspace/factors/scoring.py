@@ -21,7 +21,7 @@ def score_texts(vectors: np.ndarray, directions: np.ndarray, offset: np.ndarray)
 def assign_texts(
     vectors: np.ndarray, prototypes: np.ndarray, centre: np.ndarray, hidden: Sequence[int] = ()
 ) -> np.ndarray:
-    """The prototype in whose direction a text lies, -1 where it lies in none's; hidden ones do not count."""
+    """The prototype with the largest inner product, -1 if none is positive; hidden prototypes are ignored."""
     strength = (vectors - centre) @ prototypes.T
     strength[:, list(hidden)] = -np.inf
     best = strength.argmax(axis=1)
@@ -58,11 +58,11 @@ def covariance_of(vectors: np.ndarray) -> np.ndarray:
 def calibrate(
     centred: np.ndarray, property_vectors: np.ndarray, loadings: np.ndarray, assignment: np.ndarray
 ) -> np.ndarray:
-    """Calibrate factors against each other: the mean direction of the texts that belong to each.
+    """Make factors comparable: replace each by the mean direction of the texts that belong to it.
 
-    Raw scores of different factors cannot be compared, as factors overlap; an argmax over them is a poor
-    partition. Starting from the mean property of each factor, texts and prototypes are matched alternately
-    (spherical k-means, Dhillon & Modha 2001); a factor that loses all its texts keeps its properties' direction.
+    Factors overlap, so their raw scores are not comparable and an argmax over them gives a poor partition. Spherical
+    k-means (Dhillon & Modha 2001) starts from the mean property of each factor; a factor that loses all its texts
+    keeps its previous prototype.
     """
     n_factors = len(loadings)
     weights = np.where(assignment == np.arange(n_factors)[:, None], loadings, 0)

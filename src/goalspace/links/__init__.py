@@ -23,9 +23,9 @@ from goalspace.links.heads import PairTable, evaluate_links, split
 from goalspace.progress import Progress
 from goalspace.proposals import OFFLINE, Proposals
 
-# Phrases of the texts say nothing that the sentence vectors do not hold: there the head may only tilt the space
+# Offline properties are phrases of the texts and add nothing to the sentence vectors, so the head may only adjust them
 _OFFLINE_RESIDUAL = 3.0
-_MIN_TEXTS = 30  # with fewer texts that have proposals, nothing can be learned or measured
+_MIN_TEXTS = 30  # texts with proposals needed to train and evaluate a head
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Links:
     property_vectors
         (n_properties, dim) float32, of length 1.
     recipe
-        What the text vectors are made of: "untrained", "full", or the features that the text head reads.
+        How the text vectors are computed: "untrained", "full", or the features that the text head reads.
     metrics
-        Held-out recall@k and AUC, of the recipe chosen and of the untrained encoder.
+        Held-out recall@k and AUC of the chosen recipe and of the untrained encoder.
     tower
         Maps new texts into the space.
     """
@@ -59,18 +59,18 @@ class Links:
         return int(self.property_vectors.shape[1])
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Place texts, seen or new, in the space (n_texts, dim) without a language model."""
+        """Encode texts, seen or new, without a language model (n_texts, dim)."""
         return self.tower.project([cleaned(text) for text in texts], get_encoder(self.encoder))
 
     def encode_properties(self, properties: Sequence[str], *, encoder: Encoder | None = None) -> np.ndarray:
-        """Place properties, those of the vocabulary or others, in the space (n, dim).
+        """Encode properties, from the vocabulary or not (n, dim).
 
         Parameters
         ----------
         properties
             Short phrases.
         encoder
-            That of the links where it is already loaded.
+            The encoder of the links if it is already loaded.
         """
         vectors = (encoder or get_encoder(self.encoder)).encode(properties)
         head = self.tower.head
@@ -97,7 +97,7 @@ class Links:
 
     @classmethod
     def load(cls, folder: Path, *, encoder: str | Encoder | None = None) -> Self:
-        """Read what `save` wrote; `encoder` stands in for one that has no name."""
+        """Read what `save` wrote; pass `encoder` if the saved name cannot be resolved."""
         from safetensors.numpy import load_file
 
         about = read_json(folder / "links.json")
@@ -136,21 +136,21 @@ def link(
     Parameters
     ----------
     corpus
-        The texts; those without proposals are scored too.
+        The texts, including those without proposals.
     proposals
         The pairs to learn from.
     encoder
         The sentence encoder of both towers.
     tune
-        "heads" on cached vectors, "full" fine-tuning of the encoder before that, or "none".
+        "heads" trains on cached vectors, "full" also fine-tunes the encoder, "none" trains nothing.
     seed
-        Of the held-out split.
+        Seed of the held-out split.
     tuned_folder
         Where a fully tuned encoder is kept; required for "full".
     cache_dir
         Folder in which vectors are cached.
     progress
-        Called with (what is being done, done, in all).
+        Called with (current step, items done, items in total).
 
     Raises
     ------
@@ -191,7 +191,7 @@ def _link_heads(
     seed: int,
     offline: bool,
 ) -> Links:
-    """Choose the towers on held-out texts, refit them on all, fall back when they do not help."""
+    """Choose the towers on held-out texts and refit them on all texts; fall back to the encoder if they do not help."""
     folds = heads.split(pairs.rows, seed)
     untrained = heads.mean_of(
         heads.evaluate_links(sentences[fold] @ properties.T, pairs, fold) for fold in folds
@@ -236,8 +236,8 @@ def _choose(
 ) -> tuple[heads.Choice, dict[str, float], list[dict[str, Any]]]:
     """Pick the space of the properties and what the text tower reads.
 
-    Of the spaces the one that needs the smaller residual to beat the untrained encoder, as a residual blurs the
-    factors; else the one with the better recall. Phrases of the texts stay where the encoder puts them.
+    The space that needs the smaller residual to beat the untrained encoder wins, as a residual blurs the factors; ties
+    go to the better recall. Offline properties keep the encoder's own space.
     """
     plain = towers.Space.plain(properties.shape[1])
     if offline:

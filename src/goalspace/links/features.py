@@ -1,4 +1,4 @@
-"""Features of texts in named blocks, all of the same weight: what a text tower can read."""
+"""Text features in named blocks of equal weight: the inputs of the text tower."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SENTENCE, SURFACE, LEXICAL = "sentence", "surface", "lexical"
 class Blocks:
     """Features of texts in named blocks, each standardised and scaled to the same total variance.
 
-    `matrices` holds the blocks of the corpus; what a block needs for new texts is in the other fields.
+    `matrices` holds the blocks of the corpus; the other fields hold what is needed to compute them for new texts.
     """
 
     matrices: Mapping[str, np.ndarray]
@@ -45,7 +45,7 @@ class Blocks:
         return cls(matrices, means, scales, lexical)
 
     def only(self, features: Sequence[str]) -> Blocks:
-        """What is needed to place new texts with some of the blocks."""
+        """A copy without matrices, for computing only some blocks of new texts."""
         return Blocks(
             {},
             {name: self.means[name] for name in features},

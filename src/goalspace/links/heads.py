@@ -13,7 +13,7 @@ from goalspace.links.features import Blocks
 from goalspace.links.towers import Head, Space, centre, normalize_float32
 
 ALPHAS = (0.001, 0.01, 0.1, 0.3, 1.0)
-# a larger share of the plain vector recalls more, and blurs the factors: docs/decisions/0003-links.md
+# a larger residual raises recall but blurs the factors: docs/decisions/0003-links.md
 RESIDUALS = (0.0, 0.3, 1.0, 3.0)
 _FOLDS = 4
 _MAX_EVALUATED = 500  # held-out texts of a fold that are scored
@@ -37,7 +37,7 @@ class PairTable:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which blocks the text tower reads, how strongly it is regularised, and where the properties lie."""
+    """Hyperparameters of the text tower: feature blocks, regularisation, residual, and the space of the properties."""
 
     features: tuple[str, ...]
     alpha: float
@@ -50,7 +50,7 @@ class Choice:
 
 
 def split(rows: np.ndarray, seed: int) -> list[np.ndarray]:
-    """Cut texts into folds at random, so that a text's proposals are held out together; at most 500 a fold."""
+    """Split texts into random folds of at most 500 evaluated texts; a text's proposals are held out together."""
     parts = np.array_split(np.random.default_rng(seed).permutation(rows), _FOLDS)
     return [np.sort(part[:_MAX_EVALUATED]) for part in parts]
 
@@ -117,14 +117,14 @@ def choose(
     *,
     min_residual: float = 0.0,
 ) -> tuple[Choice, dict[str, float], list[dict[str, Any]]]:
-    """Pick what the text tower reads, by recall of held-out proposals.
+    """Choose the hyperparameters of the text tower by recall of held-out proposals.
 
-    First the features and the regularisation that recall best alone; then the smallest residual, of those allowed,
-    with which they beat the recall of the untrained encoder.
+    First the features and regularisation with the best recall without a residual; then the smallest allowed residual
+    with which they beat the untrained encoder.
 
     Returns
     -------
-    The choice, its metrics, and the table of all that was tried.
+    The choice, its metrics, and a table of all candidates.
     """
     names = tuple(blocks.matrices)
     subsets = [subset for size in range(1, len(names) + 1) for subset in combinations(names, size)]
@@ -201,7 +201,7 @@ def evaluate_links(scores: np.ndarray, pairs: PairTable, rows: np.ndarray) -> di
         ranks = (score > score[own][:, None]).sum(axis=1)
         recall_10.append(np.mean(ranks < 10))
         recall_k.append(np.mean(ranks < k))
-        # ranks count better own properties too; taking those off leaves the better strangers
+        # ranks also count the text's own properties; subtract those that rank higher
         strangers = n_properties - len(own)
         if strangers:
             auc.append(1 - np.mean(np.sort(ranks) - np.arange(len(own))) / strangers)

@@ -1,4 +1,4 @@
-"""The two towers of links: where texts and properties lie in one space."""
+"""The two towers of links, which map texts and properties into one space."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from goalspace.vectors.geometry import normalize
 
 @dataclass(frozen=True)
 class Space:
-    """φ_c: where properties lie, which is at unit((vector - mean) @ spread).
+    """φ_c: maps property vectors to unit((vector - mean) @ spread).
 
-    Sentence vectors of properties share most of their directions ("at the drawer" and "at the shelf", all that is
-    said about one subject), so that any of them finds all of them. Whitening takes out what they share, weighted by
-    how often each was proposed, and leaves what tells them apart.
+    Sentence vectors of properties share most of their directions ("at the drawer" and "at the shelf", everything
+    about one subject), so any of them retrieves all of them. Whitening, weighted by how often each property was
+    proposed, removes the shared directions and keeps those that distinguish them.
     """
 
     mean: np.ndarray  # (dim,)
@@ -36,8 +36,8 @@ class Space:
     def whitened(cls, properties: np.ndarray, counts: np.ndarray) -> Self:
         """The space in which the properties, `counts` (n_properties,) times each, vary alike in all directions.
 
-        The share dim / n_pairs of the largest variance is added to each: about what sampling so many pairs alone
-        makes of directions without any, which whitening would blow up.
+        Each variance is increased by dim / n_pairs of the largest one, about the sampling noise of so many pairs, which
+        whitening would otherwise amplify in directions without variance.
         """
         weights = counts / counts.sum()
         mean = weights @ properties
@@ -78,14 +78,14 @@ class Head:
 
 @dataclass(frozen=True)
 class TextTower:
-    """φ_x: places texts in the space of the property vectors; without a head, the encoder as it is."""
+    """φ_x: maps texts into the space of the property vectors; without a head, the unchanged encoder."""
 
     blocks: Blocks | None
     head: Head | None
 
     @classmethod
     def untrained(cls) -> Self:
-        """The encoder as it is."""
+        """The unchanged encoder."""
         return cls(None, None)
 
     def project(self, texts: Sequence[str], encoder: Encoder) -> np.ndarray:
@@ -137,7 +137,7 @@ class TextTower:
             {name: arrays[f"scale.{name}"] for name in names},
             lexical,
         )
-        space = (  # runs of before there were others have none: plain
+        space = (  # runs saved before whitening was added have no space: plain
             Space(arrays["space.mean"], arrays["space.spread"])
             if "space.spread" in arrays
             else Space.plain(len(arrays["offset"]))

@@ -49,8 +49,8 @@ def discover(
 ) -> Run:
     """Find the latent factors of texts for a goal: read, propose, link, factor.
 
-    A stage that the folder already holds for the same input and arguments is not redone, so that a run that was
-    interrupted goes on where it stopped.
+    Stages that the folder already holds for the same input and arguments are skipped, so an interrupted run resumes
+    where it stopped.
 
     Parameters
     ----------
@@ -63,21 +63,21 @@ def discover(
     text, id
         The columns that hold the texts and their ids.
     llm
-        Proposes properties and names factors; None works offline (see `propose`).
+        The language model that proposes properties and names factors; None works offline (see `propose`).
     encoder
         The sentence encoder (see `get_encoder`).
     tune
         "heads", "full" or "none" (see `link`).
     n_factors
-        How many factors; None chooses.
+        Number of factors; None chooses it from the data.
     sample
         Let the proposer read only this many texts.
     seed
-        Of everything that is drawn at random.
+        Seed of all random choices.
     options
         Further arguments of `propose`.
     progress
-        Called with (what is being done, done, in all).
+        Called with (current step, items done, items in total).
 
     Returns
     -------
@@ -86,9 +86,9 @@ def discover(
     Raises
     ------
     InputError
-        If the input is wrong; nothing is written then.
+        If the input is invalid; nothing has been written.
     LLMError
-        If the endpoint fails; replies that arrived are kept and not asked for again.
+        If the endpoint fails; replies received so far are cached and not requested again.
     """
     if not goal or not goal.strip():
         raise InputError(
@@ -120,7 +120,7 @@ def discover(
 
 
 def redo(run: Run, stage: str, changes: Mapping[str, Any], *, progress: Progress | None = None) -> list[str]:
-    """Do one stage of a run again, with its recorded arguments and some changes.
+    """Rerun one stage with its recorded arguments and some changes.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def redo(run: Run, stage: str, changes: Mapping[str, Any], *, progress: Progress
     changes
         Arguments that differ from the recorded ones.
     progress
-        Called with (what is being done, done, in all).
+        Called with (current step, items done, items in total).
 
     Returns
     -------
@@ -158,7 +158,7 @@ def redo(run: Run, stage: str, changes: Mapping[str, Any], *, progress: Progress
 
 
 def _begin(path: Path, goal: str) -> Run:
-    """Open the folder when it holds a run of this goal, else start one there."""
+    """Open the run in the folder if it has this goal, or start a new one."""
     if (path / "run.json").is_file():
         run = Run.open(path)
         if run.goal != goal:
@@ -176,7 +176,7 @@ def _begin(path: Path, goal: str) -> Run:
 
 
 def _check_llm(llm: str | LLM | None) -> None:
-    """Fail before anything is written when the model is misspelt or lacks its key."""
+    """Fail before anything is written if the model is misspelt or its API key is missing."""
     if isinstance(llm, str) and llm.startswith("recorded:"):
         path = Path(llm.removeprefix("recorded:").partition("#")[0])
         if not path.is_file():

@@ -23,14 +23,14 @@ from goalspace.run.wording import TEXTS, Wording
 
 
 class Run:
-    """A run folder: its goal, what each stage did, and the artefacts, read when they are asked for.
+    """A run folder: its goal, the record of each stage, and the artefacts, which are loaded on first access.
 
     Parameters
     ----------
     path
         The folder.
     record
-        What run.json says.
+        The content of run.json.
     """
 
     wording: Wording = TEXTS
@@ -96,33 +96,33 @@ class Run:
 
     @property
     def fit_digest(self) -> str:
-        """Digest of the stage that found the factors."""
+        """Digest of the factor stage."""
         return str(self.record["stages"].get("factor", {}).get("digest", ""))
 
     def edit_context(self, encoder: Callable[[], Encoder] | None = None) -> EditContext:
-        """What edits work on; `encoder` returns that of the links where it is loaded already."""
+        """Everything an edit needs besides the factors; `encoder` returns the links' encoder if it is already loaded."""
         seed = int(self.record["stages"]["factor"]["arguments"].get("seed") or 0)
         return EditContext(
             self.corpus, self.links, encoder or (lambda: get_encoder(self.links.encoder)), seed
         )
 
     def with_factors(self, factors: Factors) -> Self:
-        """This run with other factors, after an edit that its folder holds."""
+        """A copy of this run with other factors, for an edit that is already in the log."""
         other = copy.copy(self)
-        vars(other).pop("edits", None)  # its folder has one more
+        vars(other).pop("edits", None)  # the log has grown by one line
         other.factors = factors
         return other
 
     def as_editable(self) -> Run:
-        """This run: its factors can be edited."""
+        """This run itself: its factors can be edited."""
         return self
 
     def chosen(self, row: int) -> list[dict[str, str]]:
-        """What a selection or a retrieval said of a text, as name and value; of texts nothing does."""
+        """Name and value of what a selection or retrieval recorded for a text; always empty for a run of texts."""
         return []
 
     def stale(self) -> list[str]:
-        """Stages whose artefacts no longer follow from those before them, or are missing."""
+        """Stages whose artefacts are missing or outdated by an earlier stage."""
         return stale_stages(self.record)
 
     def _result(self, stage: str) -> dict[str, Any]:
@@ -130,6 +130,6 @@ class Run:
         return result
 
     def clear_cache(self) -> None:
-        """Drop artefacts held in memory, after a stage was redone."""
+        """Drop the artefacts held in memory after a stage was rerun."""
         for name in ("corpus", "proposals", "links", "fitted", "factors", "edits"):
             vars(self).pop(name, None)

@@ -33,7 +33,7 @@ class RunLike(Protocol):
 
     @property
     def wording(self) -> Wording:
-        """How reports word it."""
+        """The wording of its reports."""
 
     @property
     def derived(self) -> tuple[str, ...]:
@@ -60,10 +60,10 @@ class RunLike(Protocol):
         """The analyst's corrections of the factors."""
 
     def chosen(self, row: int) -> list[dict[str, str]]:
-        """What a selection or a retrieval said of a text, as name and value."""
+        """Name and value of what a selection or retrieval recorded for a text."""
 
     def stale(self) -> list[str]:
-        """Stages whose artefacts no longer follow from those before them, or are missing."""
+        """Stages whose artefacts are missing or outdated by an earlier stage."""
 
     def as_editable(self) -> Run:
-        """This run, for an editor; InputError if its factors cannot be edited."""
+        """The run to edit; InputError if its factors cannot be edited."""

@@ -1,4 +1,4 @@
-"""The record of a run folder: what run.json says, which artefacts it answers for, and the folder's lock."""
+"""The record of a run folder: run.json, the files of each stage, and the folder's lock."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _PACKAGES = (
 )
 
 
-# arguments of `propose` that had other names: old name → new name, and how values translate
+# renamed arguments of `propose`: old name → new name, and old values → new values
 _RENAMED: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "calls": ("prompting", {"one": "single", "two": "chained"}),
     "keep": ("truncate_from", {"start": "end", "end": "start"}),
@@ -91,7 +91,7 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> None:
 
 
 def new_record(goal: str) -> dict[str, Any]:
-    """What run.json says before the first stage."""
+    """The record of a run before its first stage."""
     return {
         "format": FORMAT,
         "goalspace": __version__,
@@ -105,7 +105,7 @@ def new_record(goal: str) -> dict[str, Any]:
 def stage_entry(
     arguments: Mapping[str, Any], *, mark: str, after: str | None, started: float, result: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What run.json says of a finished stage: its digest, that of the stage before, the seconds it took."""
+    """The record of a finished stage: its digest, the previous stage's digest, and the seconds it took."""
     return {
         "arguments": arguments,
         "digest": mark,
@@ -116,7 +116,7 @@ def stage_entry(
 
 
 def stale_stages(record: Mapping[str, Any]) -> list[str]:
-    """Stages whose artefacts no longer follow from those before them, or are missing."""
+    """Stages whose artefacts are missing or outdated by an earlier stage."""
     stale: list[str] = []
     before: str | None = None
     for stage in STAGES:
@@ -129,7 +129,7 @@ def stale_stages(record: Mapping[str, Any]) -> list[str]:
 
 @contextmanager
 def stage_files(folder: Path, record: Mapping[str, Any], stage: str) -> Iterator[Path]:
-    """Yield the first file of a finished stage; what its readers trip over in a damaged one is said in one line.
+    """Yield the first file of a finished stage; errors from reading a damaged file become a one-line InputError.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def stage_files(folder: Path, record: Mapping[str, Any], stage: str) -> Iterator
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time write the folder, and sweep up what a killed one left."""
+    """Lock the folder for one writing process, and remove temporary files that a killed one left behind."""
     with (folder / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -172,12 +172,12 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def source_name(source: Any) -> str:
-    """What run.json and messages call the source of the texts."""
+    """The name of the source of the texts in run.json and in messages."""
     return str(source) if isinstance(source, (str, os.PathLike)) else f"the {type(source).__name__}"
 
 
 def default_folder(source: Any, goal: str) -> Path:
-    """The folder of a run for which none was named."""
+    """The default folder of a run."""
     stem = Path(source).name.partition(".")[0] if isinstance(source, (str, os.PathLike)) else "texts"
     slug = "-".join(re.findall(r"\w+", f"{stem} {goal}".lower())[:8])
     return Path("runs") / slug[:60].strip("-")

@@ -1,4 +1,4 @@
-"""The stages of a run, each done only where its input has changed."""
+"""The stages of a run; each runs only if its input has changed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from goalspace.run.record import FILES, FORMAT, STAGES, stage_entry, write_recor
 def do_stage(
     run: Run, stage: str, arguments: dict[str, Any], *, progress: Progress | None, again: bool = False
 ) -> None:
-    """Do a stage unless the folder holds it for the same arguments and input, and record it."""
+    """Run a stage and record it, unless the folder already holds it for the same arguments and input."""
     before = run.record["stages"][STAGES[STAGES.index(stage) - 1]]["digest"]
     named = {name: _name(value) for name, value in arguments.items()}
     mark = digest(stage, FORMAT, named, _recorded_digest(arguments.get("llm")), before, run.goal)
@@ -38,7 +38,7 @@ def do_stage(
     run.clear_cache()
     if stage == "factor" and run.edits.done:
         if progress:
-            progress("making the edits again", 0, 1)
+            progress("reapplying the edits", 0, 1)
         log.reapply(run.path, run.edit_context(), run.fitted, run.fit_digest)
         run.clear_cache()
 
@@ -88,7 +88,7 @@ def _factor(run: Run, arguments: Mapping[str, Any], progress: Progress | None) -
 
 
 def save_corpus(run: Run, corpus: Corpus, arguments: dict[str, Any], started: float) -> None:
-    """Keep the texts in the folder unless they are there."""
+    """Save the texts to the folder unless they are already there."""
     mark = digest(corpus.digest, corpus.counts)
     entry = run.record["stages"].get("corpus")
     if entry and entry["digest"] == mark and (run.path / "corpus.parquet").is_file():
@@ -103,14 +103,14 @@ def save_corpus(run: Run, corpus: Corpus, arguments: dict[str, Any], started: fl
 
 
 def _recorded_digest(llm: Any) -> str | None:
-    """A recorded file is input: another content makes the stage stale."""
+    """Digest of a file of recorded properties: it is an input, so a change makes the stage stale."""
     if isinstance(llm, str) and llm.startswith("recorded:"):
         return digest(Path(llm.removeprefix("recorded:").partition("#")[0]).read_bytes())
     return None
 
 
 def _name(value: Any) -> Any:
-    """What run.json says of an argument: models and encoders by name."""
+    """The value of an argument as recorded in run.json; models and encoders are recorded by name."""
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     return str(getattr(value, "name", type(value).__name__))

@@ -1,4 +1,4 @@
-"""How reports word a run: its headline, what it cites, and what the pages call its texts and factors."""
+"""The wording of reports on a run: headline, citations, and what the pages call its texts and factors."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from goalspace.text import format_percent, plural
 
 @dataclass(frozen=True)
 class Wording:
-    """How reports word a run.
+    """The wording of reports on a run.
 
     Attributes
     ----------
     kind
-        What the pages say: "texts" and factors, or "instructions" and tasks.
+        What the pages show: "texts" with factors, or "instructions" with tasks.
     citations
         What to cite, each with "what", "text" and "url".
     headline
-        Sums a run up in two sentences, from the "factors" and the "totals" of `reports.summary.summarise`.
+        Summarises a run in two sentences, given the "factors" and the "totals" of `reports.summary.summarise`.
     """
 
     kind: Literal["texts", "instructions"]
