@@ -21,12 +21,12 @@ from goalspace.cli.outcome import show_output
     "a row per model and a column per item.",
 )
 @click.option(
-    "--field", metavar="FIELD", help="The field of BENCH that carries the question [default: found]"
+    "--field", metavar="FIELD", help="The field of BENCH that holds the question [default: guessed]"
 )
 @click.option(
-    "--encoder", default="task", show_default=True, metavar="MODEL", help="Says which items are alike."
+    "--encoder", default="task", show_default=True, metavar="MODEL", help="The encoder that compares items."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything drawn at random.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random choices.")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="Folder to write to [default: runs/compress-NAME]"
 )

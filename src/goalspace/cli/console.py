@@ -57,7 +57,7 @@ def check_output(option: str, path: Path, *, read: Sequence[Path]) -> None:
             if resolved == source or (source in resolved.parents and source.is_dir()):
                 where = "is" if resolved == source else "lies in"
                 raise click.UsageError(
-                    f"{option} {path} {where} what is read, {data}: write to another place."
+                    f"{option} {path} {where} the input {data}: choose another path."
                 )
         if path.exists() and not path.is_file():
             raise click.UsageError(
@@ -69,7 +69,7 @@ def check_output(option: str, path: Path, *, read: Sequence[Path]) -> None:
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         why = getattr(error, "strerror", None) or error
         raise click.UsageError(
-            f"{option} {path} cannot be written ({why}): write to another place."
+            f"{option} {path} cannot be written ({why}): choose another path."
         ) from None
 
 

@@ -13,10 +13,10 @@ from goalspace.cli.outcome import show_output
 @click.command()
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option(
-    "--field", metavar="FIELD", help="The field that carries the instruction, in all files [default: found]"
+    "--field", metavar="FIELD", help="The field that holds the instruction, in all files [default: guessed]"
 )
 @click.option(
-    "--encoder", default="task", show_default=True, metavar="MODEL", help="Says which rows are alike."
+    "--encoder", default="task", show_default=True, metavar="MODEL", help="The encoder that compares rows."
 )
 @click.option(
     "--labels/--no-labels", default=True, show_default=True, help="Label tasks; takes most of the time."
@@ -30,7 +30,7 @@ from goalspace.cli.outcome import show_output
     default=0.8,
     show_default=True,
     metavar="SIMILARITY",
-    help="From which similarity, 0.5 to 1, a row repeats another.",
+    help="Similarity from 0.5 to 1 at which a row counts as a repetition.",
 )
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Seed of the rows drawn from large files."

@@ -48,7 +48,7 @@ _SEEDS, _SAMPLE = 5, 50
     "recommendation: text, items and split, or the folder of Inspired; next-action: text, action, episode and split, "
     "or trajectories of ALFWorld.",
 )
-@click.option("--text", metavar="COLUMN", help="The column of the texts [default: found]")
+@click.option("--text", metavar="COLUMN", help="The column of the texts [default: guessed]")
 @click.option("--label", metavar="COLUMN", help="The column of the labels [default: label]")
 @click.option(
     "--setting",

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="The port [default: a free one]"
 )
-@click.option("--edit", is_flag=True, help="Let the page correct factors; edits are kept in RUN/edits.jsonl.")
+@click.option(
+    "--edit", is_flag=True, help="Allow editing factors on the page; edits are stored in RUN/edits.jsonl."
+)
 @click.option(
     "--selection",
     type=click.Path(path_type=Path),
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     metavar="FOLDER",
     help="Of instructions: show what goalspace retrieve found [default: that in RUN]",
 )
-@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@click.option("--no-browser", is_flag=True, help="Print the address without opening a browser.")
 def explore(
     run: Path,
     port: int,
@@ -49,7 +51,7 @@ def explore(
 
     def ready(url: str) -> None:
         click.echo(url)
-        click.echo("Ctrl-C ends it.", err=True)
+        click.echo("Press Ctrl-C to stop.", err=True)
 
     opened = _open(run, edit=edit, selection=selection, demonstrations=demonstrations)
     serve(opened, port=port, edit=edit, browser=not no_browser, ready=ready)

@@ -12,10 +12,8 @@ from goalspace.cli.outcome import show_output
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--field", metavar="FIELD", help="The field that carries the instruction [default: found]")
-@click.option(
-    "--input", "with_input", is_flag=True, help="Read the field 'input' as a part of the instruction."
-)
+@click.option("--field", metavar="FIELD", help="The field that holds the instruction [default: guessed]")
+@click.option("--input", "with_input", is_flag=True, help="Include the field 'input' in the instruction.")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="Folder to write to [default: runs/label-NAME]"
 )

@@ -12,7 +12,7 @@ RUN_ARGUMENT = click.argument("run", type=click.Path(path_type=Path))
 LLM_OPTION = click.option(
     "--llm",
     metavar="MODEL",
-    help="Who proposes properties and names factors: openai:MODEL, ollama:MODEL, http://HOST:PORT/v1#MODEL, "
+    help="The LLM that proposes properties and names factors: openai:MODEL, ollama:MODEL, http://HOST:PORT/v1#MODEL, "
     "gguf:PATH, smollm2, or recorded:FILE#FIELD. Without it, phrases of the texts, offline.",
 )
 ENCODER_OPTION = click.option(
@@ -29,7 +29,7 @@ TUNE_OPTION = click.option(
 FACTORS_OPTION = click.option(
     "--factors", type=click.IntRange(1), metavar="N", help="Number of factors [default: chosen]"
 )
-SEED_OPTION = click.option("--seed", type=int, help="Seed of everything drawn at random [default: 0]")
+SEED_OPTION = click.option("--seed", type=int, help="Seed of all random choices [default: 0]")
 SAMPLE_OPTION = click.option(
     "--sample", type=click.IntRange(1), metavar="N", help="Let the proposer read only N texts."
 )

@@ -26,14 +26,18 @@ from goalspace.errors import InputError
     default=0.0,
     show_default=True,
     metavar="SHARE",
-    help="Mark down demonstrations that are like those before, from 0 to 1; 0.3 avoids near-copies.",
+    help="Penalty from 0 to 1 for demonstrations similar to earlier ones; 0.3 avoids near-copies.",
 )
 @click.option(
-    "--field", metavar="FIELD", help="The field of POOL that carries the instruction [default: found]"
+    "--field", metavar="FIELD", help="The field of POOL that holds the instruction [default: guessed]"
 )
-@click.option("--query-field", metavar="FIELD", help="That of QUERIES [default: found]")
+@click.option("--query-field", metavar="FIELD", help="The same for QUERIES [default: guessed]")
 @click.option(
-    "--encoder", default="task", show_default=True, metavar="MODEL", help="Says which instructions are alike."
+    "--encoder",
+    default="task",
+    show_default=True,
+    metavar="MODEL",
+    help="The encoder that compares instructions.",
 )
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="Folder to write to [default: runs/retrieve-NAME]"

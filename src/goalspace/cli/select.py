@@ -23,16 +23,16 @@ METHODS = ("representatives", "k-center", "facility-location")
     show_default=True,
     help="Rows at the centre of clusters, rows far from each other, or rows near to all.",
 )
-@click.option("--field", metavar="FIELD", help="The field that carries the instruction [default: found]")
+@click.option("--field", metavar="FIELD", help="The field that holds the instruction [default: guessed]")
 @click.option("--quality", metavar="FIELD", help="A field of numbers; rows with higher ones are preferred.")
 @click.option(
-    "--dedupe", type=float, metavar="COSINE", help="Of rows that say almost the same keep one, e.g. 0.95."
+    "--dedupe", type=float, metavar="COSINE", help="Keep one of several near-duplicate rows, e.g. 0.95."
 )
 @click.option("--by-task", is_flag=True, help="Cover as many tasks as the budget allows, common ones first.")
 @click.option(
-    "--encoder", default="task", show_default=True, metavar="MODEL", help="Says which rows are alike."
+    "--encoder", default="task", show_default=True, metavar="MODEL", help="The encoder that compares rows."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything drawn at random.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random choices.")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="Folder to write to [default: runs/select-NAME]"
 )

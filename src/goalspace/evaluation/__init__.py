@@ -97,7 +97,7 @@ def evaluate(
     data
         JSON Lines for the tasks that are given by name: one file, or a file by the task's name.
     text, label
-        The columns of the texts and of the labels [default: found].
+        The columns of the texts and of the labels [default: guessed].
     setting
         ``ours`` or ``official``, for the tasks that are given by name; see `goalspace.evaluation.tasks`.
     seeds
