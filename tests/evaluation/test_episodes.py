@@ -155,10 +155,13 @@ def test_seen_trials_are_of_scenes_of_which_others_are_in_the_sample(sample):
         ({"init_obs": 3}, "'init_obs' must be a string"),
         ({"id": None}, "'id' must be a string or a whole number, and not empty"),
         ({"scene": [1]}, "'scene' must be a string or a whole number"),
-        ({"steps": "go"}, "'steps' must be a list"),
-        ({"steps": []}, "'steps' must be a list"),
-        ({"steps": [["go to shelf 1"]]}, r"'steps' must be a list of \[action, observation\]"),
-        ({"steps": [["go to shelf 1", None]]}, r"'steps' must be a list of \[action, observation\]"),
+        ({"steps": "go"}, "'steps' must be a non-empty list"),
+        ({"steps": []}, "'steps' must be a non-empty list"),
+        ({"steps": [["go to shelf 1"]]}, r"'steps' must be a non-empty list of \[action, observation\]"),
+        (
+            {"steps": [["go to shelf 1", None]]},
+            r"'steps' must be a non-empty list of \[action, observation\]",
+        ),
         ({"steps": [["", "Nothing happens."]]}, "'steps' .* and no action empty"),
     ],
 )

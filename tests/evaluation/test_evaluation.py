@@ -116,7 +116,7 @@ def test_auc_is_the_chance_of_the_right_order():
     [
         (lambda: purity([0, 1], labels=["a"]), "'groups' parameter of purity"),
         (lambda: homogeneity([], labels=[]), "'groups' parameter of homogeneity"),
-        (lambda: auc([0.1, 0.2], labels=[1, 1]), "two labels at least"),
+        (lambda: auc([0.1, 0.2], labels=[1, 1]), "at least two labels"),
         (lambda: spearman([0.1, np.nan], labels=[0, 1]), "'similarities' parameter of spearman"),
         (lambda: kmeans_groups(np.zeros((3, 2)), n_clusters=4), "'n_clusters' parameter of kmeans_groups"),
         (lambda: kmeans_groups(np.zeros(3), n_clusters=1), "'vectors' parameter of kmeans_groups"),
@@ -228,7 +228,7 @@ def test_line_separators_inside_a_text_do_not_end_its_row(tmp_path):
             '{"text": "a", "label": %s}\n' % ("1" * 5000),
             "grouping",
             {},
-            "line 1: a number of thousands of digits",
+            "line 1: a number is too long",
         ),
         (
             '{"text": "a", "label": %s}\n' % ("[" * 10**5 + "]" * 10**5),
@@ -291,7 +291,7 @@ def test_a_byte_order_mark_is_not_part_of_the_first_row(labelled):
     [
         ((19, 1), "the column 'label' has 2 different labels, the most frequent ones on 19 and 1 row"),
         ((4, 4, 4), "the column 'label' has 3 different labels, the most frequent ones on 4 and 4 rows"),
-        ((5, 1, 1, 1), "needs one on 5 rows at least and another on 2"),
+        ((5, 1, 1, 1), "needs one on at least 5 rows and another on 2"),
     ],
 )
 def test_cross_validation_needs_rows_and_says_so_before_anything_is_encoded(tmp_path, counts, says):
@@ -434,8 +434,8 @@ def test_verb_refuses_a_place_that_it_cannot_write_to_before_it_measures(labelle
     link = tmp_path / "link.jsonl"
     link.symlink_to(labelled)
     for out, says in (
-        (labelled, "is what is read"),
-        (link, "is what is read"),
+        (labelled, "is the input"),
+        (link, "is the input"),
         (tmp_path, "is a folder: name a file"),
         (labelled / "scores.json", "cannot be written"),
         (Path("/proc/nowhere/scores.json"), "cannot be written"),
@@ -463,7 +463,7 @@ def test_scores_are_written_before_anything_is_printed(labelled, tmp_path, monke
 
 @pytest.mark.parametrize(
     ("verb", "says"),
-    [("evaluate", "interrupted."), ("discover", "interrupted; the same command goes on from here.")],
+    [("evaluate", "interrupted."), ("discover", "interrupted; run the same command to resume.")],
 )
 def test_only_verbs_that_resume_say_so(verb, says, monkeypatch):
     def interrupt(*_: object) -> None:

@@ -76,8 +76,8 @@ def test_probes_take_a_label_on_a_single_row(probe):
     [
         (lambda: decision_tree_probe(np.zeros(5), np.zeros(5)), "'scores'.*one row per label"),
         (lambda: decision_tree_probe(np.zeros((5, 2)), np.zeros(4)), "'scores'.*one row per label"),
-        (lambda: decision_tree_probe(np.zeros((6, 1)), np.arange(6)), "two labels at least.*on 5 rows"),
-        (lambda: decision_tree_probe(np.zeros((6, 1)), np.zeros(6)), "two labels at least"),
+        (lambda: decision_tree_probe(np.zeros((6, 1)), np.arange(6)), "at least two labels.*on 5 rows"),
+        (lambda: decision_tree_probe(np.zeros((6, 1)), np.zeros(6)), "at least two labels"),
         (lambda: decision_tree_probe(np.zeros((10, 1)), np.arange(10) % 2, seeds=0), "'seeds'"),
         (lambda: decision_tree_probe([[0.0]] * 9 + [[np.nan]], [0, 1] * 5), "NaN or inf in row 9"),
     ],

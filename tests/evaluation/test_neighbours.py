@@ -483,7 +483,7 @@ def test_verb_probes_labels(tmp_path):
     [
         (("--task", "recommendation"), "Missing option --data"),
         (("--task", "recommendation", "--encoder", "minilm"), "leave --encoder and --out out"),
-        (("--task", "recommendation", "--data", "DATA"), "is what is read"),
+        (("--task", "recommendation", "--data", "DATA"), "is the input"),
         (("--task", "recommendation", "--seeds", "3"), "--seeds is for"),
         (("--task", "grouping", "--label", "split"), "--texts is for recommendation and next-action"),
     ],
@@ -509,7 +509,7 @@ def test_texts_in_the_folder_that_is_read_are_refused(tmp_path):
     for path in (folder / "train.jsonl", folder / "new.jsonl", folder):
         done = cli("evaluate", "--task", "recommendation", "--data", folder, "--texts", path)
         assert done.returncode == 2
-        assert "what is read" in done.stderr
+        assert "the input" in done.stderr
     assert sorted(path.name for path in folder.iterdir()) == ["test.jsonl", "train.jsonl"]
     assert (folder / "train.jsonl").read_bytes() == before
     done = cli("evaluate", "--task", "recommendation", "--data", folder, "--texts", tmp_path / "texts.jsonl")

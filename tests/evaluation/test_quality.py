@@ -210,7 +210,7 @@ def test_the_verb_prints_the_measures_and_writes_json(finished: Path, tmp_path: 
             ],
             "--seeds is for instruction-clustering, grouping, categorisation in our setting",
         ),
-        (["--run", "{run}", "-o", "{run}/factors.json"], "is what is read"),
+        (["--run", "{run}", "-o", "{run}/factors.json"], "is the input"),
         (["--run", "{run}", "-o", "{run}"], "is a folder: name a file"),
         (["--run", "{run}", "--seeds", "1"], "--seeds must be at least 2 with --run"),
         (["--run", "nowhere"], "nowhere is not a run folder"),
@@ -370,7 +370,7 @@ def test_a_judge_that_is_never_read_is_an_error_in_one_line(run: Path, other: Pa
         )
         done = cli("evaluate", "--run", run, *options)
     assert done.exit_code == 2
-    assert "could be read, at the second try either; the first begins: 'I would rather not" in done.stderr
+    assert "could be parsed, even on the second attempt; the first begins: 'I would rather not" in done.stderr
     assert done.stderr.strip().splitlines()[-1].startswith("goalspace: No reply of")
     assert not (tmp_path / "judged.json").exists()
 
@@ -378,7 +378,7 @@ def test_a_judge_that_is_never_read_is_an_error_in_one_line(run: Path, other: Pa
 def test_the_same_marks_for_two_factors_are_noticed_too(other: Path) -> None:
     with LLMServer(obliging) as server:
         done = cli("evaluate", "--run", other, "--judge", server.spec)
-    assert "All factors got the same marks" in done.output
+    assert "All factors got the same ratings" in done.output
 
 
 def test_a_second_try_is_taken_and_partly_unparsed_runs_say_so(run: Path) -> None:
@@ -396,8 +396,8 @@ def test_a_second_try_is_taken_and_partly_unparsed_runs_say_so(run: Path) -> Non
         done = cli("evaluate", "--run", run, "--judge", server.spec)
     assert done.exit_code == 0, done.output
     shown = " ".join(done.output.split())
-    assert f"Mean over {len(names) - 1} factors, 1 to 5. Unreadable: 1 of {len(names)}, left out." in shown
-    assert "1 reply could not be read, at the second try either; the first begins: 'no'" in shown
+    assert f"Mean over {len(names) - 1} factors, 1 to 5. Unparsed: 1 of {len(names)}, left out." in shown
+    assert "1 reply could not be parsed, even on the second attempt; the first begins: 'no'" in shown
 
 
 @pytest.mark.parametrize(
@@ -465,7 +465,7 @@ def test_the_verb_prints_the_verdict_and_writes_reasons(run: Path, other: Path, 
         "each asked in both orders",
         "even on 3",
         "It fits.",
-        "same marks",
+        "same ratings",
     ):
         assert part in shown
     written = json.loads((tmp_path / "judged.json").read_text("utf-8"))

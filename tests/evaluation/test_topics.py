@@ -130,7 +130,7 @@ def test_what_is_strong_in_a_topic_is_not_an_intruder() -> None:
     # all tools stand behind the food: nothing is left to intrude
     found = intrusion([[*FOOD, *TOOLS], TOOLS], Kinds())
     assert found.n_topics == 1
-    with pytest.raises(InputError, match="two topics at least, with different words"):
+    with pytest.raises(InputError, match="at least two topics with different words"):
         intrusion([FOOD, FOOD], Kinds())
 
 

@@ -33,7 +33,7 @@ class Group(click.Group):
             click.echo(f"goalspace: {' '.join(str(error).split())}", err=True)
             ctx.exit(2)
         except KeyboardInterrupt:
-            kept = "; the same command goes on from here" if ctx.invoked_subcommand in _RESUMING else ""
+            kept = "; run the same command to resume" if ctx.invoked_subcommand in _RESUMING else ""
             click.echo(f"goalspace: interrupted{kept}.", err=True)
             ctx.exit(130)
 
@@ -56,9 +56,7 @@ def check_output(option: str, path: Path, *, read: Sequence[Path]) -> None:
             source = data.resolve()
             if resolved == source or (source in resolved.parents and source.is_dir()):
                 where = "is" if resolved == source else "lies in"
-                raise click.UsageError(
-                    f"{option} {path} {where} the input {data}: choose another path."
-                )
+                raise click.UsageError(f"{option} {path} {where} the input {data}: choose another path.")
         if path.exists() and not path.is_file():
             raise click.UsageError(
                 f"{option} {path} is {'a folder' if path.is_dir() else 'no file'}: name a file."
@@ -68,9 +66,7 @@ def check_output(option: str, path: Path, *, read: Sequence[Path]) -> None:
             pass
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         why = getattr(error, "strerror", None) or error
-        raise click.UsageError(
-            f"{option} {path} cannot be written ({why}): choose another path."
-        ) from None
+        raise click.UsageError(f"{option} {path} cannot be written ({why}): choose another path.") from None
 
 
 def given_of(options: dict[str, Any]) -> dict[str, Any]:

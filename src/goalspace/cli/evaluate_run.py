@@ -71,8 +71,8 @@ def judge_run(path: Path, llm: str, *, against: Path | None, sample: int, out: P
         )
     if not judgement.ratings and (judgement.preference is None or not judgement.preference.choices):
         raise LLMError(
-            f"No reply of {judgement.judge} could be read, at the second try either; the first begins: "
-            f"{judgement.calls.unparsed[0][:80]!r}. Take a larger model."
+            f"No reply of {judgement.judge} could be parsed, even on the second attempt; the first begins: "
+            f"{judgement.calls.unparsed[0][:80]!r}. Use a larger model."
         )
     if out is not None:
         write_json(out, {"run": str(path), **judgement.as_dict()})
@@ -85,7 +85,7 @@ def judge_run(path: Path, llm: str, *, against: Path | None, sample: int, out: P
         console.print(Text.assemble("\nrated ", marks, ": ", (rating.factor, "bold"), f". {rating.reason}"))
     if len(judgement.ratings) > 1 and len({(r.relevance, r.informativeness) for r in judgement.ratings}) == 1:
         click.echo(
-            "\nAll factors got the same marks: this judge does not tell them apart. Take a larger model."
+            "\nAll factors got the same ratings: this judge does not tell them apart. Use a larger model."
         )
     _print_calls(judgement)
     if out is not None:
@@ -95,7 +95,7 @@ def judge_run(path: Path, llm: str, *, against: Path | None, sample: int, out: P
 def _verdict(judgement: Judgement) -> Table:
     table = _table("question", "answer", "what it is")
     unread = (
-        f" Unreadable: {judgement.n_unparsed} of {judgement.n_factors}, left out."
+        f" Unparsed: {judgement.n_unparsed} of {judgement.n_factors}, left out."
         if judgement.n_unparsed
         else ""
     )
@@ -106,7 +106,7 @@ def _verdict(judgement: Judgement) -> Table:
     if preference is None:
         return table
     ties = len(preference.choices) - preference.n_won - preference.n_lost
-    unread = f" Unreadable: {preference.n_unparsed}, left out." if preference.n_unparsed else ""
+    unread = f" Unparsed: {preference.n_unparsed}, left out." if preference.n_unparsed else ""
     table.add_row(
         "preferred to the other run",
         cell(preference.share),
@@ -116,7 +116,7 @@ def _verdict(judgement: Judgement) -> Table:
     table.add_row(
         "first description chosen",
         cell(preference.first),
-        "Share of the answers that chose one; far from 0.5, the judge heeds the order, which cancels above.",
+        "Share of the answers that chose one; far from 0.5, the judge has a position bias, which cancels above.",
     )
     return table
 
@@ -132,7 +132,7 @@ def _print_calls(judgement: Judgement) -> None:
     if calls.unparsed:
         what = plural(len(calls.unparsed), "reply", "replies")
         click.echo(
-            f"{what} could not be read, at the second try either; the first begins: {calls.unparsed[0][:80]!r}"
+            f"{what} could not be parsed, even on the second attempt; the first begins: {calls.unparsed[0][:80]!r}"
         )
 
 

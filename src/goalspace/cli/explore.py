@@ -70,5 +70,5 @@ def _open(run: Path, *, edit: bool, selection: Path | None, demonstrations: Path
             )
     named = "--selection" if selection else "--demonstrations" if demonstrations else None
     if named:
-        raise InputError(f"{named} is about instructions, and {run} is no folder of goalspace label.")
+        raise InputError(f"{named} is about instructions, and {run} is not a folder of goalspace label.")
     return Run.open(run)

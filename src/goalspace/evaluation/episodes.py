@@ -138,7 +138,7 @@ def _wrong_with(episode: Mapping[str, Any]) -> str | None:
             return f"'{name}' must be a string, and not empty."
     steps = episode["steps"]
     if not isinstance(steps, list) or not steps or not all(_is_step(step) for step in steps):
-        return "'steps' must be a list of [action, observation], one at least, and no action empty."
+        return "'steps' must be a non-empty list of [action, observation], and no action may be empty."
     return None
 
 

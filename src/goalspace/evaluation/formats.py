@@ -148,7 +148,7 @@ def read_lines(path: Path, *, needs: str = "") -> Rows:
             ) from error
         except (ValueError, RecursionError) as error:
             raise InputError(
-                f"{path}, line {number}: a number of thousands of digits, or lists in thousands of lists, cannot be read."
+                f"{path}, line {number}: a number is too long, or lists are nested too deeply."
             ) from error
         if not isinstance(value, dict):
             raise InputError(f"{path}, line {number}: write one JSON object per line.")

@@ -32,13 +32,13 @@ def read_labels(rows: Rows, column: str, *, task: str, cross_validated: bool) ->
     has = f"{rows.path}: the column '{column}' has {_count(len(sizes), 'different label')}"
     if not 2 <= len(sizes) < len(labels):
         raise InputError(
-            f"{has} on {_count(len(labels), 'row')}; {task} needs two at least, and fewer than rows. Name another one "
+            f"{has} on {_count(len(labels), 'row')}; {task} needs at least two, and fewer than rows. Name another one "
             "as label."
         )
     if cross_validated and (sizes[-1] < FOLDS or sizes[-2] < 2):
         raise InputError(
             f"{has}, the most frequent ones on {sizes[-1]} and {_count(sizes[-2], 'row')}; {task} is cross-validated "
-            f"and needs one on {FOLDS} rows at least and another on 2. Give more rows, or name another one as label."
+            f"and needs one on at least {FOLDS} rows and another on 2. Give more rows, or name another one as label."
         )
     return labels
 

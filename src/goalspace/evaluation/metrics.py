@@ -114,7 +114,7 @@ def _folds(function: str, x: np.ndarray, y: np.ndarray) -> list[tuple[np.ndarray
     sizes = np.bincount(y)
     if sizes.size < 2 or sizes.max() < FOLDS:
         raise InputError(
-            f"The 'labels' parameter of {function} must hold two labels at least, one of them on "
+            f"The 'labels' parameter of {function} must hold at least two labels, one of them on "
             f"{FOLDS} rows. Got {sizes.size} label(s), on at most {sizes.max()} row(s) each instead."
         )
     with warnings.catch_warnings():
@@ -313,7 +313,7 @@ def _pairs(function: str, similarities: ArrayLike, labels: ArrayLike) -> tuple[n
             f"Got shape {x.shape} and labels of shape {y.shape} instead."
         )
     if len(np.unique(y)) < 2:
-        raise InputError(f"The 'labels' parameter of {function} must hold two labels at least.")
+        raise InputError(f"The 'labels' parameter of {function} must hold at least two labels.")
     return x, y
 
 

@@ -290,7 +290,7 @@ def intrusion(
             trials.append((topic[:top], [others[rng.integers(len(others))] for rng in rngs]))
     if not trials:
         raise InputError(
-            "The 'topics' parameter of intrusion must hold two topics at least, with different words. "
+            "The 'topics' parameter of intrusion must hold at least two topics with different words. "
             f"Got {len(lists)} with three words or more instead."
         )
     cosine = _cosines(encoder, [word for members, intruders in trials for word in (*members, *intruders)])
@@ -331,7 +331,7 @@ def stability(groupings: Sequence[ArrayLike]) -> Estimate:
     arrays = [np.asarray(grouping) for grouping in groupings]
     if len(arrays) < 2 or any(a.ndim != 1 or a.shape != arrays[0].shape or not a.size for a in arrays):
         raise InputError(
-            "The 'groupings' parameter of stability must hold two at least, each with one group for each of the same "
+            "The 'groupings' parameter of stability must hold at least two, each with one group for each of the same "
             f"things. Got shapes {[a.shape for a in arrays]} instead."
         )
     n = len(arrays)

@@ -168,7 +168,7 @@ def _begin(path: Path, goal: str) -> Run:
             )
         return run
     if path.exists() and (not path.is_dir() or any(p.name != "vectors" for p in path.iterdir())):
-        raise InputError(f"{path} exists and is no run folder. Choose another with --out.")
+        raise InputError(f"{path} exists and is not a run folder. Choose another one with --out.")
     path.mkdir(parents=True, exist_ok=True)
     run = Run(path, new_record(goal))
     write_record(run.path, run.record)
