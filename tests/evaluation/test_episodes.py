@@ -162,7 +162,7 @@ def test_seen_trials_are_of_scenes_of_which_others_are_in_the_sample(sample):
             {"steps": [["go to shelf 1", None]]},
             r"'steps' must be a non-empty list of \[action, observation\]",
         ),
-        ({"steps": [["", "Nothing happens."]]}, "'steps' .* and no action empty"),
+        ({"steps": [["", "Nothing happens."]]}, "'steps' .* and no action may be empty"),
     ],
 )
 def test_rows_that_are_not_trajectories_are_refused(broken, says, tmp_path):

@@ -234,7 +234,7 @@ def test_line_separators_inside_a_text_do_not_end_its_row(tmp_path):
             '{"text": "a", "label": %s}\n' % ("[" * 10**5 + "]" * 10**5),
             "grouping",
             {},
-            "line 1: .* cannot be read",
+            "line 1: .* nested too deeply",
         ),
         (
             '{"text": "a", "label": [1]}\n{"text": "b", "label": 2}\n',
