@@ -205,7 +205,7 @@ def test_wrong_key(monkeypatch: pytest.MonkeyPatch) -> None:
     with LLMServer(key="sk-right") as server:
         message = explain(server)
         assert len(server.bodies()) == 1  # and not one for every prompt
-    assert "refuses the API key" in message
+    assert "rejects the API key" in message
     assert "GOALSPACE_API_KEY" in message
     assert "sk-wrong" not in message
 
