@@ -154,7 +154,7 @@ def _near_pairs(train: np.ndarray, test: np.ndarray, *, min_cosine: float) -> tu
 
 
 def _crowd(test: np.ndarray) -> np.ndarray:
-    """Return the median cosine of every test row with the 5 nearest others, 0 where there are none."""
+    """Return the median cosine of every test row with the 5 nearest others, 0 if there are none."""
     crowd = np.zeros(len(test), dtype=np.float32)
     others = min(_CROWD[0], len(test) - 1)
     if others:

@@ -52,9 +52,9 @@ def _join_nouns(
         rows = vectors[[row_of[noun] for noun in some]]
         kept: list[int] = []
         for position, noun in enumerate(some):
-            alike = rows[kept] @ rows[position] if kept else np.zeros(0)
-            if len(alike) and alike.max() >= similarity:
-                target = (verb, some[kept[int(alike.argmax())]])
+            cosines = rows[kept] @ rows[position] if kept else np.zeros(0)
+            if len(cosines) and cosines.max() >= similarity:
+                target = (verb, some[kept[int(cosines.argmax())]])
                 joined[target] = joined[target] + joined.pop((verb, noun))
             else:
                 kept.append(position)

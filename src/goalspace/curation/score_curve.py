@@ -123,8 +123,7 @@ def _solved(features: np.ndarray, target: np.ndarray, penalties: Sequence[float]
 def _folds(n_models: int, groups: Sequence[object] | None, rng: np.random.Generator) -> np.ndarray:
     """Return the fold of every model; groups are assigned from large to small, each to the smallest fold."""
     if groups is None:
-        folds: np.ndarray = rng.permutation(np.arange(n_models) % _FOLDS)
-        return folds
+        return np.asarray(rng.permutation(np.arange(n_models) % _FOLDS))
     names = {name: i for i, name in enumerate(dict.fromkeys(groups))}
     if len(names) < _FOLDS:
         return _folds(n_models, None, rng)
@@ -135,5 +134,4 @@ def _folds(n_models: int, groups: Sequence[object] | None, rng: np.random.Genera
     for each in order[np.argsort(-sizes[order], kind="stable")]:
         fold_of[each] = filled.argmin()
         filled[fold_of[each]] += sizes[each]
-    folds: np.ndarray = fold_of[group]
-    return folds
+    return np.asarray(fold_of[group])

@@ -199,11 +199,11 @@ def taxonomy(labels: Sequence[str], *, encoder: str | Encoder = "minilm") -> dic
     if unknown:
         verb_encoder = get_encoder(encoder)
         listed = list(known)
-        alike = (
+        cosines = (
             encode_in_chunks(verb_encoder, [f"to {verb}" for verb in unknown])
             @ encode_in_chunks(verb_encoder, [f"to {verb}" for verb in listed]).T
         )
-        known |= {verb: known[listed[int(row.argmax())]] for verb, row in zip(unknown, alike, strict=True)}
+        known |= {verb: known[listed[int(row.argmax())]] for verb, row in zip(unknown, cosines, strict=True)}
     groups: dict[str, dict[str, int]] = {}
     for label in sorted(counts, key=lambda label: (-counts[label], label)):
         groups.setdefault(_group_of(label, known), {})[label] = counts[label]

@@ -28,7 +28,7 @@ def open_table(source: Any) -> Table:
     Raises
     ------
     InputError
-        If there is no such file, its format is unknown, or its content is not what its name says.
+        If the file does not exist, its format is unknown, or its content does not match its extension.
     """
     if isinstance(source, (str, os.PathLike)):
         return _open_path(source)
@@ -61,7 +61,7 @@ def read_rows(source: str | os.PathLike[str]) -> RowFile:
     Raises
     ------
     InputError
-        If there is no such file, its format is unknown, or its content is not what its name says.
+        If the file does not exist, its format is unknown, or its content does not match its extension.
     """
     path = _existing_path(source)
     with reading(path.name):

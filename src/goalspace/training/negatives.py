@@ -100,9 +100,8 @@ class HardBatches(ShuffledBatches):
     def _compose(self, rng: np.random.Generator) -> list[int]:
         rows: dict[int, None] = {}
         size = min(self.batch_size, self.n_rows)
-        while (
-            len(rows) < size
-        ):  # usually once; repeated if there are few properties, each of which then adds two more texts
+        # usually one pass; with few properties, each adds two more texts per pass
+        while len(rows) < size:
             seen: set[int] = set()
             for drawn in self._draw(rng):
                 for name in (drawn, *self._rivals.draw(rng, drawn)):
