@@ -325,7 +325,7 @@ def test_pairs_that_point_nowhere_are_refused() -> None:
         ({"learning_rate": 0.0}, "'learning_rate'"),
         ({"rank": 0}, "'rank'"),
         ({"max_tokens": 3}, "'max_tokens'"),
-        ({"method": "adapters"}, "'method' parameter of train must be one of full, heads, lora"),
+        ({"tune": "adapters"}, "'tune' parameter of train must be one of full, heads, lora"),
         ({"split": "label"}, "'split'"),
     ],
 )

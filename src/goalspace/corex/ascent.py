@@ -157,9 +157,8 @@ class _Memory:
         used = self.slots
         T = np.triu(self.products[np.ix_(used, used)])
         a: NDArray[Any] = np.linalg.solve(T, self._inner_all(self.steps, G)[used])
-        if (
-            not np.abs(a).max() < _MAX_COEFFICIENT
-        ):  # the changes nearly cancel, so W and W R would drift apart
+        # the changes nearly cancel, so W and W R would drift apart
+        if not np.abs(a).max() < _MAX_COEFFICIENT:
             self.slots.clear()
             return eq.newton_step(X, G, m)
         U = eq.newton_step(X, G - self._combine(a, self.changes), m)

@@ -113,9 +113,8 @@ class HiddenStates:
         pooled = np.empty((len(layers), len(prompts), self.dim), dtype=np.float32)
         device = self.model.device
         budget = _CPU_BATCH_TOKENS if device.type == "cpu" else _GPU_BATCH_TOKENS
-        order = np.argsort(
-            [-len(ids) for ids in prompts], kind="stable"
-        )  # longest first, so that running out of memory happens early
+        # longest first, so that running out of memory happens early
+        order = np.argsort([-len(ids) for ids in prompts], kind="stable")
         start = 0
         with self._lock, torch.inference_mode():
             # at least the first layer, whose keys determine the positions of the following tokens

@@ -78,9 +78,8 @@ def embed_tokens(
 
     vectors = np.empty((len(tokens), _DIM), dtype=np.float32)
     budget = _CPU_BATCH_TOKENS if device == "cpu" else _GPU_BATCH_TOKENS
-    order = np.argsort(
-        [-len(ids) for ids in tokens], kind="stable"
-    )  # longest first, so that running out of memory happens early
+    # longest first, so that running out of memory happens early
+    order = np.argsort([-len(ids) for ids in tokens], kind="stable")
     with torch.inference_mode():
         start = 0
         while start < len(order):

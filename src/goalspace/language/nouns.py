@@ -137,9 +137,8 @@ def _as_noun(words: Sequence[Word], at: int, start: int, head: Word | None) -> W
         if head is None:  # the cause, a bash script; planets
             return word if before in _BEFORE_NOUN or can_be(word.low, ("NN1", "NN2")) else None
         goes_on = following is not None and following.kind in ("determiner", "pronoun", "possessive", "to")
-        singular = (
-            word.kind == "verb" and lemma(head.low, "noun") == head.low
-        )  # a base verb cannot follow a singular noun
+        # a base verb cannot follow a singular noun
+        singular = word.kind == "verb" and lemma(head.low, "noun") == head.low
         return (
             word
             if singular and not goes_on and (can_be(word.low, ("NN1",)) or not is_known(word.low))

@@ -101,9 +101,8 @@ class ChatLLM:
         self.longest_string = longest_string
         self._connect = connect
         self._refused: set[str] = set()
-        self._answered: set[bool] = (
-            set()
-        )  # whether calls with (True) or without (False) a schema have succeeded
+        # whether calls with (True) or without (False) a schema have succeeded
+        self._answered: set[bool] = set()
 
     @cached_property
     def _client(self) -> OpenAI:

@@ -73,9 +73,8 @@ class Utf8(io.RawIOBase):
         seen = error.object[: error.start]
         if self._nuls or b"\0" in error.object:
             raise InputError(f"{self._name} is a binary file, not text.") from error
-        offset = (
-            self._offset - (len(error.object) - n_new) + error.start
-        )  # the decoder may hold back a few bytes
+        # the decoder may hold back a few bytes
+        offset = self._offset - (len(error.object) - n_new) + error.start
         line = self._newlines + seen.count(b"\n") + 1
         raise InputError(
             f"{self._name} is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {offset} "
