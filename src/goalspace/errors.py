@@ -1,8 +1,8 @@
-"""The error tree, and require(module, extra=…).
+"""The exception hierarchy, and `require` for optional packages.
 
 GoalspaceError
-├── InputError          what the user gave is wrong: the message says what, where, and what to do
-├── LLMError            an endpoint could not be reached, refused the key, or gave unusable replies
+├── InputError          the input is wrong: the message states what is wrong, where, and how to fix it
+├── LLMError            an endpoint could not be reached, rejected the key, or sent unusable replies
 └── MissingDependency   an optional package is not installed
 """
 
@@ -13,7 +13,7 @@ from types import ModuleType
 
 
 class GoalspaceError(Exception):
-    """Root of every error that goalspace raises on purpose; its message is one line for a person."""
+    """Base class of all errors that goalspace raises deliberately; the message is one line."""
 
 
 class InputError(GoalspaceError, ValueError):
@@ -21,15 +21,15 @@ class InputError(GoalspaceError, ValueError):
 
 
 class LLMError(GoalspaceError, RuntimeError):
-    """The LLM endpoint failed in a way that trying again does not cure."""
+    """The LLM endpoint failed in a way that retrying does not fix."""
 
 
 class MissingDependency(GoalspaceError, ImportError):
-    """An optional package is needed for what was asked."""
+    """An optional package that the call needs is not installed."""
 
 
 def require(module: str, *, extra: str) -> ModuleType:
-    """Import an optional module, or say which extra brings it.
+    """Import an optional module, or raise an error that names the extra that installs it.
 
     Parameters
     ----------

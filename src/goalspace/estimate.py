@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 
 class Estimate(NamedTuple):
-    """The mean over seeds, texts or folds, and its standard error; 0 where all values are alike, or there is one."""
+    """The mean over seeds, texts or folds and its standard error, which is 0 for equal values or a single one."""
 
     mean: float
     se: float

@@ -1,4 +1,4 @@
-"""Names of files, files written whole or not at all, and digests of what they hold."""
+"""File names, atomic writing, JSON files, and digests of their content."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import numpy as np
 
 
 def data_stem(path: Path) -> str:
-    """Return the name of a data file without its ending, such as .jsonl or .csv.gz."""
+    """Return the name of a data file without its extension, such as .jsonl or .csv.gz."""
     return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it is synced and renamed to `path`, on error removed."""
+    """Yield a temporary path next to `path`; on success it is synced and renamed to `path`, on error removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     os.close(handle)
@@ -37,17 +37,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write `content` so that a reader, or a kill, sees the old file or the new one."""
+    """Write `content` atomically: readers see either the old file or the new one, even if the process is killed."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def as_json(value: Any, **options: Any) -> str:
-    """Spell `value` as JSON that UTF-8 can hold; `options` are those of `json.dumps`."""
+    """Return `value` as JSON that can be encoded as UTF-8; `options` are those of `json.dumps`."""
     text = json.dumps(value, ensure_ascii=False, **options)
     try:
         text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can only spell
+    except UnicodeEncodeError:  # a lone surrogate, which JSON can express only as an escape sequence
         text = json.dumps(value, **options)
     return text
 
@@ -63,7 +63,7 @@ def read_json(path: Path) -> Any:
 
 
 def digest(*parts: object) -> str:
-    """Digest strings, bytes, arrays and JSON-able values, in order and without ambiguity (sha256, hex)."""
+    """Return the SHA-256 (hex) of strings, bytes, arrays and JSON-serialisable values, in order and unambiguously."""
     state = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):

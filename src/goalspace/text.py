@@ -1,4 +1,4 @@
-"""Text made safe and short for a reader: cleaning, cutting, and numbers in words."""
+"""Text for display: cleaning, truncating, escaping, and formatting of numbers."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-# what a terminal, a browser or an editor would act upon instead of showing: C0 and C1 controls except tab and
-# newline, bidirectional embeddings, overrides and isolates, line and paragraph separators, byte-order marks
+# characters that a terminal, a browser or an editor interprets instead of showing: C0 and C1 controls except tab
+# and newline, bidirectional embeddings, overrides and isolates, line and paragraph separators, byte-order marks
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 _JOINED = "\u200d\ufe0e\ufe0f"
-_MAX_NAME_LENGTH = 60  # characters of a column's name
+_MAX_NAME_LENGTH = 60  # characters of a column name
 _QUOTED = re.compile("“([^“”]*)”")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]|~$@]|:(?=//)|(?<=www)\.|^[#>+=-]|(?<=^\d)[.)]|(?<=^\d\d)[.)])")
 
 
 def to_block(text: str) -> str:
-    """Return the text with its lines, without characters that would be obeyed instead of shown."""
+    """Return the text with its line breaks, but without control characters."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = _CONTROLS.sub("", text).encode("utf-8", "ignore").decode("utf-8")  # without lone surrogates
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
 def to_line(text: str, limit: int | None = None) -> str:
-    """Return the text on one line that is safe to print and to store, cut to at most `limit` characters."""
+    """Return the text as one line that is safe to print and store, truncated to at most `limit` characters."""
     if limit is not None:
-        text = text[: 4 * limit + 400]  # a text may hold megabytes; a line never shows more than this
+        text = text[: 4 * limit + 400]  # avoids cleaning megabytes that are cut off anyway
     text = " ".join(to_block(text.replace("\u2028", " ")).split())
     return text if limit is None or len(text) <= limit else text[: _before(text, limit)].rstrip() + "…"
 
 
 def display_names(names: Iterable[Any]) -> dict[str, str]:
-    """Names of columns → how they are shown: at most 60 characters, and different where the names are.
+    """Map column names to display names of at most 60 characters, which stay distinct.
 
-    Questions of a survey often differ at their ends only, so a long name loses its middle.
+    The middle of a long name is cut out, because survey questions often differ only at their ends.
     """
     whole = [str(name) for name in names]
     return dict(zip(whole, unique_names(map(_without_middle, whole)), strict=True))
@@ -57,7 +57,7 @@ def excerpt(text: str, start: int, end: int, *, around: int = 240, limit: int = 
     text
         The whole text.
     start, end
-        The sentence, in characters; clipped to the text.
+        Character offsets of the sentence; clipped to the text.
     around
         Characters kept on each side of the sentence.
     limit
@@ -66,7 +66,7 @@ def excerpt(text: str, start: int, end: int, *, around: int = 240, limit: int = 
     Returns
     -------
     dict
-        "before", "sentence" and "after"; an ellipsis stands where something was cut.
+        "before", "sentence" and "after"; an ellipsis marks every cut.
     """
     start = min(max(start, 0), len(text))
     end = min(max(end, start), len(text))
@@ -85,18 +85,18 @@ def excerpt(text: str, start: int, end: int, *, around: int = 240, limit: int = 
 
 
 def utf16_spans(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Spans in characters as spans in the UTF-16 units that a browser counts."""
+    """Convert spans in characters to spans in UTF-16 code units, as browsers count them."""
     if text.isascii():
         return list(spans)
 
-    def unit(position: int) -> int:
+    def to_utf16(position: int) -> int:
         return len(text[:position].encode("utf-16-le", "surrogatepass")) // 2
 
-    return [(unit(start), unit(end)) for start, end in spans]
+    return [(to_utf16(start), to_utf16(end)) for start, end in spans]
 
 
 def _before(text: str, position: int) -> int:
-    """Return a place to cut at or shortly before `position`: a space, else never inside a character."""
+    """Return a cut position at or shortly before `position`: a space, or else a character boundary."""
     space = text.rfind(" ", max(0, position - 24), position + 1)
     if space > 0:
         return space
@@ -106,7 +106,7 @@ def _before(text: str, position: int) -> int:
 
 
 def _after(text: str, position: int) -> int:
-    """Return a place to cut at or shortly after `position`: a space, else never inside a character."""
+    """Return a cut position at or shortly after `position`: a space, or else a character boundary."""
     space = text.find(" ", position, position + 24)
     if space >= 0:
         return space + 1
@@ -121,23 +121,23 @@ def _is_joined(text: str, position: int) -> bool:
 
 
 def escape_markdown(text: object) -> str:
-    """Escape a one-line text for Markdown: it shows as it is and starts no markup, link or mention."""
+    """Escape a one-line text for Markdown, so that it is shown verbatim without markup, links or mentions."""
     escaped = _MARKDOWN.sub(r"\\\1", to_line(str(text)))
     return escaped.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def isolate(text: str) -> str:
-    """Return a name or value for a sentence of a page: whichever way it is written, it turns round nothing else."""
+    """Wrap a name or value in directional isolates, so that right-to-left text does not reorder its surroundings."""
     return f"\u2068{text}\u2069"
 
 
 def isolate_quotes(sentence: str) -> str:
-    """Return a sentence for a page, with what stands in quotation marks isolated."""
-    return _QUOTED.sub(lambda found: f"“{isolate(found[1])}”", to_line(sentence))
+    """Return a sentence as one line, with quoted passages wrapped in directional isolates."""
+    return _QUOTED.sub(lambda match: f"“{isolate(match[1])}”", to_line(sentence))
 
 
 def format_percent(share: float | None) -> str:
-    """Return a share in [0, 1] in words: '12%', '0.4%', '<0.1%', '>99%', or a dash when there is none."""
+    """Format a share in [0, 1] as a percentage: '12%', '0.4%', '<0.1%', '>99%', or a dash for None."""
     if share is None:
         return "–"
     if 0 < share < 0.0005:
@@ -148,7 +148,7 @@ def format_percent(share: float | None) -> str:
 
 
 def format_number(value: float | int | None, digits: int = 3) -> str:
-    """Return a number with thousands separated, or with so many significant digits when it is no integer."""
+    """Format an integer with thousands separators, any other number with `digits` significant digits."""
     if value is None:
         return "–"
     if isinstance(value, int):
@@ -157,7 +157,7 @@ def format_number(value: float | int | None, digits: int = 3) -> str:
 
 
 def format_seconds(value: float | None) -> str:
-    """Return a duration in words."""
+    """Format a duration in seconds, minutes or hours."""
     if value is None:
         return "–"
     if value < 0.1:
@@ -170,12 +170,12 @@ def format_seconds(value: float | None) -> str:
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
-    """Return the count with its noun."""
+    """Return the count with its noun in the singular or plural."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def join_clauses(parts: Sequence[str]) -> str:
-    """Join the parts that say something to one sentence."""
+    """Join the non-empty parts with semicolons."""
     return "; ".join(part for part in parts if part)
 
 
@@ -185,14 +185,14 @@ def find_slots(template: str) -> frozenset[str]:
 
 
 def fill_slots(template: str, slots: Mapping[str, str], name: str = "template") -> str:
-    """Fill every {{slot}} of a template in one pass: what looks like a slot inside a value stays as it is.
+    """Fill every {{slot}} of a template in one pass, so that slots inside values stay unfilled.
 
-    `name` is what an error calls the template.
+    Errors refer to the template as `name`.
 
     Raises
     ------
     TypeError
-        If a slot gets no value, or a value has no slot.
+        If a slot has no value, or a value has no slot.
     """
     names = find_slots(template)
     wrong = [f"needs {slot!r}" for slot in sorted(names - slots.keys())]
@@ -203,7 +203,7 @@ def fill_slots(template: str, slots: Mapping[str, str], name: str = "template") 
 
 
 def is_number(text: str) -> bool:
-    """Say whether a value is written as a number."""
+    """Return whether a string represents a number."""
     try:
         float(text)
     except ValueError:
@@ -212,7 +212,7 @@ def is_number(text: str) -> bool:
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
-    """Name the nameless columns by position and number repeated names, so that every name is unique."""
+    """Make names unique: empty names become "column N" by position, repeated names are numbered."""
     taken: dict[str, None] = {}
     for position, name in enumerate(names, 1):
         wanted = unique = name or f"column {position}"

@@ -378,7 +378,7 @@ def test_two_candidates_are_listed() -> None:
         {"question": f"what is the answer to {w}", "answer": f"the answer to it is {w}"} for w in "abcdef"
     ]
     assert message(rows) == (
-        "The columns 'question', 'answer' of the list may all be the texts; choose one with --text NAME."
+        "The columns 'question', 'answer' of the list may all hold the texts; choose one with --text NAME."
     )
     assert Corpus.read(rows, text="answer").texts[0] == "the answer to it is a"
     assert "no column 'Answer'; choose one of 'question', 'answer' with --text" in message(
@@ -642,8 +642,8 @@ def test_one_line_for_every_bad_file(tmp_path: Path) -> None:
             "The last row of quote.csv opens a quote that is never closed;",
         ),
         "no.parquet": (good.encode(), "no.parquet cannot be read: Parquet magic bytes not found"),
-        "no.csv.gz": (good.encode(), "no.csv.gz is not a whole gzip file (Not a gzipped file"),
-        "cut.csv.gz": (gzip.compress(good.encode() * 99)[:-20], "cut.csv.gz is not a whole gzip file ("),
+        "no.csv.gz": (good.encode(), "no.csv.gz is not a complete gzip file (Not a gzipped file"),
+        "cut.csv.gz": (gzip.compress(good.encode() * 99)[:-20], "cut.csv.gz is not a complete gzip file ("),
     }
     for name, (content, expected) in cases.items():
         assert expected in message(write(tmp_path / name, content)), name
@@ -670,7 +670,7 @@ def test_bad_sources(tmp_path: Path) -> None:
     assert message("a text instead of a path " * 100).startswith("There is no file 'a text instead of a path")
     assert message("").startswith("There is no file ''")
     (tmp_path / "folder").mkdir()
-    assert message(tmp_path / "folder").endswith("has no .txt or .md file in it.")
+    assert message(tmp_path / "folder").endswith("contains no .txt or .md file.")
     write(tmp_path / "folder" / "bad.txt", b"caf\xe9")
     assert "bad.txt is not UTF-8: byte 0xe9 at offset 3 (line 1)" in message(tmp_path / "folder")
     assert message([]) == "The list is empty; give at least one text."
@@ -774,5 +774,5 @@ def test_shared_bills_keep_their_metadata(shared_data: Path, tmp_path: Path) -> 
 
 
 def test_shared_alpaca_has_several_candidates(shared_data: Path) -> None:
-    expected = "The columns 'instruction', 'input', 'output' of alpaca_5000.jsonl may all be the texts;"
+    expected = "The columns 'instruction', 'input', 'output' of alpaca_5000.jsonl may all hold the texts;"
     assert message(shared_data / "instructions" / "alpaca_5000.jsonl").startswith(expected)

@@ -301,7 +301,7 @@ def test_verb_takes_queries_as_text(files):
         (["pool.jsonl", "empty.jsonl"], "empty.jsonl"),
         (["pool.jsonl", "none.jsonl"], "none.jsonl"),
         (["pool.jsonl", "queries.txt", "--field", "nothing"], "no field 'nothing'"),
-        (["pool.jsonl", "queries.txt", "--encoder", "nothing"], "'nothing' is no encoder"),
+        (["pool.jsonl", "queries.txt", "--encoder", "nothing"], "'nothing' is neither an encoder"),
         (["pool.jsonl"], "Give a file of queries, or texts with --query"),
         (["pool.jsonl", "queries.txt", "--query", "x"], "one of the two"),
         (["pool.jsonl", "--query", " "], "must not be empty"),

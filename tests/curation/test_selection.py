@@ -170,7 +170,7 @@ def test_texts_are_encoded():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"budget": 0}, "must be 1 row or more"),
+        ({"budget": 0}, "must be at least 1 row"),
         ({"budget": 361}, "361 rows is more than the 360 rows"),
         ({"method": "best"}, "must be one of representatives, k-center, facility-location"),
         ({"dedupe": 1.5}, "cosine above 0, up to 1"),
@@ -231,7 +231,7 @@ def test_verb_writes_rows_in_their_own_format_and_a_page(alpaca, tmp_path):
     ("arguments", "message"),
     [
         (("--budget", 25), "25 rows is more than the 24 rows"),
-        (("--budget", 0), "must be 1 row or more"),
+        (("--budget", 0), "must be at least 1 row"),
         (
             ("--budget", 3, "--quality", "stars"),
             "has no field 'stars' with the quality; it has input, instruction",

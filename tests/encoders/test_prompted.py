@@ -371,7 +371,7 @@ def test_a_goal_stands_in_the_prompt() -> None:
 @pytest.mark.parametrize(
     ("template", "goal", "message"),
     [
-        ("pie", "why", "has no place for a goal"),
+        ("pie", "why", "has no slot for a goal"),
         ("no place", None, "pie, sentence, goal, none, or a text that contains {x}"),
         ("goal", None, "needs a goal"),
         ("{x} {goal}", None, "needs a goal"),
@@ -412,7 +412,7 @@ def test_a_name_says_everything_that_changes_a_vector(folders: dict[str, str], t
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"source": "no/such/folder"}, "is no language model"),
+        ({"source": "no/such/folder"}, "is not a language model"),
         ({"pooling": "max"}, "must be one of last, last-2, mean, cls"),
         ({"dtype": "int4"}, "must be one of auto, float32"),
         ({"max_tokens": 0}, "at least 1"),
@@ -442,7 +442,7 @@ def test_specs(folders: dict[str, str]) -> None:
             InputError, match=r"takes no goal and no template: only .* smollm2 and pie:FOLDER"
         ):
             get_encoder(spec, goal="style")
-    with pytest.raises(InputError, match="is no language model"):
+    with pytest.raises(InputError, match="is not a language model"):
         get_encoder("pie:no/such/folder")
 
 
@@ -540,7 +540,7 @@ def test_the_verb_reports_errors_in_one_line(folders: dict[str, str], tmp_path: 
     assert "must end in .npy or .parquet" in refuse(
         "embed", path, "--encoder", spec, "-o", tmp_path / "out.csv"
     )
-    assert "is no encoder" in refuse("embed", path, "--encoder", "nothing", "-o", out)
+    assert "is neither an encoder" in refuse("embed", path, "--encoder", "nothing", "-o", out)
     assert "{x}" in refuse("embed", path, "--encoder", spec, "--template", "no place", "-o", out)
     assert "There is no file" in refuse("embed", tmp_path / "none.csv", "--encoder", spec, "-o", out)
     assert "'b'" in refuse("embed", path, "--encoder", spec, "--text", "b", "-o", out)

@@ -205,7 +205,7 @@ def test_wrong_key(monkeypatch: pytest.MonkeyPatch) -> None:
     with LLMServer(key="sk-right") as server:
         message = explain(server)
         assert len(server.bodies()) == 1  # and not one for every prompt
-    assert "refuses the API key" in message
+    assert "rejects the API key" in message
     assert "GOALSPACE_API_KEY" in message
     assert "sk-wrong" not in message
 
@@ -363,7 +363,7 @@ def test_openai_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         ("https://me:secret@host/v1#model", "GOALSPACE_API_KEY"),
         ("https://host/v1?key=secret#model", "GOALSPACE_API_KEY"),
         ("gguf:", "Choose one of"),
-        ("gguf:/no/such.gguf", "/no/such.gguf: there is no such GGUF file."),
+        ("gguf:/no/such.gguf", "There is no GGUF file /no/such.gguf."),
         (7, "The 'spec' parameter of get_llm must be"),
     ],
 )

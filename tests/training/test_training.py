@@ -224,7 +224,7 @@ def test_labels_become_phrases_and_equal_strings_one() -> None:
         (0, 2),
     ]
     assert len(Pairs.of_labels([], [])) == 0
-    with pytest.raises(InputError, match=r"of one length\. Got 2 and 1"):
+    with pytest.raises(InputError, match=r"of the same length\. Got 2 and 1"):
         Pairs.of_labels(["a", "b"], ["x"])
     with pytest.raises(InputError, match="label of text 2 is empty"):
         Pairs.of_labels(["a", "b"], ["x", "|"])
@@ -311,7 +311,7 @@ def test_few_properties_fill_a_hard_batch_with_more_texts() -> None:
 def test_pairs_that_point_nowhere_are_refused() -> None:
     with pytest.raises(InputError, match=r"'property_index' .* must be in \[0, 1\). Got 0 to 1"):
         Pairs(("a", "b"), ("x",), np.array([0, 1]), np.array([0, 1]))
-    with pytest.raises(InputError, match="of one length"):
+    with pytest.raises(InputError, match="have the same length"):
         Pairs(("a", "b"), ("x",), np.array([0, 1]), np.array([0]))
 
 
@@ -325,7 +325,7 @@ def test_pairs_that_point_nowhere_are_refused() -> None:
         ({"learning_rate": 0.0}, "'learning_rate'"),
         ({"rank": 0}, "'rank'"),
         ({"max_tokens": 3}, "'max_tokens'"),
-        ({"method": "adapters"}, "'method' parameter of train must be one of full, heads, lora"),
+        ({"tune": "adapters"}, "'tune' parameter of train must be one of full, heads, lora"),
         ({"split": "label"}, "'split'"),
     ],
 )

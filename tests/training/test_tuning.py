@@ -228,7 +228,7 @@ def test_what_a_method_cannot_train_is_reported(
         train(f"pie:{folders['llama']}", PAIRS, tune="heads")
     with pytest.raises(InputError, match="cannot be fine-tuned as int8"):
         train(PromptedEncoder(folders["llama"], dtype="int8"), PAIRS, tune="lora")
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         train(folders["bert"], PAIRS, checkpoints=Path(__file__))
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(MissingDependency, match=r"goalspace\[tune\]"):

@@ -38,7 +38,7 @@ def test_centring_alone_keeps_distances() -> None:
 @pytest.mark.parametrize(
     ("vectors", "dim", "message"),
     [
-        (np.ones((1, 3)), None, "2 rows at least"),
+        (np.ones((1, 3)), None, "at least 2 rows"),
         (np.ones((4, 3)), None, "Got equal ones"),
         (np.eye(3), 4, "from 1 to 3. Got 4"),
         (np.eye(3), 0, "from 1 to 3. Got 0"),

@@ -1,1 +1,1 @@
-"""A matrix → factors; knows nothing of text."""
+"""Linear CorEx: the factors of a matrix."""

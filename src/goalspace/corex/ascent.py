@@ -1,4 +1,4 @@
-"""From random weights, through the annealing stages, to a maximum of the bound on the total correlation."""
+"""Quasi-Newton ascent through the annealing stages to a maximum of the bound on the total correlation."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from goalspace.corex import moments as eq
 Array = NDArray[np.float64]
 Correlate = Callable[[Array], Array]  # W → W R
 
-# share ε of noise in each stage, as in the reference implementation of the paper
+# share ε of noise in each stage, as in the paper's reference implementation
 STAGES = (*(0.6**k for k in range(1, 7)), 0.0)
-_START = 0.01  # u_j of the start, likewise
-_CANCELS = 1e-6  # least variance of a start against that of as many independent variables
-_ARMIJO = 0.1  # share of the gain promised by the slope that a step must bring (Armijo)
+_START = 0.01  # initial u_j, likewise
+_CANCELS = 1e-6  # smallest initial variance, relative to that for independent variables
+_ARMIJO = 0.1  # share of the gain predicted by the slope that a step must reach (Armijo)
 _SMALLEST_STEP = 1e-10
-_TO_THE_EDGE = 0.1  # share of a factor's noise that a step must leave, as interior-point methods do
+_TO_THE_EDGE = 0.1  # share of a factor's noise that a step must preserve, as in interior-point methods
 _PAIRS = 5
 _MAX_COEFFICIENT = 1e3  # largest coefficient of a remembered change
-_REFRESH = 20  # iterations after which W R is computed anew, for rounding errors add up
-_IDLE = 2  # iterations running that gain too little end a stage: a single one may have been a poor step
+_REFRESH = 20  # iterations after which W R is recomputed, because rounding errors accumulate
+_IDLE = 2  # consecutive iterations with too little gain that end a stage; a single one may be a poor step
 
 
 @dataclass(slots=True)
 class Ascent:
-    """Where a climb has come to, and how."""
+    """The result of an ascent."""
 
     X: Array  # (2, K, M): W and W R
     moments: eq.Moments
-    objective: float  # the bound, less the penalty, nats
+    objective: float  # the bound minus the penalty, nats
     history: list[float]  # the objective after each iteration
     converged: bool
 
 
 def ascend(W: Array, correlate: Correlate, *, anneal: bool, l1: float, tol: float, max_iter: int) -> Ascent:
-    """Climb from the directions W; a stage ends when two iterations running gain less than `tol` nats."""
+    """Ascend from the directions W; a stage ends when two consecutive iterations gain less than `tol` nats."""
     stages = STAGES if anneal else (0.0,)
     eps = stages[0]
     power = eq.power(np.stack([W, correlate(W)]), eps)
-    # a direction in which the variables cancel stays short
+    # limits the scale of a direction in which the variables cancel
     power = np.maximum(power, _CANCELS * np.einsum("ji,ji->j", W, W))
     W = W * np.sqrt(_START / power)[:, None]
     u = np.full(len(W), _START)
@@ -67,7 +67,7 @@ def _climb(
 ) -> tuple[Array, eq.Moments, bool]:
     """Limited-memory quasi-Newton ascent at one noise level.
 
-    All directions are combinations of pairs (Z, Z R), so that one product with R per iteration serves the
+    All directions are combinations of pairs (Z, Z R), so that one product with R per iteration suffices for the
     slope, the line search and the next moments.
     """
     X = eq.admit(X, eps)
@@ -80,15 +80,15 @@ def _climb(
         G = np.stack([G, correlate(G)])
         if last is not None:
             memory.add(X - last[0], G - last[1], m)
-        found = _step(X, memory.direction(X, G, m), G, m, eps)
-        if found is None and memory.slots:
+        result = _step(X, memory.direction(X, G, m), G, m, eps)
+        if result is None and memory.slots:
             memory.slots.clear()
-            found = _step(X, eq.newton_step(X, G, m), G, m, eps)
-        if found is None:  # no better point within rounding
+            result = _step(X, eq.newton_step(X, G, m), G, m, eps)
+        if result is None:  # no better point within rounding
             return X, m, True
         last = (X, G)
-        idle = idle + 1 if found[1].tc - m.tc < tol else 0
-        X, m = found
+        idle = idle + 1 if result[1].tc - m.tc < tol else 0
+        X, m = result
         history.append(m.tc)
         if iteration % _REFRESH == 0:
             X, last = np.stack([X[0], correlate(X[0])]), None
@@ -98,22 +98,22 @@ def _climb(
 
 
 def _inner(Z: Array, G: Array, eps: float) -> float:
-    """Z[0] · G[0] R, with R after noise ε."""
+    """Return Z[0] · G[0] R, with noise ε in R."""
     product = (1 - eps**2) * np.vdot(Z[0], G[1])
     return float(product + eps**2 * np.vdot(Z[0], G[0]) if eps else product)
 
 
 def _step(X: Array, U: Array, G: Array, m: eq.Moments, eps: float) -> tuple[Array, eq.Moments] | None:
-    """The first of X + U, X + U/2, X + U/4, … that gains enough against gradient G; None when none does."""
-    # a factor with the least noise allowed cannot go on: what it would gain must not be asked of the others
+    """Return the first of X + U, X + U/2, X + U/4, … with sufficient gain for gradient G; None if there is none."""
+    # a factor at the noise limit cannot move outward, so its gain must not be expected from the others
     outward = np.einsum("ji,ji->j", U[0], m.rho)
     outward[(outward < 0) | (m.u < 1 - 2 * eq.MIN_NOISE)] = 0
     U = U - (outward / np.maximum(m.u, eq.MIN_NOISE))[:, None] * X
     slope = _inner(U, G, eps)
-    most = 1 - _TO_THE_EDGE * (1 - m.u)
+    max_u = 1 - _TO_THE_EDGE * (1 - m.u)
     step = 1.0 if slope < 0 else 0.0
     while step > _SMALLEST_STEP:
-        trial = eq.admit(X + step * U, eps, most)
+        trial = eq.admit(X + step * U, eps, max_u)
         new = eq.moments(trial, eps)
         if new.tc >= m.tc - _ARMIJO * step * slope:
             return trial, new
@@ -124,9 +124,9 @@ def _step(X: Array, U: Array, G: Array, m: eq.Moments, eps: float) -> tuple[Arra
 class _Memory:
     """L-BFGS around the Newton step of `moments.newton_step`, in the compact form of the two-loop recursion.
 
-    With s_i the last steps and y_i the changes of the gradient along them, i from old to new, the direction
-    for gradient g is -(H0 r + Σ c_i s_i), where r = g - Σ a_i y_i, T a = s·g, Tᵀ c = diag(T) a - y·H0 r, and
-    T is the upper triangle of s_i·y_k (Nocedal & Wright 2006, algorithm 7.4, its recursions being solves).
+    With s_i the last steps and y_i the changes of the gradient along them, i from oldest to newest, the
+    direction for gradient g is -(H0 r + Σ c_i s_i), where r = g - Σ a_i y_i, T a = s·g, Tᵀ c = diag(T) a - y·H0 r, and
+    T is the upper triangle of s_i·y_k (Nocedal & Wright 2006, algorithm 7.4, with triangular solves for its recursions).
     """
 
     def __init__(self, eps: float, shape: tuple[int, ...]) -> None:
@@ -135,11 +135,11 @@ class _Memory:
         self.steps = np.zeros((_PAIRS, *shape))
         self.changes = np.zeros((_PAIRS, *shape))
         self.products = np.zeros((_PAIRS, _PAIRS))
-        self.slots: list[int] = []  # in use, from old to new
+        self.slots: list[int] = []  # in use, from oldest to newest
         self.scale = 1.0
 
     def add(self, step: Array, change: Array, m: eq.Moments) -> None:
-        """Remember how the gradient changed along the last step."""
+        """Store the last step and the change of the gradient along it."""
         curvature = _inner(step, change, self.eps)
         decrement = eq.newton_decrement(change, m, self.eps)
         if curvature <= 0 or decrement <= 0:
@@ -151,13 +151,14 @@ class _Memory:
         self.scale = curvature / decrement
 
     def direction(self, X: Array, G: Array, m: eq.Moments) -> Array:
-        """Where to go from X."""
+        """Return the search direction at X."""
         if not self.slots:
             return eq.newton_step(X, G, m)
         used = self.slots
         T = np.triu(self.products[np.ix_(used, used)])
         a: NDArray[Any] = np.linalg.solve(T, self._inner_all(self.steps, G)[used])
-        if not np.abs(a).max() < _MAX_COEFFICIENT:  # the changes nearly cancel: W and W R would drift apart
+        # the changes nearly cancel, so W and W R would drift apart
+        if not np.abs(a).max() < _MAX_COEFFICIENT:
             self.slots.clear()
             return eq.newton_step(X, G, m)
         U = eq.newton_step(X, G - self._combine(a, self.changes), m)
@@ -193,7 +194,7 @@ def _climb_sparse(
     """
     V = X[0] / np.sqrt(1 - m.u)[:, None]
     objective = m.tc - l1 * float(np.abs(V).sum())
-    # a first step that empties all factors would gain too, for the start does not know of the penalty
+    # limits the first step: the start ignores the penalty, so even a step that empties all factors would gain
     rate = min(1.0, 0.1 * float(np.mean((1 - m.u) * np.abs(V).mean(axis=1))) / l1)
     last: tuple[Array, Array] | None = None
     for _ in range(max_iter):
@@ -202,8 +203,8 @@ def _climb_sparse(
         slope = np.sqrt(slack) * (correlate(G) - np.einsum("ji,ji->j", G, X[1])[:, None] * X[1])
         if last is not None:
             moved, turned = V - last[0], slope - last[1]
-            bend = float(np.vdot(moved, turned))
-            rate = float(np.vdot(moved * slack, moved)) / bend if bend > 0 else 2 * rate
+            curvature = float(np.vdot(moved, turned))
+            rate = float(np.vdot(moved * slack, moved)) / curvature if curvature > 0 else 2 * rate
         last = (V, slope)
         while True:
             reach = rate / slack

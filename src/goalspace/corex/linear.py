@@ -26,7 +26,7 @@ Blocks = ArrayLike | Iterable[ArrayLike] | Callable[[], Iterable[ArrayLike]]
 
 _BLOCK_ROWS = 8192
 _MAX_ITER = 10_000
-# links that spread less than this share of the widest possible are the rounding of float32 vectors
+# scores with less than this share of the largest possible spread are rounding errors of float32 vectors
 _MIN_SCALE = 1e-7
 
 
@@ -34,9 +34,9 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     """Linear Total Correlation Explanation: few factors that explain the correlations among many variables.
 
     Maximises the analytic, non-synergistic lower bound [1]_ of the total correlation that linear factors
-    explain in standardised variables. The data enter only through a root of their correlation matrix, so that
-    `fit_low_rank` handles a matrix of inner products E Cᵀ of any height without forming it. With
-    ``objective="paper"`` it fits as the code of Instruct-LF [2]_ does, for comparison.
+    explain in standardised variables. The data enter only through a root of their correlation matrix, so
+    `fit_low_rank` handles a matrix of inner products E Cᵀ with any number of rows without forming it. For
+    comparison, ``objective="paper"`` fits like the code of Instruct-LF [2]_.
 
     Parameters
     ----------
@@ -44,26 +44,26 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         Number of factors.
     objective
         "analytic": the bound from the correlation matrix (equation 4 of `moments`), by quasi-Newton steps.
-        "paper": the same bound from averages over noise that is drawn at every step (equation 6), by Adam,
-        as in [2]_. Slower and worse, and what is learned varies with the seed; the fitted attributes are free
-        of noise all the same. The scores of that code are those of `transform` divided by
-        √(1 - `score_variance_`).
+        "paper": the same bound from averages over noise drawn at every step (equation 6), by Adam, as in [2]_.
+        Slower and worse, and the result varies with the seed; the fitted attributes are nevertheless free of
+        noise. The scores of that code are those of `transform` divided by √(1 - `score_variance_`).
     max_iter
-        Largest number of iterations in each annealing stage; None is 10,000, and the paper's 1,000.
+        Maximum number of iterations in each annealing stage; None means 10,000, or 1,000 for "paper".
     tol
-        A stage ends when two iterations running gain less than this, in nats. The objective grows with
-        the number of variables: for thousands of them 1e-3 is as good and twice as fast. With the paper's
-        objective, when its mean over 50 steps changes by less than this share.
+        A stage ends when two consecutive iterations gain less than this, in nats. The objective grows with the
+        number of variables; for thousands of them 1e-3 is as good and twice as fast. With "paper", a stage
+        ends when the mean objective over 50 steps changes by less than this share.
     anneal
-        Start with much noise mixed into the data and remove it in stages; avoids poor local optima.
+        Whether to start with much noise mixed into the data and to remove it in stages, which avoids poor local
+        optima.
     l1
         Weight of the L1 penalty of Instruct-LF [2]_ on the weights of the factors; 0 turns it off. Large
-        values empty whole factors. None is 0, and with the paper's objective its 0.9.
+        values empty whole factors. None means 0, or 0.9 for "paper".
     n_init
-        Number of random starts, of which the best is kept.
+        Number of random starts; the best result is kept.
     init
-        Directions (n_components, n_features) to start from instead, for example groups of variables as 0 and 1.
-        Near a good solution, use it with ``anneal=False``: annealing forgets the start.
+        Directions (n_components, n_features) to start from instead of random ones, for example 0/1 indicators of
+        groups of variables. Use ``anneal=False`` for a start near a good solution, which annealing would discard.
     random_state
         Seed of the starts, and of the noise of the paper's objective.
 
@@ -72,16 +72,16 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     components_ : ndarray (n_components, n_features)
         Weights on standardised variables; zero for constant variables.
     loadings_ : ndarray (n_components, n_features)
-        Signed correlation of every variable with every factor; the largest of each factor is positive.
+        Correlation of every variable with every factor; signs make the largest in magnitude of each factor positive.
     mutual_information_ : ndarray (n_components, n_features)
-        Information of every variable about every factor, in nats; at most 6.9, for a factor keeps a millionth
-        of noise.
+        Mutual information of every variable and every factor, in nats; at most 6.9, because a factor keeps a
+        share of 1e-6 of noise.
     clusters_ : ndarray (n_features,)
         The factor with the largest mutual information; -1 for constant variables.
     tc_ : float
         Total correlation explained (the objective, without the penalty), in nats.
     tcs_ : ndarray (n_components,)
-        Total correlation that each factor alone explains, in nats, descending; factors overlap, so they do
+        Total correlation that each factor alone explains, in nats, descending; factors overlap, so the values do
         not add up to `tc_`.
     score_variance_ : ndarray (n_components,)
         Variance of `transform` on the fitted data, below 1; 0 for a factor that explains nothing.
@@ -90,7 +90,7 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     n_iter_ : int
         Number of iterations in all annealing stages.
     history_ : ndarray (n_iterations,)
-        Objective (the bound less the penalty, in nats) after every iteration; it falls where a stage removes
+        Objective (the bound minus the penalty, in nats) after every iteration; it drops when a stage removes
         noise.
     n_features_in_ : int
         Number of variables.
@@ -150,7 +150,7 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         rows: Array = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
         self._forget_texts()
         n, width = rows.shape
-        if 2 * n < width:  # fewer rows than columns: they are the root
+        if 2 * n < width:  # with few rows, the data matrix itself is the root
             mean = rows.mean(axis=0, dtype=np.float64)
             A = (rows - mean).T
             scale, kept = _scale(mean, np.einsum("ir,ir->i", A, A) / n)
@@ -167,8 +167,8 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """Fit on the matrix `text_vectors @ property_vectors.T` without forming it.
 
         With L Lᵀ the covariance of the text vectors E and D the standard deviations of the columns of E Cᵀ,
-        the correlation matrix is A Aᵀ, A = D⁻¹ C L. That takes one pass over E; the cost of an iteration does
-        not depend on the number of texts. The result is that of `fit` on the full matrix.
+        the correlation matrix is A Aᵀ, A = D⁻¹ C L. This takes one pass over E, and the cost of an iteration does
+        not depend on the number of texts. The result equals that of `fit` on the full matrix.
 
         Parameters
         ----------
@@ -183,7 +183,7 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             center, cov, n = eq.covariance(_blocks(text_vectors, width=C.shape[1]))
         if n < 2:
             raise InputError(
-                f"The 'text_vectors' parameter of fit_low_rank must be at least 2 rows. Got {n} instead."
+                f"The 'text_vectors' parameter of fit_low_rank must have at least 2 rows. Got {n} instead."
             )
         with _one_thread():
             L = eq.covariance_root(cov, center)
@@ -201,7 +201,7 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return self
 
     def transform(self, X: ArrayLike) -> Array:
-        """Scores of the rows of X: on the fitted data of mean 0 and variance `score_variance_`.
+        """Return the factor scores of the rows of X; on the fitted data they have mean 0 and variance `score_variance_`.
 
         Parameters
         ----------
@@ -217,7 +217,7 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return np.asarray(((rows - self.mean_) / self.scale_) @ self.components_.T)
 
     def score_low_rank(self, text_vectors: Blocks, *, out: Any = None) -> Any:
-        """Scores of texts from their vectors: `transform(text_vectors @ property_vectors.T)` in one product.
+        """Return the scores of texts from their vectors: `transform(text_vectors @ property_vectors.T)` in one product.
 
         Parameters
         ----------
@@ -272,7 +272,7 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def _starts(
         self, shape: tuple[int, int], kept: NDArray[np.bool_], rng: np.random.RandomState
     ) -> Iterator[Array]:
-        """Directions to climb from, of the variables that vary."""
+        """Yield the directions to start from, restricted to non-constant variables."""
         if self.init is None:
             for _ in range(self.n_init):
                 yield rng.standard_normal(size=(shape[0], int(kept.sum())))
@@ -282,17 +282,17 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             raise InputError(
                 f"The 'init' parameter of LinearCorex must be an array of shape {shape}. Got {start.shape} instead."
             )
-        # a factor needs some direction: one without any starts from all variables alike
+        # a factor needs a direction; one of zeros starts from all variables equally
         start = start[:, kept]
         yield np.where(start.any(axis=1, keepdims=True), start, 1.0)
 
     def _forget_texts(self) -> None:
-        """Drop what another way of fitting left."""
+        """Delete attributes set by other fit methods."""
         for name in ("text_mean_", "text_components_", "feature_names_in_"):
             self.__dict__.pop(name, None)
 
     def _climb(self, correlations: _Correlations, kept: NDArray[np.bool_]) -> Ascent:
-        """The best of the climbs from every start."""
+        """Return the best ascent over all starts."""
         rng = check_random_state(self.random_state)
         paper = self.objective == "paper"
         max_iter = self.max_iter or (MAX_ITER if paper else _MAX_ITER)
@@ -316,7 +316,7 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return best
 
     def _fit(self, correlations: _Correlations, mean: Array, scale: Array, kept: NDArray[np.bool_]) -> Self:
-        """Climb from every start and store the best, factors ordered by TC and signed."""
+        """Ascend from every start and store the best result, with factors ordered by TC and signed."""
         K, M = self.n_components, len(kept)
         W, rho, u = np.zeros((K, M)), np.zeros((K, M)), np.zeros(K)
         history: list[float] = []
@@ -341,7 +341,7 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
 @dataclass(frozen=True, slots=True)
 class _Correlations:
-    """The correlation matrix R of n rows, as what the climbs ask of it."""
+    """The correlation matrix R of n rows, in the forms that an ascent needs."""
 
     correlate: Correlate
     root: Callable[[], Array]  # some A with R = A Aᵀ
@@ -349,19 +349,22 @@ class _Correlations:
 
 
 def _one_thread() -> Any:
-    """BLAS on one thread: the products of an iteration are too thin to gain from more, and rounding, which may
-    decide between optima, then does not depend on the number of cores."""
+    """Limit BLAS to one thread.
+
+    The products of an iteration are too thin to gain from more threads, and rounding, which may decide between
+    optima, then does not depend on the number of cores.
+    """
     return threadpool_limits(limits=1, user_api="blas")
 
 
 def _scale(mean: Array, variance: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Standard deviation of each column, 1 where it is constant, and which are not."""
+    """Return the standard deviation of each column, 1 if constant, and the mask of non-constant columns."""
     kept = eq.varies(mean, variance)
     return np.where(kept, np.sqrt(variance), 1.0), kept
 
 
 def _correlate(A: Array) -> Correlate:
-    """W → W R for R = A Aᵀ, with whichever of A and R is the cheaper."""
+    """Return the function W → W R for R = A Aᵀ, computed with the cheaper of A and R."""
     if len(A) <= 2 * A.shape[1]:
         R = A @ A.T
         return lambda W: W @ R
@@ -370,7 +373,7 @@ def _correlate(A: Array) -> Correlate:
 
 
 def _blocks(vectors: Any, *, width: int | None = None) -> Iterator[Array]:
-    """Blocks of rows as float64, checked."""
+    """Yield validated blocks of rows as float64."""
     if hasattr(vectors, "shape"):
         source = (vectors[i : i + _BLOCK_ROWS] for i in range(0, len(vectors), _BLOCK_ROWS))
     else:

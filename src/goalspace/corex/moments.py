@@ -1,4 +1,4 @@
-"""The equations of Linear CorEx: pure functions of arrays, without parameters or stopping rules.
+"""The equations of Linear CorEx, as pure functions of arrays.
 
 Source: Ver Steeg & Galstyan, "Low complexity Gaussian latent factor models and a blessing of dimensionality"
 (arXiv 1706.03353). Variables X_i (i < M) have mean 0, variance 1 and correlation matrix R. Factors (j < K)
@@ -11,16 +11,16 @@ are Y_j = w_j·X + noise of variance 1 - u_j, so that Var Y_j = 1:
     TC(X; Y) ≥ -½ Σ_i log E[(X_i - μ_i)²] + ½ Σ_j log(1 - u_j),                                     (4)
     I(X_i; Y_j) = -½ log(1 - ρ_ji²),     I(X; Y_j) = -½ log(1 - u_j).                               (5)
 
-The data enter through R only, so any A with R = A Aᵀ stands for them (pseudo-samples √r·Aᵀ, A of r columns).
-Annealing replaces R by (1 - ε²) R + ε² I: the data with a share ε² of independent noise.
+The data enter through R only, so any A with R = A Aᵀ represents them (pseudo-samples √r·Aᵀ, A with r columns).
+Annealing replaces R by (1 - ε²) R + ε² I, the data with a share ε² of independent noise.
 
-The paper, and Instruct-LF (arXiv 2502.15147) with it, writes the factors with noise of variance 1 as
+The paper and Instruct-LF (arXiv 2502.15147) write the factors with noise of variance 1 as
 Z_j = v_j·X + noise, v_j = w_j / √(1 - u_j), Var Z_j = 1 / (1 - u_j), so that (4) becomes
 
     TC(X; Z) ≥ -½ Σ_i log E[(X_i - μ_i)²] - ½ Σ_j log E[Z_j²],                                    (6)
 
-with Z_j / √E[Z_j²] for Y_j in (1)-(3). Instruct-LF's code takes the averages in (6) over the texts, with noise
-drawn anew at every step, and so does `sampled`; (4) is its limit for many texts.
+with Z_j / √E[Z_j²] for Y_j in (1)-(3). Like Instruct-LF's code, `sampled` averages over the texts in (6), with new
+noise at every step; (4) is the limit for many texts.
 
 Letters: W (K, M) weights; X = (W, W R) the pair (2, K, M); eps = ε; V (K, M) the v_j; the others as above.
 """
@@ -37,19 +37,19 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Real = NDArray[np.floating[Any]]
 
-# least share of noise in a factor: keeps the information of exact duplicates finite, and (3) above rounding
+# smallest share of noise in a factor: keeps the information of exact duplicates finite, and (3) above rounding
 MIN_NOISE = 1e-6
 # a standard deviation below this share of the mean is rounding, not variation
 _ROUNDING = 1e-12
-# least 1 - ρ² and least error in (6), whose averages need not obey their bounds
+# lower limit of 1 - ρ² and of the error in (6), because sample averages may violate their bounds
 _MIN_SAMPLED = 1e-8
-# a direction with less than this share of the variance of the first is left out of `principal`
+# `principal` drops directions below this share of the largest variance
 _MIN_SHARE = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """What equations (1)-(4) give for one W."""
+    """The values of equations (1)-(4) for one W."""
 
     u: Array  # (K,)
     rho: Array  # (K, M)
@@ -61,23 +61,23 @@ class Moments:
     tc: float  # the bound (4), nats
 
 
-def admit(X: Array, eps: float, most: Array | float = 1.0) -> Array:
-    """X = (W, W R) with those rows shrunk whose u_j, which (1) demands below 1, is above `most`."""
+def admit(X: Array, eps: float, max_u: Array | float = 1.0) -> Array:
+    """Return X = (W, W R) with rows shrunk so that u_j, which must be below 1 by (1), is at most `max_u`."""
     u = power(X, eps)
-    most = np.minimum(most, 1 - MIN_NOISE)
-    if np.all(u <= most):
+    max_u = np.minimum(max_u, 1 - MIN_NOISE)
+    if np.all(u <= max_u):
         return X
-    return np.asarray(X * np.sqrt(most / np.maximum(u, most))[:, None])
+    return np.asarray(X * np.sqrt(max_u / np.maximum(u, max_u))[:, None])
 
 
 def power(X: Array, eps: float) -> Array:
-    """u for X = (W, W R), equation (1)."""
+    """Return u for X = (W, W R), equation (1)."""
     u: Array = np.einsum("ji,ji->j", X[0], X[1])
     return u if eps == 0 else (1 - eps**2) * u + eps**2 * np.einsum("ji,ji->j", X[0], X[0])
 
 
 def moments(X: Array, eps: float) -> Moments:
-    """Equations (1)-(4) for an admitted X = (W, W R)."""
+    """Evaluate equations (1)-(4) for an admitted X = (W, W R)."""
     W, P = X
     rho = P if eps == 0 else (1 - eps**2) * P + eps**2 * W
     u = np.einsum("ji,ji->j", W, rho)
@@ -90,13 +90,13 @@ def moments(X: Array, eps: float) -> Moments:
     Q = correlation @ B
     S = np.einsum("ji,ji->i", rho, B)
     excess = np.einsum("ji,ji->i", B, Q) - S * S
-    with np.errstate(invalid="ignore", divide="ignore"):  # nan, a step too far, is never accepted
+    with np.errstate(invalid="ignore", divide="ignore"):  # nan, from too large a step, is never accepted
         tc = np.log1p(S).sum() - 0.5 * np.log1p(excess).sum() + 0.5 * np.log1p(-u).sum()
     return Moments(u, rho, gain, B, Q, S, excess, float(tc))
 
 
 def gradient(W: Array, m: Moments) -> Array:
-    """G such that ∂(-TC)/∂W = G R, by the chain rule through (1)-(4)."""
+    """Return G such that ∂(-TC)/∂W = G R, by the chain rule through (1)-(4)."""
     residual = 1 / (1 + m.excess)
     H = (m.B * residual) @ m.B.T
     np.fill_diagonal(H, 1 / (1 - m.u))
@@ -114,16 +114,16 @@ def gradient(W: Array, m: Moments) -> Array:
 
 
 def normalised(V: Array, VR: Array) -> Array:
-    """X = (W, W R), admitted, for the weights V of factors with noise of variance 1."""
+    """Return the admitted X = (W, W R) for the weights V of factors with noise of variance 1."""
     X = np.stack([V, VR])
     return admit(X / np.sqrt(1 + np.einsum("ji,ji->j", V, VR))[:, None], 0.0)
 
 
 def sampled(V: Real, x: Real, noise: Real) -> tuple[float, Real]:
-    """The bound (6) with averages for expectations, in nats, and its gradient (K, M).
+    """Return the bound (6) with averages for expectations, in nats, and its gradient (K, M).
 
-    Averages are sums over the rows of x (·, M) and noise (·, K), which hold 1/√n times what n texts have; where
-    noise has more rows than x, those are texts with x = 0.
+    Averages are sums over the rows of x (·, M) and noise (·, K), which are scaled by 1/√n for n texts; additional
+    rows of noise belong to texts with x = 0.
     """
     z = noise.copy()
     z[: len(x)] += x @ V.T
@@ -157,11 +157,11 @@ def sampled(V: Real, x: Real, noise: Real) -> tuple[float, Real]:
 
 
 def newton_step(X: Array, G: Array, m: Moments) -> Array:
-    """Minus the gradient times the inverse Hessian of the term -½ log(1 - u_j) of (4) alone.
+    """Return minus the gradient times the inverse Hessian of the term -½ log(1 - u_j) of (4) alone.
 
     X = (W, W R) and G = (G, G R) are pairs (2, K, M), and so is the step. That Hessian is
     R / (1 - u) + 2 P_jᵀ P_j / (1 - u)² with P = W R; its inverse (Sherman-Morrison) needs no product with R
-    but G R.
+    other than G R.
     """
     slack = (1 - m.u)[:, None]
     along = 2 * slack * np.einsum("ji,ji->j", m.rho, G[0])[:, None] / (1 + m.u)[:, None]
@@ -171,14 +171,14 @@ def newton_step(X: Array, G: Array, m: Moments) -> Array:
 
 
 def newton_decrement(G: Array, m: Moments, eps: float) -> float:
-    """G R H⁻¹ R Gᵀ for the Hessian H of `newton_step`, G = (G, G R), R after noise ε."""
+    """Return G R H⁻¹ R Gᵀ for the Hessian H of `newton_step`, G = (G, G R), with noise ε in R."""
     square = (1 - eps**2) * np.einsum("ji,ji->j", G[0], G[1]) + eps**2 * np.einsum("ji,ji->j", G[0], G[0])
     along = np.einsum("ji,ji->j", m.rho, G[0])
     return float(np.sum((1 - m.u) * (square - 2 * along**2 / (1 + m.u))))
 
 
 def rescale(W: Array, u: Array, eps: float, next_eps: float) -> Array:
-    """Shrink W so that u, and with it u_j < 1, survives a change of ε (solve (1) for the scale)."""
+    """Rescale W so that u, and thus u_j < 1, is preserved when ε changes (solve (1) for the scale)."""
     change = (next_eps**2 - eps**2) / (1 - next_eps**2) * np.einsum("ji,ji->j", W, W)
     change = np.divide(change, u, out=np.zeros_like(u), where=u > 0)
     scale = np.sqrt((1 - eps**2) / ((1 - next_eps**2) * (1 + change)))
@@ -187,20 +187,20 @@ def rescale(W: Array, u: Array, eps: float, next_eps: float) -> Array:
 
 
 def mutual_information(rho: Array) -> Array:
-    """I(X_i; Y_j) in nats, equation (5)."""
+    """Return I(X_i; Y_j) in nats, equation (5)."""
     return np.asarray(-0.5 * np.log1p(-rho * rho))
 
 
 def factor_tc(rho: Array, u: Array) -> Array:
-    """Σ_i I(X_i; Y_j) - I(X; Y_j): the correlation among the X_i that Y_j alone explains, nats (K,)."""
+    """Return Σ_i I(X_i; Y_j) - I(X; Y_j), the correlation among the X_i that Y_j alone explains, in nats (K,)."""
     return np.asarray(mutual_information(rho).sum(axis=1) + 0.5 * np.log1p(-u))
 
 
 def covariance(blocks: Iterable[Array]) -> tuple[Array, Array, int]:
-    """Mean (d,), covariance (d, d) and number of the rows in one pass over blocks of rows.
+    """Return the mean (d,), covariance (d, d) and number of rows in one pass over blocks of rows.
 
-    Blocks are merged with the update of Chan, Golub & LeVeque (1979), which does not cancel when the mean is
-    large against the spread.
+    Blocks are merged with the update of Chan, Golub & LeVeque (1979), which avoids cancellation if the mean is
+    large compared to the spread.
     """
     n, mean, scatter = 0, np.zeros(0), np.zeros((0, 0))
     for block in blocks:
@@ -221,7 +221,7 @@ def covariance(blocks: Iterable[Array]) -> tuple[Array, Array, int]:
 
 
 def covariance_root(cov: Array, mean: Array) -> Array:
-    """L (d, r) with L Lᵀ = cov, null directions left out."""
+    """Return L (d, r) with L Lᵀ = cov, without null directions."""
     values, vectors = np.linalg.eigh(cov)
     floor = max(values[-1] * len(values) * np.finfo(np.float64).eps, _ROUNDING**2 * float(mean @ mean))
     kept = values > floor
@@ -229,7 +229,7 @@ def covariance_root(cov: Array, mean: Array) -> Array:
 
 
 def principal(A: Array) -> Array:
-    """The root (M, r) of A Aᵀ along its principal axes, weakest first: the same one for every root A."""
+    """Return the root (M, r) of A Aᵀ along its principal axes, weakest first; it is the same for every root A."""
     values, vectors = np.linalg.eigh(A.T @ A)
     root = A @ vectors[:, values > _MIN_SHARE * values[-1]]
     largest = root[np.abs(root).argmax(axis=0), np.arange(root.shape[1])]
@@ -237,5 +237,5 @@ def principal(A: Array) -> Array:
 
 
 def varies(mean: Array, variance: Array) -> NDArray[np.bool_]:
-    """Which columns are not constant."""
+    """Return the mask of non-constant columns."""
     return np.asarray(variance > (_ROUNDING * mean) ** 2)

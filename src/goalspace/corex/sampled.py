@@ -1,4 +1,4 @@
-"""The papers' own way to the factors: averages over noise drawn at every step, Adam, and an L1 penalty."""
+"""Optimisation as in the papers: averages over noise drawn at every step, Adam, and an L1 penalty."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from goalspace.corex.ascent import STAGES, Ascent
 
 Array = NDArray[np.float64]
 
-L1 = 0.9  # that of Instruct-LF
+L1 = 0.9  # as in Instruct-LF
 MAX_ITER = 1000  # in each stage, likewise
-_WINDOW = 50  # steps whose mean objective is compared with that of as many before
-_RATE = 1e-3  # of Adam; this and the next are its published defaults
+_WINDOW = 50  # steps per mean objective; consecutive means are compared
+_RATE = 1e-3  # of Adam; this and the following are its published defaults
 _MEMORY = (0.9, 0.999)
 _TINY = 1e-8
 
@@ -29,11 +29,11 @@ def ascend_sampled(
     max_iter: int,
     rng: np.random.Generator,
 ) -> Ascent:
-    """Climb as the code of Instruct-LF (arXiv 2502.15147) does, from the directions W.
+    """Ascend from the directions W like the code of Instruct-LF (arXiv 2502.15147).
 
     A is a root of the correlation matrix of n texts. A stage ends when the mean objective of 50 steps differs
-    from that of the 50 before by less than the share `tol`. What is returned is free of noise: the moments of
-    the last weights by equations (1)-(4).
+    from that of the previous 50 by less than the share `tol`. The result is free of noise: the moments of the
+    final weights by equations (1)-(4).
     """
     axes: eq.Real = np.ascontiguousarray(eq.principal(A).T, dtype=np.float32)
     V: eq.Real = (W / np.linalg.norm(W, axis=1, keepdims=True)).astype(np.float32)
@@ -63,11 +63,11 @@ def _settled(history: list[float], tol: float) -> bool:
 
 
 def draw(axes: eq.Real, n: int, K: int, eps: float, rng: np.random.Generator) -> tuple[eq.Real, eq.Real]:
-    """Variables x and noise of the factors as `moments.sampled` wants them, with a share ε of noise in x.
+    """Draw variables x and factor noise for `moments.sampled`, with a share ε of noise in x.
 
-    In a basis of the n texts that begins with the r axes of the variables, noise is as normal as before, and
-    the other n - r directions hold nothing else. All averages are inner products, so that of the noise there
-    only the inner products matter, and it needs no more rows than it has columns.
+    In a basis of the n texts that starts with the r axes of the variables, the noise is still normal, and the
+    other n - r directions contain only noise. All averages are inner products, so only the inner products of that
+    noise matter, and it needs no more rows than columns.
     """
     r, M = axes.shape
     width = M if eps else 0  # columns of noise in x
@@ -88,14 +88,14 @@ def draw(axes: eq.Real, n: int, K: int, eps: float, rng: np.random.Generator) ->
 
 
 class _Adam:
-    """Adam (Kingma & Ba 2015, algorithm 1), uphill."""
+    """Adam (Kingma & Ba 2015, algorithm 1), as gradient ascent."""
 
     def __init__(self, V: eq.Real) -> None:
         self.mean, self.square = np.zeros_like(V), np.zeros_like(V)
         self.steps = 0
 
     def step(self, gradient: eq.Real) -> eq.Real:
-        """What to add to the weights."""
+        """Return the update of the weights."""
         self.steps += 1
         first, second = _MEMORY
         self.mean += (1 - first) * (gradient - self.mean)

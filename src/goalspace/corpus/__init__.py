@@ -23,8 +23,13 @@ from goalspace.tables.table import reading
 from goalspace.text import unique_names
 
 FORMAT = 2
-_FORMATS = (1, FORMAT)  # 1 has no rows of its own for folded duplicates
-_OWN = ("id", "text", "count", "duplicates")  # the corpus' own columns in corpus.parquet, before the metadata
+_FORMATS = (1, FORMAT)  # format 1 stores no rows for folded duplicates
+_OWN = (
+    "id",
+    "text",
+    "count",
+    "duplicates",
+)  # the corpus' own columns in corpus.parquet, ahead of the metadata
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,24 +39,24 @@ class Corpus:
     Attributes
     ----------
     ids
-        One unique id per text: the value of the id column, else the number of the row, from "0".
+        One unique id per text: the value of the id column, otherwise the row number, starting at "0".
     texts
-        The texts, without outer whitespace and NUL characters, otherwise as they are; distinct, never empty.
+        The texts, stripped of surrounding whitespace and NUL characters, otherwise unchanged; distinct, never empty.
     counts
         (n_texts,) int64, the number of source rows with this text.
     duplicates
         id → ids of the further rows with the same text, for the texts that have any.
     metadata
         Name → values, aligned with `ids`, for every other column of the source; of rows with the
-        same text, the first. A column is read from disk when it is asked for, and is not kept.
+        same text, the first one counts. Each access reads the column from disk; nothing is cached.
     folded
-        The ids of all duplicates, in order of the source; empty if their metadata are not known.
+        The ids of all duplicates, in source order; empty if their metadata are unknown.
     folded_metadata
         Name → values, aligned with `folded`.
     stats
         `n_read` rows = `n_texts` + `n_duplicates` + `n_empty`.
     text_column, id_column
-        The columns that were given or guessed; None for ids that are row numbers.
+        The given or guessed columns; None if the ids are row numbers.
     """
 
     ids: tuple[str, ...]
@@ -73,14 +78,14 @@ class Corpus:
         return f"Corpus({len(self)} texts, {int(self.counts.sum())} rows, metadata: {metadata})"
 
     def metadata_of(self, row: int) -> dict[str, Any]:
-        """The metadata of one text, without reading whole columns where they are on disk."""
+        """Return the metadata of one text; columns on disk are not read as a whole."""
         if isinstance(self.metadata, DiskColumns):
             return self.metadata.row(row)
         return {name: self.metadata[name][row] for name in self.metadata}
 
     @cached_property
     def digest(self) -> str:
-        """The sha256 of ids and texts, in order (hex)."""
+        """The SHA-256 of ids and texts, in order (hex)."""
         state = hashlib.sha256()
         for id_and_text in zip(self.ids, self.texts, strict=True):
             for part in id_and_text:
@@ -99,19 +104,20 @@ class Corpus:
         ----------
         source
             Path of a CSV, TSV, JSON Lines, JSON (array of objects or strings, or object of columns),
-            Parquet or text file (one text per line), all but Parquet also as .gz; or of a folder of .txt and
-            .md files, searched recursively; or a pandas or polars frame or series; or a sequence of strings.
+            Parquet or text file (one text per line), optionally gzipped (.gz) except for Parquet; path of a
+            folder of .txt and .md files, searched recursively; a pandas or polars frame or series; or a
+            sequence of strings.
         text
-            Column that holds the texts. Guessed when there is one obvious choice.
+            Column that holds the texts. Guessed if there is one obvious choice.
         id
-            Column that holds unique ids. Guessed when a column named `id`, or exactly one named `*_id`,
-            `uuid`, `guid` or `key`, is unique and complete; else ids are row numbers.
+            Column that holds unique ids. Guessed if a column named `id`, or exactly one named `*_id`,
+            `uuid`, `guid` or `key`, is unique and complete; otherwise ids are row numbers.
 
         Raises
         ------
         InputError
-            If the source cannot be read, no or several columns look like the texts, all texts are empty, or
-            the given ids are not unique and complete. The message says where.
+            If the source cannot be read, if no column or several columns look like texts, if all texts are
+            empty, or if the given ids are not unique and complete. The message names the location.
         """
         table = open_table(source)
         if not table.kinds:
@@ -147,10 +153,10 @@ class Corpus:
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the corpus as one Parquet file, atomically; the same corpus gives the same bytes.
+        """Write the corpus to one Parquet file, atomically; the same corpus gives the same bytes.
 
-        Its columns are `id`, `text`, `count` and `duplicates`, then the metadata under their own names
-        (numbered where a name is taken). The duplicates follow the texts, without text and with count 0.
+        The columns are `id`, `text`, `count` and `duplicates`, followed by the metadata under their own names
+        (numbered if a name is taken). Duplicates follow the texts as rows without text and with count 0.
         """
         import pyarrow as pa
         from pyarrow import parquet
@@ -183,26 +189,26 @@ class Corpus:
                 writer.write_table(piece)
 
     def _folded_groups(self, metadata: DiskColumns) -> Iterator[list[Any]]:
-        """Yield the metadata of the duplicates, in the columns and types of those of the texts."""
+        """Yield the metadata of the duplicates, with the columns and types of the texts' metadata."""
         import pyarrow as pa
 
         known = self.folded_metadata
         stored = known if isinstance(known, DiskColumns) else spilled(known)
         for group in stored.groups():
-            found = dict(zip(stored, group, strict=True))
+            columns = dict(zip(stored, group, strict=True))
             yield [
-                found[name].cast(type_) if name in found else pa.nulls(len(group[0]), type_)
+                columns[name].cast(type_) if name in columns else pa.nulls(len(group[0]), type_)
                 for name, type_ in zip(metadata, metadata.types(), strict=True)
             ]
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Open what `save` wrote; metadata stay on disk until they are asked for.
+        """Open a corpus written by `save`; metadata stay on disk until accessed.
 
         Raises
         ------
         InputError
-            If there is no such file, or it is not a corpus.
+            If the file does not exist or is not a corpus.
         """
         from pyarrow import parquet
 

@@ -1,4 +1,4 @@
-"""Columns on disk: written as rows stream by, read one at a time when they are asked for."""
+"""Columns on disk: written while rows are streamed, read one at a time on access."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any, Self
 
 from goalspace.tables.table import columns_table
 
-GROUP_ROWS = 1024  # rows per Parquet row group: what is in memory while columns are copied
+GROUP_ROWS = 1024  # rows per Parquet row group, the unit held in memory while columns are copied
 
 
 class DiskColumns(Mapping[str, list[Any]]):
-    """Columns of a Parquet file, each read when it is asked for.
+    """Columns of a Parquet file, each read on access.
 
     Parameters
     ----------
     path
-        The file; None where there are no columns.
+        The file; None if there are no columns.
     stored
-        Name of a column → its name in the file.
+        Column name → its name in the file.
     groups
         The row groups of the file that hold the rows; None for all.
     """
@@ -41,7 +41,7 @@ class DiskColumns(Mapping[str, list[Any]]):
         return values
 
     def __contains__(self, name: object) -> bool:
-        return name in self._stored  # the inherited one would read the column
+        return name in self._stored  # the inherited method would read the column
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._stored)
@@ -90,9 +90,9 @@ class DiskColumns(Mapping[str, list[Any]]):
 
 
 class Spill:
-    """A temporary Parquet file that takes the rows of some columns as they stream by.
+    """A temporary Parquet file that collects the rows of some columns while they are streamed.
 
-    It is removed when the columns that were opened on it are no longer used.
+    It is removed once the columns opened from it are no longer in use.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -141,7 +141,7 @@ class Spill:
         self._pending = rows.slice(n_rows).combine_chunks().to_batches()
 
     def columns(self, *, without: str | None = None) -> DiskColumns:
-        """Open the columns that were written, which takes over the file."""
+        """Open the written columns, which take ownership of the file."""
         opened = DiskColumns(self._path, {name: key for name, key in self._stored.items() if name != without})
         if self._path is not None:
             self._remove.detach()
@@ -150,7 +150,7 @@ class Spill:
 
 
 def spilled(columns: Mapping[str, Sequence[Any]]) -> DiskColumns:
-    """Write columns that are in memory to a temporary file."""
+    """Write in-memory columns to a temporary file."""
     with Spill(list(columns)) as spill:
         for batch in columns_table("the metadata", columns).batches():
             spill.add(batch, [True] * batch.num_rows)

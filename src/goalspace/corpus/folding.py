@@ -1,4 +1,4 @@
-"""Duplicate texts folded into one, with their ids and metadata."""
+"""Folding of duplicate texts into one, with their ids and metadata."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _NUMBER = re.compile(r"[-+]?\d[\d.,]*")
 
 
 def cleaned(text: str) -> str:
-    """A text as a corpus has it: without outer whitespace and NUL characters."""
+    """Return a text as stored in a corpus: without surrounding whitespace and NUL characters."""
     return text.replace("\0", "").strip()
 
 
 def count_repeats(owners: Sequence[int], first: np.ndarray) -> np.ndarray:
-    """Positions of the rows whose text a row before them has."""
+    """Return the positions of the rows whose text occurs in an earlier row."""
     return np.setdiff1d(np.arange(len(owners)), first, assume_unique=True)
 
 
 def find_duplicates(
     ids: Sequence[str], owners: Sequence[int], first: np.ndarray
 ) -> dict[str, tuple[str, ...]]:
-    """Give the ids of the folded rows under the id of the first row with the same text."""
+    """Map the id of the first row with a text to the ids of the rows folded into it."""
     folded: dict[str, list[str]] = {}
     for row in count_repeats(owners, first):
         folded.setdefault(ids[first[owners[row]]], []).append(ids[row])
@@ -39,14 +39,14 @@ def find_duplicates(
 
 
 class Folding:
-    """The distinct texts of a stream of rows, and what their ids may be.
+    """The distinct texts of a stream of rows, and candidates for their ids.
 
     Attributes
     ----------
     texts
         The distinct texts.
     owners
-        For every row that has a text, its index in `texts`.
+        For every row with a text, the index of that text in `texts`.
     """
 
     def __init__(self, table: Table, text: str, id_columns: Sequence[str], *, required: bool) -> None:
@@ -54,12 +54,12 @@ class Folding:
         self.owners = array("q")
         self.n_read = 0
         self._table, self._text, self._required = table, text, required
-        self._rows = array("q")  # source row of every owner
+        self._rows = array("q")  # source row of each entry of owners
         self._index: dict[str, int] = {}
         self._ids: dict[str, dict[str, int]] = {name: {} for name in id_columns}  # column → id → source row
 
     def add(self, batch: Any) -> tuple[list[bool], list[bool]]:
-        """Take a batch and say which of its rows bring a new text, and which repeat one."""
+        """Add a batch; return which of its rows have a new text and which repeat one."""
         kept: list[bool] = []
         repeated: list[bool] = []
         present = []
@@ -77,14 +77,14 @@ class Folding:
         for column, seen in list(self._ids.items()):
             values = batch.column(column).to_pylist()
             if not self._add_ids(column, seen, [(values[i], self.n_read + i) for i in present]):
-                del self._ids[column]  # not unique and complete: no candidate
+                del self._ids[column]  # not unique or not complete: not a candidate
         self.n_read += len(kept)
         return kept, repeated
 
     def _add_ids(self, column: str, seen: dict[str, int], values: list[tuple[Any, int]]) -> bool:
         for value, row in values:
             if isinstance(value, float) and value.is_integer():
-                value = int(value)  # integers turn to floats where a frame lacks some
+                value = int(value)  # a data frame with missing values holds integers as floats
             id_ = "" if value is None or value != value else str(value)
             if id_.strip() and seen.setdefault(id_, row) == row:
                 continue
@@ -99,7 +99,7 @@ class Folding:
         return True
 
     def check(self) -> None:
-        """Refuse a source without texts."""
+        """Raise an `InputError` for a source without texts."""
         if not self.n_read:
             raise InputError(f"{self._table.name} has no rows.")
         if not self.texts:
@@ -112,7 +112,7 @@ class Folding:
             )
 
     def choose_ids(self) -> tuple[str | None, list[str]]:
-        """Return the id column, if there is one clear choice, and the id of every row that has a text."""
+        """Return the id column, if there is one clear choice, and the id of every row with a text."""
         candidates = list(self._ids)
         clear = len(candidates) == 1 or (candidates and candidates[0].strip().lower() == "id")
         column = candidates[0] if clear else None

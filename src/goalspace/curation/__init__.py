@@ -1,1 +1,1 @@
-"""What instruction embeddings are for: task labels, selection, demonstrations, compression, correlation."""
+"""Applications of instruction embeddings: task labels, selection, demonstrations, compression, correlation."""

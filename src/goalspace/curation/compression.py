@@ -1,4 +1,4 @@
-"""Tiny benchmarks: a few items of a benchmark that tell a model's score on all of them."""
+"""Tiny benchmarks: a few items of a benchmark from which a model's score on all of them is estimated."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _FORMAT = "goalspace tiny benchmark 1"
 
 @dataclass(frozen=True, eq=False)
 class TinyBenchmark:
-    """A few items of a benchmark, and how the answers to them tell the score on all.
+    """A few items of a benchmark, and the estimator of the full score from the answers to them.
 
     Attributes
     ----------
     items
         (n_items,) rows of the benchmark in the order of choice.
     weights
-        (n_items,) what a right answer adds: intercept + weights · answers is the estimate by hand. Without
-        models the shares of items that each is nearest to; they add up to 1.
+        (n_items,) the contribution of a correct answer to the linear estimate, intercept + weights · answers.
+        Without models, the share of the benchmark's items that each item is nearest to; these sum to 1.
     intercept
-        The estimate by hand when every answer is wrong.
+        The linear estimate if every answer is wrong.
     """
 
     items: np.ndarray
@@ -52,18 +52,18 @@ class TinyBenchmark:
         groups: Sequence[object] | None = None,
         seed: int = 0,
     ) -> Self:
-        """Learn to estimate from the answers to items that were chosen otherwise; parameters as in `compress`.
+        """Fit the estimator for items that were chosen in another way; parameters as in `compress`.
 
         Raises
         ------
         InputError
-            As `compress` for its matrix.
+            As in `compress`, for the matrix.
         """
         correct = _checked(correctness)
         if len(correct) < MIN_MODELS:
             raise InputError(
-                f"Answers of {MIN_MODELS} models or more are needed to learn from. Got {len(correct)} instead; "
-                "without them items are chosen by their texts."
+                f"Answers of at least {MIN_MODELS} models are needed for fitting. Got {len(correct)} instead; "
+                "without answers, items are chosen by their texts."
             )
         chosen, scores = np.asarray(items, dtype=np.int64), _scores(full_scores, correct)
         answers = correct[:, chosen]
@@ -79,33 +79,33 @@ class TinyBenchmark:
         Parameters
         ----------
         answers
-            (n_items,) of one model or (n_models, n_items): 1 where the answer to an item is right, else 0; in the
+            (n_items,) for one model or (n_models, n_items): 1 if the answer to an item is correct, else 0; in the
             order of `items`.
 
         Returns
         -------
-        (n_models,) scores in the unit of those that were given to `compress`; else shares of right answers.
+        (n_models,) scores in the units of the full scores given to `compress`, by default shares of correct answers.
 
         Raises
         ------
         InputError
-            If there is not one answer from 0 to 1 for every item.
+            If there is not exactly one answer from 0 to 1 for every item.
         """
-        found = np.atleast_2d(np.asarray(answers, dtype=np.float64))
-        if found.shape[1:] != self.items.shape or not ((found >= 0) & (found <= 1)).all():
+        values = np.atleast_2d(np.asarray(answers, dtype=np.float64))
+        if values.shape[1:] != self.items.shape or not ((values >= 0) & (values <= 1)).all():
             raise InputError(
                 f"The 'answers' parameter of estimate must hold {len(self.items)} numbers from 0 to 1 per model. "
                 f"Got an array of shape {np.shape(answers)} instead."
             )
-        return self._curve(found)
+        return self._curve(values)
 
     def by_hand(self, answers: np.ndarray) -> np.ndarray:
-        """Estimate the score by the weights alone: intercept + weights · answers."""
-        found: np.ndarray = self.intercept + np.atleast_2d(answers) @ self.weights
-        return found
+        """Return the linear estimate of the score, intercept + weights · answers."""
+        scores: np.ndarray = self.intercept + np.atleast_2d(answers) @ self.weights
+        return scores
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything to one safetensors file, atomically."""
+        """Write the tiny benchmark to one safetensors file, atomically."""
         from safetensors.numpy import save
 
         curve = self._curve
@@ -127,14 +127,14 @@ class TinyBenchmark:
         Raises
         ------
         InputError
-            If the file is not there or no tiny benchmark.
+            If the file does not exist or is not a tiny benchmark.
         """
         from safetensors import SafetensorError, safe_open
 
         try:
             with safe_open(str(path), framework="np") as file:
                 if (file.metadata() or {}).get("format") != _FORMAT:
-                    raise InputError(f"{path} is no tiny benchmark of this version of goalspace.")
+                    raise InputError(f"{path} is not a tiny benchmark of this version of goalspace.")
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError) as error:
             raise InputError(f"{path} cannot be opened as a tiny benchmark: {error}.") from error
@@ -144,7 +144,7 @@ class TinyBenchmark:
 
 
 class CompressionError(NamedTuple):
-    """How well estimates match the scores on the whole benchmark, for models that were not learned from."""
+    """Agreement of estimates with the scores on the whole benchmark, for models not used for fitting."""
 
     mae: float
     kendall: float
@@ -162,31 +162,31 @@ def compress(
     encoder: str | Encoder = "task",
     seed: int = 0,
 ) -> TinyBenchmark:
-    """Choose a few items of a benchmark that stand for all.
+    """Choose a few items of a benchmark that represent all.
 
-    Without models, the items nearest to the centres of k-means clusters of the items' vectors, each weighted by
-    the share of items that it is nearest to (IEB, arXiv 2409.19680). With the answers of models (`correctness`; the vectors are not
-    looked at then) the items from which a ridge regression tells the full scores best, and the regression: linear
-    in the answers plus a Gaussian kernel. tinyBenchmarks (arXiv 2402.14992) clusters the answers and metabench
-    (arXiv 2407.12844) draws subsets at random and fits a spline of their sum instead; bench/uses/compression.py has
-    both beside this.
+    Without models, these are the items nearest to the centres of k-means clusters of the items' vectors, each
+    weighted by the share of items it is nearest to (IEB, arXiv 2409.19680). With the answers of models
+    (`correctness`), vectors are ignored; the items are those from which a ridge regression best predicts the full
+    scores, and the estimator is a regression with a linear plus a Gaussian kernel. As alternatives, tinyBenchmarks
+    (arXiv 2402.14992) clusters the answers, and metabench (arXiv 2407.12844) draws random subsets and fits a spline
+    of their sum; bench/uses/compression.py compares all three.
 
     Parameters
     ----------
     items
-        Texts, or (n_all, dim) vectors of them; None when `correctness` is given.
+        Texts, or their (n_all, dim) vectors; optional if `correctness` is given.
     n_items
-        How many items to choose.
+        Number of items to choose.
     correctness
-        (n_models, n_all) whether a model's answer to an item is right: 1 or 0, or a number between.
+        (n_models, n_all) correctness of the models' answers: 1, 0 or a number in between.
     full_scores
-        (n_models,) the scores that are to be estimated; by default the mean of a model's row.
+        (n_models,) the scores to estimate; by default the mean of a model's row.
     groups
-        (n_models,) the family of every model: families stay together where regressions are compared.
+        (n_models,) the family of every model; cross-validation keeps families together.
     encoder
         Turns texts into vectors.
     seed
-        Of clusters, folds and landmarks.
+        Seed of clusters, folds and landmarks.
 
     Returns
     -------
@@ -195,12 +195,12 @@ def compress(
     Raises
     ------
     InputError
-        If there are not as many items as to choose, or fewer than 10 models; if the matrix has a missing cell or
-        one that is not from 0 to 1, or sizes do not fit.
+        If there are fewer items than `n_items` or fewer than 10 models; if the matrix has a missing cell or one
+        outside of [0, 1]; or if sizes do not match.
     """
     if correctness is None:
         if items is None:
-            raise InputError("The 'items' parameter of compress must be given where 'correctness' is not.")
+            raise InputError("The 'items' parameter of compress must be given if 'correctness' is not.")
         vectors = unit_vectors(items, encoder, name="items", function="compress")
         check_count(n_items, len(vectors))
         return _of_clusters(vectors, n_items, seed)
@@ -217,10 +217,10 @@ def compress(
 
 
 def _of_clusters(vectors: np.ndarray, n_items: int, seed: int) -> TinyBenchmark:
-    found = select(vectors, n_items, seed=seed)
-    shares = np.bincount(found.groups, minlength=n_items) / len(vectors)
+    selection = select(vectors, n_items, seed=seed)
+    shares = np.bincount(selection.groups, minlength=n_items) / len(vectors)
     curve = Curve(0.0, shares, np.empty((0, n_items)), np.empty(0), 0.0)
-    return TinyBenchmark(found.rows, shares, 0.0, curve)
+    return TinyBenchmark(selection.rows, shares, 0.0, curve)
 
 
 def evaluate_compression(
@@ -228,14 +228,14 @@ def evaluate_compression(
     correctness: np.ndarray,
     full_scores: Sequence[float] | np.ndarray | None = None,
 ) -> CompressionError:
-    """Compare estimates with full scores, on models that the tiny benchmark was not made from.
+    """Compare estimates with full scores, on models that were not used to make the tiny benchmark.
 
     Parameters
     ----------
     tiny
         The tiny benchmark.
     correctness
-        (n_models, n_all) answers of two models or more to all items.
+        (n_models, n_all) answers of at least two models to all items.
     full_scores
         (n_models,); by default the mean of a model's row.
 
@@ -246,7 +246,7 @@ def evaluate_compression(
     Raises
     ------
     InputError
-        If the matrix has a missing cell, or sizes do not fit.
+        If the matrix has a missing cell, or sizes do not match.
     """
     from scipy.stats import kendalltau, spearmanr
 
@@ -254,7 +254,7 @@ def evaluate_compression(
     scores = _scores(full_scores, correct)
     if len(correct) < 2 or correct.shape[1] <= tiny.items.max():
         raise InputError(
-            f"The 'correctness' parameter of evaluate_compression must have two models and the benchmark's items. "
+            f"The 'correctness' parameter of evaluate_compression must have at least two models and the benchmark's items. "
             f"Got an array of shape {correct.shape} instead."
         )
     estimates = tiny.estimate(correct[:, tiny.items])
@@ -273,46 +273,46 @@ def hold_out(
     by: Literal["family", "model"] = "family",
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split models into those to learn from and those to test on, at random.
+    """Split models randomly into a training and a test set.
 
     Parameters
     ----------
     models
-        Their names.
+        Names of the models.
     share
-        Of the models to test on, about.
+        Approximate share of the models in the test set.
     by
-        ``family``: models of a family (`family_of`) are all on one side.
+        ``family``: models of a family (`family_of`) stay together. ``model``: they may be split.
     seed
-        Of the draw.
+        Seed of the split.
 
     Returns
     -------
-    Indices of the models to learn from, and of those to test on; each side has a model when there are two families.
+    Indices of the training models and of the test models; both are non-empty if there are at least two families.
     """
     rng = np.random.default_rng(seed)
     families = [family_of(name) if by == "family" else str(i) for i, name in enumerate(models)]
-    places = {name: place for place, name in enumerate(dict.fromkeys(families))}
-    family = np.array([places[name] for name in families])
-    order = rng.permutation(len(places))
+    family_index = {name: i for i, name in enumerate(dict.fromkeys(families))}
+    family = np.array([family_index[name] for name in families])
+    order = rng.permutation(len(family_index))
     sizes = np.bincount(family)[order].cumsum()
-    n_out = min(max(int(np.searchsorted(sizes, share * len(models))) + 1, 1), max(len(places) - 1, 1))
+    n_out = min(max(int(np.searchsorted(sizes, share * len(models))) + 1, 1), max(len(family_index) - 1, 1))
     out = np.isin(family, order[:n_out])
     return np.flatnonzero(~out), np.flatnonzero(out)
 
 
 def family_of(model: str) -> str:
-    """Return the account that a model's name begins with ("org/model"), else the name up to its first dash."""
+    """Return the account in a model name ("org/model"), else the name up to the first dash."""
     account, slash, _ = model.partition("/")
     return account.lower() if slash else model.partition("-")[0].lower()
 
 
 def check_count(n_items: int, n_all: int) -> None:
-    """Raise the InputError of `compress` for a number of items that does not fit."""
+    """Raise the `InputError` of `compress` for an invalid number of items."""
     if n_items < 1:
-        raise InputError(f"The number of items must be 1 or more. Got {n_items} instead.")
+        raise InputError(f"The number of items must be at least 1. Got {n_items} instead.")
     if n_items > n_all:
-        raise InputError(f"{n_items:,} items are more than the {n_all:,} that the benchmark has.")
+        raise InputError(f"{n_items:,} items are more than the {n_all:,} of the benchmark.")
 
 
 def _checked(correctness: np.ndarray) -> np.ndarray:
@@ -327,13 +327,13 @@ def _checked(correctness: np.ndarray) -> np.ndarray:
         model, item = np.argwhere(missing)[0]
         raise InputError(
             f"The matrix of models × items lacks {int(missing.sum()):,} of {missing.size:,} cells, the first of model "
-            f"{model + 1} and item {item + 1}: leave out the models or items that have no answer."
+            f"{model + 1} and item {item + 1}: leave out the models or items without answers."
         )
     wrong = ~((correct >= 0) & (correct <= 1))
     if wrong.any():
         model, item = np.argwhere(wrong)[0]
         raise InputError(
-            f"Answers must be 0, 1 or between. Got {correct[model, item]:g} of model {model + 1}, item {item + 1} instead."
+            f"Answers must be between 0 and 1. Got {correct[model, item]:g} of model {model + 1}, item {item + 1} instead."
         )
     return correct
 
@@ -344,5 +344,5 @@ def _scores(full_scores: Sequence[float] | np.ndarray | None, correct: np.ndarra
         return mean
     scores = np.asarray(full_scores, dtype=np.float64)
     if scores.shape != correct.shape[:1] or not np.isfinite(scores).all():
-        raise InputError(f"There must be one full score, a number, for each of the {len(correct):,} models.")
+        raise InputError(f"There must be one finite full score for each of the {len(correct):,} models.")
     return scores

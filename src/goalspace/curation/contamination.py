@@ -1,4 +1,4 @@
-"""Rows of a training set that are, in the same words or in others, rows of a test set."""
+"""Contamination: rows of a training set that repeat rows of a test set, verbatim or paraphrased."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from goalspace.vectors.cosines import cosine_blocks, largest
 
 Kind = Literal["exact", "near", "contained", "paraphrase"]
 
-_CANDIDATES = 10  # nearest rows looked at more closely, from either side
-_PIECE = 5  # characters of a piece of text that two texts may share
-_LONG = 12  # words from which a test text is long enough to be recognised inside another by its words alone
-_RUN = 6  # words in a row that a training text must share with a long test text to be looked at
-_CONTAINED = 0.9  # weighted share of a long test text's pieces that another text must have
-_MARGIN = 0.15  # by how much a paraphrase is nearer to a test text than other texts of its kind are
-_CROWD = 5, 20  # the other texts of its kind: 5 nearest test texts; or the 20th training text, after copies
+_CANDIDATES = 10  # nearest rows examined per row, in both directions
+_PIECE = 5  # characters of the n-grams for the overlap
+_LONG = 12  # words; longer test texts can be recognised inside another text by their words alone
+_RUN = 6  # consecutive words that a training text must share with a long test text to be examined
+_CONTAINED = 0.9  # weighted share of a long test text's n-grams that makes it contained
+_MARGIN = 0.15  # by how much the cosine of a paraphrase exceeds that of similar texts
+_CROWD = 5, 20  # similar texts: the 5 nearest test texts, or the 20th nearest training text, beyond copies
 _FEATURES = 1 << 22
 _LINES = 50_000
 
@@ -30,8 +30,8 @@ _LINES = 50_000
 class Leak(NamedTuple):
     """A training row and the test row that it repeats.
 
-    `kind` is the first of the four that fits; `similarity` is 1 for exact copies, the mean of `cosine` and `overlap` for
-    near ones, the overlap for contained ones, the cosine for paraphrases.
+    `kind` is the first of the four kinds that applies; `similarity` is 1 for exact copies, the mean of `cosine` and
+    `overlap` for near copies, the overlap for contained texts, the cosine for paraphrases.
     """
 
     train: int
@@ -47,29 +47,29 @@ def contamination(
 ) -> tuple[Leak, ...]:
     """Find training rows that repeat test rows.
 
-    Neither vectors nor spelling tell alone: rows of one task are neighbours though their content differs, and
-    rows of one template share most characters. So a pair is
+    Neither vectors nor spelling suffice alone: rows of one task are neighbours although their content differs, and
+    rows of one template share most characters. Therefore a pair is
 
-    - ``exact`` when the words are the same, whatever the case, punctuation and white space;
-    - ``near`` when the mean of cosine and overlap reaches the threshold. The overlap is the share of the test
-      text's pieces of 5 characters that the training text has, each piece weighted by its rarity, log N / df, in
-      both sets, so that a template counts for little;
-    - ``contained`` when a test text of 12 words or more has 90 % overlap, whatever stands around it;
-    - ``paraphrase`` when the cosine reaches the threshold and is by 0.15 above that of the test text with others
-      of its kind (the mean of the 5 nearest test texts, or the 20th nearest training text).
+    - ``exact`` if the words are the same, ignoring case, punctuation and whitespace;
+    - ``near`` if the mean of cosine and overlap reaches the threshold. The overlap is the share of the test text's
+      character 5-grams that occur in the training text, weighted by their rarity log N / df in both sets, so that
+      templates count little;
+    - ``contained`` if a test text of at least 12 words has 90 % overlap, regardless of the surrounding text;
+    - ``paraphrase`` if the cosine reaches the threshold and exceeds that of the test text with similar texts by
+      0.15 (the median for the 5 nearest test texts, or the 20th nearest training text).
 
     Parameters
     ----------
     train, test
         The texts.
     threshold
-        The least similarity, from 0.5 to 1.
+        The smallest similarity, from 0.5 to 1.
     encoder
-        Must see content: an encoder of tasks would call all sums copies of one another.
+        Encoder of the content; a task encoder would treat all sums as copies of each other.
 
     Returns
     -------
-    For every training row that repeats a test row, the most similar one, and the other way round; the most
+    For every training row that repeats a test row, the pair with the most similar one, and vice versa; most
     similar pairs first.
 
     Raises
@@ -87,7 +87,7 @@ def contamination(
         for name, texts in sets.items()
     }
     words = {name: [_words(text) for text in texts] for name, texts in sets.items()}
-    pairs, crowd = _near_pairs(vectors["train"], vectors["test"], least=2 * threshold - 1)
+    pairs, crowd = _near_pairs(vectors["train"], vectors["test"], min_cosine=2 * threshold - 1)
     exact = _same_words(words["train"], words["test"])
     pairs = np.unique(np.concatenate([pairs, exact, _shared_runs(words["train"], words["test"])]), axis=0)
     if not len(pairs):
@@ -103,20 +103,20 @@ def contamination(
         "contained": np.where((overlap >= _CONTAINED) & is_long[columns], overlap, 0),
         "paraphrase": np.where(cosine - crowd[columns] >= _MARGIN, cosine, 0),
     }
-    found = []
+    leaks = []
     for n, (i, j) in enumerate(pairs.tolist()):
         kind = next((kind for kind, similarity in ways.items() if similarity[n] >= threshold), None)
         if kind:
-            found.append(Leak(i, j, float(ways[kind][n]), kind, float(cosine[n]), float(overlap[n])))
-    return _best(found)
+            leaks.append(Leak(i, j, float(ways[kind][n]), kind, float(cosine[n]), float(overlap[n])))
+    return _best(leaks)
 
 
-def _best(found: list[Leak]) -> tuple[Leak, ...]:
-    """Keep the best pair of every row on either side, most similar first."""
-    found.sort(key=lambda leak: (-leak.similarity, leak.train, leak.test))
+def _best(leaks: list[Leak]) -> tuple[Leak, ...]:
+    """Keep the best pair of every training row and every test row, most similar first."""
+    leaks.sort(key=lambda leak: (-leak.similarity, leak.train, leak.test))
     seen: tuple[set[int], set[int]] = (set(), set())
     kept = []
-    for leak in found:
+    for leak in leaks:
         if leak.train not in seen[0] or leak.test not in seen[1]:
             kept.append(leak)
         seen[0].add(leak.train)
@@ -128,8 +128,8 @@ def _words(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.lower()))
 
 
-def _near_pairs(train: np.ndarray, test: np.ndarray, *, least: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return (n_pairs, 2) nearest rows of either side with the least cosine, and how crowded each test row is."""
+def _near_pairs(train: np.ndarray, test: np.ndarray, *, min_cosine: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return (n_pairs, 2) nearest rows in both directions with at least `min_cosine`, and the cosine with similar texts."""
     pairs = [np.empty((0, 2), dtype=np.int64)]
     n_kept = min(_CROWD[1], len(train))
     kept = np.full((len(test), n_kept), -1, dtype=np.float32)  # cosines of the nearest training rows so far
@@ -137,7 +137,7 @@ def _near_pairs(train: np.ndarray, test: np.ndarray, *, least: float) -> tuple[n
     for start, cosines in cosine_blocks(train, test):
         block = np.arange(start, start + len(cosines))
         near = largest(cosines, _CANDIDATES)
-        reach, column = np.nonzero(np.take_along_axis(cosines, near, 1) >= least)
+        reach, column = np.nonzero(np.take_along_axis(cosines, near, 1) >= min_cosine)
         pairs.append(np.column_stack((block[reach], near[reach, column])))
         both = np.hstack((kept, cosines.T))
         best = largest(both, n_kept)
@@ -145,7 +145,7 @@ def _near_pairs(train: np.ndarray, test: np.ndarray, *, least: float) -> tuple[n
         rows = np.take_along_axis(np.hstack((rows, np.broadcast_to(block, cosines.T.shape))), best, 1)
     order = np.argsort(-kept, axis=1)
     kept, rows = np.take_along_axis(kept, order, 1), np.take_along_axis(rows, order, 1)
-    reach, column = np.nonzero(kept[:, :_CANDIDATES] >= least)
+    reach, column = np.nonzero(kept[:, :_CANDIDATES] >= min_cosine)
     pairs.append(np.column_stack((rows[reach, column], reach)))
     crowd = _crowd(test)
     if n_kept == _CROWD[1]:
@@ -154,7 +154,7 @@ def _near_pairs(train: np.ndarray, test: np.ndarray, *, least: float) -> tuple[n
 
 
 def _crowd(test: np.ndarray) -> np.ndarray:
-    """Return the median cosine of every test row with the 5 nearest others, 0 where there are none."""
+    """Return the median cosine of every test row with the 5 nearest others, 0 if there are none."""
     crowd = np.zeros(len(test), dtype=np.float32)
     others = min(_CROWD[0], len(test) - 1)
     if others:
@@ -166,7 +166,7 @@ def _crowd(test: np.ndarray) -> np.ndarray:
 
 
 def _same_words(train: Sequence[str], test: Sequence[str]) -> np.ndarray:
-    """Return (n_pairs, 2) rows with the same words, each with the first of the other side."""
+    """Return (n_pairs, 2) rows with the same words, each paired with the first such row of the other set."""
     firsts: tuple[dict[str, int], ...] = ({}, {})
     for first, texts in zip(firsts, (train, test), strict=True):
         for i, text in enumerate(texts):
@@ -177,20 +177,20 @@ def _same_words(train: Sequence[str], test: Sequence[str]) -> np.ndarray:
 
 
 def _shared_runs(train: Sequence[str], test: Sequence[str]) -> np.ndarray:
-    """Return (n_pairs, 2) training rows with the long test rows of which they share most runs of words."""
+    """Return (n_pairs, 2) training rows with the long test rows that share most word sequences with them."""
     where: dict[str, list[int]] = defaultdict(list)
     for j, text in enumerate(test):
         words = text.split()
         if len(words) >= _LONG:
-            for run in set(list(_runs(words))[::3]):  # a third is enough to be found by
+            for run in set(list(_runs(words))[::3]):  # a third of the sequences is enough
                 where[run].append(j)
     pairs = []
     for i, text in enumerate(train):
         shared: dict[int, int] = defaultdict(int)
         for run in _runs(text.split()):
-            places = where.get(run, ())
-            if len(places) <= _CANDIDATES:  # else a template
-                for j in places:
+            rows = where.get(run, ())
+            if len(rows) <= _CANDIDATES:  # more come from a template
+                for j in rows:
                     shared[j] += 1
         pairs += [(i, j) for j in sorted(shared, key=lambda j: -shared[j])[:_CANDIDATES]]
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
@@ -201,7 +201,7 @@ def _runs(words: Sequence[str]) -> Iterator[str]:
 
 
 def _overlaps(train: Sequence[str], test: Sequence[str], pairs: np.ndarray) -> np.ndarray:
-    """Return for every pair the weighted share of the test row's pieces that the training row has."""
+    """Return for every pair the weighted share of the test row's n-grams that occur in the training row."""
     from sklearn.feature_extraction.text import HashingVectorizer
 
     hashing = HashingVectorizer(

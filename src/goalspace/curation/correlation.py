@@ -1,4 +1,4 @@
-"""How the tasks of data sets relate: distances, who covers whom, and what one asks for and another does not."""
+"""Comparison of the tasks of data sets: distances, coverage, and tasks that one has and another lacks."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from goalspace.errors import InputError
 from goalspace.progress import Progress
 from goalspace.vectors.cosines import cosine_blocks
 
-MAX_ROWS = 20_000  # of a set; of a larger one as many are drawn: cosines of all pairs grow with the square
-_SPARSE = 10  # percent: the part of a set's own rows that may lie farther from the set than what it covers
-_MIN_ROWS = 3  # rows that make a task
+MAX_ROWS = 20_000  # rows per set; larger sets are sampled, because the number of pairs grows quadratically
+_SPARSE = 10  # percentile of the cosines within a set below which a row is not covered by it
+_MIN_ROWS = 3  # rows per task, at least
 _MAX_TASKS = 20
 _STARTS = 3  # of k-means
-_SHARE = 0.2  # of a group's rows that have what names it
-_READ = 2_000  # characters of a text that are looked at for words
+_SHARE = 0.2  # smallest share of a group's rows that contain a label or word naming it
+_READ = 2_000  # characters of a text that are searched for words
 
 
 class MissingTask(NamedTuple):
     """A task that one set has and another lacks.
 
-    `labels` are the commonest task labels of its rows and `words` those that set its rows apart from the rest of
-    their set, () where only vectors are known; `rows` are the indices of its rows in the one set, the most typical
-    first; `cosine` is the mean over them of the largest cosine with a row of the other.
+    `labels` are the most frequent task labels of its rows, `words` those that distinguish its rows from the rest of
+    the set, both () if only vectors are known; `rows` are the indices of its rows in the first set, most typical
+    first; `cosine` is the mean over these rows of the largest cosine with a row of the other set.
     """
 
     labels: tuple[str, ...]
@@ -51,28 +51,28 @@ class DataSet:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Correlation:
-    """How data sets relate; every matrix is (n_sets, n_sets) in the order of `names`.
+    """The relations of data sets; every matrix is (n_sets, n_sets) in the order of `names`.
 
     Attributes
     ----------
     names
-        The sets.
+        Names of the sets.
     sizes
-        Their rows.
+        Numbers of rows.
     wasserstein
         Mean over the dimensions of the Wasserstein-1 distance of the two marginal distributions, each dimension in
         units of its standard deviation over all sets (0: the same distributions).
     covered
-        For sets i and j the mean over the rows of i of the largest cosine with a row of j: how well j covers i. A
-        larger j covers more.
+        For sets i and j, the mean over the rows of i of the largest cosine with a row of j: how well j covers i.
+        Larger sets cover more.
     cosine
-        Its symmetric part, (covered + coveredᵀ) / 2 (1: the same rows).
+        The symmetric part of `covered`, (covered + coveredᵀ) / 2 (1: the same rows).
     overlap
         Weighted Jaccard index of the two distributions of task labels, Σ min(p, q) / Σ max(p, q); None without labels.
     linkage
-        (n_sets − 1, 4) the tree of average linkage on 1 − cosine, as scipy writes trees.
+        (n_sets − 1, 4) the average-linkage tree on 1 − cosine, in SciPy's format.
     sets
-        The rows that were compared.
+        The compared rows.
     """
 
     names: tuple[str, ...]
@@ -89,22 +89,22 @@ class Correlation:
 
     @property
     def order(self) -> tuple[int, ...]:
-        """The sets in the order of the tree's leaves, relatives side by side."""
+        """The sets in the order of the leaves of the tree, with similar sets side by side."""
         from scipy.cluster.hierarchy import leaves_list
 
         return tuple(int(leaf) for leaf in leaves_list(self.linkage)) if len(self.names) > 1 else (0,)
 
     def nearest(self, name: str) -> tuple[str, ...]:
-        """Return the other sets, those with the largest cosine first."""
-        own = self._place(name)
+        """Return the other sets in order of decreasing cosine."""
+        own = self._index_of(name)
         return tuple(self.names[i] for i in np.argsort(-self.cosine[own], kind="stable") if i != own)
 
     def missing(self, a: str, b: str) -> tuple[MissingTask, ...]:
         """Find the tasks of set `a` that set `b` lacks.
 
-        A row of `a` is outside `b` when its largest cosine with a row of `b` is less than that with another row of `a`,
-        and less than nine in ten rows of `b` have with the rest of `b`. The rows outside are grouped by k-means; groups
-        of 3 rows or more are tasks.
+        A row of `a` is outside `b` if its largest cosine with a row of `b` is less than that with another row of `a`,
+        and less than that of 90 % of the rows of `b` with other rows of `b`. The rows outside are clustered by
+        k-means; clusters of at least 3 rows are tasks.
 
         Parameters
         ----------
@@ -113,30 +113,30 @@ class Correlation:
 
         Returns
         -------
-        The tasks, the largest first.
+        The tasks, largest first.
 
         Raises
         ------
         InputError
             If a name is unknown.
         """
-        one, other = self.sets[self._place(a)], self.sets[self._place(b)]
+        one, other = self.sets[self._index_of(a)], self.sets[self._index_of(b)]
         cosine = _reach(one.vectors, other.vectors)
         limit = np.minimum(_reach(one.vectors), np.percentile(_reach(other.vectors), _SPARSE))
         outside = np.flatnonzero(cosine < limit)
-        found = []
+        tasks = []
         for members in _groups(one.vectors[outside]):
             rows = outside[members]
             centre = one.vectors[rows].mean(axis=0)
             rows = rows[np.argsort(-(one.vectors[rows] @ centre), kind="stable")]
             labels = () if one.labels is None else _common([one.labels[i] for i in rows])
-            words = () if one.texts is None else _telling(one.texts, rows)
-            found.append(
+            words = () if one.texts is None else _distinctive_words(one.texts, rows)
+            tasks.append(
                 MissingTask(labels, words, tuple(one.rows[rows].tolist()), float(cosine[rows].mean()))
             )
-        return tuple(sorted(found, key=lambda task: -len(task.rows)))
+        return tuple(sorted(tasks, key=lambda task: -len(task.rows)))
 
-    def _place(self, name: str) -> int:
+    def _index_of(self, name: str) -> int:
         if name not in self.names:
             raise InputError(f"There is no set '{name}'; the sets are {', '.join(self.names)}.")
         return self.names.index(name)
@@ -152,31 +152,31 @@ def correlate(
 ) -> Correlation:
     """Compare the tasks of data sets.
 
-    The two measures of IEB (arXiv 2409.19680, section 5.4), on vectors of length 1, and the overlap of task labels.
-    (The paper's code divides a vector by the sum of its components, which can turn it round.)
+    Computes the two measures of IEB (arXiv 2409.19680, section 5.4) on unit vectors, and the overlap of task labels.
+    (The paper's code divides a vector by the sum of its components, which can reverse it.)
 
     Parameters
     ----------
     datasets
-        Name → texts, or (n_rows, dim) vectors. Of a set of more than 20,000 rows as many are drawn.
+        Name → texts, or (n_rows, dim) vectors. Sets of more than 20,000 rows are sampled.
     encoder
         Turns texts into vectors: a spec of `get_encoder`, or an encoder.
     labels
-        Name → the task label of every row. True labels the texts by `label_tasks`, sets of vectors having none;
-        False leaves labels out.
+        Name → the task label of every row. True labels the texts by `label_tasks`, unless a set consists of
+        vectors; False omits labels.
     seed
-        Of the rows that are drawn.
+        Seed of the samples.
     progress
-        Called with (what is being done, done, in all).
+        Called with (description of the step, number done, total).
 
     Raises
     ------
     InputError
-        If there are less than two sets, one is empty, or the vectors or labels do not fit.
+        If there are fewer than two sets, a set is empty, or the vectors or labels do not match.
     """
     if len(datasets) < 2:
         raise InputError(
-            f"The 'datasets' parameter of correlate must hold two sets or more. Got {len(datasets)} instead."
+            f"The 'datasets' parameter of correlate must have at least two sets. Got {len(datasets)} instead."
         )
     names = tuple(datasets)
     rng = np.random.default_rng(seed)
@@ -191,11 +191,11 @@ def correlate(
         vectors = unit_vectors(some, encoder, name=f"datasets[{name!r}]", function="correlate")
         texts = None if isinstance(some, np.ndarray) else some
         sets.append(DataSet(vectors, rows[name], texts, None if known is None else known[name]))
-    if len({found.vectors.shape[1] for found in sets}) > 1:
+    if len({dataset.vectors.shape[1] for dataset in sets}) > 1:
         raise InputError("The vectors of all sets must have the same dimension.")
     if progress:
         progress("comparing", 0, 1)
-    vectors_of = [found.vectors for found in sets]
+    vectors_of = [dataset.vectors for dataset in sets]
     covered = np.array([[1.0 if a is b else _reach(a, b).mean() for b in vectors_of] for a in vectors_of])
     cosine = (covered + covered.T) / 2
     return Correlation(
@@ -211,7 +211,7 @@ def correlate(
 
 
 def _drawn(n_rows: int, rng: np.random.Generator) -> np.ndarray:
-    """Return all rows, or MAX_ROWS of them, in their order."""
+    """Return all rows, or a sample of MAX_ROWS, in order."""
     if n_rows <= MAX_ROWS:
         return np.arange(n_rows)
     return np.sort(rng.choice(n_rows, MAX_ROWS, replace=False))
@@ -223,7 +223,7 @@ def _labels(
     labels: Mapping[str, Sequence[str]] | bool,
     progress: Progress | None,
 ) -> dict[str, tuple[str, ...]] | None:
-    """Return the labels of the drawn rows, those of all sets merged alike."""
+    """Return the labels of the sampled rows, merged jointly over all sets."""
     if labels is True and not any(isinstance(given, np.ndarray) for given in datasets.values()):
         from goalspace.curation.tasklabels import label_tasks
 
@@ -254,7 +254,7 @@ def _reach(rows: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
 def _wasserstein(sets: Sequence[np.ndarray]) -> np.ndarray:
     """Return the mean over dimensions of the Wasserstein-1 distances of all pairs of sets.
 
-    Every set counts alike in the unit of a dimension, whatever its size; a constant dimension does not count.
+    All sets have equal weight in the scale of a dimension, regardless of size; constant dimensions are ignored.
     """
     means = np.array([rows.mean(axis=0, dtype=np.float64) for rows in sets])
     within = np.array([rows.var(axis=0, dtype=np.float64) for rows in sets])
@@ -274,7 +274,7 @@ def _quantile_distance(a: np.ndarray, b: np.ndarray) -> float:
     The quantile functions are steps at i / n_a and j / n_b, the same for all columns.
     """
     n, m = len(a), len(b)
-    # in units of 1 / (n m), where all steps are whole numbers
+    # in units of 1 / (n m), in which all steps are integers
     cuts = np.union1d(np.arange(1, n + 1) * m, np.arange(1, m + 1) * n)
     widths = np.diff(cuts, prepend=0) / (n * m)
     gaps = np.abs(a[(cuts - 1) // m] - b[(cuts - 1) // n])
@@ -299,7 +299,7 @@ def _linkage(distances: np.ndarray) -> np.ndarray:
 
 
 def _groups(vectors: np.ndarray) -> list[np.ndarray]:
-    """Group rows by k-means, √(n / 2) groups at most; groups too small for a task are left out."""
+    """Cluster rows by k-means into at most √(n / 2) groups, without those too small for a task."""
     if len(vectors) < _MIN_ROWS:
         return []
     from sklearn.cluster import KMeans
@@ -311,18 +311,18 @@ def _groups(vectors: np.ndarray) -> list[np.ndarray]:
 
 
 def _common(labels: Sequence[str]) -> tuple[str, ...]:
-    """Return the labels that make up most of a group, three at most."""
+    """Return up to three frequent labels of a group."""
     common = Counter(labels).most_common(3)
     often = tuple(label for label, count in common if count >= max(2, _SHARE * len(labels)))
     return often or (common[0][0],)
 
 
-def _telling(texts: Sequence[str], rows: np.ndarray) -> tuple[str, ...]:
-    """Return the words that many of some texts have and few of the others, three at most."""
+def _distinctive_words(texts: Sequence[str], rows: np.ndarray) -> tuple[str, ...]:
+    """Return up to three words that are frequent in the given rows and rare in the others."""
     everywhere = Counter(word for text in texts for word in _words(text))
     here = Counter(word for row in rows for word in _words(texts[row]))
     often = [(word, count) for word, count in here.items() if count >= max(2, _SHARE * len(rows))]
-    # a share in the group that is half as large again as in the whole set, at the least
+    # positive only if the share in the group is at least 1.5 times that in the whole set
     worth = {
         word: count * np.log(len(texts) * count / len(rows) / everywhere[word] / 1.5) for word, count in often
     }

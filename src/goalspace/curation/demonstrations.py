@@ -1,4 +1,4 @@
-"""Demonstrations: for a query the instructions of a pool that ask for the same task."""
+"""Demonstrations: retrieval of instructions from a pool that ask for the same task as a query."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ from goalspace.vectors.cosines import cosine_blocks, largest
 from goalspace.vectors.geometry import normalize
 from goalspace.vectors.index import build_graph, open_graph, search_graph
 
-# Up to here every cosine is computed, in 6 ms a query of many on one core; a graph takes a millisecond a row to build:
-# docs/decisions/0007-retrieval.md
+# Up to this size all cosines are computed, in 6 ms per query on one core in batches; building a graph takes a
+# millisecond per row (docs/decisions/0007-retrieval.md).
 EXACT_ROWS = 200_000
 
 _FORMAT = 1
 _ABOUT, _VECTORS, _GRAPH = "index.json", "vectors.npy", "graph.usearch"
 _FILES = (_VECTORS, "rows.jsonl", "rows.npy")
-_SPARE = 16  # candidates beyond what is asked for: ties, equal texts, and what an approximate search swaps
-_CROWD = 10, 50  # candidates that diversity chooses from: 10 k, and 50 at least
-_SAME_VECTOR = 0.99  # cosine of a text's vectors from one encoder, whatever the machine
+_SPARE = 16  # additional candidates, for ties, equal texts and errors of the approximate search
+_CROWD = 10, 50  # candidates for diversity: 10 k, and at least 50
+_SAME_VECTOR = 0.99  # smallest cosine of vectors of the same text and encoder, across machines
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A demonstration: its place in the pool, and its cosine with the query."""
+    """A demonstration: its index in the pool and its cosine with the query."""
 
     index: int
     score: float
 
 
 class Demonstrations:
-    """An index over a pool of instructions; make one with `build` or `open`."""
+    """An index of a pool of instructions, made with `build` or `open`."""
 
     def __init__(self, vectors: np.ndarray, rows: JsonRows, encoder: str | Encoder, graph: Any) -> None:
-        self._vectors = vectors  # (n_pool, dim) float32 of length 1, mapped from a file when opened
+        self._vectors = vectors  # (n_pool, dim) float32 unit vectors, memory-mapped if opened from a file
         self._rows = rows
         self._encoder = encoder
-        self._graph = graph  # of usearch, or None: compare with every row
+        self._graph = graph  # of usearch, or None for exact search
         self._added: list[tuple[np.ndarray, str, Mapping[str, Any]]] = []
 
     def __len__(self) -> int:
@@ -79,20 +79,20 @@ class Demonstrations:
         encoder
             Turns texts into vectors: a spec of `get_encoder`, or an encoder.
         rows
-            What `row` and a selector return for each text, values as JSON has them; by default {"text": text}.
+            The row that `row` and a selector return for each text, with JSON values; by default {"text": text}.
         approximate
-            Search along a graph of neighbours (HNSW, arXiv 1603.09320, of usearch) and compare only what it finds
-            exactly; by default for more than 200,000 texts.
+            Whether to search a nearest-neighbour graph (HNSW, arXiv 1603.09320, by usearch) and compute exact cosines
+            only for its candidates; by default for more than 200,000 texts.
         folder
-            Where the index is kept: opened if it is there and of the same texts, rows and encoder, else built and
-            saved. After a kill the same call goes on from the vectors that it had.
+            Folder of the index. An index of the same texts, rows and encoder is opened, otherwise it is built and
+            saved. An interrupted call resumes from the vectors computed so far.
         progress
-            Called with (what is being done, done, in all).
+            Called with (description of the step, number done, total).
 
         Raises
         ------
         InputError
-            If there are no texts, or not one row for each.
+            If there are no texts, or not exactly one row per text.
         """
         if not len(texts):
             raise InputError("The 'texts' parameter of Demonstrations.build must not be empty.")
@@ -123,7 +123,7 @@ class Demonstrations:
         return made
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the index to a folder; a kill leaves no half index that could be opened."""
+        """Write the index to a folder; an incomplete index, left by an interruption, cannot be opened."""
         path = Path(folder)
         vectors, rows, graph = self._vectors, self._rows, self._graph
         if self._added:
@@ -151,30 +151,30 @@ class Demonstrations:
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str], *, encoder: str | Encoder | None = None) -> Self:
-        """Open what `save` wrote, by memory map: at once, whatever its size.
+        """Open an index written by `save`; files are memory-mapped, so this is fast at any size.
 
         Parameters
         ----------
         folder
-            The index.
+            Folder of the index.
         encoder
-            Stands in for the recorded one, whose name may lead nowhere on this machine; must give the same vectors.
+            Replaces the recorded encoder, which may not exist on this machine; it must give the same vectors.
 
         Raises
         ------
         InputError
-            If the folder holds no whole index.
+            If the folder does not contain a complete index.
         """
         path = Path(folder)
         about = _about(path)
         for name, size in about["files"].items():
             if not (path / name).is_file() or (path / name).stat().st_size != size:
-                raise InputError(f"{path / name} is not as it was saved; build the index again.")
+                raise InputError(f"{path / name} has changed since it was saved; build the index again.")
         graph = open_graph(path / _GRAPH) if _GRAPH in about["files"] else None
         return cls(read_array(path / _VECTORS), JsonRows.open(path), encoder or about["encoder"], graph)
 
     def row(self, index: int) -> dict[str, Any]:
-        """Return the pool's own row."""
+        """Return a row of the pool."""
         kept = len(self._vectors)
         return self._rows[index][1] if index < kept else dict(self._added[index - kept][2])
 
@@ -184,7 +184,7 @@ class Demonstrations:
         return self._rows[index][0] if index < kept else self._added[index - kept][1]
 
     def add(self, text: str, row: Mapping[str, Any] | None = None) -> int:
-        """Add one demonstration, searched exactly, and return its index; `save` makes it last."""
+        """Add one demonstration and return its index; it is searched exactly, and persisted by `save`."""
         vector = normalize(encode_in_chunks(self.encoder, [text]))[0]
         self._added.append((vector, text, {"text": text} if row is None else row))
         return len(self) - 1
@@ -192,7 +192,7 @@ class Demonstrations:
     def retrieve(
         self, queries: Sequence[str], k: int = 4, *, diversity: float = 0.0, skip_same: bool = False
     ) -> list[list[Hit]]:
-        """Find the demonstrations of every query, the best first.
+        """Find the demonstrations for every query, best first.
 
         Parameters
         ----------
@@ -201,15 +201,15 @@ class Demonstrations:
         k
             Demonstrations per query.
         diversity
-            From 0, the nearest, to 1: how much a demonstration is marked down for its likeness to those taken before
-            (maximal marginal relevance with λ = 1 − diversity, Carbonell & Goldstein, SIGIR 1998, among the 10 k and
-            at least 50 nearest).
+            Penalty, from 0 (nearest only) to 1, for similarity to demonstrations already chosen: maximal marginal
+            relevance with λ = 1 − diversity (Carbonell & Goldstein, SIGIR 1998) among the 10 k, and at least 50,
+            nearest.
         skip_same
-            Leave out demonstrations with the query's own text, which would give its answer away.
+            Whether to skip demonstrations with the same text as the query, which would reveal the answer.
 
         Returns
         -------
-        For every query k hits; fewer only where the rest of the pool is the query itself.
+        For every query, k hits; fewer only if the rest of the pool has the text of the query.
 
         Raises
         ------
@@ -218,30 +218,30 @@ class Demonstrations:
         """
         if isinstance(queries, str):
             raise InputError(
-                "The 'queries' parameter of retrieve must be a list of texts. Got a text instead."
+                "The 'queries' parameter of retrieve must be a list of texts. Got a single text instead."
             )
         check(len(self), k, diversity)
         vectors = normalize(encode_in_chunks(self.encoder, queries))
         wanted = min(max(_CROWD[0] * k, _CROWD[1]), len(self)) if diversity else k
         candidates = self._nearest(vectors, wanted + _SPARE)
-        found = []
+        results = []
         for text, vector, rows in zip(queries, vectors, candidates, strict=True):
             hits = self._ranked(vector, rows, text if skip_same else None)
-            while len(hits) < wanted and len(rows) < len(self):  # copies of the query were in the way
+            while len(hits) < wanted and len(rows) < len(self):  # copies of the query were skipped
                 rows = next(self._nearest(vector[None], 4 * len(rows)))
                 hits = self._ranked(vector, rows, text)
-            found.append(self._spread(hits[:wanted], k, diversity) if diversity else hits[:wanted])
-        return found
+            results.append(self._spread(hits[:wanted], k, diversity) if diversity else hits[:wanted])
+        return results
 
     @cached_property
     def encoder(self) -> Encoder:
-        """The encoder of the index, checked to give the vectors that the index holds."""
+        """The encoder of the index, checked to give the vectors in the index."""
         encoder = get_encoder(self._encoder)
         own, again = self._vectors[:1], normalize(encode_in_chunks(encoder, [self.text(0)]))
         if again.shape != own.shape or (own.any() and float((again * own).sum()) < _SAME_VECTOR):
             raise InputError(
                 f"The encoder '{encoder.name}' gives other vectors than those of the index; build the index again, "
-                "or give the encoder that it was built with."
+                "or use the encoder it was built with."
             )
         return encoder
 
@@ -250,34 +250,34 @@ class Demonstrations:
         return get_encoder(self._encoder).name
 
     def _take(self, rows: np.ndarray) -> np.ndarray:
-        """Return the vectors of rows, kept or added."""
+        """Return the vectors of rows, including added ones."""
         kept = len(self._vectors)
         if not self._added:
             return np.asarray(self._vectors[rows])
         return np.stack([self._vectors[i] if i < kept else self._added[i - kept][0] for i in rows.tolist()])
 
     def _nearest(self, queries: np.ndarray, n: int) -> Iterator[np.ndarray]:
-        """Yield for every query the rows of about the n largest cosines, in no order."""
+        """Yield for every query the rows with about the n largest cosines, unordered."""
         added = np.arange(len(self._vectors), len(self))
         if self._graph is not None:
             rows = search_graph(self._graph, queries, min(n, len(self._vectors)))
         else:
             blocks = (largest(cosines, n) for _, cosines in cosine_blocks(queries, self._vectors))
             rows = (row for block in blocks for row in block)
-        return (np.concatenate([found, added]) for found in rows)
+        return (np.concatenate([nearest, added]) for nearest in rows)
 
     def _ranked(self, vector: np.ndarray, rows: np.ndarray, without: str | None) -> list[Hit]:
-        """Score candidates so that neither the batch nor the way they were found shows in the last bits."""
+        """Score and sort candidates, with scores that do not depend on the batch or the search method."""
         scores = (self._take(rows).astype(np.float64) @ vector.astype(np.float64)).clip(-1, 1)
         hits = (Hit(int(rows[i]), float(scores[i])) for i in np.lexsort((rows, -scores)))
         return [hit for hit in hits if without is None or self.text(hit.index) != without]
 
     def _spread(self, hits: Sequence[Hit], k: int, diversity: float) -> list[Hit]:
-        """Take k hits by maximal marginal relevance, equation 1 of Carbonell & Goldstein."""
+        """Choose k hits by maximal marginal relevance, equation 1 of Carbonell & Goldstein."""
         scores = np.array([hit.score for hit in hits])
         vectors = self._take(np.array([hit.index for hit in hits]))
         taken: list[int] = []
-        likeness = np.zeros(len(hits))  # the largest cosine with a hit taken before
+        likeness = np.zeros(len(hits))  # the largest cosine with a hit already chosen
         for _ in range(min(k, len(hits))):
             worth = (1 - diversity) * scores - diversity * likeness
             worth[taken] = -np.inf
@@ -289,10 +289,10 @@ class Demonstrations:
 
 
 class Selector:
-    """Chooses demonstrations for one query at a time.
+    """Selects demonstrations for one query at a time.
 
-    Has `select_examples` and `add_example` as LangChain's example selectors do, so that it can stand in a
-    FewShotPromptTemplate; `selector(query)` is the plain form.
+    Implements `select_examples` and `add_example` of LangChain's example selectors, so that it can be used in a
+    FewShotPromptTemplate; without LangChain, call `selector(query)`.
 
     Parameters
     ----------
@@ -301,8 +301,8 @@ class Selector:
     k, diversity, skip_same
         See `Demonstrations.retrieve`.
     key
-        The variable of a prompt, and the field of an added example, that is the instruction; can be left out where
-        there is only one.
+        The prompt variable, and the field of an added example, that holds the instruction; optional if there is
+        only one.
     """
 
     def __init__(
@@ -346,7 +346,7 @@ class Selector:
 
 
 def check(n_pool: int, k: int, diversity: float) -> None:
-    """Raise InputError unless `k` demonstrations can come from a pool of that size, and diversity is a share."""
+    """Raise an `InputError` unless `k` is from 1 to the size of the pool and `diversity` from 0 to 1."""
     if not 1 <= k <= n_pool:
         raise InputError(
             f"The number of demonstrations, k, must be from 1 to {n_pool:,}, the size of the pool. Got {k} instead."
@@ -360,7 +360,9 @@ def _about(folder: Path) -> dict[str, Any]:
     try:
         about = read_json(folder / _ABOUT)
     except FileNotFoundError:
-        raise InputError(f"{folder} holds no index of demonstrations ({_ABOUT}); build one first.") from None
+        raise InputError(
+            f"{folder} contains no index of demonstrations ({_ABOUT}); build one first."
+        ) from None
     except (OSError, ValueError):
         about = None
     files = about.get("files") if isinstance(about, dict) and about.get("format") == _FORMAT else None

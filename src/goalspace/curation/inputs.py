@@ -1,4 +1,4 @@
-"""Unit vectors of what the uses are given, and cosines of many rows a block at a time."""
+"""Unit vectors of inputs that are texts or vectors."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def unit_vectors(
     cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> np.ndarray:
-    """Return (n_rows, dim) float32 rows of length 1 (a row of zeros stays) for texts or vectors.
+    """Return (n_rows, dim) float32 rows of unit length (zero rows stay zero) for texts or vectors.
 
     `cache_dir` and `progress` are those of `embed`.
 
     Raises
     ------
     InputError
-        If there are no rows, or vectors are no matrix of finite numbers; `name` is the parameter of `function`.
+        If there are no rows, or vectors are not a matrix of finite numbers; `name` is the parameter of `function`.
     """
     if not len(texts_or_vectors):
         raise InputError(f"The '{name}' parameter of {function} must not be empty.")

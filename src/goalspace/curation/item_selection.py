@@ -1,4 +1,4 @@
-"""Items whose answers tell the score best: forward selection and exchange for ridge regression."""
+"""Selection of the items that best predict the score: forward selection and exchange for ridge regression."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import numpy as np
 
 _PENALTY = 5.0  # of the squared weights of 0/1 answers; good from 20 models up to thousands (bench/uses/compression.py)
 _ROUNDS = 3
-_EXCHANGE = 2e10  # multiplications that exchanges may cost
+_EXCHANGE = 2e10  # largest number of multiplications for exchanges
 
 
 def choose_items(correct: np.ndarray, scores: np.ndarray, n_items: int) -> np.ndarray:
-    """Choose items such that a ridge regression of the scores on them leaves the least error.
+    """Choose items that minimise the error of a ridge regression of the scores on them.
 
-    Forward selection, an item at a time, by a pivoted Cholesky factorisation of the penalised covariance, so that
-    no matrix of all pairs of items is made. Then each item in turn is taken out and the best one put in, up to
-    three times round.
+    Forward selection, one item at a time, by a pivoted Cholesky factorisation of the penalised covariance, which
+    avoids a matrix of all pairs of items. Then each item in turn is replaced by the best one, in up to three
+    rounds.
 
     Parameters
     ----------
     correct
         (n_models, n_all) from 0 to 1.
     scores
-        (n_models,) what is to be told.
+        (n_models,) the scores to predict.
     n_items
-        How many, up to n_all.
+        Number of items, up to n_all.
 
     Returns
     -------
@@ -31,8 +31,8 @@ def choose_items(correct: np.ndarray, scores: np.ndarray, n_items: int) -> np.nd
     """
     answers = correct - correct.mean(axis=0)
     target = scores - scores.mean()
-    explained = answers.T @ target  # covariance of every item with what the chosen ones leave unexplained
-    left = (answers**2).sum(axis=0) + _PENALTY  # variance of every item that the chosen ones leave
+    explained = answers.T @ target  # covariance of every item with the residual after the chosen items
+    left = (answers**2).sum(axis=0) + _PENALTY  # residual variance of every item after the chosen items
     factor = np.zeros((n_items, answers.shape[1]))
     chosen: list[int] = []
     open_ = np.ones(answers.shape[1], dtype=bool)
@@ -52,14 +52,14 @@ def choose_items(correct: np.ndarray, scores: np.ndarray, n_items: int) -> np.nd
 
 
 def _exchanged(answers: np.ndarray, target: np.ndarray, chosen: list[int]) -> list[int]:
-    """Swap single items as long as that leaves less error."""
+    """Swap single items while this reduces the error."""
     variance = (answers**2).sum(axis=0) + _PENALTY
     with_target = answers.T @ target
     chosen = list(chosen)
     for _ in range(_ROUNDS):
         before = list(chosen)
-        for place, item in enumerate(before):
-            others = chosen[:place] + chosen[place + 1 :]
+        for position, item in enumerate(before):
+            others = chosen[:position] + chosen[position + 1 :]
             covariance = answers.T @ answers[:, others]
             covariance[others, range(len(others))] += _PENALTY
             solved = np.linalg.solve(covariance[others], np.c_[covariance.T, with_target[others]])
@@ -69,7 +69,7 @@ def _exchanged(answers: np.ndarray, target: np.ndarray, chosen: list[int]) -> li
             gain[others] = -1
             best = int(gain.argmax())
             if gain[best] > gain[item] * (1 + 1e-6):
-                chosen[place] = best
+                chosen[position] = best
         if chosen == before:
             break
     return chosen

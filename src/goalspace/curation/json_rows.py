@@ -1,4 +1,4 @@
-"""Texts with their rows as lines of JSON, in memory or mapped from a file, decoded one at a time."""
+"""Texts and their rows as lines of JSON, in memory or memory-mapped, decoded one at a time."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class JsonRows:
     Attributes
     ----------
     lines
-        The bytes of all lines, one after the other.
+        The bytes of all lines, concatenated.
     ends
-        (n_rows,) int64, where each line ends.
+        (n_rows,) int64, the end of each line.
     """
 
     lines: np.ndarray
@@ -31,7 +31,7 @@ class JsonRows:
 
     @classmethod
     def of(cls, texts: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Self:
-        """Encode texts with their rows; values that JSON has no form for, such as dates, become strings."""
+        """Encode texts with their rows; values that JSON cannot represent, such as dates, become strings."""
         pairs = zip(texts, rows, strict=True)
         lines = [json.dumps(pair, default=str).encode() + b"\n" for pair in pairs]
         ends = np.cumsum([len(line) for line in lines], dtype=np.int64)
@@ -46,34 +46,34 @@ class JsonRows:
         return text, row
 
     def then(self, others: JsonRows) -> JsonRows:
-        """Return these rows and the others after them."""
+        """Return these rows followed by the others."""
         shift = int(self.ends[-1]) if len(self) else 0
         return JsonRows(
             np.concatenate([self.lines, others.lines]), np.concatenate([self.ends, others.ends + shift])
         )
 
     def digest(self) -> str:
-        """Return the sha256 of the lines."""
+        """Return the SHA-256 of the lines."""
         return hashlib.sha256(np.ascontiguousarray(self.lines).data).hexdigest()
 
     def save(self, folder: Path) -> None:
-        """Write rows.jsonl, and rows.npy with the ends of its lines."""
+        """Write rows.jsonl, and rows.npy with the ends of the lines."""
         write_atomic(folder / "rows.jsonl", self.lines.tobytes())
         write_array(folder / "rows.npy", self.ends)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Map what `save` wrote."""
+        """Memory-map rows written by `save`."""
         ends = read_array(folder / "rows.npy")
         return cls(np.memmap(folder / "rows.jsonl", dtype=np.uint8, mode="r"), ends)
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
-    """Write an array as .npy, whole or not at all."""
+    """Write an array as .npy, atomically."""
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.save(file, array, allow_pickle=False)
 
 
 def read_array(path: Path) -> np.ndarray:
-    """Map an array of a .npy file."""
+    """Memory-map the array in a .npy file."""
     return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))

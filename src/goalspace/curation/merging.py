@@ -1,4 +1,4 @@
-"""Labels that name one task → one label: verbs that mean the same, nouns that are spelled almost alike."""
+"""Merging of labels for the same task: synonymous verbs and nouns with similar vectors."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _GROUP = {verb: line[0] for line in reversed(_LINES) for verb in line}
 
 
 def merged(labels: Sequence[str], *, encoder: str | Encoder | None, similarity: float) -> dict[str, str]:
-    """Map every label to the one that stands for its task.
+    """Map every label to the label of its task.
 
-    Labels with the same noun and verbs of one group are one task. Then the nouns of one group of verbs whose
-    vectors are more alike than `similarity` are one, the rarer named like the more frequent; labels without a
-    noun of their own (knowledge, math) stay. The most frequent label names the task.
+    Labels with the same noun and verbs of one group are one task. Within a group of verbs, nouns are then merged if
+    the cosine of their vectors reaches `similarity`, the rarer into the more frequent; labels without a specific
+    noun (knowledge, math) are not. The most frequent label names the task.
     """
     counts = Counter(labels)
     groups: dict[tuple[str, str], Counter[str]] = {}
@@ -42,27 +42,27 @@ def _join_nouns(
         if noun and noun not in ("knowledge", "math", "text"):
             by_verb.setdefault(verb, []).append(noun)
     nouns = sorted({noun for some in by_verb.values() if len(some) > 1 for noun in some})
-    places = {noun: place for place, noun in enumerate(nouns)}
+    row_of = {noun: position for position, noun in enumerate(nouns)}
     vectors = normalize(encode_in_chunks(encoder, nouns))
     joined = dict(groups)
     for verb, some in by_verb.items():
         if len(some) < 2:
             continue
         some = sorted(some, key=lambda noun: (-groups[verb, noun].total(), noun))
-        rows = vectors[[places[noun] for noun in some]]
+        rows = vectors[[row_of[noun] for noun in some]]
         kept: list[int] = []
-        for place, noun in enumerate(some):
-            alike = rows[kept] @ rows[place] if kept else np.zeros(0)
-            if len(alike) and alike.max() >= similarity:
-                target = (verb, some[kept[int(alike.argmax())]])
+        for position, noun in enumerate(some):
+            cosines = rows[kept] @ rows[position] if kept else np.zeros(0)
+            if len(cosines) and cosines.max() >= similarity:
+                target = (verb, some[kept[int(cosines.argmax())]])
                 joined[target] = joined[target] + joined.pop((verb, noun))
             else:
-                kept.append(place)
+                kept.append(position)
     return joined
 
 
 def _first(group: Counter[str]) -> str:
-    """The most frequent label; of several, that with the first verb of its group."""
+    """Return the most frequent label; among equals, the one with the first verb of its group."""
     return min(
         group,
         key=lambda label: (

@@ -1,4 +1,4 @@
-"""From answers to a few items to the score on all: ridge regression on the answers and on their likeness."""
+"""Regression of the full score on the answers to a few items: linear plus Gaussian kernel ridge regression."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 _FOLDS = 5
-_LANDMARKS = 1_000  # answer patterns that others are compared with
-_TRIED = 400  # as many while widths and penalties are compared
-_WIDTHS = (0.0, 1.0, 3.0, 6.0, 12.0)  # of the Gaussian, in 1 / n_items; 0 leaves it out
+_LANDMARKS = 1_000  # largest number of answer patterns used as landmarks
+_TRIED = 400  # the same during the choice of width and penalty
+_WIDTHS = (0.0, 1.0, 3.0, 6.0, 12.0)  # of the Gaussian, in units of 1 / n_items; 0 omits it
 _PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-_LINEAR = 3.0  # prior scale of the linear part against the Gaussian's
+_LINEAR = 3.0  # prior scale of the linear part relative to the Gaussian
 
 
 class Curve(NamedTuple):
@@ -25,11 +25,11 @@ class Curve(NamedTuple):
     width: float
 
     def __call__(self, answers: np.ndarray) -> np.ndarray:
-        """Return (n_models,) for (n_models, n_items)."""
-        found: np.ndarray = self.offset + answers @ self.slopes
+        """Return scores (n_models,) for answers (n_models, n_items)."""
+        scores: np.ndarray = self.offset + answers @ self.slopes
         if len(self.landmarks):
-            found = found + _likeness(answers, self.landmarks, self.width) @ self.heights
-        return found
+            scores = scores + _kernel(answers, self.landmarks, self.width) @ self.heights
+        return scores
 
 
 def fit_curve(
@@ -40,24 +40,24 @@ def fit_curve(
     rng: np.random.Generator,
     linear: bool = False,
 ) -> Curve:
-    """Fit the mean of a Gaussian process whose kernel is linear plus Gaussian.
+    """Fit the mean of a Gaussian process with a linear plus Gaussian kernel.
 
-    The linear part holds the weights of items; the Gaussian bends it where items go together (Nyström features
-    of up to 1,000 landmarks). Width and penalty are those with the least mean absolute error in 5-fold
-    cross-validation; models of a group stay together.
+    The linear part gives the weights of items; the Gaussian part models their interactions (Nyström features of up
+    to 1,000 landmarks). Width and penalty minimise the mean absolute error in 5-fold cross-validation, which keeps
+    models of a group together.
 
     Parameters
     ----------
     answers
         (n_models, n_items) from 0 to 1.
     scores
-        (n_models,).
+        (n_models,) full scores.
     groups
         (n_models,) the family of every model.
     rng
-        Of folds and landmarks.
+        Random generator of folds and landmarks.
     linear
-        Leave the Gaussian out.
+        Whether to omit the Gaussian part.
     """
     folds = _folds(len(answers), groups, rng)
     patterns = rng.permutation(np.unique(answers, axis=0))
@@ -85,24 +85,24 @@ def fit_curve(
 
 
 def _features(answers: np.ndarray, landmarks: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return features whose products are the kernel, and what turns their weights into heights of landmarks."""
+    """Return features whose inner products are the kernel, and the map from their weights to landmark heights."""
     linear = answers * (_LINEAR / np.sqrt(answers.shape[1]))
     if not width or not len(landmarks):
         return linear, np.empty((0, 0))
-    values, vectors = np.linalg.eigh(_likeness(landmarks, landmarks, width))
+    values, vectors = np.linalg.eigh(_kernel(landmarks, landmarks, width))
     kept = values > 1e-8 * values[-1]
     root = vectors[:, kept] / np.sqrt(values[kept])
-    return np.hstack([linear, _likeness(answers, landmarks, width) @ root]), root
+    return np.hstack([linear, _kernel(answers, landmarks, width) @ root]), root
 
 
-def _likeness(answers: np.ndarray, landmarks: np.ndarray, width: float) -> np.ndarray:
+def _kernel(answers: np.ndarray, landmarks: np.ndarray, width: float) -> np.ndarray:
     squared = (answers**2).sum(axis=1)[:, None] + (landmarks**2).sum(axis=1) - 2 * answers @ landmarks.T
-    found: np.ndarray = np.exp(-width * np.maximum(squared, 0))
-    return found
+    kernel: np.ndarray = np.exp(-width * np.maximum(squared, 0))
+    return kernel
 
 
 def _errors(features: np.ndarray, target: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Return the mean absolute error on left-out folds for every penalty."""
+    """Return the cross-validated mean absolute error for every penalty."""
     error = np.zeros(len(_PENALTIES))
     for fold in range(_FOLDS):
         out = folds == fold
@@ -114,18 +114,17 @@ def _errors(features: np.ndarray, target: np.ndarray, folds: np.ndarray) -> np.n
 
 
 def _solved(features: np.ndarray, target: np.ndarray, penalties: Sequence[float]) -> np.ndarray:
-    """Return (n_penalties, n_features) the weights of ridge regressions."""
+    """Return the weights of ridge regressions, (n_penalties, n_features)."""
     values, vectors = np.linalg.eigh(features.T @ features)
     turned = vectors.T @ (features.T @ target)
     return np.stack([vectors @ (turned / (np.maximum(values, 0) + penalty)) for penalty in penalties])
 
 
 def _folds(n_models: int, groups: Sequence[object] | None, rng: np.random.Generator) -> np.ndarray:
-    """Return the fold of every model; the largest groups are dealt out first, each to the smallest fold."""
+    """Return the fold of every model; groups are assigned from large to small, each to the smallest fold."""
     if groups is None:
-        dealt: np.ndarray = rng.permutation(np.arange(n_models) % _FOLDS)
-        return dealt
-    names = {name: place for place, name in enumerate(dict.fromkeys(groups))}
+        return np.asarray(rng.permutation(np.arange(n_models) % _FOLDS))
+    names = {name: i for i, name in enumerate(dict.fromkeys(groups))}
     if len(names) < _FOLDS:
         return _folds(n_models, None, rng)
     group = np.array([names[name] for name in groups])
@@ -135,5 +134,4 @@ def _folds(n_models: int, groups: Sequence[object] | None, rng: np.random.Genera
     for each in order[np.argsort(-sizes[order], kind="stable")]:
         fold_of[each] = filled.argmin()
         filled[fold_of[each]] += sizes[each]
-    found: np.ndarray = fold_of[group]
-    return found
+    return np.asarray(fold_of[group])

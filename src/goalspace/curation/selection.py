@@ -1,4 +1,4 @@
-"""Which rows to keep: a diverse, representative subset, and how much of the whole it covers."""
+"""Selection of a diverse, representative subset of rows, and its coverage."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from goalspace.vectors.cosines import cosine_blocks
 from goalspace.vectors.duplicates import near_duplicates
 
 METHODS = tuple(CHOOSERS)
-CONTENT = "minilm"  # the encoder that says which rows are near-duplicates
+CONTENT = "minilm"  # the encoder for near-duplicates
 _SEEDS = 5
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """What chosen rows cover, beside as many rows drawn at random (mean and standard error over 5 draws).
+    """The coverage of chosen rows, compared with equally many random rows (mean and standard error over 5 draws).
 
     `distance` is the mean over all rows of 1 − cosine with the nearest chosen row. `n_labels` counts the labels
-    of the chosen rows, of `n_labels_in_all`; the three are None without labels.
+    of the chosen rows, out of `n_labels_in_all`. The fields about labels are None if there are no labels.
     """
 
     distance: float
@@ -38,7 +38,7 @@ class Coverage:
 
     @property
     def times_random(self) -> float | None:
-        """How many times as many labels as random rows."""
+        """Number of labels relative to that of random rows."""
         if self.n_labels is None or self.n_labels_random is None:
             return None
         return self.n_labels / self.n_labels_random.mean
@@ -51,13 +51,13 @@ class Selection:
     Attributes
     ----------
     rows
-        (budget,) indices of the chosen rows in the order of choice: a part from the front is a selection too.
+        (budget,) indices of the chosen rows in the order of choice; every prefix is a selection, too.
     groups
-        (n_rows,) for every row the position in `rows` of the chosen row that is nearest to it.
+        (n_rows,) for every row the position in `rows` of the nearest chosen row.
     duplicates
-        (n_duplicates,) rows set aside before choosing because a kept row is nearly the same.
+        (n_duplicates,) rows excluded before selection as near-duplicates of a kept row.
     coverage
-        What the rows cover.
+        Coverage of the chosen rows.
     """
 
     rows: np.ndarray
@@ -78,35 +78,35 @@ def select(
     encoder: str | Encoder = "task",
     seed: int = 0,
 ) -> Selection:
-    """Choose `budget` rows that stand for all.
+    """Choose `budget` rows that represent all.
 
     Parameters
     ----------
     texts_or_vectors
-        Texts, or (n_rows, dim) vectors of them; vectors are scaled to length 1.
+        Texts, or their (n_rows, dim) vectors, which are normalised.
     budget
         The number of rows to choose.
     method
         ``representatives``: the row nearest to the centre of each of `budget` k-means clusters (IEB, arXiv
-        2409.19680); follows the density of the data. ``k-center``: each time the row farthest from those
-        chosen; reaches into every corner, outliers too. ``facility-location``: each time the row that brings
-        all rows nearest to a chosen one; between the two.
+        2409.19680); follows the density of the data. ``k-center``: repeatedly the row farthest from the chosen
+        rows; covers all regions, including outliers. ``facility-location``: repeatedly the row that most increases
+        the similarity of all rows to their nearest chosen row; between the two.
     labels
-        (n_rows,) the task of every row. Then the choice is stratified: every label gets one row as far as the
-        budget goes, the most frequent first, and the rest is shared by the square root of its frequency.
+        (n_rows,) the task of every row, which stratifies the selection: every label gets one row as far as the
+        budget allows, most frequent first, and the rest is allocated by the square root of the frequency.
     quality
-        (n_rows,) numbers, higher is better, None or "" is worst: of the rows that could stand for a region a better
-        one is taken.
+        (n_rows,) numbers; higher is better, None or "" is worst. Among rows that could represent a region, better
+        ones are preferred.
     dedupe
-        Of rows with at least this cosine of what they say only the first is kept (the best, given a quality), before
-        choosing.
+        Before selection, only the first of rows whose content has at least this cosine is kept (the best, given
+        `quality`).
     content
-        (n_rows, dim) vectors of what the rows say, for `dedupe`: an encoder of tasks would call all sums copies of
-        one another. By default those of MiniLM for texts; the given ones for vectors.
+        (n_rows, dim) vectors of the content of rows, for `dedupe`; a task encoder would treat all sums as copies
+        of each other. By default the MiniLM vectors of texts, or the given vectors.
     encoder
         Turns texts into vectors: a spec of `get_encoder`, or an encoder.
     seed
-        Of all random numbers.
+        Seed of all random numbers.
 
     Returns
     -------
@@ -115,8 +115,8 @@ def select(
     Raises
     ------
     InputError
-        If the budget is less than 1 or more than the rows there are, with near-duplicates set aside; if a
-        parameter does not fit.
+        If the budget is less than 1 or more than the number of rows without near-duplicates, or if a parameter
+        is invalid.
     """
     vectors = unit_vectors(texts_or_vectors, encoder, name="texts_or_vectors", function="select")
     n_rows = len(vectors)
@@ -129,21 +129,21 @@ def select(
     rows = np.arange(n_rows)
     if dedupe is not None:
         order = None if score is None else np.argsort(-score, kind="stable")
-        said = texts_or_vectors if content is None else content
-        said = unit_vectors(said, CONTENT, name="content", function="select")
-        if len(said) != n_rows:
+        source = texts_or_vectors if content is None else content
+        content_vectors = unit_vectors(source, CONTENT, name="content", function="select")
+        if len(content_vectors) != n_rows:
             raise InputError(
-                f"The 'content' parameter of select must have {n_rows:,} rows. Got {len(said):,} instead."
+                f"The 'content' parameter of select must have {n_rows:,} rows. Got {len(content_vectors):,} instead."
             )
-        rows = np.flatnonzero(near_duplicates(said, dedupe, order=order) == rows)
+        rows = np.flatnonzero(near_duplicates(content_vectors, dedupe, order=order) == rows)
         if budget > len(rows):
             raise InputError(
                 f"The budget of {budget:,} rows is more than the {len(rows):,} rows that are left of {n_rows:,} "
-                f"without near-duplicates (cosine {dedupe:g}): take a smaller budget, or a higher cosine."
+                f"without near-duplicates (cosine {dedupe:g}): use a smaller budget or a higher cosine."
             )
     rng = np.random.default_rng(seed)
     strata = [rows] if labels is None else _strata(labels, rows)
-    chosen: list[tuple[int, int, int]] = []  # place within its stratum, minus the stratum's size, row
+    chosen: list[tuple[int, int, int]] = []  # position in its stratum, minus the stratum's size, row
     for stratum, share in zip(strata, _shares([len(s) for s in strata], budget), strict=True):
         if share:
             picked = CHOOSERS[method](
@@ -167,14 +167,14 @@ def coverage(
     *,
     labels: Sequence[Hashable] | None = None,
 ) -> Coverage:
-    """Measure what chosen rows cover, beside as many rows drawn at random with five seeds.
+    """Measure the coverage of chosen rows, compared with equally many random rows under five seeds.
 
     Parameters
     ----------
     rows
         A selection, or the indices of the chosen rows.
     vectors
-        (n_rows, dim) of all rows.
+        (n_rows, dim) vectors of all rows.
     labels
         (n_rows,) the task of every row.
 
@@ -185,7 +185,7 @@ def coverage(
     Raises
     ------
     InputError
-        If `labels` has another length than `vectors`.
+        If `labels` and `vectors` differ in length.
     """
     chosen = np.asarray(rows.rows if isinstance(rows, Selection) else rows)
     vectors = unit_vectors(vectors, "", name="vectors", function="coverage")
@@ -210,11 +210,11 @@ def coverage(
 
 
 def check(n_rows: int, budget: int, *, method: str = METHODS[0], dedupe: float | None = None) -> None:
-    """Raise the InputError that `select` would raise, before texts are encoded."""
+    """Raise the `InputError` that `select` would raise, before texts are encoded."""
     if budget < 1:
-        raise InputError(f"The budget must be 1 row or more. Got {budget} instead.")
+        raise InputError(f"The budget must be at least 1 row. Got {budget} instead.")
     if budget > n_rows:
-        raise InputError(f"The budget of {budget:,} rows is more than the {n_rows:,} rows that there are.")
+        raise InputError(f"The budget of {budget:,} rows is more than the {n_rows:,} rows available.")
     if method not in METHODS:
         raise InputError(
             f"The 'method' parameter of select must be one of {', '.join(METHODS)}. Got '{method}' instead."
@@ -224,7 +224,7 @@ def check(n_rows: int, budget: int, *, method: str = METHODS[0], dedupe: float |
 
 
 def _numbers(quality: Sequence[Any], n_rows: int) -> np.ndarray:
-    """Return the quality of every row; none, and not a number, is worst."""
+    """Return the quality of every row as a number, −∞ if it is missing or NaN."""
     if len(quality) != n_rows:
         raise InputError(
             f"The 'quality' parameter of select must have {n_rows:,} values. Got {len(quality):,} instead."
@@ -243,17 +243,17 @@ def _numbers(quality: Sequence[Any], n_rows: int) -> np.ndarray:
 
 
 def _strata(labels: Sequence[Hashable], rows: np.ndarray) -> list[np.ndarray]:
-    """Return the rows of every label, in the order in which labels first occur."""
-    found: dict[Hashable, list[int]] = {}
+    """Return the rows of every label, in order of first appearance of the labels."""
+    rows_by_label: dict[Hashable, list[int]] = {}
     for row in rows.tolist():
-        found.setdefault(labels[row], []).append(row)
-    return [np.array(members) for members in found.values()]
+        rows_by_label.setdefault(labels[row], []).append(row)
+    return [np.array(members) for members in rows_by_label.values()]
 
 
 def _shares(sizes: Sequence[int], budget: int) -> list[int]:
-    """Return how many rows each stratum gives: one each, the largest first, then by the root of the size."""
+    """Return the number of rows from each stratum: one each, largest first, then by the square root of the size."""
     shares = [0] * len(sizes)
-    # a stratum without a row comes before all others
+    # strata without a row take precedence
     queue = [(-np.inf, -size, i) for i, size in enumerate(sizes)]
     heapq.heapify(queue)
     for _ in range(budget):
@@ -265,7 +265,7 @@ def _shares(sizes: Sequence[int], budget: int) -> list[int]:
 
 
 def _nearest(vectors: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return for every row the position of the nearest chosen row, and its cosine with it."""
+    """Return for every row the position of the nearest chosen row and the cosine with it."""
     position = np.empty(len(vectors), dtype=np.int64)
     cosine = np.empty(len(vectors), dtype=np.float32)
     for start, cosines in cosine_blocks(vectors, vectors[chosen]):

@@ -1,4 +1,4 @@
-"""Ways of choosing rows by their vectors: representatives of clusters, k-center, facility location."""
+"""Selection strategies on vectors: cluster representatives, k-center, facility location."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from goalspace.vectors.cosines import cosine_blocks
 _PLUS_PLUS = (
     1e11  # multiplications of one round of k-means; above, it starts at random and ends after 20 rounds
 )
-_REPRESENTED = 8_192  # rows whose coverage facility location counts; above, that many (or more) at random
+_REPRESENTED = (
+    8_192  # rows covered by the objective of facility location; of more rows, a sample of at least this size
+)
 _EPSILON = 0.01
 
 
@@ -21,8 +23,8 @@ def representatives(
 ) -> np.ndarray:
     """Choose the row nearest to the centre of each of `budget` k-means clusters, the largest cluster first.
 
-    The selection of IEB (arXiv 2409.19680, section 5.1). With a quality the best row of the nearer half of a
-    cluster is taken. Where there are fewer clusters than asked for, k-center fills up.
+    This is the selection of IEB (arXiv 2409.19680, section 5.1). Given `quality`, the best row in the nearer half of a
+    cluster is chosen. If there are fewer clusters than `budget`, k-center adds the remaining rows.
     """
     assigned, distance = _clusters(vectors, budget, rng)
     by_cluster = np.lexsort((distance, assigned))
@@ -42,7 +44,7 @@ def representatives(
 def _clusters(
     vectors: np.ndarray, n_clusters: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the k-means cluster of every row and how near it is to the centre: less is nearer."""
+    """Return the k-means cluster of every row, and a value that increases with the distance to its centre."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
@@ -55,7 +57,7 @@ def _clusters(
         random_state=int(rng.integers(2**31)),
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different rows than clusters
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than clusters
         centres = model.fit(vectors).cluster_centers_
     assigned = np.empty(len(vectors), dtype=np.int64)
     distance = np.empty(len(vectors))
@@ -76,10 +78,10 @@ def k_center(
     rng: np.random.Generator,
     given: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Choose greedily the row that is farthest from those chosen, beginning with the most central row.
+    """Greedily choose the row farthest from the chosen rows, starting with the most central row.
 
-    Gonzalez 1985: the largest distance of a row from a chosen one is at most twice the least possible. With a
-    quality, distances count between half (worst) and whole (best).
+    The largest distance of a row to its nearest chosen row is at most twice the optimum (Gonzalez 1985). Given
+    `quality`, distances are weighted between 0.5 (worst) and 1 (best).
     """
     weight = _weights(quality, len(vectors))
     if given is None:
@@ -101,12 +103,12 @@ def k_center(
 def facility_location(
     vectors: np.ndarray, budget: int, *, quality: np.ndarray | None, rng: np.random.Generator
 ) -> np.ndarray:
-    """Choose the row that adds most to the sum over rows of the cosine with the nearest chosen one, again and again.
+    """Greedily choose the row that most increases the sum over rows of the cosine with the nearest chosen row.
 
-    Stochastic greedy (Mirzasoleiman et al. 2015, arXiv 1409.7938): each time the best of n/budget · ln(1/ε) rows
-    drawn at random, ε = 0.01, which reaches 1 − 1/e − ε of the largest possible sum in expectation and costs the
-    same for every budget. Above 8,192 rows the sum is over a sample of rows, four times the budget at least.
-    With a quality, gains count between half (worst) and whole (best).
+    Stochastic greedy (Mirzasoleiman et al. 2015, arXiv 1409.7938): each step takes the best of n/budget · ln(1/ε)
+    random rows, ε = 0.01, which reaches 1 − 1/e − ε of the optimum in expectation at a cost independent of the
+    budget. Above 8,192 rows the sum is over a sample of at least four times the budget. Given `quality`, gains are
+    weighted between 0.5 (worst) and 1 (best).
     """
     n_rows = len(vectors)
     size = max(_REPRESENTED, 4 * budget)
@@ -130,7 +132,7 @@ def facility_location(
 
 
 def _weights(quality: np.ndarray | None, n_rows: int) -> np.ndarray:
-    """Return a factor between 0.5 and 1 per row by the rank of its quality."""
+    """Return a weight between 0.5 and 1 per row, by the rank of its quality."""
     if quality is None:
         return np.ones(n_rows, dtype=np.float32)
     _, rank = np.unique(quality, return_inverse=True)

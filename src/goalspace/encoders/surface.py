@@ -1,4 +1,4 @@
-"""What a text looks like rather than what it is about: surface numbers, and reduced character n-grams."""
+"""Features of the form of a text rather than its content: surface statistics and reduced character n-grams."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 
-# Counted per 100 characters, as log(1 + rate): rates have long tails.
+# Counted per 100 characters, as log(1 + rate), because rates have long tails.
 _MARKS = {
     "commas": ",",
     "full_stops": ".",
@@ -42,12 +42,12 @@ _ENDS = {"comma": ",", "full_stop": ".", "colon": ":", "exclamation_mark": "!", 
 SURFACE_NAMES: tuple[str, ...] = (
     "log_characters",
     "log_lines",
-    "log_line_length",  # mean over the lines that hold something, in characters
+    "log_line_length",  # mean over non-blank lines, in characters
     "line_length_spread",  # standard deviation / (mean + 1)
-    "blank_lines",  # this and the other shares of lines are of all lines
+    "blank_lines",  # shares of lines are relative to all lines
     "word_length",
     "log_sentence_length",  # in words
-    "type_token_ratio",  # of the first 200 words: the ratio of a whole text mostly tells its length
+    "type_token_ratio",  # of the first 200 words: over a whole text the ratio mostly reflects its length
     "upper_case",  # shares of characters
     "digits",
     "non_ascii",
@@ -59,7 +59,7 @@ SURFACE_NAMES: tuple[str, ...] = (
     "lines_opening_space",
     *(f"lines_ending_{name}" for name in _ENDS),
     "header_lines",  # upper case throughout: TITLES, and the cues of a script
-    "speaker_lines",  # NAME: or Name: before what is said
+    "speaker_lines",  # NAME: or Name: before speech
     "list_lines",  # a bullet or a number before the item
 )
 N_SURFACE = len(SURFACE_NAMES)
@@ -72,7 +72,7 @@ _ITEM = re.compile(r"\s*(?:[-*•‣◦–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s")
 
 
 def surface_features(texts: Sequence[str]) -> np.ndarray:
-    """Measure how texts are written and laid out, without regard to their language or their topic.
+    """Measure style and layout of texts, independent of their language and topic.
 
     Parameters
     ----------
@@ -136,14 +136,14 @@ def _measure_lines(lines: Sequence[str]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class LexicalFeatures:
-    """Character n-grams, weighted by how rare they are, reduced to a few numbers (latent semantic analysis).
+    """Character n-grams, weighted by rarity and reduced to a few dimensions (latent semantic analysis).
 
-    The n-grams (1 to 4 characters within a word, case kept) are hashed, so no vocabulary is kept.
+    The n-grams (1 to 4 characters within a word, case kept) are hashed, so no vocabulary is stored.
 
     Attributes
     ----------
     idf
-        (8192,) float32, weight of every hash bucket, log((1 + n) / (1 + df)) + 1.
+        (8192,) float32, the weight of every hash bucket, log((1 + n) / (1 + df)) + 1.
     components
         (dim, 8192) float32, orthonormal rows.
     """
@@ -153,23 +153,23 @@ class LexicalFeatures:
 
     @property
     def dim(self) -> int:
-        """Numbers per text."""
+        """Features per text."""
         return len(self.components)
 
     @classmethod
     def fit(cls, texts: Sequence[str], *, dim: int = 100, seed: int = 0, n_fit: int = 20_000) -> Self:
-        """Learn weights and components from texts.
+        """Fit weights and components to texts.
 
         Parameters
         ----------
         texts
-            At least one.
+            At least one text.
         dim
-            Numbers per text; fewer when there are not more than `dim` different texts.
+            Features per text; fewer if there are at most `dim` distinct texts.
         seed
-            Of the sample.
+            Seed of the sample.
         n_fit
-            Most texts to learn from; of more a random sample is taken.
+            Largest number of texts to fit to; of more, a random sample is taken.
         """
         if len(texts) > n_fit:
             rows = np.sort(np.random.default_rng(seed).choice(len(texts), n_fit, replace=False))
@@ -179,7 +179,7 @@ class LexicalFeatures:
         idf = (np.log((1 + len(texts)) / (1 + n_texts_with)) + 1).astype(np.float32)
         n_most = max(1, min(dim, len(texts) - 1))
         strengths, components = _decompose(_weight(counts, idf), n_most)
-        # what equal texts leave over is rounding noise, which standardising would blow up
+        # components of equal texts are rounding noise, which standardising would amplify
         kept = max(1, int((strengths > 1e-3 * strengths[0]).sum()))
         return cls(idf, components[:kept].astype(np.float32))
 
@@ -193,7 +193,7 @@ class LexicalFeatures:
 
 
 _BUCKETS = 2**13
-_DENSE = 2048  # texts up to which all their inner products are decomposed
+_DENSE = 2048  # number of texts up to which their Gram matrix is decomposed
 _CHUNK = 4096  # texts whose n-grams are in memory at a time
 
 
@@ -213,7 +213,7 @@ def _count_ngrams(texts: Sequence[str]) -> csr_matrix:
 
 
 def _weight(counts: csr_matrix, idf: np.ndarray) -> csr_matrix:
-    """Weight counts by (1 + log count) · idf, and bring every row to length 1."""
+    """Weight counts by (1 + log count) · idf, and scale every row to unit length."""
     from sklearn.preprocessing import normalize
 
     counts.data = (1 + np.log(counts.data)) * idf[counts.indices]
@@ -221,10 +221,10 @@ def _weight(counts: csr_matrix, idf: np.ndarray) -> csr_matrix:
 
 
 def _decompose(matrix: csr_matrix, n_most: int) -> tuple[np.ndarray, np.ndarray]:
-    """The largest singular values and their right vectors, exact and always with the same signs.
+    """Return the largest singular values and their right singular vectors, exactly and with deterministic signs.
 
-    Where a randomised decomposition ends depends on its seed, and factors of different seeds then group properties
-    differently (docs/decisions/0012).
+    The result of a randomised decomposition depends on its seed, and factors of different seeds then group
+    properties differently (docs/decisions/0012).
     """
     from scipy.linalg import eigh
     from scipy.sparse.linalg import svds

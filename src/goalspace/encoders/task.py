@@ -1,4 +1,4 @@
-"""The default encoder of instructions: MiniLM with an adapter that looks for the task, and the command in words."""
+"""The default encoder of instructions: MiniLM with an adapter tuned to tasks, plus the vector of the command."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     import torch
 
 
-_HEAD, _TAIL = 80, 47  # tokens kept of a longer instruction: what to do stands at its start or at its end
-_MAX_CHARACTERS = 4096  # of either end, before the tokeniser reads it
-_MAX_READ = 500  # characters; in longer instructions the first command may be one of the text they are about
+_HEAD, _TAIL = 80, 47  # tokens kept of a longer instruction, which states the task at its start or end
+_MAX_CHARACTERS = 4096  # kept at either end before tokenisation
+_MAX_READ = 500  # characters; in longer instructions the first command may belong to a quoted text
 
 
 class TaskEncoder:
-    """An instruction encoder: near to each other lie instructions that ask for the same task, whatever the topic.
+    """An instruction encoder: instructions for the same task have similar vectors, regardless of the topic.
 
-    The sum of two vectors. One is of the whole text, by all-MiniLM-L6-v2 with weights trained with InfoNCE
-    (arXiv 2409.19680, section 4.2) on instructions with task labels; recipes/task trains them and names its data.
-    It understands paraphrase, and keeps what utterances without a command are about. The other is of the command
-    that the grammar finds, "write poem", by the same weights; a short instruction without one, or a long one,
-    counts twice itself. Of instructions with more than 128 tokens the middle is left out.
+    A vector is the normalised sum of two. The first encodes the whole text with all-MiniLM-L6-v2 and weights trained
+    with InfoNCE (arXiv 2409.19680, section 4.2) on instructions with task labels (see recipes/task, which lists the
+    data); it handles paraphrases, and the content of utterances without a command. The second encodes the command
+    found by the grammar, such as "write poem", with the same weights; instructions that are long or have no command
+    use the first vector alone. Of instructions with more than 128 tokens the middle is left out.
 
     Parameters
     ----------
     adapter
-        A file that recipes/task wrote; None takes the one inside the package.
+        A file written by recipes/task; None uses the one in the package.
     fingerprint
-        Eight characters that the adapter's numbers must have, as in `name`; "" takes any.
+        Fingerprint that the adapter must have, as in `name`; "" accepts any.
     """
 
     dim = 384
@@ -51,21 +51,21 @@ class TaskEncoder:
     @classmethod
     def parse(cls, spec: str) -> Self:
         """Read ``task``, ``task:FILE``, or either with the ``@`` and the fingerprint of a `name`."""
-        found = re.fullmatch(r"task(?::(.+?))?(?:@([0-9a-f]{8}))?", spec, re.DOTALL)
-        file, fingerprint = found.groups() if found else (spec.partition(":")[2], None)
+        match = re.fullmatch(r"task(?::(.+?))?(?:@([0-9a-f]{8}))?", spec, re.DOTALL)
+        file, fingerprint = match.groups() if match else (spec.partition(":")[2], None)
         return cls(Path(file).expanduser() if file else None, fingerprint=fingerprint or "")
 
     @functools.cached_property
     def name(self) -> str:
-        """Identifies the adapter's very numbers: vectors kept under this name are always these."""
+        """Name with the fingerprint of the adapter, so that vectors cached under it are unambiguous."""
         self._check()
         return f"task{f':{self.adapter}' if self.adapter else ''}@{low_rank.fingerprint(_read(self.adapter))}"
 
     def _check(self) -> None:
-        found = low_rank.fingerprint(_read(self.adapter)) if self.fingerprint else ""
-        if found != self.fingerprint:
+        actual = low_rank.fingerprint(_read(self.adapter)) if self.fingerprint else ""
+        if actual != self.fingerprint:
             raise InputError(
-                f"This was made with the encoder task@{self.fingerprint}, and the one found is task@{found}: "
+                f"This was made with the encoder task@{self.fingerprint}, but the installed one is task@{actual}: "
                 "make it again."
             )
 
@@ -84,7 +84,7 @@ class TaskEncoder:
         Raises
         ------
         InputError
-            If the adapter's file is missing or no adapter.
+            If the file is missing or not an adapter.
         """
         if not len(texts):
             return np.empty((0, self.dim), dtype=np.float32)
@@ -102,7 +102,7 @@ class TaskEncoder:
 
 
 def _command(text: str) -> str:
-    """What a short instruction tells to do, as verb and noun; "" where it gives no command."""
+    """Return the command of a short instruction as verb and noun; "" if there is none."""
     if len(text) > _MAX_READ:
         return ""
     label = label_task(text)
@@ -110,23 +110,23 @@ def _command(text: str) -> str:
 
 
 def _tokenize(texts: Sequence[str]) -> list[list[int]]:
-    """Token ids with the special ones at both ends; of long texts the first and the last."""
+    """Return token ids with special tokens at both ends; of long texts, the first and the last tokens."""
     tokenizer = load()[0]
     heads, tails = [], []
     for text in texts:
-        # a lone surrogate has no UTF-8 form, which the tokeniser needs
+        # the tokeniser needs UTF-8, which cannot encode a lone surrogate
         clean = text.encode(errors="replace").decode()
         heads.append(clean[:_MAX_CHARACTERS])
         tails.append(clean[-_MAX_CHARACTERS:])
-    found = []
-    most = _HEAD + _TAIL + 1
+    tokens = []
+    limit = _HEAD + _TAIL + 1
     for encoding, tail in zip(tokenizer.encode_batch_fast(heads), tails, strict=True):
         ids = encoding.ids
-        if len(ids) > most or len(tail) == _MAX_CHARACTERS:
+        if len(ids) > limit or len(tail) == _MAX_CHARACTERS:
             end = tokenizer.encode(tail[-(_TAIL * 12) :], add_special_tokens=False).ids[-_TAIL:]
             ids = [*ids[:_HEAD], *end, ids[-1]]
-        found.append(ids)
-    return found
+        tokens.append(ids)
+    return tokens
 
 
 @functools.cache

@@ -14,14 +14,14 @@ from goalspace.vectors.geometry import Whitening, normalize
 
 
 class WhitenedEncoder:
-    """An encoder whose vectors are centred, whitened and brought to unit length.
+    """An encoder whose vectors are centred, whitened and normalised.
 
     Parameters
     ----------
     encoder
-        Makes the vectors.
+        The encoder of the texts.
     whitening
-        Fitted on such vectors.
+        Fitted on vectors of the encoder.
     """
 
     def __init__(self, encoder: Encoder, whitening: Whitening) -> None:
@@ -30,20 +30,20 @@ class WhitenedEncoder:
 
     @classmethod
     def fit(cls, encoder: str | Encoder, texts: Sequence[str], *, dim: int = 256) -> Self:
-        """Learn the whitening to at most `dim` numbers on a sample of texts; some 10 · dim of them are enough."""
-        found = get_encoder(encoder)
-        vectors = encode_in_chunks(found, texts)
-        return cls(found, Whitening.fit(vectors, min(dim, found.dim)))
+        """Fit the whitening to at most `dim` dimensions on a sample of texts; about 10 · dim texts are enough."""
+        base = get_encoder(encoder)
+        vectors = encode_in_chunks(base, texts)
+        return cls(base, Whitening.fit(vectors, min(dim, base.dim)))
 
     @property
     def name(self) -> str:
-        """The encoder's name and a digest of what was learned."""
+        """The encoder's name and a digest of the whitening."""
         mark = digest(self.whitening.mean, self.whitening.components)[:8]
         return f"{self.encoder.name} whitened:{self.dim}-{mark}"
 
     @property
     def dim(self) -> int:
-        """Length of a vector."""
+        """Dimension of the vectors."""
         return self.whitening.dim
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:

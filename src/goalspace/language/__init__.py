@@ -1,4 +1,4 @@
-"""an instruction → the verb and the noun that say what it asks for: rules of grammar on a tagger's words."""
+"""Task labels of instructions: the verb and noun of what an instruction asks for, by grammar rules on tagged words."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from goalspace.language.tagging import share_known, split_sentences, words_of
 
 OTHER = "other"
 _SENTENCES, _WORDS, _FIRST_WORDS = 12, 60, 28
-_HEAD, _TAIL = 4000, 1500  # characters of a long text that are read
+_HEAD, _TAIL = 4000, 1500  # characters read from the start and the end of a long text
 _ENGLISH = 0.4  # share of known words below which a sentence is not English
-_ASKING = 200  # characters of a sentence that are looked up for it
+_ASKING = 200  # characters of a sentence used for this check
 _CODE = re.compile(
     r"^\s*(?:def |class |import |from \w[\w.]* import |#include|package |public |function \w+\(|<\?php|<!DOCTYPE|SELECT |"
     r"CREATE TABLE )|```|^\s*(?:for|while|if) ?\(.*\) ?\{|;\s*$",
@@ -41,16 +41,16 @@ _BLANK = re.compile(r"_{2,}|\[(?:blank|mask)\]|<(?:blank|mask)>", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class TaskLabel:
-    """What one instruction asks for.
+    """The task of one instruction.
 
     Attributes
     ----------
     verb
-        The lemma of the verb of a command ("write"), or the question word ("why", "yes-no"); "" where there is none.
+        The lemma of the verb of a command ("write"), or the question word ("why", "yes-no"); "" if there is none.
     noun
-        The lemma of the head of the verb's object ("poem"), or "knowledge", "math", "code" or "text".
+        The lemma of the head noun of the verb's object ("poem"), or "knowledge", "math", "code" or "text".
     kind
-        "command", "question" (what a person is to do), "knowledge" (a question of fact), "math", "code" or "other".
+        "command", "question" (about what to do), "knowledge" (a question of fact), "math", "code" or "other".
     """
 
     verb: str
@@ -68,7 +68,7 @@ def label_task(text: str) -> TaskLabel:
     if _STARTS_AS_CODE.match(text):
         return TaskLabel("complete", "function" if "def " in text else "code", "code")
     read: list[Reading] = []
-    for sentence in split_sentences(text, most=_SENTENCES):
+    for sentence in split_sentences(text, limit=_SENTENCES):
         reading = _read(sentence)
         read.append(reading)
         if reading.asks and share_known(sentence[:_ASKING]) >= _ENGLISH:
@@ -83,14 +83,14 @@ def label_task(text: str) -> TaskLabel:
 
 
 def _read(sentence: str) -> Reading:
-    """Read a sentence, the whole of it only where its first words do not say what is asked."""
-    words = words_of(sentence, most=_FIRST_WORDS)
+    """Read a sentence; its end is tagged only if the first words do not settle what it asks for."""
+    words = words_of(sentence, limit=_FIRST_WORDS)
     if len(words) == _FIRST_WORDS and "?" not in sentence:
         reading = read_sentence(words)
         if reading.asks and reading.noun:
             return reading
     if len(words) == _FIRST_WORDS:
-        words = words_of(sentence, most=_WORDS)
+        words = words_of(sentence, limit=_WORDS)
     return read_sentence(words)
 
 
@@ -122,7 +122,7 @@ def _kind_of(noun: str, form: str) -> str:
 
 
 def _subject(text: str, kind: str) -> tuple[str, str]:
-    """What a question of fact is about: ("math", "math") for sums and word problems, else `kind` twice."""
+    """Return noun and kind of a question of fact: ("math", "math") for arithmetic and word problems, else `kind` twice."""
     n_numbers = len(_NUMBER.findall(text)) if len(text) <= _WORD_PROBLEM else 0
     problem = n_numbers >= 3 or (n_numbers == 2 and _AMOUNT.search(text.lower()) is not None)
     if (problem or _ARITHMETIC.search(text)) and not _CODE.search(text):

@@ -1,4 +1,4 @@
-"""One sentence → what it asks for: a command's verb and object, a question, or nothing."""
+"""What one sentence asks for: the verb and object of a command, a question, or nothing."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ from goalspace.language.tagging import CLOSED, Word, can_be, is_known, lemma
 
 _VERBAL = ("verb", "verb-s", "past", "be", "auxiliary", "modal")
 _INFINITIVE = ("VVI", "VVB")
-_MAX_DISTANCE = 8  # words before a command that need no adjunct to explain them
+_MAX_DISTANCE = 8  # words that may precede a command without an introductory phrase
 
 
 class Reading(NamedTuple):
     """What a sentence asks for.
 
-    `form` is "command", "question", "yes-no", "statement" or "phrase"; `noun` is "" where there is no object, and
-    "it" where the object was named before. A scene ("Imagine you are a pirate") is not yet the task, and a weak
-    reading ("You should use short words") is the task only where there is no other.
+    `form` is "command", "question", "yes-no", "statement" or "phrase"; `noun` is "" if there is no object, and
+    "it" if the object is a pronoun for something mentioned before. A scene ("Imagine you are a pirate") precedes the
+    task; a weak reading ("You should use short words") is the task only if there is no other.
     """
 
     form: str
@@ -56,14 +56,14 @@ class Reading(NamedTuple):
 
     @property
     def asks(self) -> bool:
-        """Whether this is what the text asks for, whatever the other sentences say."""
+        """Whether this reading is the task regardless of the other sentences."""
         return self.form in ("command", "question", "yes-no") and not self.scene and not self.weak
 
 
 def read_sentence(words: Sequence[Word]) -> Reading:
     """Read one tagged sentence.
 
-    The first imperative decides, as in the labels of arXiv 2409.19680: its verb, and the head of its direct object.
+    As in the labels of arXiv 2409.19680, the first imperative counts: its verb and the head of its direct object.
     """
     lead = words[0].kind if words else ""
     adjunct = lead in ("preposition", "subordinator", "gerund", "participle", "to", "adverb", "question")
@@ -82,7 +82,7 @@ def read_sentence(words: Sequence[Word]) -> Reading:
 
 
 def _fallback(words: Sequence[Word], lead: str) -> Reading:
-    """Read a sentence in which no clause starts as a command or a question does."""
+    """Read a sentence without a clause that starts like a command or a question."""
     if lead in ("preposition", "participle"):  # given a sentence identify the verb
         for at in range(2, len(words)):
             bound = words[at - 1].kind in (
@@ -112,7 +112,7 @@ def _fallback(words: Sequence[Word], lead: str) -> Reading:
 
 
 def _read_at(words: Sequence[Word], start: int, *, near: bool, asked_only: bool) -> Reading | None:
-    """Read a command or question that starts at a word; far from the start, only where it is plainly one."""
+    """Read a command or question that starts at a word; far from the sentence start, only if it is unmistakable."""
     at, asked, weak = _skip_lead(words, start)
     if at >= len(words) or (asked_only and not asked and not weak):
         return None
@@ -139,7 +139,7 @@ def _read_at(words: Sequence[Word], start: int, *, near: bool, asked_only: bool)
 
 
 def _skip_lead(words: Sequence[Word], at: int) -> tuple[int, bool, bool]:
-    """Skip greetings, bullets and polite phrases; say whether a request and whether a wish was among them."""
+    """Skip greetings, bullets and polite phrases; return the next position and whether a request or a wish was skipped."""
     asked = weak = False
     for _ in range(8):
         if at >= len(words):
@@ -193,13 +193,13 @@ def _question(words: Sequence[Word], at: int) -> Reading | None:
 
 
 def _asked_for(words: Sequence[Word], at: int) -> Reading:
-    """Read a question: what a person is to do, or is to list, else plain knowledge."""
+    """Read a question: about what to do or to list, else about facts."""
     asked = words[at].low
-    for place in range(at + 1, min(at + 8, len(words) - 2)):
-        helper, subject, verb = words[place : place + 3]
+    for index in range(at + 1, min(at + 8, len(words) - 2)):
+        helper, subject, verb = words[index : index + 3]
         doing = verb.kind == "verb" and verb.low not in OPINIONS
         if helper.kind in ("auxiliary", "modal") and subject.low in SUBJECTS and doing:
-            reading = _command(words, place + 2)
+            reading = _command(words, index + 2)
             if reading.form == "command" and reading.noun not in ("", IT, "knowledge"):
                 return reading._replace(form="question")
     ahead = _ahead(words, at)
@@ -237,7 +237,7 @@ def _role(words: Sequence[Word], at: int) -> Reading | None:
 
 
 def _is_imperative(words: Sequence[Word], at: int) -> bool:
-    """Say whether the word is a base verb that is not the subject or a part of something."""
+    """Return whether the word is an imperative: a base verb, not a subject or part of a noun phrase."""
     word = words[at]
     following = words[at + 1] if at + 1 < len(words) else None
     if (following is not None and following.kind in ("be", "modal")) or word.low in ("let", "be"):
@@ -249,7 +249,7 @@ def _is_imperative(words: Sequence[Word], at: int) -> bool:
     if not task and not can_be(_whole(word.low), _INFINITIVE):
         if following is None or is_known(word.low) or not word.low.isalpha():
             return False
-        if word.kind == "verb":  # a verb that the lexicon lacks
+        if word.kind == "verb":  # a verb missing from the lexicon
             return following.kind in (
                 "determiner",
                 "possessive",
@@ -282,7 +282,7 @@ def _is_imperative(words: Sequence[Word], at: int) -> bool:
 def _command(words: Sequence[Word], at: int) -> Reading:
     verb = lemma(_whole(words[at].low), "verb")
     after = at + 1
-    # "Find and briefly explain all errors" finds errors
+    # "Find and briefly explain all errors" is labelled find|error
     while after + 2 < len(words) and words[after].kind == "conjunction":
         other = after + 2 if words[after + 1].kind == "adverb" else after + 1
         if not _is_imperative(words, other):
@@ -307,5 +307,5 @@ def _command(words: Sequence[Word], at: int) -> Reading:
 
 
 def _whole(low: str) -> str:
-    """Spell "re-write" as "rewrite"."""
+    """Remove the hyphen of "re-write"."""
     return low.replace("re-", "re", 1) if low.startswith("re-") else low

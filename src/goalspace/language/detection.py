@@ -1,4 +1,4 @@
-"""Do texts look English? The encoders that come with the install know no other language."""
+"""Detection of texts that are not English, the only language of the bundled encoders."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import random
 import re
 from collections.abc import Sequence
 
-ENCODERS = ("minilm", "task")  # that know English only
+ENCODERS = ("minilm", "task")  # encoders trained on English only
 _SAMPLE = 1000  # texts
-_MIN_WORDS = 8  # of a text in Latin letters whose language can be told
-_MIN_FUNCTION_WORDS = 0.08  # of the words of an English text; on average it is a quarter
+_MIN_WORDS = 8  # of a text in Latin script, for a reliable judgement
+_MIN_FUNCTION_WORDS = 0.08  # smallest share of function words in an English text; the average is a quarter
 _WORD = re.compile(r"[^\W\d_]+")
 _FUNCTION_WORDS = frozenset(
     _WORD.findall("the of and to is that for it you with this not are be have in a i my was on")
@@ -19,14 +19,14 @@ _LETTER = re.compile(r"[^\W\d_]")
 
 
 def share_foreign(texts: Sequence[str]) -> float:
-    """Share of the texts that do not look English, judged on at most 1,000 of them, always the same.
+    """Return the share of texts that do not look English, estimated from at most 1,000 of them (fixed sample).
 
-    A text does not if most of its letters are not Latin, or if it hardly has an English function word. Texts of
-    few words in Latin letters tell nothing and are left out.
+    A text does not look English if most of its letters are not Latin, or if it has hardly any English function
+    words. Short texts in Latin script are inconclusive and left out.
     """
     rows = random.Random(0).sample(range(len(texts)), min(len(texts), _SAMPLE))
-    told = [verdict for row in rows if (verdict := _is_foreign(texts[row])) is not None]
-    return sum(told) / len(told) if told else 0.0
+    verdicts = [verdict for row in rows if (verdict := _is_foreign(texts[row])) is not None]
+    return sum(verdicts) / len(verdicts) if verdicts else 0.0
 
 
 def _is_foreign(text: str) -> bool | None:

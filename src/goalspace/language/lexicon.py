@@ -1,4 +1,4 @@
-"""The words that English grammar and instructions give a part to: verbs of tasks, quantities, polite phrases."""
+"""Word lists and patterns for reading English instructions: task verbs, quantities, polite phrases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-# verbs that start instructions and are nouns more often, or that the tagger's lexicon lacks
+# verbs that start instructions but are more often nouns, or that are missing from the tagger's lexicon
 TASK_VERBS = _set(
     "access address answer arrange author balance blog brainstorm calculate caption chart check choose code comment compare "
     "compose contrast convert count craft criticize critique debug decode define design detail diagram document draft "
@@ -21,7 +21,7 @@ TASK_VERBS = _set(
     "state storyboard structure suggest sum summarise summarize survey tag tally test time title tokenize trace track "
     "transcribe transform translate tweet type use visualize vote weigh word"
 )
-# base verbs that look like their own past
+# base verbs that are identical to their past tense
 SAME_PAST = _set("read put set cut split spread cast shut quit run come become overcome reset")
 LEAD_WORDS = _set(
     "please kindly now then next first second third lastly finally also so ok okay hi hello hey well just and "
@@ -43,18 +43,18 @@ REQUEST = re.compile(
     r"|do you think you could|try to|go ahead and|it would be (?:great|nice|helpful) if you (?:could|can)"
     r") "
 )
-# a wish, a duty or a reminder: what is asked only where nothing else is
+# a wish, a duty or a reminder: the task only if there is no other
 WISH = re.compile(
     rf"(?:(?:i|we){_ALSO} {_WANT}|wish|plan|have|hope) to"
     r"|(?:i|we) (?:am|are|'m|'re) (?:trying|looking|hoping|going|planning) to"
     r"|you (?:must|should|need to|have to|will|'ll)|make sure (?:to|you)|be sure to|remember to|don't forget to"
     r"|feel free to|don't|do not|never|always) "
 )
-# what is wanted, without a verb that says what to do
+# a wanted object, without a verb that says what to do
 WANTED = re.compile(
     rf"(?:i|we){_ALSO} {_WANT}|am looking for|are looking for|'m looking for|'re looking for) "
 )
-# who the answer is to be, not what it is to be
+# the role of the answerer, not the task
 ROLE = re.compile(
     r"(?:(?:act|behave|respond|roleplay|role-play|role play|speak|write|answer) as|(?:put|place) yourself in|step into"
     r"|(?:take(?: on)?|play|assume|adopt) the (?:role|persona|perspective|character|identity) of"
@@ -80,12 +80,12 @@ QUANTITIES = _set(
 GATHERINGS = _set("set list series piece group collection sequence array body block")
 EMPTY_HEADS = _set("following below above next given same other others rest")
 ANAPHORS = _set("it this that these those them itself")
-OPENERS = _set("of both all half such and or least most")  # a determiner may come after these
+OPENERS = _set("of both all half such and or least most")  # a determiner may follow these
 PARTICLES = _set("up out down off away back over")
 BREAKS = _set(", : ; - – — ( | →")
 QUOTES = frozenset("\"“”'‘’`*(")
 
-# group of tasks → lines of verbs that ask for the same when their object is the same; the first names the line
+# group of tasks → lines of verbs that ask for the same task if their object is the same, named by the first verb
 FAMILIES = {
     "Write": (
         "write compose create generate produce make craft draft author pen construct formulate devise invent come "

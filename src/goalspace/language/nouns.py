@@ -1,4 +1,4 @@
-"""Noun phrases: the head of a verb's object, and what a sentence has named."""
+"""Noun phrases: the head noun of a verb's object, and the nouns a sentence mentions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from goalspace.language.lexicon import (
 )
 from goalspace.language.tagging import Word, can_be, is_known, lemma
 
-# what stands in the place of a noun: named before, a clause, a proper name, numbers
+# placeholders for a noun: a pronoun, a clause, a proper name, numbers
 IT, CLAUSE, NAME, MATH = "it", "clause", "name", "math"
 
 _NOMINAL = ("noun", "name", "adjective", "number", "gerund", "participle")
@@ -25,8 +25,8 @@ _SINGULAR = ("NN1", "NN0")
 
 
 def object_of(words: Sequence[Word], at: int) -> str:
-    """The head of the direct object of a verb that ends before `at`, else that of the first preposition."""
-    found = ""
+    """Return the head of the direct object of a verb that ends before `at`, else of the first prepositional object."""
+    head = ""
     while at < len(words):
         word = words[at]
         following = words[at + 1] if at + 1 < len(words) else None
@@ -39,34 +39,34 @@ def object_of(words: Sequence[Word], at: int) -> str:
         elif word.low == "at" and following is not None and following.low in ("least", "most"):
             at += 2
         elif word.kind in ("question", "subordinator") and word.low not in ("than", "as"):
-            return found or CLAUSE
+            return head or CLAUSE
         elif word.kind in ("preposition", "to") or word.low == "as":
             if following is not None and (
                 following.kind in ("question", "gerund", "verb") or following.low == "if"
             ):
-                return found or (CLAUSE if following.kind == "question" else object_of(words, at + 2))
+                return head or (CLAUSE if following.kind == "question" else object_of(words, at + 2))
             noun, at = phrase(words, at + 1)
-            found = found or noun
+            head = head or noun
             if not noun or at >= len(words) or words[at].kind == "punctuation":
-                return found
-        elif word.low == "," and not found and (end := _aside(words, at)):
+                return head
+        elif word.low == "," and not head and (end := _aside(words, at)):
             at = end  # explain, step by step, how
         elif word.kind == "punctuation":
-            return found if found or word.low not in QUOTES else IT
-        elif word.kind == "conjunction" and not found:
+            return head if head or word.low not in QUOTES else IT
+        elif word.kind == "conjunction" and not head:
             at += 1  # yes or no
         else:
             noun, end = phrase(words, at)
-            if noun and not (found and noun == IT):
+            if noun and not (head and noun == IT):
                 return noun
-            if found or end == at:
-                return found
+            if head or end == at:
+                return head
             at = end
-    return found
+    return head
 
 
 def clause_noun(words: Sequence[Word], at: int) -> str:
-    """The noun of "whether the sentence is correct", "what kind of book this is", "how many times it occurs"."""
+    """Return the noun of "whether the sentence is correct", "what kind of book this is", "how many times it occurs"."""
     while at < len(words) and words[at].kind in _BEFORE_CLAUSE:
         degree = words[at].low == "how" and at + 1 < len(words) and words[at + 1].kind == "adjective"
         at += 2 if degree else 1
@@ -74,7 +74,7 @@ def clause_noun(words: Sequence[Word], at: int) -> str:
 
 
 def named_in(words: Sequence[Word]) -> str:
-    """The last noun that a phrase like "a set of tweets" or "the following poem" names, "" if there is none."""
+    """Return the last noun of a phrase like "a set of tweets" or "the following poem", "" if there is none."""
     named = ""
     for at, word in enumerate(words):
         if word.low not in ("a", "an", "two", "some", "following", "this", "the"):
@@ -90,7 +90,7 @@ def named_in(words: Sequence[Word]) -> str:
 
 
 def last_name(words: Sequence[Word], at: int) -> str:
-    """The first noun or name from `at` on, whatever it is."""
+    """Return the first common or proper noun from `at` on."""
     for word in words[at:]:
         if word.kind in ("noun", "name"):
             return lemma(word.low, "noun")
@@ -98,9 +98,9 @@ def last_name(words: Sequence[Word], at: int) -> str:
 
 
 def phrase(words: Sequence[Word], at: int) -> tuple[str, int]:
-    """The lemma of the head of the noun phrase that starts at `at`, and where the phrase ends.
+    """Return the lemma of the head of the noun phrase that starts at `at`, and the end of the phrase.
 
-    The head is the last noun before the first word that no noun phrase goes on with, or before its "of".
+    The head is the last noun before the first word that cannot continue a noun phrase, or before "of".
     """
     head: Word | None = None
     if at + 1 < len(words) and words[at].low == "at" and words[at + 1].low in ("least", "most"):
@@ -127,7 +127,7 @@ def phrase(words: Sequence[Word], at: int) -> tuple[str, int]:
 
 
 def _as_noun(words: Sequence[Word], at: int, start: int, head: Word | None) -> Word | None:
-    """The word if it is a noun in this place, whatever its tag says."""
+    """Return the word if it is a noun in this context, regardless of its tag."""
     word = words[at]
     if word.kind in ("noun", "name"):
         return word
@@ -137,9 +137,8 @@ def _as_noun(words: Sequence[Word], at: int, start: int, head: Word | None) -> W
         if head is None:  # the cause, a bash script; planets
             return word if before in _BEFORE_NOUN or can_be(word.low, ("NN1", "NN2")) else None
         goes_on = following is not None and following.kind in ("determiner", "pronoun", "possessive", "to")
-        singular = (
-            word.kind == "verb" and lemma(head.low, "noun") == head.low
-        )  # no base verb follows a singular
+        # a base verb cannot follow a singular noun
+        singular = word.kind == "verb" and lemma(head.low, "noun") == head.low
         return (
             word
             if singular and not goes_on and (can_be(word.low, ("NN1",)) or not is_known(word.low))
@@ -154,7 +153,7 @@ def _as_noun(words: Sequence[Word], at: int, start: int, head: Word | None) -> W
 
 
 def _inside(words: Sequence[Word], at: int, start: int, head: Word | None) -> bool:
-    """Say whether the phrase goes on with a word that is not its head."""
+    """Return whether the phrase continues with a word that is not its head."""
     word = words[at]
     following = words[at + 1] if at + 1 < len(words) else None
     nouns_follow = following is not None and following.kind in ("noun", "name")
@@ -208,6 +207,6 @@ def _starts_object(word: Word | None) -> bool:
 
 
 def _aside(words: Sequence[Word], at: int) -> int:
-    """Where the words after an aside between two commas start, 0 if it is none."""
-    ends = [place for place in range(at + 1, min(at + 7, len(words) - 1)) if words[place].low == ","]
+    """Return the position after an aside between two commas, 0 if there is none."""
+    ends = [index for index in range(at + 1, min(at + 7, len(words) - 1)) if words[index].low == ","]
     return ends[0] + 1 if ends else 0

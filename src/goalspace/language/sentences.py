@@ -1,4 +1,4 @@
-"""Where the sentences of a text start and end."""
+"""Sentence boundaries of a text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SENTENCE = re.compile(r"[^\n.!?。！？]+(?:[.!?。！？](?!\s|$)[^\n.!?。�
 
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:
-    """Spans of the sentences of a text, without the white space around them; long ones are cut."""
+    """Return the spans of the sentences of a text, without surrounding whitespace; long sentences are truncated."""
     spans = []
     for match in _SENTENCE.finditer(text):
         start, end = match.span()

@@ -1,8 +1,8 @@
-"""English function words that no phrase starts or ends with."""
+"""English function words that do not start or end a phrase."""
 
 from __future__ import annotations
 
-# sklearn's list has the halves of contractions only
+# scikit-learn's list has only the parts of contractions
 CONTRACTIONS = frozenset(
     [
         "can't",

@@ -1,4 +1,4 @@
-"""Texts → tagged words: sentences, words, word classes and lemmas, with the tagger that HanTa ships."""
+"""Tagging: sentences, words, word classes and lemmas, with the HanTa tagger."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-# HanTa tags as the British National Corpus does (tag → class); words of closed classes are listed below
+# HanTa uses the tags of the British National Corpus (tag → class); words of closed classes are listed below
 _CLASSES = {
     **dict.fromkeys(("VVB", "VVI"), "verb"),
     **dict.fromkeys(("VVD", "VDD", "VHD"), "past"),
@@ -45,7 +45,7 @@ _CLOSED = {
 }
 # word of a closed class → its class
 CLOSED = {word: name for name, words in reversed(_CLOSED.items()) for word in words.split()}
-# words of closed classes that the tagger decides about: determiner or pronoun, preposition or verb form
+# words of closed classes whose class the tagger decides: determiner or pronoun, preposition or verb form
 _OPEN_TOO = {"given", "based", "following", "using", "including", "regarding", "concerning", "like", "near"}
 
 _WORD = re.compile(
@@ -54,7 +54,7 @@ _WORD = re.compile(
 _LETTERS = re.compile(r"[^\W\d_]+")
 _ENDING = re.compile(r"(?<=...)(?:s|es|d|ed|r|er|est|ing|ly)$")
 _GLUED = re.compile(r"(.+)(['’](?:s|ve|re|ll|d|m))$", re.IGNORECASE)
-_MAX_WORD_LENGTH = 32  # characters; longer runs of letters are no words, and the tagger is slow on them
+_MAX_WORD_LENGTH = 32  # characters; longer runs of letters are not words, and the tagger is slow on them
 _VERB_ENDINGS = ("ize", "ise", "ify", "ate")
 _PREFIXES = ("re", "un", "de", "dis", "mis", "over", "out", "pre")
 _PLAIN = re.compile(r"[a-z][a-z'-]*")
@@ -68,33 +68,33 @@ class Word(NamedTuple):
     kind: str
 
 
-def words_of(sentence: str, *, most: int) -> list[Word]:
-    """Split a sentence into its first `most` words and punctuation marks, and tag them."""
-    texts = list(_pieces(sentence, most))
+def words_of(sentence: str, *, limit: int) -> list[Word]:
+    """Split a sentence into words and punctuation marks, and tag the first `limit` of them."""
+    texts = list(_pieces(sentence, limit))
     lows = [text.lower().replace("’", "'") for text in texts]
     if not texts:
         return []
     tags = _tagger().tag_sent([_readable(low) for low in lows], taglevel=0)
     kinds = [_kind(low, tag) for low, tag in zip(lows, tags, strict=True)]
-    for place in range(1, len(kinds)):
-        if lows[place] in ("following", "given") and kinds[place - 1] in ("determiner", "possessive"):
-            kinds[place] = "adjective"  # the following text
+    for index in range(1, len(kinds)):
+        if lows[index] in ("following", "given") and kinds[index - 1] in ("determiner", "possessive"):
+            kinds[index] = "adjective"  # the following text
     return [Word(*word) for word in zip(texts, lows, kinds, strict=True)]
 
 
-def _pieces(sentence: str, most: int) -> Iterator[str]:
+def _pieces(sentence: str, limit: int) -> Iterator[str]:
     n_pieces = 0
     for match in _WORD.finditer(sentence):
         glued = _GLUED.match(match.group())  # the company's, you've
         for piece in glued.groups() if glued else (match.group(),):
             yield piece
             n_pieces += 1
-            if n_pieces >= most:
+            if n_pieces >= limit:
                 return
 
 
 def _readable(low: str) -> str:
-    """What the tagger is shown: it knows English words; other signs are marks to it."""
+    """Return the word as given to the tagger, with numbers and non-English words replaced by placeholders."""
     if low[0].isdigit():
         return "2"
     if low in CLOSED:
@@ -132,11 +132,11 @@ def _tagger() -> Any:
 
 @lru_cache(maxsize=1 << 16)
 def can_be(low: str, tags: tuple[str, ...]) -> bool:
-    """Say whether a word may have one of the BNC tags at all."""
+    """Return whether a word can have one of the BNC tags."""
     if not _PLAIN.fullmatch(low) or len(low) > _MAX_WORD_LENGTH:
         return False
     if not is_known(low) and not low.endswith(_VERB_ENDINGS):
-        # what the tagger guesses of unknown words is too generous
+        # the tagger allows too many tags for unknown words
         prefix = next(
             (prefix for prefix in _PREFIXES if low.startswith(prefix) and len(low) > len(prefix) + 2), ""
         )
@@ -145,12 +145,12 @@ def can_be(low: str, tags: tuple[str, ...]) -> bool:
 
 
 def is_known(low: str) -> bool:
-    """Say whether the tagger's lexicon has the word, in whatever form."""
+    """Return whether the tagger's lexicon contains the word form."""
     return low in CLOSED or low in _tagger().cache
 
 
 def share_known(text: str) -> float:
-    """The share of the words of a text that English has, endings aside; 0 for a text without letters."""
+    """Return the share of English words in a text, ignoring inflection; 0 for a text without letters."""
     words = [low for low in _LETTERS.findall(text.lower()) if len(low) > 1 or low in "ai"]
     known = [low for low in words if is_known(low) or is_known(_ENDING.sub("", low))]
     return len(known) / len(words) if words else 0.0
@@ -158,18 +158,18 @@ def share_known(text: str) -> float:
 
 @lru_cache(maxsize=1 << 16)
 def lemma(low: str, kind: str) -> str:
-    """The dictionary form of a word of a class ("noun", or any class of verbs)."""
+    """Return the dictionary form of a word of a class ("noun", or any class of verbs)."""
     if not _PLAIN.fullmatch(low) or len(low) > _MAX_WORD_LENGTH:
         return low[:_MAX_WORD_LENGTH]
     tags = ("NN0", "NN1", "NN2") if kind == "noun" else ("VVI", "VVB", "VVN", "VVD", "VVG", "VVZ")
-    found = [tag for tag, _ in _tagger().tag_word(low, cutoff=8) if tag in tags]
-    if not found and kind == "noun" and low.endswith("s") and not low.endswith(("ss", "us", "is")):
-        found = ["NN2"]  # tweets
-    return str(_tagger().analyze(low, pos=found[0])[0]).lower() if found else low
+    candidates = [tag for tag, _ in _tagger().tag_word(low, cutoff=8) if tag in tags]
+    if not candidates and kind == "noun" and low.endswith("s") and not low.endswith(("ss", "us", "is")):
+        candidates = ["NN2"]  # tweets
+    return str(_tagger().analyze(low, pos=candidates[0])[0]).lower() if candidates else low
 
 
-def split_sentences(text: str, *, most: int) -> Sequence[str]:
-    """The first sentences and lines of a text; of a longer one, half of `most` from each end."""
+def split_sentences(text: str, *, limit: int) -> Sequence[str]:
+    """Return the sentences and lines of a text; if there are more than `limit`, half of it from each end."""
     parts = [part.strip() for part in re.split(r"(?<=[.!?])[\"”'’)]*\s+|\s*\n\s*", text)]
     parts = [part for part in parts if part]
-    return parts if len(parts) <= most else [*parts[: most - most // 2], *parts[-(most // 2) :]]
+    return parts if len(parts) <= limit else [*parts[: limit - limit // 2], *parts[-(limit // 2) :]]

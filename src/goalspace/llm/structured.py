@@ -1,4 +1,4 @@
-"""Structured replies: prompts asked, replies parsed, and a second attempt for those that cannot be parsed."""
+"""Structured replies: prompts are sent, replies parsed, and failures tried a second time."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from goalspace.text import to_line
 
 Answer = TypeVar("Answer")
 
-# what a model thinks aloud; some prompt templates open the thought themselves, so that the reply holds only its end
+# reasoning of a model; some chat templates open it themselves, so that the reply contains only its end
 _THOUGHT = re.compile(r"\A(?:(?!<think>).)*?</think>|<think>.*?(?:</think>|\Z)", re.DOTALL)
-_KEPT = 300  # characters kept of a reply that could not be parsed
+_KEPT = 300  # characters kept of an unparsed reply
 
 
 @dataclass
 class Calls:
-    """How often a model was asked, and what it cost.
+    """Counts of the calls of a model and of their tokens.
 
     Attributes
     ----------
     n, n_replayed
-        Replies used, and how many of them came from the cache.
+        Number of replies, and how many of them came from the cache.
     prompt_tokens, completion_tokens
         As counted by the endpoint.
     unparsed
-        Replies, shortened, that could not be parsed at the second attempt either.
+        Replies, truncated, that could not be parsed in the second attempt either.
     """
 
     n: int = 0
@@ -40,7 +40,7 @@ class Calls:
     unparsed: list[str] = field(default_factory=list)
 
     def as_stats(self) -> dict[str, int]:
-        """Return the counts that a stage records."""
+        """Return the counts recorded by a stage."""
         return {
             "n_calls": self.n,
             "prompt_tokens": self.prompt_tokens,
@@ -58,7 +58,7 @@ def ask(
     calls: Calls,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Answer | None]:
-    """Ask every prompt, and once more with a reminder where the reply cannot be parsed.
+    """Send every prompt, and once more with a reminder if the reply cannot be parsed.
 
     Parameters
     ----------
@@ -71,16 +71,16 @@ def ask(
     parse
         Returns the answer in a reply, or None if there is none.
     max_tokens
-        Longest reply, in tokens of the model.
+        Maximum length of a reply, in tokens of the model.
     calls
-        Counts what is asked.
+        Counts the calls.
     progress
         Called with (replies to the first attempt, prompts).
 
     Returns
     -------
     list
-        The answers in the order of `prompts`, None where neither reply could be parsed.
+        The answers in the order of `prompts`; None if neither reply could be parsed.
     """
     answers = ask_once(
         llm, prompts, schema=schema, parse=parse, max_tokens=max_tokens, calls=calls, progress=progress
@@ -104,7 +104,7 @@ def ask_once(
     calls: Calls,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Answer | None]:
-    """Make the first attempt of `ask` alone, for callers whose second attempt is another prompt."""
+    """Make only the first attempt of `ask`, for callers that use another prompt in the second one."""
     answers: list[Answer | None] = [None] * len(prompts)
     for done, (i, reply) in enumerate(_replies(llm, prompts, schema, max_tokens, calls), 1):
         answers[i] = parse(reply)
@@ -122,7 +122,7 @@ def ask_again(
     max_tokens: int,
     calls: Calls,
 ) -> list[Answer | None]:
-    """Make the second attempt of `ask` alone: ask with a reminder, and note the replies that cannot be parsed."""
+    """Make only the second attempt of `ask`: send prompts with a reminder, and record unparsed replies."""
     reminder = Template.load("again")
     answers: list[Answer | None] = [None] * len(prompts)
     unparsed: dict[int, str] = {}
@@ -147,17 +147,17 @@ def _replies(
 
 
 def drop_thoughts(reply: str) -> str:
-    """Return a reply without what the model thought aloud."""
+    """Return a reply without the reasoning of the model."""
     return _THOUGHT.sub("", reply)
 
 
 def find_json(reply: str) -> Any:
-    """The first JSON object or list in a reply, or None; prose, thoughts and code fences around it do not matter."""
+    """Return the first JSON object or list in a reply, or None, ignoring prose, reasoning and code fences."""
     return next(json_values(reply), None)
 
 
 def json_values(reply: str) -> Iterator[Any]:
-    """Yield the JSON objects and lists in a reply that are not empty, without those in thoughts or in other values."""
+    """Yield the non-empty top-level JSON objects and lists in a reply, without those in its reasoning."""
     reply = drop_thoughts(reply)
     decoder = json.JSONDecoder()
     end = 0

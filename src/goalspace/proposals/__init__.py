@@ -1,4 +1,4 @@
-"""Proposals: which properties each text has, given a goal."""
+"""Proposals: the properties of each text, given a goal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from goalspace.proposals.vocabulary import MERGE, merge_near_duplicates, normali
 
 OFFLINE = "offline (corpus phrases)"
 _CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English
-_OFFLINE_SAMPLE = 20_000  # the offline proposer reads at most this many texts; links score the others
+_OFFLINE_SAMPLE = 20_000  # largest number of texts that the offline proposer reads; links score the others
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,17 @@ class Proposals:
     Attributes
     ----------
     properties
-        The vocabulary (n_properties), most frequent first.
+        The vocabulary (n_properties,), most frequent first.
     text_index, property_index
-        The pairs (n_pairs,) int32: this text was said to have this property.
+        (n_pairs,) int32, the pairs of a text and a property proposed for it.
     quotes
-        For each pair the exact words of the text that show it, or None.
+        For each pair the supporting words, quoted verbatim from the text, or None.
     surface_forms
-        For each property the spellings that were merged into it.
+        For each property the spellings merged into it.
     analyses
-        Text index → what the language model noted on the text.
+        Text index → the language model's analysis of the text.
     stats
-        Counts of what was read, dropped and kept.
+        Counts of texts, properties and quotes read, dropped and kept.
     """
 
     properties: tuple[str, ...]
@@ -64,11 +64,11 @@ class Proposals:
         return len(self.properties)
 
     def n_texts_with(self) -> np.ndarray:
-        """Number of texts that each property was proposed for (n_properties,)."""
+        """Return the number of texts that each property was proposed for (n_properties,)."""
         return np.bincount(self.property_index, minlength=len(self.properties))
 
     def save(self, path: Path, corpus: Corpus) -> None:
-        """Write one JSON line per text that has proposals, then one with the surface forms."""
+        """Write one JSON line per text with proposals, followed by one with the surface forms."""
         lines: dict[int, list[dict[str, Any]]] = {}
         for text, prop, quote in zip(self.text_index, self.property_index, self.quotes, strict=True):
             item = {"property": self.properties[prop], **({"quote": quote} if quote is not None else {})}
@@ -87,7 +87,7 @@ class Proposals:
 
     @classmethod
     def load(cls, path: Path, corpus: Corpus, stats: Mapping[str, Any] | None = None) -> Self:
-        """Read what `save` wrote; `stats` live in the run's record."""
+        """Read proposals written by `save`; `stats` come from the run's record."""
         with path.open(encoding="utf-8") as file:
             *records, last = [json.loads(line) for line in file]
         names: list[str] = last["properties"]
@@ -124,7 +124,7 @@ def propose(
     cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> Proposals:
-    """Propose the properties of every text that matter for the goal (Instruct-LF §3.1, arXiv 2502.15147).
+    """Propose the properties of every text that are relevant to the goal (Instruct-LF §3.1, arXiv 2502.15147).
 
     Parameters
     ----------
@@ -133,35 +133,35 @@ def propose(
     goal
         What the analyst wants to know, in plain language.
     llm
-        A language model (see `get_llm`), ``recorded:FILE`` or ``recorded:FILE#FIELD`` for JSON lines of id and
-        properties, or None: phrases of the corpus, ranked by `encoder`.
+        A language model (see `get_llm`); ``recorded:FILE`` or ``recorded:FILE#FIELD`` for JSON Lines with ids and
+        properties; or None for phrases of the corpus, ranked by `encoder`.
     encoder
-        Merges near-duplicates, and ranks the phrases.
+        Encoder for merging near-duplicates and ranking phrases.
     sample
         Read only this many texts, drawn with `seed`; links score the others.
     prompting, texts_per_call
-        "single": one call returns the analysis and the properties; "chained": two calls, as in the paper. How
-        many texts share a call.
+        "single": one call returns the analysis and the properties; "chained": two calls, as in the paper. The
+        number of texts per call.
     text_tokens, truncate_from
-        A longer text is truncated to about this many tokens, from its "end", or from its "start" so that the
-        newest turns of a dialogue stay.
+        Longer texts are truncated to about this many tokens, from the "end", or from the "start" to keep the latest
+        turns of a dialogue.
     merge
-        Cosine from which two properties are one; above 1 nothing is merged.
+        Cosine from which two properties are merged; above 1 nothing is merged.
     max_unparsed
-        The largest share of texts whose replies may remain unparsed after a second attempt.
+        Largest permitted share of texts whose replies remain unparsed after a second attempt.
     seed
-        Of the sample.
+        Seed of the sample.
     cache_dir
-        Folder in which calls (llm.sqlite) and vectors are cached, for the next stage and for another attempt.
+        Folder in which calls (llm.sqlite) and vectors are cached, for later stages and for resuming.
     progress
-        Called with (what is being done, done, in all).
+        Called with (description of the step, number done, total).
 
     Raises
     ------
     InputError
-        If the goal is empty, an option is out of range, or a recorded file does not fit the corpus.
+        If the goal is empty, an option is out of range, or a recorded file does not match the corpus.
     LLMError
-        If the endpoint fails, or too many replies cannot be read.
+        If the endpoint fails, or too many replies cannot be parsed.
     """
     goal = _check(goal, sample, prompting, texts_per_call, text_tokens, truncate_from, max_unparsed)
     encoder = cached(encoder, cache_dir, partial(progress, "embedding") if progress else None)
@@ -171,7 +171,7 @@ def propose(
     stats: dict[str, Any] = {"n_read": len(rows)}
     if llm is None:
         phrases = propose_phrases([corpus.texts[i] for i in rows], goal, encoder, per_text=PER_TEXT)
-        answers: list[Answer | None] = [Answer(properties=tuple(found)) for found in phrases]
+        answers: list[Answer | None] = [Answer(properties=tuple(pairs)) for pairs in phrases]
         stats["proposer"] = OFFLINE
     elif recorded:
         answers = read_recorded(str(llm).removeprefix("recorded:"), [corpus.ids[i] for i in rows])
@@ -210,16 +210,16 @@ def _check(
 ) -> str:
     if not goal or not goal.strip():
         raise InputError(
-            'The goal is empty. Say what you want to know, for example --goal "why customers leave".'
+            'The goal is empty. State what you want to know, for example --goal "why customers leave".'
         )
-    for name, value, least in (
+    for name, value, minimum in (
         ("sample", sample, 1),
         ("texts_per_call", texts_per_call, 1),
         ("text_tokens", tokens, 16),
     ):
-        if value is not None and value < least:
+        if value is not None and value < minimum:
             raise InputError(
-                f"The '{name}' parameter of propose must be at least {least}. Got {value} instead."
+                f"The '{name}' parameter of propose must be at least {minimum}. Got {value} instead."
             )
     for name, choice, choices in (
         ("prompting", prompting, ("single", "chained")),
@@ -237,14 +237,14 @@ def _check(
 
 
 def _draw(n_texts: int, sample: int | None, seed: int) -> list[int]:
-    """Rows to read, in the order of the corpus."""
+    """Return the rows to read, in the order of the corpus."""
     if sample is None or sample >= n_texts:
         return list(range(n_texts))
     return sorted(np.random.default_rng(seed).choice(n_texts, size=sample, replace=False).tolist())
 
 
 def _truncate(text: str, tokens: int, truncate_from: str) -> str:
-    """The start or the end of a text, whole words, of about `tokens` tokens."""
+    """Return about `tokens` tokens from the start or the end of a text, in whole words."""
     budget = tokens * _CHARACTERS_PER_TOKEN
     if len(text) <= budget:
         return text
@@ -254,13 +254,13 @@ def _truncate(text: str, tokens: int, truncate_from: str) -> str:
 
 
 def _check_unparsed(
-    unparsed: Sequence[str], stats: Mapping[str, Any], n_texts: int, most: float, cache: Path | None
+    unparsed: Sequence[str], stats: Mapping[str, Any], n_texts: int, max_unparsed: float, cache: Path | None
 ) -> None:
-    if stats["n_unparsed"] > most * n_texts:
+    if stats["n_unparsed"] > max_unparsed * n_texts:
         where = f" All replies are in {cache}." if cache else ""
         raise LLMError(
             f"{stats['n_unparsed']} of {n_texts} replies of {stats['proposer']} could not be read, more than the "
-            f"{most:.0%} allowed; the last one begins {unparsed[-1][:80]!r}.{where} Try a larger model."
+            f"{max_unparsed:.0%} allowed; the last one begins {unparsed[-1][:80]!r}.{where} Try a larger model."
         )
 
 
@@ -272,7 +272,7 @@ def _assemble(
     merge: float,
     stats: dict[str, Any],
 ) -> Proposals:
-    """One vocabulary for all answers, with quotes checked against the texts."""
+    """Build the vocabulary of all answers, and check quotes against the texts."""
     counts: Counter[str] = Counter()
     for answer in answers:
         counts.update({normalise(name) for name, _ in (answer.properties if answer else ())})
@@ -286,11 +286,11 @@ def _assemble(
     forms: dict[str, Counter[str]] = {}
     n_dropped = 0
     for row, answer in zip(rows, answers, strict=True):
-        for said, quote in answer.properties if answer else ():
-            name = stands_for.get(normalise(said))
+        for wording, quote in answer.properties if answer else ():
+            name = stands_for.get(normalise(wording))
             if name is None:
                 continue
-            forms.setdefault(name, Counter())[normalise(said)] += 1
+            forms.setdefault(name, Counter())[normalise(wording)] += 1
             exact = _find_quote(quote, corpus.texts[row])
             n_dropped += bool(quote.strip()) and exact is None
             pairs[row, name] = pairs.get((row, name)) or exact
@@ -318,10 +318,10 @@ def _assemble(
 
 
 def _find_quote(quote: str, text: str) -> str | None:
-    """The words of the text that a quote copies, up to white space and case; None when it does not."""
+    """Return the passage of the text that matches a quote up to whitespace and case; None if there is none."""
     words = quote.strip().strip("\"'“”").split()
     if not words:
         return None
     pattern = r"\s+".join(re.escape(word) for word in words)
-    found = re.search(pattern, text) or re.search(pattern, text, re.IGNORECASE)
-    return found.group() if found else None
+    match = re.search(pattern, text) or re.search(pattern, text, re.IGNORECASE)
+    return match.group() if match else None

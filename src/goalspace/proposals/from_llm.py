@@ -1,4 +1,4 @@
-"""Properties from a language model: the prompts, and what is parsed out of the replies."""
+"""Properties from a language model: prompts, and parsing of replies."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+(.{3,})$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Answer:
-    """What a reply says about one text: a note, and pairs of a property and the words that show it."""
+    """The answer for one text: an analysis, and pairs of a property and a supporting quote."""
 
     analysis: str = ""
     properties: tuple[tuple[str, str], ...] = ()
@@ -78,7 +78,7 @@ def ask_properties(
 ) -> list[Answer | None]:
     """Ask for the properties of every text (Instruct-LF §3.1, arXiv 2502.15147).
 
-    A text without an answer is asked about once more, alone and with a reminder.
+    Texts without an answer are tried a second time, one per call and with a reminder.
 
     Parameters
     ----------
@@ -89,20 +89,20 @@ def ask_properties(
     goal
         What the analyst wants to know.
     calls
-        Counts what is asked.
+        Counts the calls.
     prompting
         "single" asks for the analysis and the properties in one reply; "chained" makes two calls, as in the paper.
     texts_per_call
-        With "single", how many texts share a call.
+        With "single", the number of texts per call.
     max_tokens
-        Longest reply for one text.
+        Maximum length of the reply for one text, in tokens.
     progress
-        Called with (texts answered, texts in all).
+        Called with (number of texts answered, total).
 
     Returns
     -------
     list
-        An answer per text, None where neither reply could be parsed.
+        One answer per text; None if neither reply could be parsed.
     """
     template = Template.load("propose")
     prompts = [template.fill(goal=goal, text=text) for text in texts]
@@ -208,7 +208,7 @@ def _parse_analysis(reply: str) -> str:
 
 
 def _parse_group(reply: str) -> dict[int, Answer | None]:
-    """The answers in a reply on several texts, by the number of the text in the prompt."""
+    """Parse a reply on several texts: number of the text in the prompt → answer."""
     value = find_json(reply)
     items = value.get("texts") if isinstance(value, dict) else None
     answers: dict[int, Answer | None] = {}
@@ -220,9 +220,9 @@ def _parse_group(reply: str) -> dict[int, Answer | None]:
 
 
 def parse_answer(reply: str) -> Answer | None:
-    """Parse a reply on one text: JSON wherever it stands, else the items of a list.
+    """Parse a reply on one text: JSON anywhere in the reply, else the items of a list.
 
-    Of JSON that was cut off where the tokens ended, the complete properties count.
+    If the JSON was cut off by the token limit, the complete properties are used.
     """
     values = list(json_values(reply))
     whole = next((value for value in values if isinstance(value, dict) and "properties" in value), None)

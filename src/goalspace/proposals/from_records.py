@@ -12,7 +12,7 @@ from goalspace.tables.plain import text_lines
 
 
 def read_recorded(spec: str, ids: Sequence[str]) -> list[Answer | None]:
-    """Properties by text id out of a file of JSON lines; texts it does not name have none."""
+    """Read the properties of texts by id from a JSON Lines file; None for ids that are not in the file."""
     name, _, chosen = spec.partition("#")
     path = Path(name)
     if not path.is_file():
@@ -31,7 +31,7 @@ def read_recorded(spec: str, ids: Sequence[str]) -> list[Answer | None]:
             fields = ", ".join(record) if isinstance(record, dict) else type(record).__name__
             raise InputError(
                 f"{path}, line {number}: expected an object with 'id' and a list '{field_name}', found: {fields}. "
-                "Another list is named with recorded:FILE#FIELD."
+                "To use another list, write recorded:FILE#FIELD."
             )
         pairs = [
             (item, "") if isinstance(item, str) else (item.get("property", ""), item.get("quote") or "")
@@ -41,7 +41,7 @@ def read_recorded(spec: str, ids: Sequence[str]) -> list[Answer | None]:
         by_id[str(record["id"])] = Answer(record.get("analysis") or "", tuple(pairs))
     if not any(id in by_id for id in ids):
         raise InputError(
-            f"No id in {path} is an id of these texts (there: {next(iter(by_id), 'none')!r}; here: {ids[0]!r}). "
-            "Name the id column of the texts with --id."
+            f"No id in {path} matches an id of the texts (in the file: {next(iter(by_id), 'none')!r}; of the texts: {ids[0]!r}). "
+            "Select the id column of the texts with --id."
         )
     return [by_id.get(id) for id in ids]

@@ -1,4 +1,4 @@
-"""One spelling for every property: normal forms, and near-duplicates merged by embedding."""
+"""The vocabulary of properties: normalised spelling, and merging of near-duplicates by their vectors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from goalspace.encoders.protocol import Encoder
 
-# cosine from which two properties are one; the offline and the recorded vocabularies were read at this level
+# cosine from which two properties are merged, chosen by inspecting offline and recorded vocabularies
 MERGE = 0.93
 MAX_LENGTH = 120  # characters
 
@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 def normalise(name: str) -> str:
-    """Fold case, width, white space and outer punctuation; "" when nothing is left or it is no short phrase."""
+    """Normalise case, width, whitespace and outer punctuation; "" if nothing is left or it is too long for a phrase."""
     folded = " ".join(unicodedata.normalize("NFKC", name).casefold().split()).strip(_EDGES)
     return folded if len(folded) <= MAX_LENGTH else ""
 
@@ -31,20 +31,20 @@ def normalise(name: str) -> str:
 def merge_near_duplicates(
     names: Sequence[str], counts: Sequence[int], encoder: Encoder, *, threshold: float = MERGE
 ) -> dict[str, str]:
-    """Map every property to the one that stands for it.
+    """Map every property to its representative.
 
-    Properties are visited from the most to the least frequent; each joins the most similar earlier one whose
-    cosine reaches `threshold`, unless the two differ in a number or in a negation ("rhymed", "unrhymed"), which
-    sentence encoders hardly see.
+    Properties are visited in order of decreasing frequency; each joins the most similar earlier one whose cosine
+    reaches `threshold`, unless the two differ in a number or a negation ("rhymed", "unrhymed"), which sentence
+    encoders hardly distinguish.
 
     Parameters
     ----------
     names
         Distinct normalised properties.
     counts
-        Texts that each was proposed for.
+        Number of texts that each property was proposed for.
     encoder
-        Its cosine is the similarity.
+        Encoder for the cosine similarity.
     threshold
         Above 1, nothing is merged.
     """
@@ -59,7 +59,7 @@ def merge_near_duplicates(
         block = vectors[start : start + 1024] @ vectors[: start + 1024].T
         for row, column in zip(*np.nonzero(block >= threshold), strict=True):
             later = start + row
-            # of several earlier ones the most similar; only those that stand for themselves
+            # joins the most similar earlier property that represents itself
             if column >= later or stands_for[column] != column or marks[column] != marks[later]:
                 continue
             current = stands_for[later]
@@ -69,5 +69,5 @@ def merge_near_duplicates(
 
 
 def _marks(name: str) -> tuple[Counter[str], int]:
-    """The numbers and the number of negations in a property."""
+    """Return the numbers in a property and its number of negations."""
     return Counter(_NUMBER.findall(name)), len(_NEGATION.findall(name))

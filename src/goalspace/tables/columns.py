@@ -1,4 +1,4 @@
-"""Which column of a table holds the texts, and which ones may hold their ids."""
+"""Detection of the text column of a table and of candidates for the id column."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from goalspace.errors import InputError
 from goalspace.tables.table import TEXTS, Table
 
-# how a column of texts is named, a column about the text, and a column of ids
+# typical names of a column of texts, of a column about the text, and of a column of ids
 _TEXT_NAME = re.compile(
     r"texts?|body|contents?|message|document|complaint|review|comments?|summary|abstract|description|narrative|"
     r"feedback|post|tweet|article|transcript|utterance|sentence|paragraph|passage|notes?|ticket|story|"
@@ -23,23 +23,23 @@ _SAMPLE_VALUES, _SAMPLE_ROWS, _SAMPLE_CHARS = 300, 20_000, 1000
 
 
 def text_column(table: Table, name: str | None) -> str:
-    """Return the column `name` if it can hold texts, or guess which column does.
+    """Return the column `name` if it can hold texts, or guess the text column.
 
     Raises
     ------
     InputError
-        If there is no such column, it holds something else, or there is not one obvious choice.
+        If the column does not exist or holds something else, or if there is no single obvious choice.
     """
     return _guessed(table) if name is None else _checked(table, name)
 
 
 def id_columns(table: Table, name: str | None, *, text: str) -> list[str]:
-    """Return the column `name`, or those that are named like ids, best first.
+    """Return the column `name`, or the columns named like ids, best first.
 
     Raises
     ------
     InputError
-        If there is no such column.
+        If the column does not exist.
     """
     if name is not None:
         _require(name, table, "--id")
@@ -48,7 +48,7 @@ def id_columns(table: Table, name: str | None, *, text: str) -> list[str]:
 
 
 def named_like_ids(names: Iterable[str]) -> list[str]:
-    """Those of the names that ids may have, "id" first."""
+    """Return the names that are typical of id columns, "id" first."""
     named = [name for name in names if _ID_NAME.fullmatch(snake(name))]
     return sorted(named, key=lambda name: snake(name) != "id")
 
@@ -64,7 +64,7 @@ def _checked(table: Table, name: str) -> str:
 
 
 def _guessed(table: Table) -> str:
-    """Return the only column, else the only prose that is named so, the only prose, the only one named so."""
+    """Return the only column, else the only one that is prose and named like texts, that is prose, or is named so."""
     if len(table.kinds) == 1:
         return _checked(table, next(iter(table.kinds)))
     samples = _sample(table)
@@ -78,14 +78,14 @@ def _guessed(table: Table) -> str:
     if choices:
         columns = _listed(choices)
         raise InputError(
-            f"The columns {columns} of {table.name} may all be the texts; choose one with --text NAME."
+            f"The columns {columns} of {table.name} may all hold the texts; choose one with --text NAME."
         )
     columns = _listed(list(table.kinds))
     raise InputError(f"No column of {table.name} looks like texts; choose one of {columns} with --text NAME.")
 
 
 def _sample(table: Table) -> dict[str, list[str]]:
-    """Return the first few values of every column of strings that is not named as an id."""
+    """Return the first few values of every string column that is not named like an id."""
     strings = [name for name, kind in table.kinds.items() if kind == TEXTS]
     samples: dict[str, list[str]] = {name: [] for name in strings if not _ID_NAME.fullmatch(snake(name))}
     n_rows = 0
@@ -101,7 +101,7 @@ def _sample(table: Table) -> dict[str, list[str]]:
 
 
 def _is_prose(values: Sequence[str]) -> bool:
-    """Say whether most values are distinct and several words long: not names, dates or categories."""
+    """Return whether most values are distinct and several words long, unlike names, dates or categories."""
     return 2 * len(set(values)) >= len(values) > 0 and 2 * sum(map(_reads_as_prose, values)) >= len(values)
 
 
@@ -113,7 +113,7 @@ def _reads_as_prose(value: str) -> bool:
 
 
 def snake(name: str) -> str:
-    """Spell 'Complaint ID', 'complaint-id' and 'complaintId' alike."""
+    """Convert a name to snake case, so that 'Complaint ID', 'complaint-id' and 'complaintId' are equal."""
     return re.sub(r"[\W_]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())).lower()
 
 

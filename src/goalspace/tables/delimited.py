@@ -27,15 +27,15 @@ def csv_table(path: Path) -> Table:
     header, delimiter = csv_header(path)
     names = unique_names(name.strip() for name in header)
     kinds = dict.fromkeys(names, TEXTS)
-    # counted as a spreadsheet does: the header is row 1
+    # numbered as in a spreadsheet: the header is row 1
     return Table(path.name, kinds, lambda: csv_batches(path, names, delimiter), counted=("row", 2))
 
 
 def csv_header(path: Path) -> tuple[list[str], str]:
-    """Return the names in the first row as they are spelled, and the delimiter that cuts it into most columns."""
+    """Return the names in the first row, unchanged, and the delimiter that gives the most columns."""
     with utf8(path) as file:
         start = file.read(1 << 16).lstrip(b"\r\n")
-    head = start.decode("utf-8", errors="ignore")  # the cut may split a character
+    head = start.decode("utf-8", errors="ignore")  # the last character may be incomplete
     headers = {mark: next(csv.reader(io.StringIO(head, newline=""), delimiter=mark)) for mark in _DELIMITERS}
     delimiter = max(_DELIMITERS, key=lambda mark: len(headers[mark]))
     if re.search(r"\.(tsv|tab)(\.gz)?$", path.name.lower()):
@@ -44,9 +44,9 @@ def csv_header(path: Path) -> tuple[list[str], str]:
 
 
 class _WholeRows(io.RawIOBase):
-    """A stream of delimited text that is read in pieces of whole rows.
+    """A stream of delimited text, read in pieces of whole rows.
 
-    pyarrow reads 32 pieces ahead and refuses a row that spans three: pieces are small unless a row is large.
+    pyarrow reads 32 pieces ahead and rejects a row that spans three, so pieces are small unless a row is large.
     """
 
     def __init__(self, stream: io.BufferedReader) -> None:
@@ -69,7 +69,7 @@ class _WholeRows(io.RawIOBase):
 
 
 def csv_batches(path: Path, names: list[str], delimiter: str) -> Iterator[Any]:
-    """Yield the rows below the header, all columns as strings, empty fields as null."""
+    """Yield the rows below the header, with all columns as strings and empty fields as null."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
@@ -79,7 +79,7 @@ def csv_batches(path: Path, names: list[str], delimiter: str) -> Iterator[Any]:
         ragged.append(row)
         return "error"
 
-    # one thread, so that rows are numbered; all columns stay strings, so that 007 stays 007
+    # one thread, so that errors carry row numbers; all columns stay strings, so that 007 stays 007
     read = arrow_csv.ReadOptions(
         column_names=names, skip_rows_after_names=1, use_threads=False, block_size=_MAX_ROW_BYTES
     )
@@ -118,7 +118,7 @@ def _csv_error(name: str, delimiter: str, message: str, ragged: list[Any]) -> In
 
 @dataclass(frozen=True, eq=False)
 class DelimitedRows(TextRowFile):
-    """The rows of a CSV or TSV file, with its header as it is spelled."""
+    """The rows of a CSV or TSV file, with its original header."""
 
     header: tuple[str, ...]
     delimiter: str
@@ -135,7 +135,7 @@ class DelimitedRows(TextRowFile):
             yield buffer.getvalue()
             buffer.seek(0)
             buffer.truncate()
-        yield buffer.getvalue()  # a header alone
+        yield buffer.getvalue()  # a header without rows
 
 
 def csv_rows(path: Path) -> DelimitedRows:
@@ -143,7 +143,7 @@ def csv_rows(path: Path) -> DelimitedRows:
     header, delimiter = csv_header(path)
     names = unique_names(name.strip() for name in header)
     rows = tuple(row for batch in csv_batches(path, names, delimiter) for row in batch.to_pylist())
-    numbers = range(2, len(rows) + 2)  # as a spreadsheet counts: the header is row 1
+    numbers = range(2, len(rows) + 2)  # as in a spreadsheet: the header is row 1
     return DelimitedRows(path, rows, numbers, "row", tuple(header), delimiter)
 
 

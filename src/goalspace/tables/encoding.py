@@ -1,4 +1,4 @@
-"""The bytes of a text file: unpacked, without byte-order mark, checked to be UTF-8."""
+"""The bytes of a text file: decompressed, without a byte-order mark, checked to be UTF-8."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ PIECE = 1 << 20
 
 
 def raw(path: Path) -> Any:
-    """Open the bytes, unpacked."""
+    """Open the decompressed bytes."""
     return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 def check_head(path: Path, extensions: str) -> None:
-    """Refuse an empty file, and one that is plainly not UTF-8 text; `extensions` says which files to give instead."""
+    """Reject an empty file and one that is clearly not UTF-8 text; the message names the supported `extensions`."""
     with raw(path) as file:
         head = file.read(1 << 16)
     if not head.removeprefix(codecs.BOM_UTF8).strip():
@@ -35,7 +35,7 @@ def check_head(path: Path, extensions: str) -> None:
 
 
 class Utf8(io.RawIOBase):
-    """The bytes of a file without its byte-order mark, checked to be UTF-8, and ending in a line break."""
+    """The bytes of a file without its byte-order mark, checked to be UTF-8, ending in a line break."""
 
     def __init__(self, path: Path, name: str) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Utf8(io.RawIOBase):
         self._name, self._file = name, raw(path)
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._offset = self._newlines = self._nuls = 0
-        self._end = b"\n"  # what the file still lacks: pyarrow cannot read a lone header without it
+        self._end = b"\n"  # appended at the end if missing: pyarrow needs it to read a header without rows
         if self._file.read(3) == codecs.BOM_UTF8:
             self._offset = 3
         else:
@@ -73,9 +73,8 @@ class Utf8(io.RawIOBase):
         seen = error.object[: error.start]
         if self._nuls or b"\0" in error.object:
             raise InputError(f"{self._name} is a binary file, not text.") from error
-        offset = (
-            self._offset - (len(error.object) - n_new) + error.start
-        )  # the decoder may hold a few bytes back
+        # the decoder may hold back a few bytes
+        offset = self._offset - (len(error.object) - n_new) + error.start
         line = self._newlines + seen.count(b"\n") + 1
         raise InputError(
             f"{self._name} is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {offset} "
@@ -89,5 +88,5 @@ class Utf8(io.RawIOBase):
 
 
 def utf8(path: Path, name: str = "") -> io.BufferedReader:
-    """Open the checked bytes; `name` is what messages call the file."""
+    """Open the checked bytes; messages refer to the file as `name`."""
     return io.BufferedReader(Utf8(path, name or path.name), buffer_size=PIECE)

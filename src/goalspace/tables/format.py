@@ -1,4 +1,4 @@
-"""Format: what a kind of file is called, and what reads it."""
+"""Format: the extensions of a kind of file, and the functions that read it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Format:
     Attributes
     ----------
     extensions
-        How names of such files end, in lower case with the dot.
+        File extensions, in lower case and with the dot.
     open_table
-        Opens a file as a table that is read in batches, for a corpus of any size.
+        Opens a file as a table that is read in batches, for corpora of any size.
     read_rows
         Reads a file as rows that can be written back.
     is_text
-        Whether files are UTF-8 text, which may be compressed with gzip.
+        Whether files are UTF-8 text, optionally gzipped.
     """
 
     extensions: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The registry of file formats: which one reads a path."""
+"""The registry of file formats, and the choice of the one for a path."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from goalspace.tables.table import Table, as_record, frame_table, reading, recor
 
 FORMATS = (DELIMITED, JSON_LINES, JSON, PARQUET, TEXT_LINES)
 _BY_EXTENSION = {extension: format for format in FORMATS for extension in format.extensions}
-_NAMED = ".csv, .tsv, .jsonl, .json, .parquet or .txt"  # in messages: one spelling of each
+_NAMED = ".csv, .tsv, .jsonl, .json, .parquet or .txt"  # for messages: one extension per format
 
 
 def open_table(source: Any) -> Table:
-    """Find the reader for `source`: a path, a data frame, or a sequence of strings or of mappings.
+    """Open `source`, a path, a data frame, or a sequence of strings or mappings, as a table.
 
     Raises
     ------
     InputError
-        If there is no such file, its format is unknown, or its content is not what its name says.
+        If the file does not exist, its format is unknown, or its content does not match its extension.
     """
     if isinstance(source, (str, os.PathLike)):
         return _open_path(source)
@@ -56,12 +56,12 @@ def _open_path(source: str | os.PathLike[str]) -> Table:
 
 
 def read_rows(source: str | os.PathLike[str]) -> RowFile:
-    """Read all rows of a file of any format, to write some of them back.
+    """Read all rows of a file in any format, so that some of them can be written back.
 
     Raises
     ------
     InputError
-        If there is no such file, its format is unknown, or its content is not what its name says.
+        If the file does not exist, its format is unknown, or its content does not match its extension.
     """
     path = _existing_path(source)
     with reading(path.name):
@@ -71,14 +71,14 @@ def read_rows(source: str | os.PathLike[str]) -> RowFile:
 
 
 def _existing_path(source: str | os.PathLike[str]) -> Path:
-    if not os.path.exists(source):  # unlike Path.exists, False for a name that is too long
+    if not os.path.exists(source):  # unlike Path.exists, returns False for a name that is too long
         shown = os.fspath(source) if len(os.fspath(source)) <= 200 else f"{os.fspath(source)[:80]}…"
         raise InputError(f"There is no file {shown!r}; check the path.")
     return Path(source)
 
 
 def _find_format(path: Path) -> Format:
-    """Choose the format by the extension; the start of a text file must be text."""
+    """Choose the format by extension, and check that a text format starts with text."""
     suffix = path.suffix.lower()
     extension = Path(path.stem).suffix.lower() if suffix == ".gz" else suffix
     format = _BY_EXTENSION.get(extension)

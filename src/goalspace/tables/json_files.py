@@ -16,7 +16,7 @@ from goalspace.tables.format import Format
 from goalspace.tables.rows import Row, RowFile, TextRowFile
 from goalspace.tables.table import Table, as_record, check_lengths, columns_table, records_table
 
-Convert = Callable[[Any, str, int, str], dict[str, Any]]  # item, "line" or "item", its number, the file
+Convert = Callable[[Any, str, int, str], dict[str, Any]]  # item, "line" or "item", its number, the file name
 
 
 def json_lines_table(path: Path) -> Table:
@@ -25,7 +25,7 @@ def json_lines_table(path: Path) -> Table:
 
 
 def json_lines(path: Path, convert: Convert = as_record) -> Iterator[dict[str, Any]]:
-    """Yield the objects of JSON Lines; `convert` takes each with "line", its number and the file's name."""
+    """Yield the objects of JSON Lines, each passed through `convert` with "line", its number and the file name."""
     decode = json.JSONDecoder().decode
     with utf8(path) as file:
         for number, line in enumerate(file, 1):
@@ -43,7 +43,7 @@ def _broken_json(path: Path, error: Exception, line: int) -> InputError:
 
 
 def json_table(path: Path) -> Table:
-    """Read an array piece by piece and an object of columns whole; JSON Lines come under this name too."""
+    """Open a JSON file: arrays are read piece by piece, objects of columns whole; JSON Lines are recognised too."""
     shape = json_shape(path)
     if shape == "array":
         return records_table(path.name, lambda: json_items(path), counted=("item", 0))
@@ -57,7 +57,7 @@ def json_table(path: Path) -> Table:
 
 
 def json_shape(path: Path) -> str:
-    """Say whether a .json file holds an "array", "lines" of JSON, or one "object"."""
+    """Return whether a .json file holds an "array", "lines" of JSON, or one "object"."""
     with utf8(path) as file:
         first = b""
         while not first.strip():
@@ -72,7 +72,7 @@ def json_shape(path: Path) -> str:
 
 
 def json_value(path: Path) -> Any:
-    """Parse a JSON file whole."""
+    """Parse a whole JSON file."""
     with utf8(path) as file:
         try:
             return json.loads(file.read())
@@ -81,12 +81,12 @@ def json_value(path: Path) -> Any:
 
 
 def is_columns(value: Any) -> bool:
-    """Say whether a JSON value is an object of columns."""
+    """Return whether a JSON value is an object of columns."""
     return isinstance(value, dict) and bool(value) and all(isinstance(v, list) for v in value.values())
 
 
 def json_items(path: Path, convert: Convert = as_record) -> Iterator[dict[str, Any]]:
-    """Yield the items of an array, with only one piece of the file in memory; `convert` as in `json_lines`."""
+    """Yield the items of an array, holding one piece of the file in memory; `convert` as in `json_lines`."""
     decode = json.JSONDecoder().raw_decode
     with io.TextIOWrapper(utf8(path), encoding="utf-8", newline="") as file:
         text = file.read(PIECE)
@@ -104,7 +104,7 @@ def json_items(path: Path, convert: Convert = as_record) -> Iterator[dict[str, A
                 ValueError,
                 IndexError,
                 RecursionError,
-            ) as error:  # broken, or cut: the next piece will tell
+            ) as error:  # broken or incomplete: decided by the next piece
                 more = file.read(max(PIECE, len(text) - at))
                 if not more:
                     if isinstance(error, IndexError):
@@ -132,7 +132,7 @@ def _skip_space(text: str, at: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class JsonLinesRows(TextRowFile):
-    """The items of JSON Lines; `bare` has the indices of those that are strings, not objects."""
+    """The items of JSON Lines; `bare` holds the indices of items that are strings instead of objects."""
 
     bare: frozenset[int] = frozenset()
     is_tabular: ClassVar[bool] = False
@@ -142,7 +142,7 @@ class JsonLinesRows(TextRowFile):
         yield from (as_json(row) + "\n" for row in self.values(indices, added))
 
     def values(self, indices: Sequence[int], added: Mapping[str, Sequence[Any]]) -> Iterator[Any]:
-        """Yield rows with their added values; what was a bare string and has none stays one."""
+        """Yield rows with their added values; a bare string without any stays a bare string."""
         for index, row in zip(indices, super().values(indices, added), strict=True):
             yield row["text"] if index in self.bare and not added else row
 
@@ -169,7 +169,7 @@ class JsonColumns(TextRowFile):
 
 
 class _Collector:
-    """Takes the items of a JSON file as rows, and remembers where they stood and which were bare strings."""
+    """Collects the items of a JSON file as rows, with their positions and which of them were bare strings."""
 
     def __init__(self) -> None:
         self.numbers: list[int] = []
@@ -190,7 +190,7 @@ def json_lines_rows(path: Path) -> JsonLinesRows:
 
 
 def json_rows(path: Path) -> RowFile:
-    """Read the rows of a JSON file: an array, an object of columns, one object, or JSON Lines under this name."""
+    """Read the rows of a JSON file: an array, an object of columns, one object, or JSON Lines."""
     shape = json_shape(path)
     if shape == "lines":
         return json_lines_rows(path)

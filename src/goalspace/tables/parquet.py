@@ -25,7 +25,7 @@ def parquet_table(path: Path) -> Table:
         batch_rows = max(16, min(BATCH_ROWS, int(BATCH_BYTES / max(row_bytes, 1))))
 
     def batches() -> Iterator[Any]:
-        with parquet.ParquetFile(path, buffer_size=1 << 16, pre_buffer=False) as file:  # in pages, not whole
+        with parquet.ParquetFile(path, buffer_size=1 << 16, pre_buffer=False) as file:  # read page by page
             yield from file.iter_batches(batch_size=batch_rows, use_threads=False)
 
     return arrow_table(path.name, schema.names, schema.types, batches)
@@ -35,7 +35,7 @@ class ParquetRows(RowFile):
     """The rows of a Parquet file."""
 
     def write(self, indices: Sequence[int], path: Path, added: Mapping[str, Sequence[Any]]) -> None:
-        """Write rows taken from the file again: Python values would lose types."""
+        """Write rows read anew from the file, because Python values would lose types."""
         import pyarrow as pa
         from pyarrow import parquet
 
@@ -70,7 +70,7 @@ def parquet_rows(path: Path) -> ParquetRows:
 def _python_values(column: Any) -> list[Any]:
     try:
         return list(column.to_pylist())
-    except ValueError:  # dates finer than Python's
+    except ValueError:  # timestamps finer than a Python datetime
         return [as_string(str(value)) if value.is_valid else None for value in column]
 
 

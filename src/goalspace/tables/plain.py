@@ -25,7 +25,7 @@ def lines_table(path: Path) -> Table:
 
 
 def text_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a text file without their ends, empty ones too."""
+    """Yield the lines of a text file, including empty ones, without line endings."""
     with utf8(path) as file:
         for line in file:
             yield line.decode().rstrip("\r\n")
@@ -40,7 +40,7 @@ def folder_table(path: Path) -> Table:
     }
     files = sorted((name, file) for name, file in named.items() if not re.search(r"(^|/)\.", name))
     if not files:
-        raise InputError(f"The folder {str(path)!r} has no .txt or .md file in it.")
+        raise InputError(f"The folder {str(path)!r} contains no .txt or .md file.")
 
     def records() -> Iterator[dict[str, Any]]:
         for name, file in files:

@@ -1,4 +1,4 @@
-"""Rows as they stand in a file, in memory, and written back in the file's own format."""
+"""The rows of a file, held in memory and written back in the file's own format."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class RowFile(ABC):
     path
         The file.
     rows
-        Name → value for every row, values as the format gives them; a bare string has the name "text".
+        Name → value for every row, with values as the format represents them; a bare string is named "text".
     numbers, word
-        How a person counts the rows: "line" 7, "item" 0, "row" 2.
+        The number of every row and the word for it, as used in messages: "line" 7, "item" 0, "row" 2.
     is_tabular
         Whether all rows have the same fields, as in a table with columns.
     has_fields
-        Whether rows can have other fields than the text.
+        Whether rows can have fields besides the text.
     """
 
     path: Path
@@ -41,12 +41,12 @@ class RowFile(ABC):
     has_fields: ClassVar[bool] = True
 
     def where(self, index: int) -> str:
-        """Say in words which row this is."""
+        """Return the position of a row in words, such as "line 7"."""
         return f"{self.word} {self.numbers[index]}"
 
     @abstractmethod
     def write(self, indices: Sequence[int], path: Path, added: Mapping[str, Sequence[Any]]) -> None:
-        """Write rows in the file's own format; `added` has a value for each of them under every name."""
+        """Write rows in the file's own format; `added` maps names to one value per row."""
 
     def values(self, indices: Sequence[int], added: Mapping[str, Sequence[Any]]) -> Iterator[Any]:
         """Yield rows with their added values."""
@@ -55,12 +55,12 @@ class RowFile(ABC):
 
 
 class TextRowFile(RowFile):
-    """All rows of one text file, which may be compressed with gzip."""
+    """All rows of one text file, optionally gzipped."""
 
     def write(self, indices: Sequence[int], path: Path, added: Mapping[str, Sequence[Any]]) -> None:
         """Write rows in the file's own format, compressed if `path` ends in .gz; arguments as in `RowFile`."""
         with atomic_path(path) as temporary, temporary.open("wb") as raw:
-            # no name and no time in the header: the same rows give the same bytes
+            # no name and no time in the gzip header, so that the same rows give the same bytes
             compressed = path.suffix.lower() == ".gz"
             file: Any = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if compressed else raw
             for piece in self.pieces(indices, added):
@@ -70,15 +70,15 @@ class TextRowFile(RowFile):
 
     @abstractmethod
     def pieces(self, indices: Sequence[int], added: Mapping[str, Sequence[Any]]) -> Iterator[str]:
-        """Yield the text of a file of these rows, piece by piece; arguments as in `write`."""
+        """Yield the file content for these rows, piece by piece; arguments as in `write`."""
 
 
 def fields(rows: Iterable[Row]) -> list[str]:
-    """The names of all rows, in order of first appearance."""
+    """Return the field names of all rows, in order of first appearance."""
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def find_field(rows: Iterable[Row], names: Sequence[str]) -> list[str]:
-    """The fields that are spelled like one of `names`, in the order of `names`."""
+    """Return the fields whose name equals one of `names` up to case and separators, in the order of `names`."""
     spelled = {name: snake(str(name)) for name in fields(rows)}
     return [field for name in names for field, spelling in spelled.items() if spelling == name]

@@ -1,4 +1,4 @@
-"""One shape for every table: named columns of plain types, read in record batches as often as needed."""
+"""Table: named columns of plain types, which can be read in record batches any number of times."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from goalspace.errors import InputError
 from goalspace.text import unique_names
 
-TEXTS = "texts"  # the kind of a column of strings; every other kind says in words what the column holds
+TEXTS = "texts"  # the kind of a string column; all other kinds describe the content in words
 NUMBERS, FLAGS, NESTED, DATES, OTHER = (
     "numbers",
     "true/false values",
@@ -23,25 +23,25 @@ NUMBERS, FLAGS, NESTED, DATES, OTHER = (
     "other values",
 )
 
-# rows in flight: memory is a few times this, whatever the size of the table
+# size of a batch; memory use is a few times this, regardless of the size of the table
 BATCH_ROWS = 2048
 BATCH_BYTES = 2 << 20
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table that can be read again and again, a batch of rows at a time.
+    """A table that can be read repeatedly, a batch of rows at a time.
 
     Attributes
     ----------
     name
-        What messages call it.
+        The name used in messages.
     kinds
-        For every column, `TEXTS` or a phrase that says what else it holds ("numbers", "nested values").
+        For every column, `TEXTS` or a phrase that describes its content ("numbers", "nested values").
     open
-        Starts a new pass over the rows: pyarrow record batches whose columns are those of `kinds`.
+        Starts a new pass over the rows: pyarrow record batches with the columns of `kinds`.
     counted
-        How a person counts the rows: the word for one, and the number of the first.
+        How messages number the rows: the word for a row and the number of the first one.
     """
 
     name: str
@@ -55,21 +55,21 @@ class Table:
             yield from self.open()
 
     def where(self, row: int) -> str:
-        """Say in words which row has the index `row`."""
+        """Return the position of the row with index `row` in words, such as "line 7"."""
         word, first = self.counted
         return f"{word} {row + first}"
 
 
 @contextmanager
 def reading(name: str) -> Iterator[None]:
-    """Turn what the file system, gzip and pyarrow say about a bad file into one line."""
+    """Turn errors of the file system, gzip and pyarrow into an `InputError` with a one-line message."""
     import pyarrow as pa
 
     try:
         yield
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise InputError(
-            f"{name} is not a whole gzip file ({error}); pack it again, or give it unpacked."
+            f"{name} is not a complete gzip file ({error}); compress it again, or give it uncompressed."
         ) from error
     except OSError as error:
         raise InputError(f"{name} cannot be read: {error.strerror or str(error).splitlines()[0]}.") from error
@@ -87,7 +87,7 @@ def records_table(
     counted: tuple[str, int] = ("row", 1),
     types: dict[str, set[type]] | None = None,
 ) -> Table:
-    """Make a table of records, which may lack keys; a first pass finds the columns if `types` does not."""
+    """Make a table of records, which may lack keys; without `types`, a first pass finds the columns."""
     import pyarrow as pa
 
     if types is None:
@@ -95,7 +95,7 @@ def records_table(
         with reading(name):
             for record in records():
                 for key, value in record.items():
-                    # an integer too large for a column of integers will be kept as a string
+                    # an integer too large for an integer column is stored as a string
                     fits = type(value) is not int or -(2**63) <= value < 2**63
                     types.setdefault(key, set()).add(type(value) if fits else object)
     keys = list(types)
@@ -139,11 +139,11 @@ def check_lengths(name: str, columns: Mapping[str, Sequence[Any]]) -> None:
 
 
 def as_record(item: Any, what: str, number: int, name: str) -> dict[str, Any]:
-    """Take an object as it is, a string as a 'text'; `what`, `number` and `name` say where the item is."""
+    """Return an object unchanged, a string as its 'text'; `what`, `number` and `name` locate the item in messages."""
     if isinstance(item, dict):
         return item
     if isinstance(item, str):
-        return {"text": str(item)}  # a plain str, of numpy's too
+        return {"text": str(item)}  # converts numpy strings to str
     if _is_missing(item):
         return {"text": None}
     raise InputError(
@@ -182,11 +182,11 @@ def _kind(types: set[type]) -> str:
 
 
 def as_string(value: Any) -> str | None:
-    """Spell any value as text that has a UTF-8 form; None for what is missing."""
+    """Convert any value to a string that can be encoded as UTF-8; None for a missing value."""
     if _is_missing(value):
         return None
     if isinstance(value, str):
-        # a lone half of a surrogate pair, which JSON can spell, has no UTF-8 form
+        # a lone surrogate, which JSON can express, cannot be encoded as UTF-8
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, bytes):
         try:
@@ -199,7 +199,7 @@ def as_string(value: Any) -> str | None:
 
 
 def _array(values: Sequence[Any], target: Any) -> Any:
-    """Make an array of `target` type, spelling values as strings where they are not what the type wants."""
+    """Make an array of `target` type, or of strings if the values do not fit the type."""
     import pyarrow as pa
 
     try:
@@ -216,7 +216,7 @@ def frame_table(source: Any) -> Table:
     import pyarrow as pa
 
     module = type(source).__module__.partition(".")[0]
-    if hasattr(source, "to_frame") and not hasattr(source, "columns"):  # a series, of either library
+    if hasattr(source, "to_frame") and not hasattr(source, "columns"):  # a pandas or polars series
         source = source.to_frame(name="text")
     if module == "pandas":
         if any(name is not None for name in source.index.names):
@@ -227,7 +227,7 @@ def frame_table(source: Any) -> Table:
             column = source.iloc[:, position]
             try:
                 columns.append(pa.array(column, from_pandas=True))
-            except (ValueError, TypeError):  # values of several types
+            except (ValueError, TypeError):  # mixed types
                 columns.append(_array(column.tolist(), pa.large_string()))
     elif hasattr(source, "__arrow_c_stream__"):
         with reading("the data frame"):
@@ -255,7 +255,7 @@ def arrow_table(
     *,
     counted: tuple[str, int] = ("row", 1),
 ) -> Table:
-    """Make a table of Arrow batches whose columns may be of any type."""
+    """Make a table of Arrow batches with columns of any type."""
     import pyarrow as pa
 
     names = unique_names(names)
@@ -272,7 +272,7 @@ def arrow_table(
 
 
 def _plain_type(type_: Any) -> tuple[str, Any]:
-    """Say what a column of an Arrow type holds, and which plain type it is kept as."""
+    """Return the kind of a column of an Arrow type, and the plain type it is stored as."""
     import pyarrow as pa
     from pyarrow import types
 

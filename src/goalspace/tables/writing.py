@@ -1,4 +1,4 @@
-"""Tables written as CSV, Parquet and JSON Lines."""
+"""Writing of tables as CSV, Parquet and JSON."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 from goalspace.files import atomic_path
 from goalspace.text import is_number
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # first characters that a spreadsheet would compute
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # first characters that make a spreadsheet evaluate a cell
 
 
 def free_names(name: str, columns: dict[str, Any]) -> str:
-    """A column name that is not taken."""
+    """Return `name`, with underscores appended until it is not a name in `columns`."""
     while name in columns:
         name += "_"
     return name
 
 
 def write_table(stem: Path, columns: dict[str, Any]) -> list[Path]:
-    """Write columns as STEM.parquet and STEM.csv, atomically; the CSV starts no formula in a spreadsheet."""
+    """Write columns as STEM.parquet and STEM.csv, atomically; no cell of the CSV is a spreadsheet formula."""
     paths = [stem.with_suffix(".parquet"), stem.with_suffix(".csv")]
     write_parquet(paths[0], columns)
     write_csv(paths[1], columns)
@@ -38,7 +38,7 @@ def write_parquet(path: Path, columns: dict[str, Any]) -> None:
 
 
 def write_json_rows(path: Path, columns: dict[str, Any]) -> None:
-    """Write columns as a JSON array with an object per row, atomically; what is not finite is null."""
+    """Write columns as a JSON array with one object per row, atomically; non-finite numbers become null."""
     import pyarrow as pa
 
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace") as file:
@@ -51,7 +51,7 @@ def write_json_rows(path: Path, columns: dict[str, Any]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it."""
+    """Convert a value to one that JSON can represent."""
     if isinstance(value, dict):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -62,7 +62,7 @@ def _plain(value: Any) -> Any:
 
 
 def write_csv(path: Path, columns: dict[str, Any]) -> None:
-    """Write columns as CSV, atomically; no text starts a formula in a spreadsheet."""
+    """Write columns as CSV, atomically; no text is a spreadsheet formula."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -78,5 +78,5 @@ def write_csv(path: Path, columns: dict[str, Any]) -> None:
 
 
 def defuse(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula; numbers stay what they are."""
+    """Escape a cell that a spreadsheet would take for a formula; numbers stay unchanged."""
     return f"'{cell}" if cell.startswith(_FORMULA) and not is_number(cell) else cell

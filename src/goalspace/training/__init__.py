@@ -1,4 +1,4 @@
-"""Pairs → a better encoder: train(encoder, pairs)."""
+"""Fine-tuning of encoders: train(encoder, pairs)."""
 
 from __future__ import annotations
 
@@ -37,68 +37,69 @@ def train(
     checkpoints: Path | None = None,
     report: Callable[[int, int], object] | None = None,
 ) -> TrainedEncoder | TrainedPrompted:
-    """Fine-tune an encoder, so that a text comes to lie near its properties.
+    """Fine-tune an encoder so that texts lie close to their properties.
 
     Minimises InfoNCE (van den Oord et al. 2018, arXiv 1807.03748, eq. 4) of every property of a text against
-    the properties of the other texts of its batch; what the text has itself is never a negative. A share of
-    the texts is held out: training stops when their loss stops falling, and the best weights are kept, which
-    may be those before training.
+    the properties of the other texts in its batch; the text's own properties are never negatives. A share of
+    the texts is held out: training stops when their loss stops falling, and the best weights are kept, possibly
+    the initial ones.
 
     Parameters
     ----------
     encoder
         ``minilm``, a sentence-transformers folder or ``st:NAME``, or a prompted language model, ``smollm2`` or
-        ``pie:FOLDER``, which is trained under its template and pooling; it stays as it is.
+        ``pie:FOLDER``, which is trained with its template and pooling. The encoder itself is not modified.
     pairs
         At least two texts and two properties.
     tune
-        ``full``: all weights. ``lora``: low-rank matrices beside all linear layers (Hu et al. 2021,
-        arXiv 2106.09685), which are merged at the end. ``heads``: a linear map behind a frozen
+        ``full``: all weights. ``lora``: low-rank adapters of all linear layers (Hu et al. 2021,
+        arXiv 2106.09685), merged at the end. ``heads``: a linear map on top of a frozen
         sentence-transformers encoder, whose vectors are computed once.
     hard_negatives
-        Make batches of properties that share their first or their last word, such as "write poem", "write
-        essay" and "translate poem", with two texts of each; properties of many texts are damped.
+        Compose batches of properties that share their first or last word, such as "write poem", "write essay" and
+        "translate poem", with two texts each; frequent properties are down-weighted.
     between_texts
         Add the supervised contrastive loss between texts (Khosla et al. 2020, arXiv 2004.11362): texts that
-        share a property are drawn together, others apart.
+        share a property are pulled together, others pushed apart.
     split
-        What is held out: any ``text``, or all texts of some ``property``, so that training stops by what it
-        does to tasks that it does not see.
+        What is held out: random texts (``text``), or all texts of some properties (``property``), so that early
+        stopping is based on unseen tasks.
     rank
-        Of ``lora``.
+        Rank of the ``lora`` matrices.
     max_tokens
-        Texts are cut to so many tokens in training, not afterwards; ``heads`` reads them whole.
+        Texts are truncated to this many tokens in training, not afterwards; ``heads`` does not truncate.
     dropout
-        False trains without: less noise for short trainings, and a processor is faster without.
+        False turns dropout off: less noise in short trainings, and faster on a CPU.
     epochs
-        How often every text is seen, at most; with `hard_negatives` about so often.
+        Maximum number of passes over the texts; approximate with `hard_negatives`.
     temperature
-        What cosines are divided by.
+        Divisor of the cosines.
     seed
-        Of the split, the batches, adapters and dropout; the random state of the process is left as it was.
+        Seed of the split, the batches, adapters and dropout; the random state of the process is restored.
     batch_size
         Texts per step, each with all its properties.
     learning_rate
-        Of AdamW, after a warm-up over the first tenth of the steps; it falls to zero linearly. By default 5e-5
-        for ``full``, 2e-4 for ``lora``, 1e-3 for ``heads``.
+        Learning rate of AdamW, with linear warm-up over the first tenth of the steps and linear decay to zero. By
+        default 5e-5 for ``full``, 2e-4 for ``lora``, 1e-3 for ``heads``.
     held_out
-        Share of the texts, in [0, 1). With 0, or fewer than 20 texts, none is held out and none stops early.
+        Share of the texts to hold out, in [0, 1). With 0, or fewer than 20 texts, none are held out and training does
+        not stop early.
     checkpoints
-        A folder in which the state is saved every 5 minutes. The same call goes on from there after a kill,
-        and ends with the weights of an uninterrupted one; after the end, it gives them at once.
+        Folder in which the state is saved every 5 minutes. After an interruption the same call resumes from there
+        and ends with the weights of an uninterrupted run; after completion it returns them at once.
     report
-        Called with the number of steps done and of all steps.
+        Called with the number of steps done and the total.
 
     Returns
     -------
-    A new encoder; its `save(folder)` writes what `get_encoder` opens: as FOLDER, or ``pie:FOLDER`` if it is a
-    prompted language model. Its `losses` are the held-out losses by step.
+    A new encoder. `save(folder)` writes a folder that `get_encoder` opens as FOLDER, or as ``pie:FOLDER`` for a
+    prompted language model. `losses` holds the held-out losses by step.
 
     Raises
     ------
     InputError
-        If the encoder cannot be fine-tuned, or a parameter is out of range, or there is nothing to tell apart,
-        or `checkpoints` holds another training.
+        If the encoder cannot be fine-tuned, a parameter is out of range, there are fewer than two texts or
+        properties, or `checkpoints` holds another training.
     MissingDependency
         If the extra 'tune' is not installed.
     """

@@ -1,4 +1,4 @@
-"""A training's state in a folder, from which the same call goes on after it was killed."""
+"""Checkpoints: the state of a training in a folder, from which an interrupted call resumes."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 SECONDS = 300.0  # between two checkpoints
 
-_MARK = "goalspace.json"  # written last: a checkpoint that has it is whole
+_MARK = "goalspace.json"  # written last, so a checkpoint with this file is complete
 _WEIGHTS, _BEST = "weights.safetensors", "best.safetensors"
 
 Weights = Mapping[str, "torch.Tensor"]
 
 
 class State(NamedTuple):
-    """What a training knows besides the trainer's own state."""
+    """The state of a training besides that of the trainer."""
 
     losses: list[tuple[int, float]]  # step and loss of the held-out texts
-    best: Weights | None  # the weights with the lowest; None when nothing was held out
+    best: Weights | None  # the weights with the lowest loss; None if nothing was held out
 
 
 class Checkpoints:
@@ -36,7 +36,7 @@ class Checkpoints:
     Parameters
     ----------
     folder
-        Made when something is saved.
+        Created on the first save.
     call
         Identifies the arguments of the training.
 
@@ -48,7 +48,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, call: str) -> None:
         if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder} is no folder: name one in which training may save its state.")
+            raise InputError(f"{folder} is not a folder: name a folder in which training can save its state.")
         self.folder = folder
         self.call = call
         self._saved_at = time.monotonic()
@@ -60,7 +60,7 @@ class Checkpoints:
                 )
 
     def latest(self) -> Path | None:
-        """The newest whole checkpoint; what a kill left half-written is removed."""
+        """Return the newest complete checkpoint, and remove incomplete ones."""
         whole = []
         for path in self.folder.glob("checkpoint-*"):
             if (path / _MARK).is_file():
@@ -70,11 +70,11 @@ class Checkpoints:
         return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
     def is_due(self) -> bool:
-        """Whether the last checkpoint is so old that another should be saved."""
+        """Return whether the last checkpoint is old enough to save another."""
         return time.monotonic() - self._saved_at >= SECONDS
 
     def complete(self, step: int, state: State) -> None:
-        """Add what a training knows to the trainer's checkpoint, which is whole then."""
+        """Add the state to the trainer's checkpoint, which completes it."""
         path = self.folder / f"checkpoint-{step}"
         if state.best is not None:
             save_weights(state.best, path / _BEST)
@@ -82,7 +82,7 @@ class Checkpoints:
         self._saved_at = time.monotonic()
 
     def read(self, path: Path) -> State:
-        """Read what `complete` added."""
+        """Read the state added by `complete`."""
         best = load_weights(path / _BEST) if (path / _BEST).is_file() else None
         return State([(step, loss) for step, loss in read_json(path / _MARK)["losses"]], best)
 
@@ -94,7 +94,7 @@ class Checkpoints:
             shutil.rmtree(path)
 
     def result(self) -> State | None:
-        """What `finish` kept, if the training came to its end."""
+        """Return the result written by `finish`, None if the training is not finished."""
         if not (self.folder / _MARK).is_file():
             return None
         losses = [(step, loss) for step, loss in read_json(self.folder / _MARK)["losses"]]
@@ -102,7 +102,7 @@ class Checkpoints:
 
 
 def trained_weights(model: Any) -> dict[str, torch.Tensor]:
-    """Copy the weights that training changes, by name."""
+    """Return copies of the trainable weights, by name."""
     return {
         name: weights.detach().cpu().clone().contiguous()
         for name, weights in model.named_parameters()
@@ -111,7 +111,7 @@ def trained_weights(model: Any) -> dict[str, torch.Tensor]:
 
 
 def put_weights(model: Any, weights: Weights) -> None:
-    """Give a model the weights that `trained_weights` took from it."""
+    """Load weights copied by `trained_weights` into the model."""
     import torch
 
     with torch.no_grad():
@@ -121,17 +121,17 @@ def put_weights(model: Any, weights: Weights) -> None:
 
 
 def save_trained(model: Any, folder: Path) -> None:
-    """Write the weights that training changes into a checkpoint."""
+    """Write the trainable weights to a checkpoint."""
     save_weights(trained_weights(model), folder / _WEIGHTS)
 
 
 def load_trained(model: Any, folder: Path) -> None:
-    """Read what `save_trained` wrote."""
+    """Load weights written by `save_trained` into the model."""
     put_weights(model, load_weights(folder / _WEIGHTS))
 
 
 def save_weights(weights: Weights, path: Path) -> None:
-    """Write a safetensors file, whole or not at all."""
+    """Write a safetensors file, atomically."""
     from safetensors.torch import save_file
 
     with atomic_path(path) as temporary:
@@ -139,8 +139,8 @@ def save_weights(weights: Weights, path: Path) -> None:
 
 
 def load_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Read a safetensors file onto the processor."""
+    """Read a safetensors file into CPU memory."""
     from safetensors.torch import load_file
 
-    found: dict[str, torch.Tensor] = load_file(path)
-    return found
+    weights: dict[str, torch.Tensor] = load_file(path)
+    return weights

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 Report = Callable[[int, int], object]
 Rows = list[dict[str, Any]]
 
-_LOOKS_PER_EPOCH = 4  # how often the loss of the held-out texts is measured
-_PATIENCE = 2  # looks without a better loss before training stops
-_CPU_CHUNK = 16  # texts: on a processor, padding to the longest of a batch costs more than small chunks do
+_EVALUATIONS_PER_EPOCH = 4  # evaluations of the held-out loss per epoch
+_PATIENCE = 2  # evaluations without improvement before training stops
+_CPU_CHUNK = 16  # texts: on a CPU, padding a whole batch to its longest text costs more than small chunks
 
 
 def fine_tune(
@@ -57,17 +57,17 @@ def fine_tune(
     """See `goalspace.training.train`."""
     for module in ("accelerate", "datasets"):
         require(module, extra="tune")
-    found = get_encoder(encoder)
+    base = get_encoder(encoder)
     names = tuple(clean(name) for name in pairs.properties)
     groups = group_pairs(pairs)
-    call = digest(found.name, groups, names, dataclasses.asdict(settings))
+    call = digest(base.name, groups, names, dataclasses.asdict(settings))
     store = None if checkpoints is None else Checkpoints(Path(checkpoints).expanduser(), call)
     with quiet(), _random_state_kept():
         import torch
 
-        torch.manual_seed(settings.seed)  # of adapters
+        torch.manual_seed(settings.seed)  # for the initial adapters
         student = make_student(
-            found,
+            base,
             settings.tune,
             rank=settings.rank,
             max_tokens=settings.max_tokens,
@@ -81,7 +81,7 @@ def fine_tune(
         if store is not None:
             store.finish(weights, state.losses)
         mark = digest(*(array.float().numpy() for array in weights.values()))[:8]
-        return student.finish(f"{found.name}, fine-tuned {mark}", state.losses)
+        return student.finish(f"{base.name}, fine-tuned {mark}", state.losses)
 
 
 def _run(
@@ -92,7 +92,7 @@ def _run(
     store: Checkpoints | None,
     report: Report | None,
 ) -> State:
-    """Train from the beginning, or from the newest checkpoint."""
+    """Train from scratch or from the newest checkpoint."""
     kept, held = split_groups(groups, held_out=settings.held_out, seed=settings.seed, by=settings.split)
     batches = make_batches(kept, names, settings, epochs=settings.epochs)
     since = None if store is None else store.latest()
@@ -105,16 +105,16 @@ def _run(
 
         arguments = SentenceTransformerTrainingArguments(
             output_dir=temporary if store is None else str(store.folder),
-            num_train_epochs=1,  # the batches of all epochs are one sequence: a resumed training skips its beginning
+            num_train_epochs=1,  # the batches of all epochs form one sequence, so that a resumed training can skip its start
             per_device_train_batch_size=settings.batch_size,
             per_device_eval_batch_size=settings.batch_size,
             learning_rate=settings.rate,
             warmup_steps=max(1, len(batches) // 10),
             eval_strategy="steps" if held else "no",
-            eval_steps=max(1, batches.per_epoch // _LOOKS_PER_EPOCH),
+            eval_steps=max(1, batches.per_epoch // _EVALUATIONS_PER_EPOCH),
             eval_on_start=bool(held) and since is None,
-            save_strategy="no",  # the watch says when
-            save_total_limit=2,  # the older one stays until the newer one is whole
+            save_strategy="no",  # the watch decides when
+            save_total_limit=2,  # the older one stays until the newer one is complete
             logging_strategy="no",
             report_to="none",
             disable_tqdm=True,
@@ -137,7 +137,7 @@ def _run(
 def make_batches(
     groups: Sequence[Mapping[str, Any]], names: Sequence[str], settings: Settings, *, epochs: int
 ) -> ShuffledBatches:
-    """Batches of rows as the settings want them."""
+    """Make the batches of rows that the settings ask for."""
     more = {"batch_size": settings.batch_size, "epochs": epochs, "seed": settings.seed}
     if settings.hard_negatives and groups:
         return HardBatches(groups, names, **more)
@@ -145,13 +145,13 @@ def make_batches(
 
 
 class Collator:
-    """Makes batches: the features of the texts, of all their properties, and `label`, which text has which.
+    """Makes batches of the features of texts, the features of all their properties, and `label`.
 
-    `label` is (n_texts, n_properties) bool over the batch. A property that several texts have is there once,
-    so the same property is never its own negative.
+    `label` is (n_texts, n_properties) bool: which text of the batch has which property. A property shared by several
+    texts occurs once, so it is never its own negative.
     """
 
-    valid_label_columns = ("label",)  # the trainer asks for it
+    valid_label_columns = ("label",)  # required by the trainer
 
     def __init__(self, properties: Sequence[str], tokenize: Callable[[list[str]], dict[str, Any]]) -> None:
         self.properties = properties
@@ -179,13 +179,13 @@ def embed(model: Any, features: Mapping[str, Any], chunk: int | None = None) -> 
     model
         A SentenceTransformer.
     features
-        A row per text.
+        Features with one row per text.
     chunk
-        Sort the texts by length and read so many at a time, without the padding that only longer ones need.
+        Sort the texts by length and encode this many at a time, to avoid padding to the longest of the batch.
 
     Returns
     -------
-    (n_texts, dim), rows of length 1.
+    (n_texts, dim), rows of unit length.
     """
     import torch
     from torch.nn import functional
@@ -194,9 +194,9 @@ def embed(model: Any, features: Mapping[str, Any], chunk: int | None = None) -> 
     if chunk is None or mask is None or len(mask) <= chunk:
         return functional.normalize(model(dict(features))["sentence_embedding"], dim=1)
     order = mask.sum(dim=1).argsort(stable=True)
-    found = []
+    vectors = []
     for rows in order.split(chunk):
-        used = mask[rows].any(dim=0)  # on whichever side the padding is
+        used = mask[rows].any(dim=0)  # padding may be on either side
         part = {
             key: value[rows][:, used]
             if torch.is_tensor(value) and value.shape == mask.shape
@@ -205,8 +205,8 @@ def embed(model: Any, features: Mapping[str, Any], chunk: int | None = None) -> 
             else value
             for key, value in features.items()
         }
-        found.append(model(part)["sentence_embedding"])
-    return functional.normalize(torch.cat(found)[order.argsort()], dim=1)
+        vectors.append(model(part)["sentence_embedding"])
+    return functional.normalize(torch.cat(vectors)[order.argsort()], dim=1)
 
 
 def _make_loss(model: Any, settings: Settings) -> Any:
@@ -219,7 +219,7 @@ def _make_loss(model: Any, settings: Settings) -> Any:
 
         def forward(self, features: Sequence[dict[str, Any]], labels: torch.Tensor) -> torch.Tensor:
             if not settings.dropout:
-                self.model.eval()  # which turns off nothing else that these models have
+                self.model.eval()  # dropout is the only thing this turns off in these models
             chunk = _CPU_CHUNK if labels.device.type == "cpu" else None
             texts, names = (embed(self.model, part, chunk) for part in features)
             loss = info_nce(texts @ names.T, labels, settings.temperature)
@@ -240,19 +240,19 @@ def _make_trainer(
     collate: Collator,
     watch: Any,
 ) -> Any:
-    """Make the trainer of sentence-transformers, for rows to train on and held-out ones, and batches of both."""
+    """Make the sentence-transformers trainer for training and held-out rows, with the batches of both."""
     import datasets
     from sentence_transformers import SentenceTransformerTrainer
     from transformers import PrinterCallback
 
     class Trainer(SentenceTransformerTrainer):
         def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
-            """Write no model card: it tokenises the texts anew and shows a progress bar."""
+            """Write no model card, which would tokenise all texts again and show a progress bar."""
 
         def get_batch_sampler(self, dataset: Any, *args: Any, **more: Any) -> Any:
             return batches[0 if dataset is self.train_dataset else 1]
 
-        # of the model, checkpoints hold the trained weights alone, and nothing of the trainer that is pickled
+        # checkpoints hold only the trainable weights of the model, and no pickled state of the trainer
         def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
             save_trained(self.model, Path(str(output_dir)))
 
@@ -277,14 +277,14 @@ def _make_watch(state: State, model: Any, store: Checkpoints | None, report: Rep
     from transformers import TrainerCallback
 
     class Watch(TrainerCallback):
-        """Keeps the weights with the lowest held-out loss in memory, stops when it stops falling, and saves."""
+        """Keeps the weights with the lowest held-out loss, stops training when it stops falling, and saves."""
 
         def __init__(self) -> None:
             self.state = state
 
         def on_evaluate(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             losses = [*self.state.losses, (state.global_step, float(more["metrics"]["eval_loss"]))]
-            is_best = _best_look(losses) == len(losses) - 1
+            is_best = _best_evaluation(losses) == len(losses) - 1
             self.state = State(losses, trained_weights(model) if is_best else self.state.best)
             control.should_training_stop |= _has_stalled(losses)
 
@@ -300,17 +300,17 @@ def _make_watch(state: State, model: Any, store: Checkpoints | None, report: Rep
     return Watch()
 
 
-def _best_look(losses: Sequence[tuple[int, float]]) -> int:
-    return min(range(len(losses)), key=lambda look: losses[look][1])
+def _best_evaluation(losses: Sequence[tuple[int, float]]) -> int:
+    return min(range(len(losses)), key=lambda i: losses[i][1])
 
 
 def _has_stalled(losses: Sequence[tuple[int, float]]) -> bool:
-    return bool(losses) and len(losses) - 1 - _best_look(losses) >= _PATIENCE
+    return bool(losses) and len(losses) - 1 - _best_evaluation(losses) >= _PATIENCE
 
 
 @contextmanager
 def _random_state_kept() -> Iterator[None]:
-    """Undo what the trainer's own seeding does to the process."""
+    """Restore the random state of the process, which the trainer seeds."""
     import torch
 
     python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002

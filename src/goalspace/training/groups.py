@@ -1,4 +1,4 @@
-"""Pairs → one row per text with its properties, split into those to train on and those to hold out."""
+"""Grouping of pairs into one row per text with its properties, and the split into training and held-out rows."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _MIN_TO_SPLIT = 20  # texts
 
 
 def clean(text: str) -> str:
-    """Replace lone surrogates, which have no UTF-8 form: neither tokenisers nor data sets take them."""
+    """Replace lone surrogates, which cannot be encoded as UTF-8 for tokenisers and data sets."""
     return text.encode(errors="replace").decode()
 
 
 def group_pairs(pairs: Pairs) -> list[dict[str, Any]]:
-    """Gather the properties of every text: rows of {"text": str, "properties": sorted positions}.
+    """Collect the properties of every text: rows of {"text": str, "properties": sorted positions}.
 
-    Equal strings count as one text or one property, whatever their positions.
+    Equal strings count as one text or one property, regardless of their positions.
 
     Raises
     ------
     InputError
-        If there are fewer than two texts or two properties in the pairs.
+        If the pairs have fewer than two texts or two properties.
     """
     first: dict[str, int] = {}
     canonical = [first.setdefault(clean(name), position) for position, name in enumerate(pairs.properties)]
@@ -45,25 +45,25 @@ def group_pairs(pairs: Pairs) -> list[dict[str, Any]]:
 def split_groups(
     groups: Sequence[dict[str, Any]], *, held_out: float, seed: int, by: Split = "text"
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Split rows into those to train on and those to hold out.
+    """Split rows into training and held-out rows.
 
     Parameters
     ----------
     groups
-        As `group_pairs` makes them.
+        Rows as made by `group_pairs`.
     held_out
         Share of the rows to hold out, in [0, 1).
     seed
-        Of the choice.
+        Seed of the random choice.
     by
-        ``text``: any rows. ``property``: all rows of some properties, of which none is left in training; at
-        most `held_out` of the rows, so common properties stay. Rows that are held out keep only the
+        ``text``: random rows. ``property``: all rows of some properties, so that none of these is left in training;
+        at most the share `held_out` of the rows, so frequent properties stay. Held-out rows keep only the
         properties that training does not see.
 
     Returns
     -------
-    The rows to train on and those held out; none where those would be fewer than two rows, or two properties:
-    they would say nothing.
+    The training rows and the held-out rows. Nothing is held out if that would be fewer than two rows or two
+    properties, which would be uninformative.
     """
     n_held = round(held_out * len(groups))
     if len(groups) < _MIN_TO_SPLIT or n_held < 2:
@@ -76,12 +76,12 @@ def split_groups(
 
 
 def rows_of(groups: Sequence[Mapping[str, Any]]) -> dict[int, list[int]]:
-    """The rows that have each property."""
-    found: dict[int, list[int]] = {}
+    """Map every property to the rows that have it."""
+    rows_by_property: dict[int, list[int]] = {}
     for row, group in enumerate(groups):
         for name in group["properties"]:
-            found.setdefault(name, []).append(row)
-    return found
+            rows_by_property.setdefault(name, []).append(row)
+    return rows_by_property
 
 
 def _split_by_property(

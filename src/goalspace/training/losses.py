@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import torch
 
 
-_MASKED = -1e4  # exp(_MASKED) is 0, and unlike -inf it leaves no NaN when a text has no negative
+_MASKED = -1e4  # exp(_MASKED) is 0 and, unlike -inf, gives no NaN for a text without negatives
 
 
 def info_nce(cosines: torch.Tensor, has: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -19,9 +19,9 @@ def info_nce(cosines: torch.Tensor, has: torch.Tensor, temperature: float) -> to
     cosines
         (n_texts, n_properties).
     has
-        The same shape, bool: the pairs. The negatives s⁻ of a text are the properties that it has not.
+        Same shape, bool: the pairs. The negatives s⁻ of a text are the properties it does not have.
     temperature
-        Smaller tells the nearest negatives apart more sharply.
+        Smaller values put more weight on the nearest negatives.
 
     Returns
     -------
@@ -31,7 +31,7 @@ def info_nce(cosines: torch.Tensor, has: torch.Tensor, temperature: float) -> to
 
 
 def supervised_contrastive(cosines: torch.Tensor, has: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Compute the same between texts: those that share a property are pairs, those that share none negatives.
+    """Compute the contrastive loss between texts: texts that share a property are pairs, others negatives.
 
     Parameters
     ----------
@@ -40,13 +40,13 @@ def supervised_contrastive(cosines: torch.Tensor, has: torch.Tensor, temperature
     has
         (n_texts, n_properties), bool.
     temperature
-        As of `info_nce`.
+        As in `info_nce`.
 
     Returns
     -------
-    A number, in nats: the mean over the pairs of a text, then over the texts that have any; 0 when none has
-    (Khosla et al. 2020, arXiv 2004.11362, eq. 2, but that the other pairs of a text are left out of the
-    denominator, where they would push texts of one property apart).
+    A number, in nats: the mean over the pairs of a text, then over the texts with pairs; 0 if there are none
+    (Khosla et al. 2020, arXiv 2004.11362, eq. 2, except that the other pairs of a text are left out of the
+    denominator, where they would push texts with the same property apart).
     """
     import torch
 
@@ -57,7 +57,7 @@ def supervised_contrastive(cosines: torch.Tensor, has: torch.Tensor, temperature
 
 
 def _terms(cosines: torch.Tensor, positive: torch.Tensor, temperature: float) -> torch.Tensor:
-    """−log(e^s / (e^s + Σ e^s⁻)) of every entry; the negatives are the entries of its row that are not positive."""
+    """Return −log(e^s / (e^s + Σ e^s⁻)) of every entry; negatives are the non-positive entries of its row."""
     from torch.nn import functional
 
     scores = cosines / temperature

@@ -1,4 +1,4 @@
-"""Which texts stand in a batch together: any, or those of rival properties, which share a word."""
+"""Composition of batches: shuffled texts, or texts of rival properties, which share a word."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import numpy as np
 
 from goalspace.training.groups import rows_of
 
-# Texts of one property that a batch holds: the least that makes a pair of texts.
+# Texts per property in a batch: the smallest number that gives a pair of texts.
 PER_PROPERTY = 2
 
-# A common property is drawn more often than a rare one, but not in proportion to its texts: the count stops at
-# _MAX_COUNT and is raised to _DAMPING, as word2vec's negatives are (Mikolov et al. 2013, arXiv 1310.4546, section 2.2).
+# A frequent property is drawn more often than a rare one, but less than in proportion to its texts: the count is
+# capped at _MAX_COUNT and raised to _DAMPING, as in word2vec (Mikolov et al. 2013, arXiv 1310.4546, section 2.2).
 _MAX_COUNT = 40
 _DAMPING = 0.75
-_SAME_FIRST, _SAME_LAST = 2, 1  # rivals that come with a drawn property
+_SAME_FIRST, _SAME_LAST = 2, 1  # rivals added to a drawn property
 
 
 class ShuffledBatches:
-    """Every row once per epoch in a new order: an iterable of lists of rows, for all epochs in one go.
+    """Every row once per epoch, in a new order: an iterable of lists of rows over all epochs.
 
-    Every epoch's order is a function of the seed and the epoch alone, so that a resumed training reads what an
-    uninterrupted one does.
+    The order of an epoch depends only on the seed and the epoch, so that a resumed training sees the same batches
+    as an uninterrupted one.
     """
 
-    drop_last = False  # asked for by data loaders
+    drop_last = False  # required by data loaders
 
     def __init__(self, n_rows: int, *, batch_size: int, epochs: int = 1, seed: int = 0) -> None:
         self.n_rows = n_rows
@@ -53,11 +53,11 @@ class ShuffledBatches:
 
 
 class HardBatches(ShuffledBatches):
-    """Batches of drawn properties beside their rivals, two texts of each where there are two.
+    """Batches of drawn properties together with their rivals, with up to two texts each.
 
-    The rivals of "write poem" are "write essay", which begins with the same word and ends with another, and
-    "translate poem": what a text of one must be told apart from. A batch holds no row twice; an epoch has as
-    many batches as show every text about once, when the texts of a property beyond 40 are not counted.
+    The rivals of "write poem" are the properties that are hard to distinguish from it: "write essay", with the same
+    first word, and "translate poem", with the same last word. No row occurs twice in a batch. The number of batches
+    in an epoch is such that every text occurs about once, counting at most 40 texts per property.
 
     Parameters
     ----------
@@ -66,9 +66,9 @@ class HardBatches(ShuffledBatches):
     names
         The properties.
     batch_size
-        Rows of a batch; fewer only where there are fewer.
+        Rows per batch; fewer only if there are fewer rows.
     epochs, seed
-        As of `ShuffledBatches`.
+        As in `ShuffledBatches`.
     """
 
     def __init__(
@@ -81,9 +81,9 @@ class HardBatches(ShuffledBatches):
         seed: int = 0,
     ) -> None:
         super().__init__(len(groups), batch_size=batch_size, epochs=epochs, seed=seed)
-        found = rows_of(groups)
-        self._members = [found[name] for name in sorted(found)]
-        self._rivals = Rivals([names[name] for name in sorted(found)])
+        members_of = rows_of(groups)
+        self._members = [members_of[name] for name in sorted(members_of)]
+        self._rivals = Rivals([names[name] for name in sorted(members_of)])
         counts = np.array([min(len(rows), _MAX_COUNT) for rows in self._members])
         self._shown = min(int(counts.sum()), self.n_rows)
         self._weights = counts**_DAMPING
@@ -100,7 +100,8 @@ class HardBatches(ShuffledBatches):
     def _compose(self, rng: np.random.Generator) -> list[int]:
         rows: dict[int, None] = {}
         size = min(self.batch_size, self.n_rows)
-        while len(rows) < size:  # once, but where there are few properties: each gives two more texts then
+        # usually one pass; with few properties, each adds two more texts per pass
+        while len(rows) < size:
             seen: set[int] = set()
             for drawn in self._draw(rng):
                 for name in (drawn, *self._rivals.draw(rng, drawn)):
@@ -113,30 +114,30 @@ class HardBatches(ShuffledBatches):
         return list(rows)[:size]
 
     def _draw(self, rng: np.random.Generator) -> list[int]:
-        """All properties in random order, likely ones first (Efraimidis & Spirakis 2006, algorithm A)."""
+        """Return all properties in weighted random order (Efraimidis & Spirakis 2006, algorithm A)."""
         keys = rng.exponential(size=len(self._weights)) / self._weights
         return [int(name) for name in np.argsort(keys)]
 
 
 class Rivals:
-    """Finds properties that share the first or the last word with another, and not both.
+    """Finds the properties that share either the first or the last word with a given one, but not both.
 
     Parameters
     ----------
     names
-        Properties such as "write poem": what to do first, and last what with. Case does not count.
+        Properties such as "write poem", with the verb first and its object last. Case is ignored.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         words = [name.casefold().split() or [""] for name in names]
-        self._ends = [(found[0], found[-1]) for found in words]
+        self._ends = [(parts[0], parts[-1]) for parts in words]
         self._with: tuple[dict[str, list[int]], dict[str, list[int]]] = ({}, {})
         for position, ends in enumerate(self._ends):
             for groups, word in zip(self._with, ends, strict=True):
                 groups.setdefault(word, []).append(position)
 
     def of(self, position: int) -> tuple[list[int], list[int]]:
-        """All that begin as the property at `position` and end differently; and the reverse."""
+        """Return the properties that share only the first word with that at `position`, and those that share only the last."""
         ends = self._ends[position]
         first, last = (
             [other for other in self._with[side][ends[side]] if self._ends[other][1 - side] != ends[1 - side]]
@@ -145,12 +146,12 @@ class Rivals:
         return first, last
 
     def draw(self, rng: np.random.Generator, position: int) -> list[int]:
-        """Some rivals of the property at `position`."""
+        """Draw some rivals of the property at `position`."""
         first, last = self.of(position)
         return _some(rng, first, _SAME_FIRST) + _some(rng, last, _SAME_LAST)
 
 
 def _some(rng: np.random.Generator, items: Sequence[int], n: int) -> list[int]:
-    """Draw `n` items, or all where there are fewer."""
+    """Draw `n` items, or all if there are fewer."""
     chosen = rng.choice(len(items), min(n, len(items)), replace=False) if items else ()
     return [items[int(i)] for i in chosen]

@@ -1,4 +1,4 @@
-"""Pairs: which text has which property."""
+"""Pairs of texts and their properties."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Pairs:
     Attributes
     ----------
     texts, properties
-        The strings that the pairs are made of.
+        The strings that the indices refer to.
     text_index, property_index
         (n_pairs,) int32: pair i says that texts[text_index[i]] has properties[property_index[i]].
 
     Raises
     ------
     InputError
-        If the two indices differ in length, or point outside of `texts` or `properties`.
+        If the two indices differ in length, or are out of range for `texts` or `properties`.
     """
 
     texts: tuple[str, ...]
@@ -36,7 +36,7 @@ class Pairs:
     def __post_init__(self) -> None:
         if self.text_index.ndim != 1 or self.text_index.shape != self.property_index.shape:
             raise InputError(
-                "The 'text_index' and 'property_index' parameters of Pairs must be of one length. "
+                "The 'text_index' and 'property_index' parameters of Pairs must have the same length. "
                 f"Got shapes {self.text_index.shape} and {self.property_index.shape} instead."
             )
         for name, index, strings in (
@@ -54,31 +54,31 @@ class Pairs:
 
     @classmethod
     def of_labels(cls, texts: Sequence[str], labels: Sequence[str]) -> Self:
-        """Make pairs of texts and one task label each, such as "write|poem", whose property is "write poem".
+        """Make pairs from texts with one task label each; the label "write|poem" becomes the property "write poem".
 
-        Equal strings become one text, or one property; a text that comes twice with two labels has both.
+        Equal strings become one text or one property; a text that occurs with two labels has both.
 
         Parameters
         ----------
         texts
             The texts.
         labels
-            As many labels.
+            One label per text.
 
         Raises
         ------
         InputError
-            If there are more of one than of the other, or a label is empty.
+            If the numbers of texts and labels differ, or a label is empty.
         """
         if isinstance(texts, str) or isinstance(labels, str) or len(texts) != len(labels):
             raise InputError(
-                "The 'texts' and 'labels' parameters of Pairs.of_labels must be lists of one length. "
+                "The 'texts' and 'labels' parameters of Pairs.of_labels must be lists of the same length. "
                 f"Got {len(texts)} and {len(labels)} instead."
             )
         phrases = [" ".join(label.replace("|", " ").split()) for label in labels]
         if "" in phrases:
             raise InputError(
-                f"The label of text {phrases.index('') + 1} is empty: leave out texts that have none."
+                f"The label of text {phrases.index('') + 1} is empty: leave out texts without a label."
             )
         text_at = {text: at for at, text in enumerate(dict.fromkeys(texts))}
         phrase_at = {phrase: at for at, phrase in enumerate(dict.fromkeys(phrases))}

@@ -1,4 +1,4 @@
-"""The arguments of a training on which its result depends, and what they may be."""
+"""Settings: the arguments that determine the result of a training, with their ranges."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """See `goalspace.training.train`, which names them all.
+    """The arguments of `goalspace.training.train`, which documents them.
 
     Raises
     ------
     InputError
-        If one is out of range.
+        If a value is out of range.
     """
 
     tune: Tune
@@ -63,5 +63,5 @@ class Settings:
 
     @property
     def rate(self) -> float:
-        """The learning rate, or the usual one for this kind of tuning."""
+        """The learning rate, by default that of the kind of tuning."""
         return LEARNING_RATES[self.tune] if self.learning_rate is None else self.learning_rate

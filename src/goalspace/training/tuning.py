@@ -1,4 +1,4 @@
-"""What each kind of tuning trains of an encoder, and how that becomes a new encoder: all weights, adapters, a linear map."""
+"""The kinds of tuning, by all weights, adapters or a linear map, and the encoders they produce."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class TrainedEncoder(SentenceEncoder):
     Attributes
     ----------
     losses
-        (step, loss of the held-out texts) as measured during training, step 0 first; empty when none was
-        held out. The weights are those of the lowest loss.
+        (step, loss of the held-out texts) during training, starting at step 0; empty if none were held out. The
+        weights are those with the lowest loss.
     """
 
     def __init__(self, model: Any, name: str, losses: Losses) -> None:
@@ -38,19 +38,19 @@ class TrainedEncoder(SentenceEncoder):
 
 
 class TrainedPrompted(PromptedEncoder):
-    """A fine-tuned language model under the template, pooling and length of the encoder that it was made of.
+    """A fine-tuned language model with the template, pooling and length of the original encoder.
 
     Parameters
     ----------
     encoder
-        Says what a prompt is.
+        The original encoder, which defines the prompts.
     states
-        The model; taken as it is.
+        The fine-tuned model.
 
     Attributes
     ----------
     losses
-        As of `TrainedEncoder`.
+        As in `TrainedEncoder`.
     """
 
     def __init__(self, encoder: PromptedEncoder, states: HiddenStates) -> None:
@@ -66,7 +66,7 @@ class TrainedPrompted(PromptedEncoder):
         return self._states
 
     def tokenize(self, texts: Sequence[str]) -> dict[str, Any]:
-        """Token ids of the prompts of texts, which are tokens, and which are pooled: (n_texts, longest) each."""
+        """Return token ids of prompts, the attention mask and the pooling mask: (n_texts, longest) each."""
         import torch
 
         prompts = self._tokenise(texts)
@@ -82,7 +82,7 @@ class TrainedPrompted(PromptedEncoder):
         return {key: torch.nn.utils.rnn.pad_sequence(rows, batch_first=True) for key, rows in parts.items()}
 
     def make_module(self) -> Any:
-        """Make the module that pools the model's states as `encode` does, but with gradients."""
+        """Make a module that pools the model's states like `encode`, but with gradients."""
         import torch
 
         from goalspace.encoders.pooling import pool_tokens
@@ -97,22 +97,24 @@ class TrainedPrompted(PromptedEncoder):
                 self.model = states.model
 
             def forward(self, features: dict[str, Any]) -> dict[str, Any]:
-                found = self.model(
+                hidden_states = self.model(
                     input_ids=features["input_ids"],
                     attention_mask=features["attention_mask"],
                     output_hidden_states=True,
                     **more,
                 ).hidden_states
                 mask = features["pooled_mask"]
-                pooled = torch.stack([pool_tokens(found[layer], mask, pooling.tokens) for layer in layers])
+                pooled = torch.stack(
+                    [pool_tokens(hidden_states[layer], mask, pooling.tokens) for layer in layers]
+                )
                 return {**features, "sentence_embedding": pooled.mean(dim=0)}
 
         return Prompted()
 
     def save(self, folder: str | Path) -> None:
-        """Write a Hugging Face folder, which get_encoder opens as ``pie:FOLDER``.
+        """Write a Hugging Face folder, which `get_encoder` opens as ``pie:FOLDER``.
 
-        The folder holds the model alone: give the template and the pooling again where they are not the usual.
+        The folder holds only the model; pass a non-default template and pooling again when opening it.
         """
         with quiet():
             self.states.model.save_pretrained(str(folder))
@@ -125,22 +127,22 @@ class Student(ABC):
     Attributes
     ----------
     model
-        A SentenceTransformer; what of it requires gradients is trained.
+        A SentenceTransformer; parameters that require gradients are trained.
     """
 
     model: Any
 
     @abstractmethod
     def tokenize(self, texts: Sequence[str]) -> dict[str, Any]:
-        """Make features of texts, as the model reads them."""
+        """Return the features of texts that the model takes."""
 
     @abstractmethod
     def finish(self, name: str, losses: Losses) -> TrainedEncoder | TrainedPrompted:
-        """Make the trained encoder; the student is of no use any more."""
+        """Return the trained encoder; the student must not be used afterwards."""
 
 
 class SentenceStudent(Student):
-    """A copy of a sentence-transformers model: all its weights, or adapters in its transformer."""
+    """A copy of a sentence-transformers model, tuned by all weights or by adapters of its transformer."""
 
     def __init__(self, model: Any, rank: int | None, max_tokens: int | None) -> None:
         self.model = model
@@ -150,14 +152,14 @@ class SentenceStudent(Student):
         self._adapted = None
         if rank is not None:
             if not hasattr(model[0], "auto_model"):
-                raise InputError("lora tunes transformers, and this encoder is not one: use full.")
+                raise InputError("lora requires a transformer, which this encoder is not: use full.")
             model.requires_grad_(False)
             self._adapted = _adapt(model[0].auto_model, rank)
 
     def tokenize(self, texts: Sequence[str]) -> dict[str, Any]:
-        """Token ids and mask."""
-        found: dict[str, Any] = self.model.preprocess(list(texts))
-        return found
+        """Return token ids and mask."""
+        features: dict[str, Any] = self.model.preprocess(list(texts))
+        return features
 
     def finish(self, name: str, losses: Losses) -> TrainedEncoder:
         """Merge the adapters."""
@@ -168,26 +170,26 @@ class SentenceStudent(Student):
 
 
 class PromptedStudent(Student):
-    """A copy of a language model: all its weights, or adapters."""
+    """A copy of a language model, tuned by all weights or by adapters."""
 
     def __init__(self, encoder: PromptedEncoder, rank: int | None, max_tokens: int | None) -> None:
         if encoder.dtype == "int8":
             raise InputError(f"The encoder '{encoder.name}' cannot be fine-tuned as int8: use float32.")
         model, blocks = copy.deepcopy((encoder.states.model, encoder.states.blocks))
         if rank is None:
-            model.float()  # the steps are too small for less; adapters are float32 beside any weights
+            model.float()  # half precision is too coarse for the steps; adapters are always float32
         states = dataclasses.replace(encoder.states, model=model, blocks=blocks)
         self._trained = TrainedPrompted(encoder, states)
         self._longest = encoder.max_tokens
         self._trained.max_tokens = min(max_tokens or self._longest, self._longest)
         model.requires_grad_(rank is None)
-        if encoder.path.is_file():  # GGUF, which transformers unpacks and still refuses to save
+        if encoder.path.is_file():  # GGUF, which transformers dequantises but would refuse to save
             model.hf_quantizer.remove_quantization_config(model)
         self._adapted = None if rank is None else _adapt(model, rank)
         self.model = _in_sequence([self._trained.make_module()])
 
     def tokenize(self, texts: Sequence[str]) -> dict[str, Any]:
-        """Token ids and mask of the prompts."""
+        """Return token ids and masks of the prompts."""
         return self._trained.tokenize(texts)
 
     def finish(self, name: str, losses: Losses) -> TrainedPrompted:
@@ -202,7 +204,7 @@ class PromptedStudent(Student):
 
 
 class MapStudent(Student):
-    """A linear map, the identity at first, on the vectors of a frozen model, which are computed once."""
+    """A linear map, initially the identity, on the vectors of a frozen model, which are computed once."""
 
     def __init__(self, encoder: Encoder, frozen: Any, strings: Sequence[str]) -> None:
         import torch
@@ -211,17 +213,17 @@ class MapStudent(Student):
         self._frozen = frozen
         self._row = {string: row for row, string in enumerate(dict.fromkeys(strings))}
         self._vectors = torch.from_numpy(encode_in_chunks(encoder, list(self._row)))
-        # without bias the length of a vector does not matter, which the frozen model may not bring to 1
+        # without a bias the length of a vector does not matter; the frozen model may not normalise
         self._map = Dense(encoder.dim, encoder.dim, bias=False, activation_function=torch.nn.Identity())
         torch.nn.init.eye_(self._map.linear.weight)
         self.model = _in_sequence([self._map])
 
     def tokenize(self, texts: Sequence[str]) -> dict[str, Any]:
-        """Vectors of the frozen model."""
+        """Return the vectors of the frozen model."""
         return {"sentence_embedding": self._vectors[[self._row[text] for text in texts]]}
 
     def finish(self, name: str, losses: Losses) -> TrainedEncoder:
-        """Put the map behind the frozen model."""
+        """Append the map to the frozen model."""
         return TrainedEncoder(_in_sequence([*self._frozen, self._map]).eval(), name, losses)
 
 
@@ -233,23 +235,23 @@ def make_student(
     Parameters
     ----------
     encoder
-        Stays as it is.
+        The encoder, which is not modified.
     tune
-        ``full``: all weights. ``lora``: matrices of low rank that are added to all linear layers (Hu et al. 2021,
-        arXiv 2106.09685). ``heads``: a linear map behind the encoder.
+        ``full``: all weights. ``lora``: low-rank adapters of all linear layers (Hu et al. 2021, arXiv 2106.09685).
+        ``heads``: a linear map on top of the encoder.
     rank
-        Of ``lora``.
+        Rank of the ``lora`` matrices.
     max_tokens
-        Longer texts are cut in training; ``heads`` reads them as the encoder does.
+        Texts are truncated to this many tokens in training; ``heads`` does not truncate.
     strings
-        All that will be read.
+        All texts and properties that training encodes.
 
     Raises
     ------
     InputError
-        If the encoder cannot be trained so.
+        If the encoder does not support this kind of tuning.
     MissingDependency
-        If a package that the tuning needs is missing.
+        If a package required by the tuning is missing.
     """
     low_rank = rank if tune == "lora" else None
     if isinstance(encoder, PromptedEncoder) and tune != "heads":
@@ -271,11 +273,11 @@ def make_student(
 
 
 def _adapt(transformer: Any, rank: int) -> Any:
-    """Add adapters inside a transformer, and return what merges them."""
+    """Add adapters to a transformer, and return the wrapper that merges them."""
     peft = require("peft", extra="tune")
     settings = peft.LoraConfig(r=rank, lora_alpha=rank, lora_dropout=0.0, target_modules="all-linear")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that GPT-2 keeps its matrices transposed, which peft heeds
+        warnings.simplefilter("ignore")  # peft warns about the transposed matrices of GPT-2, which it handles
         return peft.get_peft_model(transformer, settings)
 
 

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
-BLOCK_NUMBERS = 1 << 24  # cosines in memory at a time, 64 MB
+BLOCK_NUMBERS = 1 << 24  # cosines held in memory at a time (64 MB)
 
 
 def cosine_blocks(rows: np.ndarray, columns: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (first row, cosines of some rows with all columns) until all rows of length 1 have come."""
+    """Yield (first row, cosines of a block of rows with all columns) for rows and columns of unit length."""
     size = max(1, BLOCK_NUMBERS // len(columns))
     for start in range(0, len(rows), size):
         yield start, rows[start : start + size] @ columns.T
 
 
 def largest(scores: np.ndarray, k: int) -> np.ndarray:
-    """Return (n_rows, min(k, n_columns)) the columns of the largest scores of every row, in no order."""
+    """Return (n_rows, min(k, n_columns)) column indices of the largest scores of every row, unordered."""
     if k >= scores.shape[1]:
         return np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
     return np.argpartition(-scores, k - 1, axis=1)[:, :k]

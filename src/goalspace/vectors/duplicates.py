@@ -1,4 +1,4 @@
-"""Near-duplicates: rows whose vectors lie so close that one of them is enough."""
+"""Near-duplicates: rows whose cosine reaches a threshold."""
 
 from __future__ import annotations
 
@@ -7,45 +7,45 @@ import numpy as np
 from goalspace.vectors.cosines import cosine_blocks
 from goalspace.vectors.index import build_graph, search_graph
 
-_EXACT_ROWS = 50_000  # up to here every pair is compared; above, each row with its nearest rows
+_EXACT_ROWS = 50_000  # up to this size all pairs are compared; above it, each row with its nearest neighbours
 _NEIGHBOURS = 32
 
 
 def near_duplicates(
     vectors: np.ndarray, threshold: float, *, order: np.ndarray | None = None, exact: bool | None = None
 ) -> np.ndarray:
-    """Find the rows that are near-duplicates of a row that is kept.
+    """Find the rows that are near-duplicates of a kept row.
 
-    Rows are looked at one after the other; a row is kept unless its cosine with a row kept before it reaches
-    the threshold. So no two kept rows reach it, and every other row reaches it with a kept one (above 50,000
-    rows as far as an approximate search (HNSW) finds the pairs).
+    Rows are visited in order; a row is kept unless its cosine with an earlier kept row reaches the threshold.
+    So the cosine of two kept rows is always below it, and every other row reaches it with a kept row. Above
+    50,000 rows, pairs are found by approximate search (HNSW), which may miss some.
 
     Parameters
     ----------
     vectors
-        (n_rows, dim), of length 1.
+        (n_rows, dim), of unit length.
     threshold
-        The least cosine of near-duplicates.
+        The smallest cosine of near-duplicates.
     order
-        (n_rows,) the rows in the order in which they are looked at; by default that of the file.
+        (n_rows,) the rows in the order in which they are visited; by default as given.
     exact
-        Compare all pairs, whatever the number of rows; by default up to 50,000 rows.
+        Whether to compare all pairs; by default up to 50,000 rows.
 
     Returns
     -------
-    (n_rows,) for each row the row that stands for it: itself when it is kept.
+    (n_rows,) for each row the row that represents it: itself if it is kept.
     """
     n_rows = len(vectors)
     order = np.arange(n_rows) if order is None else order
-    # identical rows first: a thousand copies would fill every list of neighbours
+    # identical rows first: many copies would fill every list of neighbours
     _, first, copy_of = np.unique(vectors[order], axis=0, return_index=True, return_inverse=True)
     kept_by = np.empty(n_rows, dtype=np.int64)
     kept_by[order] = order[first[copy_of.ravel()]]
     rows = order[np.sort(first)]
     exact = n_rows <= _EXACT_ROWS if exact is None else exact
     while True:
-        found = vectors[rows]
-        pairs, cut = _all_pairs(found, threshold) if exact else _nearest_pairs(found, threshold)
+        candidates = vectors[rows]
+        pairs, cut = (_all_pairs if exact else _nearest_pairs)(candidates, threshold)
         stands = _first_of(len(rows), pairs)
         moved = np.arange(n_rows)
         moved[rows] = rows[stands]
@@ -56,7 +56,7 @@ def near_duplicates(
 
 
 def _first_of(n_rows: int, pairs: np.ndarray) -> np.ndarray:
-    """Return which row stands for each, given (earlier, later) pairs: the first kept one that it pairs with."""
+    """Return the representative of each row, given (earlier, later) pairs: the first kept row it is paired with."""
     stands = np.arange(n_rows)
     pairs = pairs[np.lexsort((pairs[:, 0], pairs[:, 1]))]
     for earlier, later in pairs.tolist():
@@ -66,23 +66,23 @@ def _first_of(n_rows: int, pairs: np.ndarray) -> np.ndarray:
 
 
 def _all_pairs(vectors: np.ndarray, threshold: float) -> tuple[np.ndarray, bool]:
-    """Return the pairs (earlier, later) that reach the threshold, and that none was left out."""
-    found = [np.empty((0, 2), dtype=np.int64)]
+    """Return all pairs (earlier, later) that reach the threshold, and False: none was left out."""
+    blocks = [np.empty((0, 2), dtype=np.int64)]
     for start, cosines in cosine_blocks(vectors, vectors):
         earlier, later = np.nonzero(cosines >= threshold)
         pairs = np.column_stack((earlier + start, later))
-        found.append(pairs[pairs[:, 0] < pairs[:, 1]])
-    return np.concatenate(found), False
+        blocks.append(pairs[pairs[:, 0] < pairs[:, 1]])
+    return np.concatenate(blocks), False
 
 
 def _nearest_pairs(vectors: np.ndarray, threshold: float) -> tuple[np.ndarray, bool]:
-    """Return the pairs among the nearest rows, and whether a row may have more than were looked at."""
+    """Return the pairs among nearest neighbours, and whether a row may have more pairs than were examined."""
     n_wanted = min(_NEIGHBOURS, len(vectors))
-    found = [np.empty((0, 2), dtype=np.int64)]
+    blocks = [np.empty((0, 2), dtype=np.int64)]
     cut = False
     for row, near in enumerate(search_graph(build_graph(vectors), vectors, n_wanted)):
         near = near[vectors[near] @ vectors[row] >= threshold]
         cut |= len(near) == n_wanted < len(vectors)
         near = near[near != row]
-        found.append(np.column_stack((np.minimum(near, row), np.maximum(near, row))))
-    return np.unique(np.concatenate(found), axis=0), cut
+        blocks.append(np.column_stack((np.minimum(near, row), np.maximum(near, row))))
+    return np.unique(np.concatenate(blocks), axis=0), cut

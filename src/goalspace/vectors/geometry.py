@@ -9,27 +9,27 @@ import numpy as np
 
 from goalspace.errors import InputError
 
-_MIN_VARIANCE_SHARE = 1e-7  # directions with less than this share of the largest variance are rounding noise
+_MIN_VARIANCE_SHARE = 1e-7  # directions below this share of the largest variance are rounding noise
 
 
 def normalize(vectors: np.ndarray) -> np.ndarray:
-    """Scale every row of (n, dim) to length 1; a row of zeros stays, and so does the precision."""
+    """Scale every row of (n, dim) to unit length; zero rows and the precision are preserved."""
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
 
 
 @dataclass(frozen=True, eq=False)
 class Whitening:
-    """Centring, rotation onto the main directions, and equal variance along each.
+    """Centring, rotation onto the principal directions, and scaling to equal variance.
 
-    Vectors of language models lie in a narrow cone: a few directions that all texts share make every cosine
+    Vectors of language models lie in a narrow cone: a few directions shared by all texts make every cosine
     large (Su et al. 2021, arXiv 2103.15316).
 
     Attributes
     ----------
     mean
-        (dim_in,) float32, what is subtracted.
+        (dim_in,) float32, the mean to subtract.
     components
-        (dim, dim_in) float32, the main directions, scaled.
+        (dim, dim_in) float32, the scaled principal directions.
     """
 
     mean: np.ndarray
@@ -37,21 +37,21 @@ class Whitening:
 
     @property
     def dim(self) -> int:
-        """Length of a vector that comes out."""
+        """Dimension of the transformed vectors."""
         return len(self.components)
 
     @classmethod
     def fit(cls, vectors: np.ndarray, dim: int | None = None, *, scale: bool = True) -> Self:
-        """Learn mean and directions.
+        """Fit the mean and the principal directions.
 
         Parameters
         ----------
         vectors
-            (n, dim_in), 2 rows at least.
+            (n, dim_in), at least 2 rows.
         dim
-            Number of main directions to keep; fewer are kept where the vectors span fewer. None keeps all.
+            Number of principal directions to keep; fewer if the vectors span fewer. None keeps all.
         scale
-            False only centres and rotates: distances stay.
+            False only centres and rotates, which preserves distances.
 
         Raises
         ------
@@ -61,7 +61,7 @@ class Whitening:
         x = np.asarray(vectors, dtype=np.float64)
         if x.ndim != 2 or len(x) < 2 or not np.isfinite(x).all():
             raise InputError(
-                "The 'vectors' parameter of Whitening.fit must be a finite matrix of 2 rows at least. "
+                "The 'vectors' parameter of Whitening.fit must be a finite matrix with at least 2 rows. "
                 f"Got shape {x.shape} instead."
             )
         if dim is not None and not 1 <= dim <= x.shape[1]:

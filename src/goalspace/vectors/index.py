@@ -1,4 +1,4 @@
-"""A graph of nearest neighbours of many vectors: built, kept in a file, searched from the file."""
+"""A nearest-neighbour graph (HNSW): built, memory-mapped from a file, and searched."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 _NEIGHBOURS = 16  # M of HNSW, arXiv 1603.09320, section 4.1
-_EFFORT = 128  # its efConstruction, and ef of a search at least
+_EFFORT = 128  # efConstruction, and the smallest ef of a search
 
 
 def build_graph(vectors: np.ndarray) -> Any:
-    """Build an HNSW graph of vectors of length 1, kept in half precision: neighbours are compared again."""
+    """Build an HNSW graph of unit vectors in half precision; callers compare the neighbours again exactly."""
     from usearch.index import Index
 
     graph = Index(
@@ -24,14 +24,14 @@ def build_graph(vectors: np.ndarray) -> Any:
 
 
 def open_graph(path: Path) -> Any:
-    """Map a saved graph."""
+    """Memory-map a saved graph."""
     from usearch.index import Index
 
     return Index.restore(str(path), view=True)
 
 
 def search_graph(graph: Any, queries: np.ndarray, n: int) -> Iterator[np.ndarray]:
-    """Yield about n rows near to every query."""
+    """Yield about n nearest rows for every query."""
     graph.expansion_search = max(_EFFORT, 2 * n)
     for query in queries:
         yield np.asarray(graph.search(query, n).keys, dtype=np.int64)

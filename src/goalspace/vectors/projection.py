@@ -1,4 +1,4 @@
-"""A flat map of texts: where texts with alike factor scores lie close together."""
+"""A two-dimensional map of texts, in which texts with similar factor scores lie close together."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _NEIGHBOURS = 3
 def lay_out(vectors: np.ndarray, *, seed: int = 0) -> np.ndarray:
     """Place texts on the unit square by t-SNE (van der Maaten & Hinton 2008).
 
-    Beyond 3,000 texts, that many landmarks are laid out and the others go between their nearest ones.
+    Above 3,000 texts, that many landmarks are laid out, and the other texts are placed between the nearest ones.
 
     Parameters
     ----------
     vectors
         (n_texts, dim).
     seed
-        Of the landmarks and of t-SNE.
+        Seed of the landmarks and of t-SNE.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def lay_out(vectors: np.ndarray, *, seed: int = 0) -> np.ndarray:
     landmarks = vectors[chosen]
     width = min(30, *landmarks.shape)
     reduced = PCA(width, random_state=seed).fit_transform(landmarks) if width > 2 else landmarks
-    # a whisper of noise: t-SNE divides by the spread, which identical texts do not have
+    # slight noise: t-SNE divides by the spread, which is 0 for identical texts
     reduced = reduced + 1e-6 * rng.standard_normal(reduced.shape)
     placed = TSNE(
         perplexity=min(30.0, (len(chosen) - 1) / 3),
