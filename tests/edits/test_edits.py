@@ -487,7 +487,7 @@ def test_nothing_is_compared_by_a_hidden_factor(folder):
     cards = [factor(view, k, all_properties=True) for k in range(run.factors.dim)]
     assert all(0 not in [other["factor"] for other in card["related"]] for card in cards)
     assert sorted(match["factor"] for match in agreement(view, run)["matches"]) == [1, 2, 3]
-    assert view.places.shape[1] == run.factors.dim - 1
+    assert view.coordinates.shape[1] == run.factors.dim - 1
 
 
 def test_a_log_changed_by_hand_is_noticed(folder):

@@ -23,7 +23,7 @@ from goalspace.reports import view as answers
 from goalspace.reports.agreement import agreement
 from goalspace.reports.compare import compare
 from goalspace.reports.contract_details import Why
-from goalspace.reports.why import metadata_told, near, why
+from goalspace.reports.why import format_metadata, near, why
 
 if TYPE_CHECKING:
     import numpy as np
@@ -156,9 +156,9 @@ def _hits(session: Session, query: Mapping[str, Any]) -> Response:
 def _text(session: Session, request: Request) -> Response:
     view = session.view
     row = _position(request, "row", len(view.run.corpus))
-    told: Why = {**why(view, row, read=session.meaning.sentences), "near": near(view, row)}
-    told["metadata"] = metadata_told(view.run.corpus.metadata_of(row))
-    return json_answer(told)
+    explained: Why = {**why(view, row, read=session.meaning.sentences), "near": near(view, row)}
+    explained["metadata"] = format_metadata(view.run.corpus.metadata_of(row))
+    return json_answer(explained)
 
 
 def _compare(session: Session, request: Request) -> Response:

@@ -25,8 +25,8 @@ def fold(text: str) -> str:
 
 def words_of(search: str) -> list[str]:
     """What must occur in a text: words, and what stands in quotes as a whole, folded; at most 20."""
-    found = [" ".join(fold(quoted or word).split()) for quoted, word in _QUERY.findall(search)]
-    return list(dict.fromkeys(word for word in found if word))[:MAX_WORDS]
+    terms = [" ".join(fold(quoted or word).split()) for quoted, word in _QUERY.findall(search)]
+    return list(dict.fromkeys(word for word in terms if word))[:MAX_WORDS]
 
 
 def excerpt(text: str, words: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:

@@ -62,17 +62,19 @@ class Session:
             return {**self._summary(), "moved": self._editor.moved_since(seen)}
 
     def _summary(self) -> Summary:
-        able: Capabilities = {
+        capabilities: Capabilities = {
             "edit": self.edit,
             "meaning": self.meaning.possible,
             "fullTexts": True,
             "compareRuns": bool(self.others),
         }
-        return summary(self.view, able=able, runs=[about(run) for run in self.others.values()])
+        return summary(
+            self.view, capabilities=capabilities, runs=[about(run) for run in self.others.values()]
+        )
 
     def report(self) -> str:
         """The run as one HTML file that needs no server."""
-        return render_html(self.view.run, self.view.told)
+        return render_html(self.view.run, self.view.summary_data)
 
     def follow(self, act: Callable[[Editor], Run], seen: Any = None) -> Changed:
         """Make, undo or redo an edit.

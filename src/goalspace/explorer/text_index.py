@@ -75,10 +75,10 @@ class TextTable:
             raise self._failed
         with self._lock:  # another view would put its own scores in place
             self._show(view)
-            found = self._database.execute(
+            result = self._database.execute(
                 f"SELECT row FROM texts JOIN measures USING (row) WHERE {condition} ORDER BY {order}", values
             ).fetchnumpy()
-        return np.asarray(found["row"], dtype=np.int32)
+        return np.asarray(result["row"], dtype=np.int32)
 
     def _show(self, view: View) -> None:
         """Keep the scores and columns of the view as a table beside the texts."""

@@ -28,9 +28,9 @@ class Annotation:
         Name of the column that says which were taken.
     yes, no
         Its two values.
-    words
+    descriptions
         Row → what is said of an instruction that was taken.
-    otherwise
+    default
         What is said of the others.
     n_texts
         How many instructions there are.
@@ -40,17 +40,17 @@ class Annotation:
     column: str
     yes: str
     no: str
-    words: Mapping[int, str]
-    otherwise: str
+    descriptions: Mapping[int, str]
+    default: str
     n_texts: int
 
     def values(self) -> list[str]:
         """The column."""
-        return [self.yes if row in self.words else self.no for row in range(self.n_texts)]
+        return [self.yes if row in self.descriptions else self.no for row in range(self.n_texts)]
 
-    def said(self, row: int) -> str:
+    def describe(self, row: int) -> str:
         """What is said of an instruction."""
-        return self.words.get(row, self.otherwise)
+        return self.descriptions.get(row, self.default)
 
 
 def read_selection(folder: Path, corpus: Corpus, optional: bool) -> Annotation | None:
@@ -80,17 +80,17 @@ def read_selection(folder: Path, corpus: Corpus, optional: bool) -> Annotation |
     with reading(str(path)):
         rows = parquet.read_table(path, columns=["id", "stands_for", "instruction"]).to_pylist()
     index_of = {id: row for row, id in enumerate(corpus.ids)}
-    words: dict[int, str] = {}
+    descriptions: dict[int, str] = {}
     for rank, item in enumerate(rows, 1):
         row = index_of.get(item["id"], -1)
         if row < 0 or corpus.texts[row] != item["instruction"]:
             return _missing(
                 f"{path} was made from other instructions ({to_line(item['id'], 60)} differs).", optional
             )
-        words[row] = (
+        descriptions[row] = (
             f"number {rank:,} of {len(rows):,}, stands for {plural(item['stands_for'], 'instruction')}"
         )
-    return Annotation("Selection", "selected", "selected", "left out", words, "left out", len(corpus))
+    return Annotation("Selection", "selected", "selected", "left out", descriptions, "left out", len(corpus))
 
 
 def read_demonstrations(folder: Path, corpus: Corpus, optional: bool) -> Annotation | None:
@@ -112,9 +112,11 @@ def read_demonstrations(folder: Path, corpus: Corpus, optional: bool) -> Annotat
         raise InputError(f"{path}, line {n_queries + 1}: these are no demonstrations.") from None
     if len(index) != len(corpus) or any(index.text(row) != corpus.texts[row] for row in shown):
         return _missing(f"{path} was made from another pool than these instructions.", optional)
-    words = {row: _shown(hits, n_queries) for row, hits in shown.items()}
-    said = f"shown for none of {plural(n_queries, 'query', 'queries')}"
-    return Annotation("Demonstration", "demonstration", "shown", "not shown", words, said, len(corpus))
+    descriptions = {row: _shown(hits, n_queries) for row, hits in shown.items()}
+    default = f"shown for none of {plural(n_queries, 'query', 'queries')}"
+    return Annotation(
+        "Demonstration", "demonstration", "shown", "not shown", descriptions, default, len(corpus)
+    )
 
 
 def _shown(hits: list[tuple[float, str]], n_queries: int) -> str:

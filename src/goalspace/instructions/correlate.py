@@ -90,16 +90,16 @@ def correlate_files(
     texts = {name: rows.texts for name, rows in data.items()}
     in_folder = partial(cached, cache_dir=folder, report=partial(progress, "embedding"))
     leaks = _find_leaks(texts, threshold, in_folder("minilm"), progress) if contamination else None
-    found = correlate(texts, encoder=in_folder(encoder), labels=labels, seed=seed, progress=progress)
+    correlation = correlate(texts, encoder=in_folder(encoder), labels=labels, seed=seed, progress=progress)
     progress("looking for missing tasks", 0, 1)
-    missing = _find_missing(found)
-    written = list(_write_matrices(folder, found))
+    missing = _find_missing(correlation)
+    written = list(_write_matrices(folder, correlation))
     written.append(_write_missing(folder / "missing.csv", missing, texts))
     if leaks is not None:
         written.append(_write_leaks(folder / "contamination.csv", leaks, data))
-    page = correlation_page(found, list(texts.values()), missing, leaks)
+    page = correlation_page(correlation, list(texts.values()), missing, leaks)
     write_page(folder, page)
-    return Output(found, folder, page, written)
+    return Output(correlation, folder, page, written)
 
 
 def _name_sets(files: Sequence[Path]) -> list[str]:
@@ -113,38 +113,38 @@ def _find_leaks(
 ) -> Leaks:
     """Find rows of the first set that repeat rows of the others."""
     train, *tests = texts
-    found: Leaks = []
+    leaks: Leaks = []
     for number, test in enumerate(tests):
         progress("looking for repeated rows", number, len(tests))
         rows = find_contamination(texts[train], texts[test], threshold=threshold, encoder=encoder)
-        found.append((train, test, rows))
-    return found
+        leaks.append((train, test, rows))
+    return leaks
 
 
-def _find_missing(found: Correlation) -> Missing:
+def _find_missing(correlation: Correlation) -> Missing:
     """Find missing tasks of every pair, or with many sets of every set and the one most like it."""
-    if len(found.names) <= _PAIRS:
-        pairs = [(a, b) for a in found.names for b in found.names if a != b]
+    if len(correlation.names) <= _PAIRS:
+        pairs = [(a, b) for a in correlation.names for b in correlation.names if a != b]
     else:
-        pairs = [(name, found.nearest(name)[0]) for name in found.names]
-    return [(a, b, found.missing(a, b)) for a, b in pairs]
+        pairs = [(name, correlation.nearest(name)[0]) for name in correlation.names]
+    return [(a, b, correlation.missing(a, b)) for a, b in pairs]
 
 
-def _write_matrices(folder: Path, found: Correlation) -> Iterable[Path]:
+def _write_matrices(folder: Path, correlation: Correlation) -> Iterable[Path]:
     """Write each matrix as CSV and yield its path."""
     matrices: dict[str, np.ndarray | None] = {
-        "cosine": found.cosine,
-        "covered": found.covered,
-        "wasserstein": found.wasserstein,
-        "overlap": found.overlap,
+        "cosine": correlation.cosine,
+        "covered": correlation.covered,
+        "wasserstein": correlation.wasserstein,
+        "overlap": correlation.overlap,
     }
     for name, matrix in matrices.items():
         if matrix is not None:
             rows = [
                 [own, *(round(float(value), 6) for value in row)]
-                for own, row in zip(found.names, matrix, strict=True)
+                for own, row in zip(correlation.names, matrix, strict=True)
             ]
-            yield _write_csv(folder / f"{name}.csv", [name, *found.names], rows)
+            yield _write_csv(folder / f"{name}.csv", [name, *correlation.names], rows)
 
 
 def _write_missing(path: Path, missing: Missing, texts: dict[str, tuple[str, ...]]) -> Path:
@@ -187,8 +187,8 @@ def _write_leaks(path: Path, leaks: Leaks, data: dict[str, Instructions]) -> Pat
             *(round(value, 4) for value in (leak.similarity, leak.cosine, leak.overlap)),
             *(data[a].texts[leak.train], data[b].texts[leak.test]),
         ]
-        for a, b, found in leaks
-        for leak in found
+        for a, b, pairs in leaks
+        for leak in pairs
     ]
     return _write_csv(path, header, rows)
 

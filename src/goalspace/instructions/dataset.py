@@ -21,8 +21,8 @@ _FIELDS = (
     ("problem", "inputs", "input"),
 )
 _INPUT = ("input",)
-_SPEAKER, _SAID = ("from", "role"), ("value", "content", "text")
-_PERSON = ("human", "user", "prompter")
+_SPEAKER, _CONTENT = ("from", "role"), ("value", "content", "text")
+_USER = ("human", "user", "prompter")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -53,7 +53,7 @@ class Instructions:
     field: str
     n_empty: int
     _file: RowFile
-    _places: tuple[int, ...]  # in the file, of every text
+    _positions: tuple[int, ...]  # in the file, of every text
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -88,7 +88,7 @@ class Instructions:
         file = read_rows(path)
         if not file.rows:
             raise InputError(f"{file.path.name} has no rows.")
-        chosen = _named(file, field) if field is not None else _found(file)
+        chosen = _check_field(file, field) if field is not None else _detect_field(file)
         appended = _input_field(file, chosen) if input else None
         texts = []
         for index in range(len(file.rows)):
@@ -96,21 +96,21 @@ class Instructions:
             if text and appended is not None:
                 text = f"{text}\n\n{_text(file, index, appended)}".rstrip()
             texts.append(text)
-        places = [index for index, text in enumerate(texts) if text]
+        positions = [index for index, text in enumerate(texts) if text]
         if field is None:
             _check_same_fields(file, chosen, texts)
-        if not places:
+        if not positions:
             raise InputError(f"Every {chosen!r} of {file.path.name} is empty (rows read: {len(texts)}).")
-        rows = tuple(file.rows[index] for index in places)
+        rows = tuple(file.rows[index] for index in positions)
         return cls(
-            texts=tuple(texts[index] for index in places),
-            ids=_ids(rows, chosen) or tuple(map(str, places)),
+            texts=tuple(texts[index] for index in positions),
+            ids=_ids(rows, chosen) or tuple(map(str, positions)),
             rows=rows,
             source=file.path,
             field=chosen,
-            n_empty=len(texts) - len(places),
+            n_empty=len(texts) - len(positions),
             _file=file,
-            _places=tuple(places),
+            _positions=tuple(positions),
         )
 
     def column(self, name: str) -> list[Any] | None:
@@ -163,13 +163,13 @@ class Instructions:
             )
         if added and not self.can_add:
             raise InputError(f"{self.source.name} has lines, not fields, so none can be added.")
-        self._file.write([self._places[row] for row in rows], Path(path), added)
+        self._file.write([self._positions[row] for row in rows], Path(path), added)
 
 
 # ---------------------------------------------------------------- which field
 
 
-def _named(file: RowFile, name: str) -> str:
+def _check_field(file: RowFile, name: str) -> str:
     known = fields(file.rows)
     if name not in known:
         raise InputError(
@@ -178,16 +178,16 @@ def _named(file: RowFile, name: str) -> str:
     return name
 
 
-def _found(file: RowFile) -> str:
+def _detect_field(file: RowFile) -> str:
     for names in _FIELDS:
-        found = [name for name in find_field(file.rows, names) if _can_be_read(file, name)]
-        if len(found) > 1:
+        candidates = [name for name in find_field(file.rows, names) if _can_be_read(file, name)]
+        if len(candidates) > 1:
             raise InputError(
-                f"The fields {_listed(found)} of {file.path.name} may all be the instruction; "
+                f"The fields {_listed(candidates)} of {file.path.name} may all be the instruction; "
                 "choose one with --field NAME."
             )
-        if found:
-            return found[0]
+        if candidates:
+            return candidates[0]
     known = fields(file.rows)
     if len(known) == 1:
         return known[0]
@@ -203,10 +203,10 @@ def _can_be_read(file: RowFile, name: str) -> bool:
 
 
 def _input_field(file: RowFile, chosen: str) -> str:
-    found = [name for name in find_field(file.rows, _INPUT) if name != chosen]
-    if not found:
+    candidates = [name for name in find_field(file.rows, _INPUT) if name != chosen]
+    if not candidates:
         raise InputError(f"{file.path.name} has no field 'input' beside {chosen!r}; leave out --input.")
-    return found[0]
+    return candidates[0]
 
 
 def _check_same_fields(file: RowFile, chosen: str, texts: Sequence[str]) -> None:
@@ -241,16 +241,16 @@ def _listed(names: Sequence[str]) -> str:
 
 def _text(file: RowFile, index: int, name: str) -> str:
     value = file.rows[index].get(name)
-    said = _first_said(value)
-    if said is None:
+    content = _first_turn(value)
+    if content is None:
         raise InputError(
             f"{file.where(index).capitalize()} of {file.path.name} has {_kind(value)} as {name!r}; "
             "it must be a text or a list of turns."
         )
-    return (as_string(said) or "").replace("\0", "").strip()
+    return (as_string(content) or "").replace("\0", "").strip()
 
 
-def _first_said(value: Any) -> str | None:
+def _first_turn(value: Any) -> str | None:
     """The text, or the first turn of a person; "" if there is none, None if the value is something else."""
     if value is None or value != value:
         return ""
@@ -262,14 +262,14 @@ def _first_said(value: Any) -> str | None:
         return value[0] if value else ""
     if not all(isinstance(turn, dict) for turn in value):
         return None
-    return next(_said_by_people(value), "")
+    return next(_user_turns(value), "")
 
 
-def _said_by_people(turns: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _user_turns(turns: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for turn in turns:
         speaker = next((turn[name] for name in _SPEAKER if turn.get(name)), "")
-        if str(speaker).lower() in _PERSON:
-            content = next((turn[name] for name in _SAID if turn.get(name)), "")
+        if str(speaker).lower() in _USER:
+            content = next((turn[name] for name in _CONTENT if turn.get(name)), "")
             parts = content if isinstance(content, list) else [content]
             texts = [part.get("text") if isinstance(part, dict) else part for part in parts]
             text = "\n".join(text for text in texts if isinstance(text, str))

@@ -173,12 +173,12 @@ def _tasks_figure(counts: Mapping[str, int], groups: Mapping[str, Mapping[str, i
 
     def draw(axes: Axes) -> None:
         for name, members, colour in parts:
-            places = [place for place, (task, _) in enumerate(shown) if group_of[task] in members]
-            axes.barh(places, [shown[place][1] for place in places], 0.72, color=colour, label=name)
-        longest = shown[0][1] if shown else 1
-        for place, (_, n) in enumerate(shown):
-            axes.annotate(f"{n:,}", (n, place), (4, 0), textcoords="offset points", va="center", fontsize=9)
-        axes.set_xlim(0, longest * 1.12)
+            positions = [i for i, (task, _) in enumerate(shown) if group_of[task] in members]
+            axes.barh(positions, [shown[i][1] for i in positions], 0.72, color=colour, label=name)
+        largest = shown[0][1] if shown else 1
+        for i, (_, n) in enumerate(shown):
+            axes.annotate(f"{n:,}", (n, i), (4, 0), textcoords="offset points", va="center", fontsize=9)
+        axes.set_xlim(0, largest * 1.12)
         axes.set_yticks(range(len(shown)), [task for task, _ in shown])
         axes.tick_params(left=False)
         axes.set_ylim(len(shown) - 0.4, -0.6)
@@ -202,9 +202,9 @@ def _groups_figure(groups: Mapping[str, Mapping[str, int]], total: int) -> Figur
         shares = [100 * n / total for _, n in sizes]
         colours = [NEUTRAL if group == _REST else PALETTE[0] for group, _ in sizes]
         axes.barh(range(len(sizes)), shares, 0.72, color=colours)
-        for place, share in enumerate(shares):
+        for i, share in enumerate(shares):
             text = format_percent(share / 100)
-            axes.annotate(text, (share, place), (4, 0), textcoords="offset points", va="center", fontsize=9)
+            axes.annotate(text, (share, i), (4, 0), textcoords="offset points", va="center", fontsize=9)
         axes.set_xlim(0, max(shares, default=1) * 1.12)
         axes.set_yticks(range(len(sizes)), [group for group, _ in sizes])
         axes.tick_params(left=False)

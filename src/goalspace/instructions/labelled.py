@@ -89,14 +89,14 @@ def save_instructions(folder: Path, data: Instructions, *, n_tasks: int, seconds
 def _fields(data: Instructions) -> dict[str, list[Any]]:
     """The fields beside the instruction whose values are all texts or numbers; mixed ones as texts."""
     names = dict.fromkeys(name for row in data.rows for name in row if name != data.field)
-    found: dict[str, list[Any]] = {}
+    fields: dict[str, list[Any]] = {}
     for name in names:
         values = [row.get(name) for row in data.rows]
         kinds = {type(value) for value in values if value is not None}
         if kinds and kinds <= set(_SCALARS):
             mixed = len(kinds) > 1 and kinds != {int, float}
-            found[str(name)] = [str(v) if mixed and v is not None else v for v in values]
-    return found
+            fields[str(name)] = [str(v) if mixed and v is not None else v for v in values]
+    return fields
 
 
 class LabelledRun:
@@ -130,7 +130,7 @@ class LabelledRun:
         self.path = path
         self.record = record
         self.wording = task_wording(record["stages"]["label"]["result"]["n_tasks"])
-        columns = {found.column: found.values() for found in chosen}
+        columns = {annotation.column: annotation.values() for annotation in chosen}
         metadata = _beside(corpus.metadata, {**columns, "group": table.groups, "task": table.tasks})
         self.derived = tuple(metadata)[len(columns) : len(columns) + 2]
         self.corpus = replace(corpus, metadata=metadata)
@@ -168,14 +168,14 @@ class LabelledRun:
         about = _read_about(folder)
         corpus, table = _read(folder)
         chosen = [
-            found
-            for found in (
+            annotation
+            for annotation in (
                 read_selection(folder if selection is None else Path(selection), corpus, selection is None),
                 read_demonstrations(
                     folder if demonstrations is None else Path(demonstrations), corpus, demonstrations is None
                 ),
             )
-            if found is not None
+            if annotation is not None
         ]
         run = cls(folder, _record(about, corpus, table), corpus, table, chosen)
         run._arrange(progress)
@@ -218,7 +218,7 @@ class LabelledRun:
 
     def chosen(self, row: int) -> list[dict[str, str]]:
         """What the selection and the retrieval said of an instruction."""
-        return [{"name": found.name, "value": found.said(row)} for found in self._chosen]
+        return [{"name": annotation.name, "value": annotation.describe(row)} for annotation in self._chosen]
 
     def _arrange(self, progress: Progress | None) -> None:
         """Embed, lay out and collect evidence, unless the folder holds that of the same labels."""

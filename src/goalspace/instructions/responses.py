@@ -95,8 +95,8 @@ def read_responses(path: str | os.PathLike[str]) -> Responses:
 
 
 def _one(file: RowFile, names: Sequence[str]) -> str | None:
-    found = find_field(file.rows[:100], names)
-    return found[0] if found else None
+    candidates = find_field(file.rows[:100], names)
+    return candidates[0] if candidates else None
 
 
 def _matrix(

@@ -119,7 +119,7 @@ def retrieval_page(
     pool: str,
     n_pool: int,
     queries: Sequence[str],
-    found: Sequence[Sequence[Hit]],
+    demonstrations: Sequence[Sequence[Hit]],
     *,
     text_of: Callable[[int], str],
     diversity: float,
@@ -130,15 +130,15 @@ def retrieval_page(
     ----------
     pool, n_pool
         The name of the pool and its size.
-    queries, found
+    queries, demonstrations
         The queries, and the demonstrations of each.
     text_of
         Gives the text of a demonstration by its index.
     diversity
         As in `Demonstrations.retrieve`.
     """
-    best = np.array([max((hit.score for hit in hits), default=np.nan) for hits in found])
-    taken = Counter(hit.index for hits in found for hit in hits)
+    best = np.array([max((hit.score for hit in hits), default=np.nan) for hits in demonstrations])
+    taken = Counter(hit.index for hits in demonstrations for hit in hits)
     facts: list[tuple[str, str | int | float]] = [
         ("queries", len(queries)),
         ("rows in the pool", n_pool),
@@ -147,75 +147,80 @@ def retrieval_page(
     ]
     if diversity:
         facts.append(("diversity", diversity))
-    tables = [_examples(queries, found, text_of)]
+    tables = [_examples(queries, demonstrations, text_of)]
     if len(queries) > _EXAMPLES:
-        tables += [_farthest(queries, found, best, text_of), _most_taken(taken, text_of)]
+        tables += [_farthest(queries, demonstrations, best, text_of), _most_taken(taken, text_of)]
     return Page(
         title=f"Demonstrations from {pool}",
-        lead=_lead(found, best, taken, n_pool),
+        lead=_lead(demonstrations, best, taken, n_pool),
         facts=facts,
-        figures=[_histogram(found)] if len(queries) >= _DRAWN else [],
+        figures=[_histogram(demonstrations)] if len(queries) >= _DRAWN else [],
         tables=tables,
     )
 
 
-def show_examples(retrieval: Retrieval, *, most: int = 3) -> RenderableType:
+def show_examples(retrieval: Retrieval, *, limit: int = 3) -> RenderableType:
     """Return the demonstrations of a few queries for rich to print."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     parts: list[RenderableType] = []
-    for place in _spread(len(retrieval.queries), most):
+    for i in _spread(len(retrieval.queries), limit):
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(no_wrap=True, min_width=4)
         grid.add_column(no_wrap=True, overflow="ellipsis")
-        for hit in retrieval.hits[place]:
+        for hit in retrieval.hits[i]:
             grid.add_row(f"{hit.score:.2f}", Text(to_line(retrieval.index.text(hit.index), _LINE)))
-        parts += [Text(to_line(retrieval.queries[place], _LINE), style="bold"), grid, Text()]
+        parts += [Text(to_line(retrieval.queries[i], _LINE), style="bold"), grid, Text()]
     return Group(*parts)
 
 
-def _lead(found: Sequence[Sequence[Hit]], best: np.ndarray, taken: Counter[int], n_pool: int) -> str:
+def _lead(demonstrations: Sequence[Sequence[Hit]], best: np.ndarray, taken: Counter[int], n_pool: int) -> str:
     if not taken:
         return "The pool holds nothing but the query itself."
-    each = max(len(hits) for hits in found)
-    if len(found) == 1:
+    each = max(len(hits) for hits in demonstrations)
+    if len(demonstrations) == 1:
         return f"{plural(each, 'demonstration')}, the nearest with a cosine of {best[0]:.2f}."
-    said = f"{plural(each, 'demonstration')} for each of {len(found):,} queries, of {n_pool:,} rows."
-    if len(found) <= _EXAMPLES:
-        return said
+    sentence = (
+        f"{plural(each, 'demonstration')} for each of {len(demonstrations):,} queries, of {n_pool:,} rows."
+    )
+    if len(demonstrations) <= _EXAMPLES:
+        return sentence
     low = float(np.nanpercentile(best, 5))
     return (
-        f"{said} One query in twenty has none with a cosine above {low:.2f}: the queries farthest from the pool, listed "
+        f"{sentence} One query in twenty has none with a cosine above {low:.2f}: the queries farthest from the pool, listed "
         "below, may ask for tasks that it lacks."
     )
 
 
-def _spread(n: int, most: int) -> list[int]:
-    """Return places evenly over n."""
-    return sorted({round(place) for place in np.linspace(0, n - 1, min(n, most))})
+def _spread(n: int, limit: int) -> list[int]:
+    """Return up to `limit` indices spread evenly over n items."""
+    return sorted({round(i) for i in np.linspace(0, n - 1, min(n, limit))})
 
 
 def _examples(
-    queries: Sequence[str], found: Sequence[Sequence[Hit]], text_of: Callable[[int], str]
+    queries: Sequence[str], demonstrations: Sequence[Sequence[Hit]], text_of: Callable[[int], str]
 ) -> PageTable:
     rows: list[list[str | int | float | None]] = []
-    for place in _spread(len(queries), _EXAMPLES):
-        for rank, hit in enumerate(found[place]):
-            query = to_line(queries[place], _LINE) if rank == 0 else ""
+    for i in _spread(len(queries), _EXAMPLES):
+        for rank, hit in enumerate(demonstrations[i]):
+            query = to_line(queries[i], _LINE) if rank == 0 else ""
             rows.append([query, round(hit.score, 3), to_line(text_of(hit.index), _LINE)])
     return PageTable("Queries and their demonstrations", ["query", "cosine", "demonstration"], rows)
 
 
 def _farthest(
-    queries: Sequence[str], found: Sequence[Sequence[Hit]], best: np.ndarray, text_of: Callable[[int], str]
+    queries: Sequence[str],
+    demonstrations: Sequence[Sequence[Hit]],
+    best: np.ndarray,
+    text_of: Callable[[int], str],
 ) -> PageTable:
-    places = [place for place in np.argsort(best, kind="stable") if found[place]][:_LISTED]
+    order = [i for i in np.argsort(best, kind="stable") if demonstrations[i]][:_LISTED]
     rows: list[list[str | int | float | None]] = []
-    for place in places:
-        hit = max(found[place], key=lambda hit: hit.score)
-        query, text = queries[place], text_of(hit.index)
+    for i in order:
+        hit = max(demonstrations[i], key=lambda hit: hit.score)
+        query, text = queries[i], text_of(hit.index)
         rows.append([to_line(query, _LINE), round(hit.score, 3), to_line(text, _LINE)])
     return PageTable("Queries farthest from the pool", ["query", "cosine", "nearest demonstration"], rows)
 
@@ -228,23 +233,23 @@ def _most_taken(taken: Counter[int], text_of: Callable[[int], str]) -> PageTable
     return PageTable("Demonstrations taken most often", ["row", "queries", "demonstration"], rows)
 
 
-def _histogram(found: Sequence[Sequence[Hit]]) -> Figure:
-    ranked = [sorted((hit.score for hit in hits), reverse=True) for hits in found if hits]
-    most = max(len(scores) for scores in ranked)
+def _histogram(demonstrations: Sequence[Sequence[Hit]]) -> Figure:
+    ranked = [sorted((hit.score for hit in hits), reverse=True) for hits in demonstrations if hits]
+    k = max(len(scores) for scores in ranked)
     first = [scores[0] for scores in ranked]
-    last = [scores[most - 1] for scores in ranked if len(scores) == most]
+    last = [scores[k - 1] for scores in ranked if len(scores) == k]
     bins = np.linspace(min(0.0, *last), 1, 41).tolist()
 
     def draw(axes: Axes) -> None:
         axes.hist(first, bins=bins, color=PALETTE[0], alpha=0.85, label="nearest demonstration")
-        if most > 1:
+        if k > 1:
             axes.hist(
                 last,
                 bins=bins,
                 histtype="step",
                 linewidth=1.6,
                 color=PALETTE[1],
-                label=f"demonstration {most} of {most}",
+                label=f"demonstration {k} of {k}",
             )
         axes.axvline(float(np.median(first)), color=NEUTRAL, linewidth=1, linestyle=(0, (4, 3)))
         axes.set_xlabel("cosine with the query")
@@ -286,12 +291,12 @@ def _write_demonstrations(
         for start in range(0, len(queries), _CHUNK):
             progress("retrieving", start, len(queries))
             part = slice(start, start + _CHUNK)
-            found = index.retrieve(queries[part], k, diversity=diversity, skip_same=True)
-            for text, id, hits in zip(queries[part], ids[part], found, strict=True):
+            demonstrations = index.retrieve(queries[part], k, diversity=diversity, skip_same=True)
+            for text, id, hits in zip(queries[part], ids[part], demonstrations, strict=True):
                 shown = [
                     {"index": h.index, "score": round(h.score, 6), "row": index.row(h.index)} for h in hits
                 ]
                 line: dict[str, Any] = {"query": text, "id": id, "demonstrations": shown}
                 file.write(json.dumps(line) + "\n")
-            every += found
+            every += demonstrations
     return every

@@ -177,15 +177,15 @@ def selection_page(
 
 def _lead(coverage: Coverage, count: str) -> str:
     nearer = 1 - coverage.distance / coverage.distance_random.mean
-    said = (
+    sentence = (
         f"A row lies {abs(nearer):.0%} {'nearer to' if nearer >= 0 else 'farther from'} its nearest chosen row than with "
         f"{count} rows drawn at random"
     )
     if coverage.n_labels is None or coverage.n_labels_random is None:
-        return f"{said}."
+        return f"{sentence}."
     return (
         f"The chosen rows cover {plural(coverage.n_labels, 'task')} of {coverage.n_labels_in_all:,}; "
-        f"as many at random cover {coverage.n_labels_random.mean:,.0f}. {said}."
+        f"as many at random cover {coverage.n_labels_random.mean:,.0f}. {sentence}."
     )
 
 
@@ -196,11 +196,11 @@ def map_figure(vectors: np.ndarray, chosen: np.ndarray, *, what: str = "row", se
     others = np.setdiff1d(np.arange(len(vectors)), chosen)
     if len(others) > _SHOWN - len(chosen):
         others = np.sort(rng.choice(others, _SHOWN - len(chosen), replace=False))
-    places = lay_out(vectors[np.concatenate([others, chosen])], seed=seed)
+    points = lay_out(vectors[np.concatenate([others, chosen])], seed=seed)
 
     def draw(axes: Axes) -> None:
-        (x, y), split = places.T, len(others)
-        area = min(max(20_000 / len(places), 5), 40)
+        (x, y), split = points.T, len(others)
+        area = min(max(20_000 / len(points), 5), 40)
         for part, colour, size, name in (
             (slice(split), NEUTRAL, area, what),
             (slice(split, None), PALETTE[1], 2 * area, f"chosen {what}"),
@@ -229,12 +229,10 @@ def _bars(coverage: Coverage, count: str) -> Figure:
 
     def draw(axes: Axes) -> None:
         # each measure in units of the random rows' mean, so that both share an axis
-        for place, (_, own, random) in enumerate(rows):
-            axes.barh(place + 0.19, own / random.mean, 0.34, color=PALETTE[1])
-            axes.barh(
-                place - 0.19, 1, 0.34, color=NEUTRAL, xerr=random.se / random.mean, ecolor=INK, capsize=3
-            )
-            for at, value in ((place + 0.19, own), (place - 0.19, random.mean)):
+        for i, (_, own, random) in enumerate(rows):
+            axes.barh(i + 0.19, own / random.mean, 0.34, color=PALETTE[1])
+            axes.barh(i - 0.19, 1, 0.34, color=NEUTRAL, xerr=random.se / random.mean, ecolor=INK, capsize=3)
+            for at, value in ((i + 0.19, own), (i - 0.19, random.mean)):
                 text = f"{value:,.0f}" if value >= 2 else f"{value:.3f}"
                 axes.annotate(text, (0, at), (5, 0), textcoords="offset points", va="center", color="white")
         axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
@@ -272,11 +270,11 @@ def _first(texts: Sequence[str], selection: Selection, labels: Sequence[str] | N
         [
             [
                 int(row) + 1,
-                int(sizes[place]),
+                int(sizes[i]),
                 *([labels[row]] if labels is not None else []),
                 to_line(texts[row], 160),
             ]
-            for place, row in enumerate(selection.rows[:_LISTED])
+            for i, row in enumerate(selection.rows[:_LISTED])
         ],
     )
 

@@ -96,9 +96,9 @@ def _clean_texts(canvas: MatplotlibFigure) -> None:
     for axes in canvas.axes:
         for axis in (axes.xaxis, axes.yaxis):
             if isinstance(axis.get_major_locator(), (StrCategoryLocator, FixedLocator)):
-                places = axis.get_majorticklocs()
-                names = axis.get_major_formatter().format_ticks(list(places))
-                axis.set_ticks(places, labels=[_short(name, 36) for name in names])
+                ticks = axis.get_majorticklocs()
+                names = axis.get_major_formatter().format_ticks(list(ticks))
+                axis.set_ticks(ticks, labels=[_short(name, 36) for name in names])
     for text in canvas.findobj(Text):
         text.set_text(_short(text.get_text(), 100))
 
@@ -147,15 +147,15 @@ def _clean(svg: str) -> str:
 
 def _presentation(style: str) -> dict[str, str]:
     """Return the declarations of a style attribute as SVG attributes; the page chooses the font's family."""
-    found: dict[str, str] = {}
+    attributes: dict[str, str] = {}
     for declaration in style.split(";"):
         name, _, value = (part.strip() for part in declaration.partition(":"))
         if name == "font":
             size = re.search(r"([\d.]+px)", value)
-            found |= {"font-size": size[1]} if size else {}
-            found |= {"font-weight": "bold"} if re.match(r"[^']*\b(bold|[6-9]00)\b", value) else {}
+            attributes |= {"font-size": size[1]} if size else {}
+            attributes |= {"font-weight": "bold"} if re.match(r"[^']*\b(bold|[6-9]00)\b", value) else {}
         elif name and name != "font-family":
-            found[name] = value
-    if "fill" not in found and "font-size" in found:
-        found["fill"] = "currentColor"
-    return found
+            attributes[name] = value
+    if "fill" not in attributes and "font-size" in attributes:
+        attributes["fill"] = "currentColor"
+    return attributes

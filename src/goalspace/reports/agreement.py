@@ -28,9 +28,9 @@ _MAX_RUNS = 50  # folders that are looked at
 
 def siblings(run: RunLike) -> dict[str, Run]:
     """Finished runs beside this one over mostly the same texts, by the name of their folder."""
-    found: dict[str, Run] = {}
+    runs: dict[str, Run] = {}
     if "corpus" not in run.record["stages"]:  # labelled instructions, whose tasks no other run has
-        return found
+        return runs
     folder = run.path.resolve()
     beside = [path for path in sorted(folder.parent.iterdir()) if (path / "run.json").is_file()]
     for path in beside[:_MAX_RUNS]:
@@ -42,8 +42,8 @@ def siblings(run: RunLike) -> dict[str, Run]:
         except (GoalspaceError, KeyError, TypeError, OSError):
             continue  # a folder that is no run of ours must not keep this one from opening
         if finished and _may_share(run, other):
-            found[path.name] = other
-    return found
+            runs[path.name] = other
+    return runs
 
 
 def _may_share(run: RunLike, other: Run) -> bool:

@@ -95,10 +95,10 @@ def read_column(name: str, values: Sequence[Any]) -> Column | None:
     if len(texts) > MAX_VALUES:
         return _most_frequent(name, texts, codes, counts)
     order = sorted(range(len(texts)), key=_reading_order(texts, counts))
-    place = np.empty(len(texts) + 1, dtype=np.int32)
-    place[order] = np.arange(len(texts))
-    place[-1] = -1
-    return Column(name, None, tuple(to_line(texts[i], 60) for i in order), place[codes])
+    code_of = np.empty(len(texts) + 1, dtype=np.int32)
+    code_of[order] = np.arange(len(texts))
+    code_of[-1] = -1
+    return Column(name, None, tuple(to_line(texts[i], 60) for i in order), code_of[codes])
 
 
 def _most_frequent(name: str, texts: Sequence[str], codes: np.ndarray, counts: np.ndarray) -> Column | None:
@@ -116,12 +116,12 @@ def _most_frequent(name: str, texts: Sequence[str], codes: np.ndarray, counts: n
     enough = 2 * len(texts) <= n and counts[order].sum() >= MIN_GROUPED_SHARE * n
     if not enough or named_like_ids([name]) or all(is_number(text) for text in texts):
         return None
-    place = np.full(len(texts) + 1, len(order), dtype=np.int32)
-    place[order] = np.arange(len(order))
-    place[-1] = -1
+    code_of = np.full(len(texts) + 1, len(order), dtype=np.int32)
+    code_of[order] = np.arange(len(order))
+    code_of[-1] = -1
     others = f"other ({len(texts) - len(order)} values)"
     labels = (*(to_line(texts[i], 60) for i in order), others)
-    return Column(name, None, labels, place[codes], has_rest=True)
+    return Column(name, None, labels, code_of[codes], has_rest=True)
 
 
 def why_not(name: str, values: Sequence[Any]) -> str:
@@ -166,10 +166,10 @@ def _reading_order(texts: Sequence[str], counts: np.ndarray) -> Any:
 def _parse_date(text: str) -> date | None:
     if _YEAR.fullmatch(text):
         return date(int(text[:4]), 1, 1)
-    if found := _DATE.fullmatch(text):
-        year, month, day = (int(part or 1) for part in found.groups())
-    elif found := _DOTTED.fullmatch(text):
-        day, month, year = (int(part) for part in found.groups())
+    if match := _DATE.fullmatch(text):
+        year, month, day = (int(part or 1) for part in match.groups())
+    elif match := _DOTTED.fullmatch(text):
+        day, month, year = (int(part) for part in match.groups())
     else:
         return None
     try:
@@ -194,8 +194,8 @@ def _periods(name: str, texts: Sequence[str], codes: np.ndarray) -> Column | Non
             before, after = int(ordinals.min() < first), int(ordinals.max() > last)
             labels = [_period_label(ordinal, unit) for ordinal in range(first, last + 1)]
             labels = [f"before {labels[0]}"] * before + labels + [f"after {labels[-1]}"] * after
-            places = np.clip(ordinals - first, -before, last - first + after) + before
-            return Column(name, unit, tuple(labels), np.append(places, -1).astype(np.int32)[codes])
+            positions = np.clip(ordinals - first, -before, last - first + after) + before
+            return Column(name, unit, tuple(labels), np.append(positions, -1).astype(np.int32)[codes])
     return None
 
 

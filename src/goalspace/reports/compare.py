@@ -84,9 +84,9 @@ def groups(column: PageColumn) -> tuple[list[str], np.ndarray]:
     known = np.isfinite(column.values)
     numbers = column.values[known]
     distinct, counts = np.unique(numbers, return_counts=True)
-    most = int(counts.argmax())
+    mode = int(counts.argmax())
     names, own = (
-        _beside(distinct, most, numbers) if 2 * counts[most] > len(numbers) else _cut(distinct, numbers)
+        _beside(distinct, mode, numbers) if 2 * counts[mode] > len(numbers) else _cut(distinct, numbers)
     )
     codes = np.full(len(known), -1, dtype=np.int64)
     codes[known] = own
@@ -96,8 +96,8 @@ def groups(column: PageColumn) -> tuple[list[str], np.ndarray]:
 def _beside(distinct: np.ndarray, at: int, numbers: np.ndarray) -> tuple[list[str], np.ndarray]:
     """One value, what is less and what is more, as far as there is any."""
     near = distinct[max(at - 1, 0) : at + 2]
-    told = _written(near, distinct)[min(at, 1)]
-    names = {-1: f"less than {told}", 0: told, 1: f"more than {told}"}
+    label = _written(near, distinct)[min(at, 1)]
+    names = {-1: f"less than {label}", 0: label, 1: f"more than {label}"}
     sides, codes = np.unique(np.sign(numbers - distinct[at]), return_inverse=True)
     return [names[int(side)] for side in sides], codes
 
@@ -106,8 +106,8 @@ def _cut(distinct: np.ndarray, numbers: np.ndarray) -> tuple[list[str], np.ndarr
     """Groups between values that are there, so that none is empty."""
     ends = np.unique(np.quantile(numbers, np.arange(1, _QUARTERS) / _QUARTERS, method="lower"))
     ends = np.append(ends[ends < distinct[-1]], distinct[-1])
-    told = _written(ends, distinct)
-    names = [f"up to {told[0]}", *(f"{low} to {high}" for low, high in pairwise(told))]
+    labels = _written(ends, distinct)
+    names = [f"up to {labels[0]}", *(f"{low} to {high}" for low, high in pairwise(labels))]
     return names, np.searchsorted(ends, numbers, side="left")
 
 
@@ -117,10 +117,10 @@ def _written(values: np.ndarray, distinct: np.ndarray) -> list[str]:
         years = _YEARS[0] <= distinct[0] and distinct[-1] <= _YEARS[1]
         return [f"{value:.0f}" if years else f"{value:,.0f}" for value in values.tolist()]
     for digits in range(_DIGITS, _MAX_DIGITS + 1):
-        told = [format_number(value, digits) for value in values.tolist()]
-        if len(set(told)) == len(told):
+        labels = [format_number(value, digits) for value in values.tolist()]
+        if len(set(labels)) == len(labels):
             break
-    return told
+    return labels
 
 
 def _range(column: PageColumn, members: np.ndarray, known: np.ndarray) -> tuple[float, float] | None:
@@ -171,29 +171,29 @@ def _all(
     p = _welch_anova(n[tested], means[tested], variances[tested])
     effect = _epsilon_squared(n[tested], means[tested], variances[tested])
     q = _corrected(p, view.factors.hidden)
-    found: list[FactorTest] = []
+    tests: list[FactorTest] = []
     for k in np.flatnonzero(np.isfinite(q)).tolist():
         best = tested[int(means[tested, k].argmax())]
         worst = tested[int(means[tested, k].argmin())]
-        name = f"“{isolate(view.told['factors'][k]['name'])}”"
+        name = f"“{isolate(view.summary_data['factors'][k]['name'])}”"
         if q[k] < _MAX_P:
-            said = (
+            sentence = (
                 f"{name} differs by {isolate(column)}: highest where it is {isolate(names[best])}, lowest where it "
                 f"is {isolate(names[worst])}. The groups account for {format_percent(float(effect[k]))} of its variance."
             )
         else:
-            said = f"{name} does not differ clearly by {isolate(column)}."
-        found.append(
+            sentence = f"{name} does not differ clearly by {isolate(column)}."
+        tests.append(
             {
                 "factor": k,
                 "effect": round(float(effect[k]), 5),
                 "measure": "epsilon²",
                 "p": float(p[k]),
                 "q": float(q[k]),
-                "sentence": said,
+                "sentence": sentence,
             }
         )
-    return found
+    return tests
 
 
 def _welch_anova(n: np.ndarray, means: np.ndarray, variances: np.ndarray) -> np.ndarray:
@@ -254,15 +254,15 @@ def _two(
     tests: list[FactorTest] = []
     pairs: list[PairTest] = []
     for k in np.flatnonzero(np.isfinite(q)).tolist():
-        name = f"“{isolate(view.told['factors'][k]['name'])}”"
+        name = f"“{isolate(view.summary_data['factors'][k]['name'])}”"
         if q[k] < _MAX_P:
             more, less = (isolate(names[group]) for group in ((a, b) if d[k] > 0 else (b, a)))
-            said = (
+            sentence = (
                 f"{name} is stronger where {isolate(column)} is {more} than where it is {less}, by "
                 f"{abs(d[k]):.2f} standard deviations."
             )
         else:
-            said = f"{name} does not differ clearly between {isolate(names[a])} and {isolate(names[b])}."
+            sentence = f"{name} does not differ clearly between {isolate(names[a])} and {isolate(names[b])}."
         effect, corrected = round(float(d[k]), 4), float(q[k])
         tests.append(
             {
@@ -271,7 +271,7 @@ def _two(
                 "p": float(p[k]),
                 "q": corrected,
                 "measure": "Cohen's d",
-                "sentence": said,
+                "sentence": sentence,
             }
         )
         low, high = round(float(d[k] - spread[k]), 4), round(float(d[k] + spread[k]), 4)

@@ -88,8 +88,8 @@ def _cramers_v(table: np.ndarray, expected: np.ndarray) -> float:
     deviation = np.divide((table - expected) ** 2, expected, out=np.zeros_like(table), where=expected > 0)
     phi2 = max(0.0, float(deviation.sum() / total) - (rows - 1) * (columns - 1) / (total - 1))
     rows_, columns_ = (k - (k - 1) ** 2 / (total - 1) for k in (rows, columns))
-    least = min(rows_, columns_) - 1
-    return float(math.sqrt(phi2 / least)) if least > 0 else 0.0
+    max_phi2 = min(rows_, columns_) - 1
+    return float(math.sqrt(phi2 / max_phi2)) if max_phi2 > 0 else 0.0
 
 
 def most_telling(tables: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -109,7 +109,7 @@ def findings(tables: Iterable[dict[str, Any]], *, n_compared: int, limit: int = 
     A marked cell in a table is one of many; what is told on its own must stay clear although `n_compared`
     cells were looked at: a two-sided 5 % level divided by their number (Bonferroni).
     """
-    least = NormalDist().inv_cdf(1 - 0.025 / max(n_compared, 1))
+    min_residual = NormalDist().inv_cdf(1 - 0.025 / max(n_compared, 1))
     cells = [
         {
             "factor": row["factor"],
@@ -125,7 +125,7 @@ def findings(tables: Iterable[dict[str, Any]], *, n_compared: int, limit: int = 
         for row in table["rows"]
         if row["factor"] >= 0
         for j, cell in enumerate(row["cells"])
-        if cell["mark"] > 0 and cell["residual"] > least
+        if cell["mark"] > 0 and cell["residual"] > min_residual
     ]
     kept: list[dict[str, Any]] = []
     for cell in sorted(cells, key=lambda cell: -cell["residual"]):

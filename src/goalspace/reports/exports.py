@@ -107,8 +107,8 @@ def _evidence(run: RunLike) -> dict[str, Any]:
     rows = {text_id: row for row, text_id in enumerate(run.corpus.ids)}
     items = [
         (name, item)
-        for name, found in zip(run.factors.names, run.factors.evidence, strict=True)
-        for item in found
+        for name, evidence in zip(run.factors.names, run.factors.evidence, strict=True)
+        for item in evidence
     ]
     return {
         "factor": [name for name, _ in items],

@@ -28,7 +28,7 @@ _METADATA = 200  # characters of a value
 def sample(view: View) -> np.ndarray:
     """Rows of the texts that are inlined: those with evidence first, then others at random, as far as they fit."""
     corpus = view.run.corpus
-    shown = [item["row"] for card in view.told["factors"] for item in card["evidence"]]
+    shown = [item["row"] for card in view.summary_data["factors"] for item in card["evidence"]]
     others = np.random.default_rng(0).permutation(len(corpus)).tolist()
     rows = list(dict.fromkeys([*shown, *others]))[:MAX_TEXTS]
     lengths = np.cumsum([min(len(corpus.texts[row]), MAX_TEXT_LENGTH) for row in rows])
@@ -51,7 +51,7 @@ def render(view: View) -> str:
     )
     slots = {
         "csp": policy,
-        "title": html.escape(f"{view.told['goal']} – goalspace"),
+        "title": html.escape(f"{view.summary_data['goal']} – goalspace"),
         "style": style,
         "data": inline_json(inlined(view)),
         "script": script,
@@ -61,10 +61,10 @@ def render(view: View) -> str:
 
 def inlined(view: View) -> Inlined:
     """The data of the page."""
-    able: Capabilities = {"edit": False, "meaning": False, "fullTexts": False, "compareRuns": False}
+    capabilities: Capabilities = {"edit": False, "meaning": False, "fullTexts": False, "compareRuns": False}
     scores = np.clip(np.rint(view.factors.scores[view.rows].T * 1000), -32_000, 32_000).astype("<i2")
     return {
-        "summary": answers.summary(view, able=able, cut=MAX_TEXT_LENGTH),
+        "summary": answers.summary(view, capabilities=capabilities, cut=MAX_TEXT_LENGTH),
         "map": _base64(answers.map_bytes(view)),
         "scores": _base64(np.ascontiguousarray(scores).tobytes()),
         "columns": [_base64(answers.column_bytes(view, at, number="<f8")) for at in range(len(view.columns))],
@@ -77,22 +77,22 @@ def inlined(view: View) -> Inlined:
 
 
 def _texts(view: View) -> list[InlinedText]:
-    places = view.places[view.rows]
-    told: list[InlinedText] = [
+    coordinates = view.coordinates[view.rows]
+    texts: list[InlinedText] = [
         {
             **why(view, row, max_length=MAX_TEXT_LENGTH, n_factors=_FACTORS, n_properties=_PROPERTIES),
-            "near": [(int(view.rows[other]), r) for other, r in nearest(places, at)],
+            "near": [(int(view.rows[other]), r) for other, r in nearest(coordinates, at)],
         }
         for at, row in enumerate(view.rows.tolist())
     ]
     metadata = view.run.corpus.metadata
     for name, shown in display_names(metadata).items():
         values = metadata[name]
-        for item in told:
+        for item in texts:
             value = values[item["row"]]
             if value is not None:
                 item["metadata"][shown] = to_line(str(value), _METADATA)
-    return told
+    return texts
 
 
 def _base64(content: bytes) -> str:

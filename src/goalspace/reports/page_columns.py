@@ -47,11 +47,11 @@ class PageColumn:
     source: str
     has_rest: bool = False
 
-    def told(self, row: int) -> str | None:
+    def format_value(self, row: int) -> str | None:
         """The value of a text in words; None where it is missing."""
         value = self.values[row]
         if self.kind == "number":
-            return None if math.isnan(value) else _number_told(float(value))
+            return None if math.isnan(value) else _format_number(float(value))
         return self.labels[value] if value >= 0 else None
 
     def about(self) -> contract.Column:
@@ -67,7 +67,7 @@ class PageColumn:
         }
 
 
-def _number_told(value: float) -> str:
+def _format_number(value: float) -> str:
     """A number with all its digits, so that a reader who filters by it finds its text."""
     if value.is_integer() and 1e7 <= abs(value) < 1e15:
         return f"{value:,.0f}"
@@ -76,7 +76,7 @@ def _number_told(value: float) -> str:
 
 def read_columns(metadata: Mapping[str, Sequence[Any]]) -> tuple[PageColumn, ...]:
     """Columns of groups or periods (see `reports.columns`), and columns of numbers that are no ids."""
-    found = []
+    page_columns = []
     shown = display_names(metadata)
     identifiers = set(named_like_ids(str(name) for name in metadata))
     for name in metadata:
@@ -85,12 +85,14 @@ def read_columns(metadata: Mapping[str, Sequence[Any]]) -> tuple[PageColumn, ...
         if groups is not None:
             kind: contract.ColumnKind = "category" if groups.unit is None else "time"
             codes = groups.codes.astype(np.int16)
-            found.append(PageColumn(shown[str(name)], kind, groups.labels, codes, str(name), groups.has_rest))
+            page_columns.append(
+                PageColumn(shown[str(name)], kind, groups.labels, codes, str(name), groups.has_rest)
+            )
         elif str(name) not in identifiers:
             numbers = _numbers(values)
             if numbers is not None:
-                found.append(PageColumn(shown[str(name)], "number", (), numbers, str(name)))
-    return tuple(found)
+                page_columns.append(PageColumn(shown[str(name)], "number", (), numbers, str(name)))
+    return tuple(page_columns)
 
 
 def left_out(metadata: Mapping[str, Sequence[Any]], columns: Sequence[PageColumn]) -> list[tuple[str, str]]:

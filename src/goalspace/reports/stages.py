@@ -41,7 +41,7 @@ _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
 
 def stages(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return one entry per finished stage: "stage", "title", "line" (what it did), "seconds"."""
-    tell = {
+    describe = {
         "corpus": _corpus,
         "propose": _propose,
         "link": _link,
@@ -53,7 +53,7 @@ def stages(record: Mapping[str, Any]) -> list[dict[str, Any]]:
         {
             "stage": name,
             "title": _TITLES.get(name, name),
-            "line": to_line(tell[name](stage.get("result") or {})) if name in tell else "",
+            "line": to_line(describe[name](stage.get("result") or {})) if name in describe else "",
             "seconds": _finite(stage.get("seconds")),
         }
         for name, stage in record.get("stages", {}).items()
@@ -135,8 +135,8 @@ def _recipe(recipe: str) -> str:
     if recipe in _RECIPES:
         return _RECIPES[recipe]
     features, *remarks = recipe.split(", ")
-    told = " and ".join(_FEATURES.get(name, name) for name in features.split("+"))
-    return ", ".join([f"a head trained on {told}", *(_REMARKS.get(remark, remark) for remark in remarks)])
+    inputs = " and ".join(_FEATURES.get(name, name) for name in features.split("+"))
+    return ", ".join([f"a head trained on {inputs}", *(_REMARKS.get(remark, remark) for remark in remarks)])
 
 
 def _factor(result: Mapping[str, Any]) -> str:

@@ -75,11 +75,11 @@ def _shown_factors(summary: dict[str, Any]) -> list[dict[str, Any]]:
     return [factor for factor in summary["factors"] if not factor["hidden"]]
 
 
-def _varied(items: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+def _varied(items: Sequence[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
     """The strongest properties that share no word, then others: "refund, refunds, want refund" is one thing."""
     chosen = list(apart([item["name"] for item in items]))
     others = sorted(set(range(len(items))) - set(chosen))
-    return [items[i] for i in (*chosen, *others)[:most]]
+    return [items[i] for i in (*chosen, *others)[:limit]]
 
 
 def _signed(item: dict[str, Any]) -> str:

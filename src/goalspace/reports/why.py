@@ -66,7 +66,7 @@ def why(
         "cut": len(whole) > len(text),
         "n_copies": int(corpus.counts[row]),
         "duplicates": [to_line(str(id), 60) for id in duplicates[:_MAX_DUPLICATES]],
-        "values": [column.told(row) for column in view.columns],
+        "values": [column.format_value(row) for column in view.columns],
         "metadata": {},
         "analysis": _analysis(view, row),
         "dominant": int(factors.dominant[row]),
@@ -90,42 +90,42 @@ class _Carrier:
             proposals.properties[proposals.property_index[i]]: proposals.quotes[i] for i in view.pairs_of(row)
         }
 
-    def factors(self, most: int) -> list[Reason]:
+    def factors(self, limit: int) -> list[Reason]:
         """The factors with the largest scores, either way."""
         factors = self.view.factors
         scores = factors.scores[self.row]
         order = [k for k in np.argsort(-np.abs(scores), kind="stable") if k not in factors.hidden]
-        found = []
-        for k in order[:most]:
-            said, meaning = self.view.ends[k][int(scores[k] > 0)]
-            span = self._sentence(meaning, said)
-            proposed = any(name in self.quotes for name in said)
-            found.append(self._reason(int(k), factors.names[k], float(scores[k]), proposed, span))
-        return found
+        reasons = []
+        for k in order[:limit]:
+            names, direction = self.view.poles[k][int(scores[k] > 0)]
+            span = self._sentence(direction, names)
+            proposed = any(name in self.quotes for name in names)
+            reasons.append(self._reason(int(k), factors.names[k], float(scores[k]), proposed, span))
+        return reasons
 
-    def properties(self, most: int) -> list[Reason]:
+    def properties(self, limit: int) -> list[Reason]:
         """The properties with the strongest links; those proposed for the text come before others as strong."""
         factors = self.view.factors
         links = factors.links
         strength = links.property_vectors @ links.text_vectors[self.row]
         proposed = np.zeros(len(strength), dtype=bool)
-        proposed[[self.view.place[name] for name in self.quotes if name in self.view.place]] = True
-        order = np.argsort(-(strength + 0.1 * proposed), kind="stable")[:most]
+        proposed[[self.view.index_of[name] for name in self.quotes if name in self.view.index_of]] = True
+        order = np.argsort(-(strength + 0.1 * proposed), kind="stable")[:limit]
         order = order[np.argsort(-strength[order], kind="stable")]
-        found = []
+        reasons = []
         for i in order:
             name = factors.vocabulary[i]
             span = self._quote(name) or self._sentence(links.property_vectors[i], [name])
             factor = int(factors.assignment[i])
-            found.append(self._reason(factor, name, float(strength[i]), bool(proposed[i]), span))
-        return found
+            reasons.append(self._reason(factor, name, float(strength[i]), bool(proposed[i]), span))
+        return reasons
 
-    def _sentence(self, vector: np.ndarray, said: list[str]) -> tuple[int, int]:
+    def _sentence(self, vector: np.ndarray, names: list[str]) -> tuple[int, int]:
         """The sentence closest to a direction; without an encoder, the one that shares most words."""
         if self.vectors is not None and self.vectors.shape[1] == len(vector):
             return self.spans[int((self.vectors @ vector).argmax())]
-        looked_for = {word[:_STEM] for phrase in said for word in phrase.lower().split() if len(word) > 2}
-        shared = [len(looked_for & words) for words in self.words]
+        stems = {word[:_STEM] for name in names for word in name.lower().split() if len(word) > 2}
+        shared = [len(stems & words) for words in self.words]
         best = max(range(len(shared)), key=shared.__getitem__)
         return self.spans[best] if shared[best] else (0, 0)
 
@@ -155,7 +155,7 @@ class _Carrier:
         }
 
 
-def metadata_told(values: Mapping[str, Any]) -> dict[str, str]:
+def format_metadata(values: Mapping[str, Any]) -> dict[str, str]:
     """Metadata of a text by the names that are shown; what is missing is left out."""
     shown = display_names(values)
     return {
@@ -166,8 +166,8 @@ def metadata_told(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _analysis(view: View, row: int) -> str | None:
-    said = view.run.proposals.analyses.get(row)
-    return None if said is None else to_line(said, 1_000)
+    analysis = view.run.proposals.analyses.get(row)
+    return None if analysis is None else to_line(analysis, 1_000)
 
 
 def near(view: View, row: int) -> list[Neighbour]:
@@ -180,15 +180,15 @@ def near(view: View, row: int) -> list[Neighbour]:
             "text": to_line(corpus.texts[other], 160),
             "r": r,
         }
-        for other, r in nearest(view.places, row)
+        for other, r in nearest(view.coordinates, row)
     ]
 
 
-def nearest(places: np.ndarray, row: int) -> list[tuple[int, float]]:
-    """The rows of `places`, directions of length 1, that are most similar to one of them, with the cosine."""
-    likeness = places @ places[row]
-    likeness[row] = -np.inf
-    count = min(_MAX_NEIGHBOURS, len(likeness) - 1)
-    best = np.argpartition(-likeness, count - 1)[:count] if count > 0 else np.zeros(0, dtype=int)
-    best = best[np.argsort(-likeness[best], kind="stable")]
-    return [(int(i), round(float(likeness[i]), 3)) for i in best]
+def nearest(coordinates: np.ndarray, row: int) -> list[tuple[int, float]]:
+    """The rows of `coordinates`, directions of length 1, that are most similar to one of them, with the cosine."""
+    cosines = coordinates @ coordinates[row]
+    cosines[row] = -np.inf
+    count = min(_MAX_NEIGHBOURS, len(cosines) - 1)
+    best = np.argpartition(-cosines, count - 1)[:count] if count > 0 else np.zeros(0, dtype=int)
+    best = best[np.argsort(-cosines[best], kind="stable")]
+    return [(int(i), round(float(cosines[i]), 3)) for i in best]
