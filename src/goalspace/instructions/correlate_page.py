@@ -1,4 +1,4 @@
-"""The page of a correlation: heat maps, the tree of sets, tasks that one has and another lacks, repeated rows."""
+"""The report on a correlation of data sets: heat maps, a dendrogram, missing tasks and repeated rows."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from goalspace.curation.correlation import Correlation, MissingTask
 
 
-_LINE = 160  # characters of a text in a table
+_LINE = 160  # characters per text in a table
 _NAME = 28  # characters of a set's name on an axis
-_NUMBERED = 14  # sets up to which the cells carry numbers
-_TASKS = 6  # of a pair in a table
-_PAIRS = 3  # sets up to which all pairs are shown; above, every set and the one most like it
+_NUMBERED = 14  # number of sets up to which the cells show their values
+_TASKS = 6  # missing tasks listed per pair
+_PAIRS = 3  # number of sets up to which all pairs are shown; above, only each set and the nearest one
 _LEAKS = 25
 
 
@@ -43,9 +43,9 @@ def correlation_page(
     texts
         The texts of every set.
     missing
-        (a, b, tasks of a that b lacks) for the pairs to show.
+        (a, b, tasks of a missing in b) for the pairs to show.
     leaks
-        (training set, test set, repeated rows) for the pairs that were compared; None if none was.
+        (training set, test set, repeated rows) for the compared pairs; None if not requested.
     """
     facts: list[tuple[str, str | int | float]] = [
         ("data sets", len(correlation.names)),
@@ -57,7 +57,7 @@ def correlation_page(
         if size > len(rows.rows)
     ]
     if drawn:
-        facts.append(("sets of which rows were drawn", len(drawn)))
+        facts.append(("sets that were sampled", len(drawn)))
     if leaks is not None:
         facts.append(
             (
@@ -85,7 +85,7 @@ def correlation_page(
 
 
 def show_matrix(correlation: Correlation) -> RenderableType:
-    """Return the matrix of cosines for rich to print, relatives side by side."""
+    """Return the matrix of cosines as a rich table, with similar sets next to each other."""
     from rich.table import Table
     from rich.text import Text
 
@@ -111,12 +111,12 @@ def _lead(correlation: Correlation) -> str:
     if len(pairs) == 1:
         i, j = 0, 1
         return (
-            f"A row of {names[i]} has a cosine of {correlation.covered[i, j]:.2f} with the nearest row of {names[j]} on "
-            f"average, a row of {names[j]} one of {correlation.covered[j, i]:.2f} with that of {names[i]}."
+            f"On average, the cosine of a row of {names[i]} with the nearest row of {names[j]} is "
+            f"{correlation.covered[i, j]:.2f}; from {names[j]} to {names[i]} it is {correlation.covered[j, i]:.2f}."
         )
     return (
-        f"The most alike are {names[b]} and {names[a]} (cosine {high:.2f}), the least {names[d]} and {names[c]} "
-        f"({low:.2f}). Cosines are between a row and the nearest row of the other set, so a larger set is nearer to all."
+        f"The most similar sets are {names[b]} and {names[a]} (cosine {high:.2f}), the least similar {names[d]} and {names[c]} "
+        f"({low:.2f}). Cosines are between a row and the nearest row of the other set, so larger sets are closer to all others."
     )
 
 
@@ -126,14 +126,14 @@ def _figures(correlation: Correlation) -> list[Figure]:
         _heat_map(
             correlation,
             correlation.cosine,
-            "Mean cosine of a row with the nearest row of the other set, both ways. The tree joins the sets that are most "
-            f"alike first ({size}, average linkage).",
+            "Mean cosine of a row with the nearest row of the other set, in both directions. The dendrogram joins the "
+            f"most similar sets first ({size}, average linkage).",
             tree=True,
         ),
         _heat_map(
             correlation,
             correlation.covered,
-            "How well the column covers the row: the mean cosine of the row's texts with their nearest text of the column.",
+            "How well the column covers the row: mean cosine of the texts of the row's set with the nearest text of the column's set.",
         ),
     ]
     if correlation.overlap is not None:
@@ -141,7 +141,7 @@ def _figures(correlation: Correlation) -> list[Figure]:
             _heat_map(
                 correlation,
                 correlation.overlap,
-                "Overlap of the task labels: 1 when the same tasks occur in the same shares, 0 when none is shared.",
+                "Overlap of the task labels: 1 if the same tasks occur in the same shares, 0 if no task is shared.",
             )
         )
     return [
@@ -149,7 +149,7 @@ def _figures(correlation: Correlation) -> list[Figure]:
         _heat_map(
             correlation,
             correlation.wasserstein,
-            "Wasserstein distance of the vectors, mean over the dimensions in units of their spread: less is more alike.",
+            "Wasserstein distance of the vectors: mean over the dimensions, in units of their spread. Smaller is more similar.",
             invert=True,
         ),
     ]
@@ -189,12 +189,12 @@ def _heat_map(
 
 
 def _draw_tree(axes: Axes, linkage: np.ndarray) -> None:
-    """Draw the tree beside the rows that it joins."""
+    """Draw the dendrogram beside the rows of the heat map."""
     from scipy.cluster.hierarchy import dendrogram
 
     drawn = dendrogram(linkage, no_plot=True)
     for across, up in zip(drawn["dcoord"], drawn["icoord"], strict=True):
-        # scipy sets the leaves at 5, 15, 25, …; the rows of the map are at 0, 1, 2, …
+        # scipy puts the leaves at 5, 15, 25, …; the rows of the heat map are at 0, 1, 2, …
         axes.plot(across, [(leaf - 5) / 10 for leaf in up], color=INK, linewidth=1)
     axes.set_ylim(len(linkage) + 0.5, -0.5)
     axes.set_axis_off()
@@ -216,7 +216,7 @@ def _sets(correlation: Correlation) -> PageTable:
                 round(float(correlation.cosine[i, correlation.names.index(near)]), 3),
             ]
         )
-    columns = ["data set", "rows", *(["tasks"] if labels[0] is not None else []), "most alike", "cosine"]
+    columns = ["data set", "rows", *(["tasks"] if labels[0] is not None else []), "most similar", "cosine"]
     return PageTable("The data sets", columns, rows)
 
 
@@ -255,6 +255,6 @@ def _leaks(a: str, b: str, leaks: Sequence[Leak], text_of: dict[str, Sequence[st
         ]
         for leak in leaks[:_LEAKS]
     ]
-    first = f": the {_LEAKS} most alike" if len(leaks) > _LEAKS else ""
+    first = f": the {_LEAKS} most similar" if len(leaks) > _LEAKS else ""
     title = f"Rows of {a} that repeat rows of {b}{first}"
     return PageTable(title, ["kind", "similarity", "row", f"in {a}", "row", f"in {b}"], rows)

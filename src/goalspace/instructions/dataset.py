@@ -1,4 +1,4 @@
-"""Instructions: what every row of a file of instruction data asks for, and the rows themselves."""
+"""Instructions: the instruction texts of a file of instruction data, and its rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from goalspace.tables.formats import read_rows
 from goalspace.tables.rows import Row, RowFile, fields, find_field
 from goalspace.tables.table import as_string
 
-# the fields that carry the instruction; a later group is looked at when an earlier one has none
+# names of the instruction field; a later group is tried if no field has a name of the earlier ones
 _FIELDS = (
     ("instruction", "instructions", "conversations", "conversation", "messages", "turns"),
     ("prompt", "question", "query", "text"),
@@ -27,23 +27,23 @@ _USER = ("human", "user", "prompter")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Instructions:
-    """The instructions of a file: one text for every row that has one, in file order, nothing folded.
+    """The instructions of a file: one text per non-empty row, in file order, duplicates included.
 
     Attributes
     ----------
     texts
-        What asks for the task: without outer whitespace and NUL characters, otherwise as it is; never empty.
+        The instructions, stripped of outer whitespace and NUL characters, otherwise unchanged; never empty.
     ids
-        The value of a field `id`, `*_id`, `uuid` or the like that is unique and complete, else the number of the
-        row in the file, from "0".
+        The values of a field `id`, `*_id`, `uuid` or the like if they are unique and complete, otherwise the row
+        numbers in the file, from "0".
     rows
-        The row of every text, as it stands in the file.
+        The row of every text, as in the file.
     source
         The file.
     field
         The field that carries the instruction.
     n_empty
-        Rows of the file without an instruction, which are left out.
+        The number of rows without an instruction, which are left out.
     """
 
     texts: tuple[str, ...]
@@ -53,7 +53,7 @@ class Instructions:
     field: str
     n_empty: int
     _file: RowFile
-    _positions: tuple[int, ...]  # in the file, of every text
+    _positions: tuple[int, ...]  # row number in the file of every text
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -75,15 +75,15 @@ class Instructions:
             (`messages`: the first user message, its text parts), mt_bench (`turns`: the first) or plain prompts
             (`prompt`, `question`, `query`, `text`); or a text file, one prompt per line. All but Parquet also as .gz.
         field
-            The field that carries the instruction. Found when there is one obvious choice.
+            The field that carries the instruction; by default it is detected.
         input
-            Whether to append the `input` field, after an empty line.
+            Whether to append the `input` field after an empty line.
 
         Raises
         ------
         InputError
-            If the file cannot be read, no or several fields look like the instruction, a value is neither text
-            nor turns, rows have different fields, or no row has an instruction.
+            If the file cannot be read, no field or several fields look like the instruction, a value is neither a
+            text nor a list of turns, rows have different fields, or no row has an instruction.
         """
         file = read_rows(path)
         if not file.rows:
@@ -114,18 +114,18 @@ class Instructions:
         )
 
     def column(self, name: str) -> list[Any] | None:
-        """The values of another field, aligned with `texts`, None where a row lacks it; None if all do."""
+        """Return the values of another field, aligned with `texts`, None if a row lacks it; None if all rows lack it."""
         if not any(name in row for row in self.rows):
             return None
         return [row.get(name) for row in self.rows]
 
     @property
     def can_add(self) -> bool:
-        """Whether the file's format has fields, so that some can be added to its rows."""
+        """Whether fields can be added to the rows; not in text files."""
         return self._file.has_fields
 
     def free_field(self, name: str) -> str:
-        """The name, with as many underscores as it needs to be no field of any row."""
+        """Return the name with as many underscores appended as it takes to be unused."""
         taken = set(fields(self._file.rows))
         while name in taken:
             name += "_"
@@ -145,9 +145,9 @@ class Instructions:
         rows
             Indices into `rows`, in the order in which they are written.
         path
-            The file; packed when the name ends in .gz.
+            The file to write; compressed if its name ends in .gz.
         added
-            Name → one value per written row, for fields to add, or to put in the place of those of that name.
+            Name → one value per written row, for fields to add or replace.
 
         Raises
         ------
@@ -183,7 +183,7 @@ def _detect_field(file: RowFile) -> str:
         candidates = [name for name in find_field(file.rows, names) if _can_be_read(file, name)]
         if len(candidates) > 1:
             raise InputError(
-                f"The fields {_listed(candidates)} of {file.path.name} may all be the instruction; "
+                f"The fields {_listed(candidates)} of {file.path.name} could all be the instruction; "
                 "choose one with --field NAME."
             )
         if candidates:
@@ -197,7 +197,7 @@ def _detect_field(file: RowFile) -> str:
 
 
 def _can_be_read(file: RowFile, name: str) -> bool:
-    """Say whether the first value there is text or turns: a field of numbers is no candidate."""
+    """Whether the first value of a field is a text or a list of turns; numeric fields are not candidates."""
     first = next((row[name] for row in file.rows if row.get(name) is not None), None)
     return isinstance(first, (str, list))
 
@@ -210,19 +210,19 @@ def _input_field(file: RowFile, chosen: str) -> str:
 
 
 def _check_same_fields(file: RowFile, chosen: str, texts: Sequence[str]) -> None:
-    """Refuse a file in which a row without the field has its instruction in another one."""
+    """Raise an error if a row has its instruction in another field."""
     others = {name for names in _FIELDS[:2] for name in find_field(file.rows, names)} - {chosen}
     for index, (row, text) in enumerate(zip(file.rows, texts, strict=True)):
         there = [name for name in row if name in others and row[name]]
         if not text and chosen not in row and there:
             raise InputError(
                 f"The rows of {file.path.name} differ: {file.where(index)} has no {chosen!r} but {there[0]!r}; "
-                f"give one form, or keep only the rows with {chosen!r} by --field {chosen}."
+                f"use one format, or keep only the rows with {chosen!r} by --field {chosen}."
             )
 
 
 def _ids(rows: Sequence[Row], chosen: str) -> tuple[str, ...]:
-    """The values of the first field that is named like ids, unique and complete; () if there is none."""
+    """Return the values of the first field named like an id that is unique and complete; () if there is none."""
     for name in named_like_ids(str(name) for name in fields(rows) if name != chosen):
         values = [row.get(name) for row in rows]
         ids = tuple(str(value).strip() for value in values if isinstance(value, (str, int)))
@@ -251,7 +251,7 @@ def _text(file: RowFile, index: int, name: str) -> str:
 
 
 def _first_turn(value: Any) -> str | None:
-    """The text, or the first turn of a person; "" if there is none, None if the value is something else."""
+    """Return the text or the first user turn, "" if there is none; None if the value has another type."""
     if value is None or value != value:
         return ""
     if isinstance(value, str):

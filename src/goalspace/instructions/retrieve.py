@@ -1,4 +1,4 @@
-"""Demonstrations for queries from a pool of instructions: retrieve_file, what it writes, and its page."""
+"""Retrieval of demonstrations from a pool of instructions: retrieve_file, its output files and its report."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-_CHUNK = 1024  # queries
+_CHUNK = 1024  # queries per batch
 _EXAMPLES = 6
 _LISTED = 10
-_DRAWN = 20  # queries from which a histogram says something
-_LINE = 160  # characters of a text in a table
+_DRAWN = 20  # queries needed for a meaningful histogram
+_LINE = 160  # characters per text in a table
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Retrieval:
     queries
         The texts of the queries.
     hits
-        The demonstrations of each query, the best first.
+        The demonstrations of each query, best first.
     index
         The index of the pool: `index.row(hit.index)` is the row of a demonstration, `index.text(hit.index)` its text.
     """
@@ -68,7 +68,7 @@ def retrieve_file(
 ) -> Output[Retrieval]:
     """Retrieve the instructions of a pool that ask for the same task as each query, and write them and a report.
 
-    A row with the text of the query is never one of its demonstrations. The index of the pool is kept in the folder,
+    A row with the text of the query is never one of its demonstrations. The index of the pool is saved in the folder,
     for later calls and for `Demonstrations.open`.
 
     Parameters
@@ -80,7 +80,7 @@ def retrieve_file(
     k
         The number of demonstrations per query.
     diversity
-        By how much a demonstration is marked down that is similar to those before it, from 0 to 1.
+        The penalty, from 0 to 1, for demonstrations similar to those already retrieved.
     field, query_field
         The fields of the pool and of the queries that carry the instruction; by default they are detected.
     encoder
@@ -88,7 +88,7 @@ def retrieve_file(
     out
         The folder to write to; by default runs/retrieve- and the name of the pool.
     progress
-        Called with (what is being done, done, in all).
+        Called with (description, steps done, steps in total).
 
     Returns
     -------
@@ -133,7 +133,7 @@ def retrieval_page(
     queries, demonstrations
         The queries, and the demonstrations of each.
     text_of
-        Gives the text of a demonstration by its index.
+        Returns the text of a demonstration by its index.
     diversity
         As in `Demonstrations.retrieve`.
     """
@@ -142,7 +142,7 @@ def retrieval_page(
     facts: list[tuple[str, str | int | float]] = [
         ("queries", len(queries)),
         ("rows in the pool", n_pool),
-        ("rows taken at least once", len(taken)),
+        ("rows retrieved at least once", len(taken)),
         ("median cosine of the nearest", float(np.nanmedian(best)) if taken else "none"),
     ]
     if diversity:
@@ -160,7 +160,7 @@ def retrieval_page(
 
 
 def show_examples(retrieval: Retrieval, *, limit: int = 3) -> RenderableType:
-    """Return the demonstrations of a few queries for rich to print."""
+    """Return the demonstrations of a few queries as a rich renderable."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -178,18 +178,18 @@ def show_examples(retrieval: Retrieval, *, limit: int = 3) -> RenderableType:
 
 def _lead(demonstrations: Sequence[Sequence[Hit]], best: np.ndarray, taken: Counter[int], n_pool: int) -> str:
     if not taken:
-        return "The pool holds nothing but the query itself."
+        return "The pool contains nothing but the queries themselves."
     each = max(len(hits) for hits in demonstrations)
     if len(demonstrations) == 1:
         return f"{plural(each, 'demonstration')}, the nearest with a cosine of {best[0]:.2f}."
     sentence = (
-        f"{plural(each, 'demonstration')} for each of {len(demonstrations):,} queries, of {n_pool:,} rows."
+        f"{plural(each, 'demonstration')} for each of {len(demonstrations):,} queries, from {n_pool:,} rows."
     )
     if len(demonstrations) <= _EXAMPLES:
         return sentence
     low = float(np.nanpercentile(best, 5))
     return (
-        f"{sentence} One query in twenty has none with a cosine above {low:.2f}: the queries farthest from the pool, listed "
+        f"{sentence} For one query in twenty, no cosine exceeds {low:.2f}: the queries farthest from the pool, listed "
         "below, may ask for tasks that it lacks."
     )
 
@@ -230,7 +230,7 @@ def _most_taken(taken: Counter[int], text_of: Callable[[int], str]) -> PageTable
     rows: list[list[str | int | float | None]] = [
         [index + 1, count, to_line(text_of(index), _LINE)] for index, count in often
     ]
-    return PageTable("Demonstrations taken most often", ["row", "queries", "demonstration"], rows)
+    return PageTable("Demonstrations retrieved most often", ["row", "queries", "demonstration"], rows)
 
 
 def _histogram(demonstrations: Sequence[Sequence[Hit]]) -> Figure:
@@ -258,14 +258,14 @@ def _histogram(demonstrations: Sequence[Sequence[Hit]]) -> Figure:
 
     return Figure(
         figure(draw, size=(6.8, 3.6)),
-        "How near the demonstrations are to their queries. The dashed line is the median of the nearest.",
+        "Cosine of the demonstrations with their queries. The dashed line is the median of the nearest.",
     )
 
 
 def _read_queries(
     queries: str | os.PathLike[str] | Sequence[str], field: str | None
 ) -> tuple[Sequence[str], Sequence[str]]:
-    """Return texts and ids of the queries."""
+    """Return the texts and ids of the queries."""
     if isinstance(queries, (str, os.PathLike)):
         data = Instructions.read(queries, field=field)
         return data.texts, data.ids
@@ -285,7 +285,7 @@ def _write_demonstrations(
     diversity: float,
     progress: Progress,
 ) -> list[list[Hit]]:
-    """Retrieve and write a line per query."""
+    """Retrieve the demonstrations and write one line per query."""
     every: list[list[Hit]] = []
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for start in range(0, len(queries), _CHUNK):

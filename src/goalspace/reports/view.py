@@ -1,4 +1,4 @@
-"""What the explorer's pages and report.html show of a run: its summary, its map and its columns."""
+"""The data of a run for the explorer's page and report.html: summary, map and columns."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from goalspace.run.protocol import RunLike
 
 
-RELATED = 5  # factors shown beside a factor
-_SAYING = 10  # properties that stand for an end of a factor
+RELATED = 5  # related factors per factor
+_POLE_PROPERTIES = 10  # properties that describe a pole of a factor
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
-_STRONGEST = 10  # texts among which a property is placed, of few texts one in 20
-_PLACING = 5_000  # texts that are looked at to place properties
+_STRONGEST = 10  # texts that determine the position of a property; at most one in 20
+_MAX_POSITIONING_TEXTS = 5_000  # sample from which properties are positioned
 
 
 @dataclass(frozen=True)
 class View:
-    """A run as the pages show it; `rows` are the texts on the map, all of them unless they are a sample.
+    """A run as the pages show it.
 
-    `summary_data` is the run's `reports.summarise`.
+    `rows` are the texts on the map: all texts or a sample. `summary_data` is the result of `reports.summary.summarise`.
     """
 
     run: RunLike
@@ -54,7 +54,7 @@ class View:
 
     @cached_property
     def has_numbers_as_ids(self) -> bool:
-        """Whether all ids are integers, which are then in the order of numbers."""
+        """Whether all ids are integers and therefore sorted as numbers."""
         return all(map(_INTEGER.fullmatch, map(str, self.run.corpus.ids)))
 
     @cached_property
@@ -68,13 +68,13 @@ class View:
         return order, self.run.proposals.text_index[order]
 
     def pairs_of(self, row: int) -> np.ndarray:
-        """Positions of the proposals of a text."""
+        """Return the positions of a text's pairs in the proposals."""
         order, texts = self._by_text
         return order[slice(*np.searchsorted(texts, (row, row + 1)))]
 
     @cached_property
     def poles(self) -> list[tuple[tuple[list[str], np.ndarray], tuple[list[str], np.ndarray]]]:
-        """What the negative and the positive end of each factor say: strongest properties, and their direction."""
+        """The strongest properties of the negative and the positive pole of each factor, and the directions of the poles."""
         factors = self.factors
         poles = []
         for k in range(factors.dim):
@@ -82,7 +82,9 @@ class View:
             pair = []
             for pole in (np.maximum(-own, 0), np.maximum(own, 0)):
                 names = [
-                    factors.vocabulary[i] for i in np.argsort(-pole, kind="stable")[:_SAYING] if pole[i] > 0
+                    factors.vocabulary[i]
+                    for i in np.argsort(-pole, kind="stable")[:_POLE_PROPERTIES]
+                    if pole[i] > 0
                 ]
                 pair.append((names, pole @ factors.links.property_vectors))
             poles.append((pair[0], pair[1]))
@@ -95,20 +97,20 @@ class View:
 
     @cached_property
     def coordinates(self) -> np.ndarray:
-        """Where every text lies in the space that the factors span, as a direction (n_texts, dim)."""
+        """Unit vectors of the texts in the space spanned by the factors (n_texts, dim)."""
         return normalize(self.factors.space.project(self.factors.links.text_vectors))
 
     @cached_property
     def property_positions(self) -> np.ndarray:
-        """Where each property lies on the map: at the middle one of the texts that it is linked to most.
+        """Positions of the properties on the map (n_properties, 2): the medoid of the most strongly linked texts.
 
-        (n_properties, 2). The medoid is a text, where the mean or the median of two groups lies between them.
+        Unlike the mean or the median, the medoid never lies in the empty space between two groups of texts.
         """
         links = self.factors.links
         n_texts = len(links.text_vectors)
         rows = np.arange(n_texts)
-        if n_texts > _PLACING:
-            rows = np.sort(np.random.default_rng(0).choice(n_texts, _PLACING, replace=False))
+        if n_texts > _MAX_POSITIONING_TEXTS:
+            rows = np.sort(np.random.default_rng(0).choice(n_texts, _MAX_POSITIONING_TEXTS, replace=False))
         texts, positions = links.text_vectors[rows], self.factors.map[rows]
         count = min(_STRONGEST, max(1, len(rows) // 20))
         medoids = []
@@ -122,7 +124,7 @@ class View:
 
 
 def correlate(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Correlation of the columns of two matrices with the same rows (n_left, n_right); 0 where one is constant."""
+    """Correlate the columns of two matrices with the same rows (n_left, n_right); 0 if one is constant."""
 
     def standard(matrix: np.ndarray) -> np.ndarray:
         centred = matrix - matrix.mean(axis=0, dtype=np.float64)
@@ -134,7 +136,7 @@ def correlate(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 def summary(
     view: View, *, capabilities: contract.Capabilities, runs: Sequence[contract.Run] = (), cut: int = 0
 ) -> contract.Summary:
-    """The run as the pages show it first."""
+    """Return the first data that a page loads."""
     data, record = view.summary_data, view.run.record
     return {
         "format": 1,
@@ -168,7 +170,7 @@ def summary(
 
 
 def factor(view: View, k: int, *, all_properties: bool = False) -> contract.Factor:
-    """A factor with its strongest properties or all of them."""
+    """Return a factor with its strongest properties, or with all of them."""
     card, factors = view.summary_data["factors"][k], view.factors
     properties = card["properties"]
     if all_properties:
@@ -261,7 +263,7 @@ def _unit_square(position: np.ndarray) -> tuple[float, float]:
 
 
 def map_bytes(view: View) -> bytes:
-    """Places, dominant factors and rows of the texts shown (see `goalspace.explorer.contract`)."""
+    """Return positions, dominant factors and rows of the texts on the map (see `goalspace.explorer.contract`)."""
     factors, rows = view.factors, view.rows
     positions = np.nan_to_num(factors.map[rows], nan=0.5)
     return b"".join(
@@ -276,19 +278,19 @@ def map_bytes(view: View) -> bytes:
 
 
 def score_bytes(view: View, k: int) -> bytes:
-    """The standardised scores of the texts shown on one factor, float32."""
+    """Return the standardised scores on one factor of the texts on the map, as float32."""
     return np.ascontiguousarray(view.factors.scores[view.rows, k], dtype="<f4").tobytes()
 
 
 def column_bytes(view: View, position: int, *, number: str = "<f4") -> bytes:
-    """One column of the texts shown: int16 codes, or numbers, by default as float32."""
+    """Return one column of the texts on the map: int16 codes, or numbers, by default as float32."""
     column = view.columns[position]
     kind = number if column.kind == "number" else "<i2"
     return np.ascontiguousarray(column.values[view.rows], dtype=kind).tobytes()
 
 
 def layer(view: View) -> contract.Layer:
-    """The properties on the map."""
+    """Return the properties with their positions on the map."""
     factors, positions = view.factors, np.round(view.property_positions.astype(np.float64), 4)
     return {
         "names": [to_line(name, 160) for name in factors.vocabulary],
