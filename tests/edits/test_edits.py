@@ -369,7 +369,7 @@ def test_an_edit_of_factors_that_have_changed_since_is_refused(server, fitted):
     for path, body in (("/api/edits", late), ("/api/undo", {"seen": first}), ("/api/redo", {"seen": first})):
         answer = server.ask(path, body)
         assert answer.status == 409
-        assert "changed meanwhile" in answer.json()["error"]
+        assert "changed in the meantime" in answer.json()["error"]
         assert "\n" not in answer.json()["error"]
     now = server.get("/api/summary")
     assert [edit["do"] for edit in now["edits"]["done"]] == ["merge"]
@@ -389,7 +389,7 @@ def test_the_page_does_not_write_over_another_process(server, folder):
     redo(Run.open(folder), "factor", {"n_factors": 3})
     answer = server.ask("/api/edits", EDITS[3])
     assert answer.status == 409
-    assert "changed elsewhere" in answer.json()["error"]
+    assert "changed by another process" in answer.json()["error"]
 
 
 def edit_run(folder: Path, *edits: dict[str, Any]) -> Run:
@@ -434,7 +434,7 @@ def test_a_refit_makes_the_edits_again(folder):
     told = summarise(again)
     assert [edit["do"] for edit in told["edits"]["done"]] == [edit["do"] for edit in EDITS]
     markdown = report(again).with_suffix(".md").read_text(encoding="utf-8")
-    assert "## Corrections by hand" in markdown
+    assert "## Manual corrections" in markdown
     assert "landlord pays" in markdown
 
 

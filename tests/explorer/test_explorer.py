@@ -128,7 +128,7 @@ def test_the_browser_is_started_with_an_address_that_works_once(folder, tmp_path
         first, second = (running.ask(door.path, headers=bare) for _ in range(2))
         assert (first.status, first.headers["location"]) == (303, f"/?token={running.token}")
         assert second.status == 403
-        assert "works once" in second.json()["error"]
+        assert "works only once" in second.json()["error"]
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,7 @@ def _detect_field(file: RowFile) -> str:
         candidates = [name for name in find_field(file.rows, names) if _can_be_read(file, name)]
         if len(candidates) > 1:
             raise InputError(
-                f"The fields {_listed(candidates)} of {file.path.name} could all be the instruction; "
+                f"The fields {_listed(candidates)} of {file.path.name} may all be the instruction; "
                 "choose one with --field NAME."
             )
         if candidates:

@@ -217,5 +217,5 @@ def _describe(table: TaskTable, tasks: TaskFactors, k: int) -> str:
     group = tasks.groups[k]
     if len(own) > 1:
         more = f" and {len(own) - _LISTED:,} more" if len(own) > _LISTED else ""
-        return f"{len(own):,} tasks from the group {group}: {', '.join(own[:_LISTED])}{more}."
-    return f"A task from the group {group}."
+        return f"{len(own):,} tasks of the group {group}: {', '.join(own[:_LISTED])}{more}."
+    return f"A task of the group {group}."

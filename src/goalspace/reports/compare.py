@@ -239,7 +239,7 @@ def _two(
     for group in (a, b):
         if n[group] < _MIN_TEXTS:
             raise InputError(
-                f"The group {names[group]} has {plural(int(n[group]), 'text')}, which is too few for a test."
+                f"The group {names[group]} has {plural(int(n[group]), 'text')}: too few to test a difference."
             )
     n_a, n_b = float(n[a]), float(n[b])
     difference = means[a] - means[b]
