@@ -268,11 +268,11 @@ def test_columns_are_matched_by_id(tmp_path):
         ),
         ("m.jsonl", '{"model": "a", "bits": "0x"}\n', "'a' has 'x' for item number 2"),
         ("m.jsonl", '{"model": "a", "bits": [1, null]}\n', "'a' has no answer for item number 2"),
-        ("m.jsonl", '{"model": "a", "text": "01"}\n', "no matrix of models × items"),
+        ("m.jsonl", '{"model": "a", "text": "01"}\n', "not a models × items matrix"),
         ("m.csv", "model,q1,q2\na,1,0\nb,,1\n", "row 3: the model 'b' has no answer for item 'q1'"),
         ("m.csv", "model,q1,q2\na,1,7\n", "'a' has '7' for item 'q2'"),
         ("m.csv", "model,full_score,q1\na,12,1\nb,,0\n", "row 3: the full_score of the model 'b' is missing"),
-        ("m.csv", "question,answer\nwhy?,no\n", "no matrix of models × items"),
+        ("m.csv", "question,answer\nwhy?,no\n", "not a models × items matrix"),
         ("m.csv", "model,q1\n", "no rows"),
     ],
 )
@@ -337,7 +337,7 @@ def test_verb_without_a_matrix(bench, tmp_path):
         (61, 240, 60, "61 items are more than the 60"),
         (0, 240, 60, "must be 1 or more"),
         (5, 240, 59, "The matrix has 59 items, the benchmark has 60"),
-        (5, 12, 60, "m.csv has 12 models; 14 or more are needed"),
+        (5, 12, 60, "m.csv has 12 models; at least 14 are needed"),
     ],
 )
 def test_verb_reports_errors_in_one_line(bench, tmp_path, items, n_models, n_items, message):

@@ -299,7 +299,7 @@ def test_cells_of_a_csv_are_no_formulas(files):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["poems.jsonl"], "Give two files or more"),
+        (["poems.jsonl"], "Give at least two files"),
         (["poems.jsonl", "empty.jsonl"], "empty.jsonl"),
         (["poems.jsonl", "none.jsonl"], "none.jsonl"),
         (["poems.jsonl", "code.jsonl", "--field", "nothing"], "no field 'nothing'"),

@@ -224,7 +224,7 @@ def test_verb_writes_rows_in_their_own_format_and_a_page(alpaca, tmp_path):
     assert page.count("<svg") == 2
     assert {"report.md", "figure-1.svg", "figure-2.svg"} <= {path.name for path in out.iterdir()}
     assert "4 of 24 rows" in result.output
-    assert "times as many as random rows" in result.output
+    assert "compared with random rows" in result.output
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_verb_writes_rows_in_their_own_format_and_a_page(alpaca, tmp_path):
         (("--budget", 0), "must be at least 1 row"),
         (
             ("--budget", 3, "--quality", "stars"),
-            "has no field 'stars' with the quality; it has input, instruction",
+            "has no quality field 'stars'; its fields are input, instruction",
         ),
         (("--budget", 3, "--quality", "instruction"), "must be a number"),
         (("--budget", 3, "--field", "nothing"), "nothing"),

@@ -371,7 +371,7 @@ def test_an_edit_of_factors_that_have_changed_since_is_refused(server, fitted):
     for path, body in (("/api/edits", late), ("/api/undo", {"seen": first}), ("/api/redo", {"seen": first})):
         answer = server.ask(path, body)
         assert answer.status == 409
-        assert "changed meanwhile" in answer.json()["error"]
+        assert "changed in the meantime" in answer.json()["error"]
         assert "\n" not in answer.json()["error"]
     now = server.get("/api/summary")
     assert [edit["do"] for edit in now["edits"]["done"]] == ["merge"]
@@ -391,7 +391,7 @@ def test_the_page_does_not_write_over_another_process(server, folder):
     redo(Run.open(folder), "factor", {"n_factors": 3})
     answer = server.ask("/api/edits", EDITS[3])
     assert answer.status == 409
-    assert "changed elsewhere" in answer.json()["error"]
+    assert "changed by another process" in answer.json()["error"]
 
 
 def edit_run(folder: Path, *edits: dict[str, Any]) -> Run:
@@ -436,7 +436,7 @@ def test_a_refit_makes_the_edits_again(folder):
     told = summarise(again)
     assert [edit["do"] for edit in told["edits"]["done"]] == [edit["do"] for edit in EDITS]
     markdown = report(again).with_suffix(".md").read_text(encoding="utf-8")
-    assert "## Corrections by hand" in markdown
+    assert "## Manual corrections" in markdown
     assert "landlord pays" in markdown
 
 
@@ -492,7 +492,7 @@ def test_nothing_is_compared_by_a_hidden_factor(folder):
     cards = [factor(view, k, all_properties=True) for k in range(run.factors.dim)]
     assert all(0 not in [other["factor"] for other in card["related"]] for card in cards)
     assert sorted(match["factor"] for match in agreement(view, run)["matches"]) == [1, 2, 3]
-    assert view.places.shape[1] == run.factors.dim - 1
+    assert view.coordinates.shape[1] == run.factors.dim - 1
 
 
 def test_a_log_changed_by_hand_is_noticed(folder):

@@ -108,7 +108,7 @@ def test_factors_outside_all_groups_are_no_groups(explorer_runs):
     edited = run.with_factors(replace(run.factors, hierarchy=(layer,)))
     view = View(edited, summarise(edited), (), np.arange(len(run.corpus), dtype=np.int32))
     able: contract.Capabilities = {"edit": False, "meaning": False, "fullTexts": True, "compareRuns": False}
-    assert summary(view, able=able)["hierarchy"] == [
+    assert summary(view, capabilities=able)["hierarchy"] == [
         {"name": "left", "children": [0, *range(3, run.factors.dim)]},
         {"name": "right", "children": [1]},
     ]

@@ -128,7 +128,7 @@ def test_the_browser_is_started_with_an_address_that_works_once(folder, tmp_path
         first, second = (running.ask(door.path, headers=bare) for _ in range(2))
         assert (first.status, first.headers["location"]) == (303, f"/?token={running.token}")
         assert second.status == 403
-        assert "works once" in second.json()["error"]
+        assert "works only once" in second.json()["error"]
 
 
 @pytest.mark.parametrize(
@@ -274,17 +274,17 @@ def test_numbers_that_count_seconds_are_dates():
         )
     }
     assert shown["created_at"].kind == shown["date"].kind == "time"
-    assert shown["created_at"].told(0) == "2023-11"
-    assert shown["date"].told(29) is None
+    assert shown["created_at"].format_value(0) == "2023-11"
+    assert shown["date"].format_value(29) is None
     assert shown["amount"].kind == shown["date of birth"].kind == "number"
-    assert shown["amount"].told(0) == "1,700,000,000"
+    assert shown["amount"].format_value(0) == "1,700,000,000"
 
 
 def test_numbers_keep_their_digits():
     (paid,) = read_columns({"paid": [1.02 + i for i in range(30)]})
-    assert (paid.about()["low"], paid.told(1)) == (1.02, "2.02")
+    assert (paid.about()["low"], paid.format_value(1)) == (1.02, "2.02")
     (account,) = read_columns({"account": [16_777_217 + i for i in range(30)]})
-    assert (account.about()["low"], account.told(0)) == (16_777_217, "16,777,217")
+    assert (account.about()["low"], account.format_value(0)) == (16_777_217, "16,777,217")
 
 
 def test_properties_are_a_layer_of_the_map(server, run):

@@ -254,7 +254,7 @@ def test_an_edit_after_one_in_another_tab_is_reported_and_not_made(browser, serv
         dialog.get_by_label("Name").fill("Mine")
         server.post("/api/edits", {"do": "merge", "factors": [0, 1]})
         dialog.get_by_role("button", name="Rename", exact=True).click()
-        said(page, "changed meanwhile")
+        said(page, "changed in the meantime")
         expect(page.get_by_role("dialog")).to_have_count(0)
         expect(page.get_by_role("heading", name=before[5], exact=True)).to_be_visible()
         assert names(page)[1:] == before[2:]
@@ -355,7 +355,7 @@ def test_an_edit_chosen_while_another_runs_hits_no_other_factor(browser, server)
             page.keyboard.press("Control+z")
         edit(page, "Hide")
         held[0].continue_()
-        said(page, "changed meanwhile")
+        said(page, "changed in the meantime")
         assert names(page) == before
         assert not any(factor["hidden"] for factor in factors(page))
 

@@ -314,7 +314,7 @@ def test_demonstrations_of_another_pool_are_refused(made, tmp_path):
     pool = tmp_path / "pool.txt"
     pool.write_text("\n".join(f"Name a bird number {at}." for at in range(len(ASKED))), "utf-8")
     goalspace("retrieve", pool, "--query", "Name an owl.", "-o", tmp_path / "shown")
-    with pytest.raises(InputError, match="another pool"):
+    with pytest.raises(InputError, match="a different pool"):
         LabelledRun.open(made.labels, demonstrations=tmp_path / "shown")
 
 
@@ -354,13 +354,13 @@ def test_tasks_are_not_edited(made):
     said = goalspace("explore", made.labels, "--edit", "--no-browser", code=2)
     assert (
         said
-        == f"goalspace: {made.labels} holds tasks of instructions, which are not edited: leave out --edit.\n"
+        == f"goalspace: {made.labels} contains labelled instructions, which cannot be edited: leave out --edit.\n"
     )
 
 
 def test_python_refuses_edits_of_tasks_too(made):
     run = LabelledRun.open(made.labels)
-    with pytest.raises(InputError, match="tasks of instructions, which are not edited"):
+    with pytest.raises(InputError, match="labelled instructions, which cannot be edited"):
         explore(run, edit=True, browser=False)
 
 
@@ -405,7 +405,7 @@ def test_choices_are_of_instructions_only(made, tmp_path, option):
 @pytest.mark.parametrize(("option", "verb"), [("--selection", "select"), ("--demonstrations", "retrieve")])
 def test_a_folder_without_the_choice_says_how_to_make_it(made, tmp_path, option, verb):
     said = goalspace("explore", made.labels, option, tmp_path, "--no-browser", code=2)
-    assert f"Make one with: goalspace {verb}" in said
+    assert f"Create it with: goalspace {verb}" in said
 
 
 # ---------------------------------------------------------------- the page

@@ -19,7 +19,7 @@ from goalspace.reports.compare import compare, groups
 from goalspace.reports.page_columns import left_out, read_columns
 from goalspace.reports.summary import summarise
 from goalspace.reports.view import View, summary
-from goalspace.reports.why import metadata_told
+from goalspace.reports.why import format_metadata
 from goalspace.text import display_names
 
 ARABIC = "شكوى من التأخير"
@@ -135,7 +135,7 @@ def test_of_many_categories_the_most_frequent_are_groups_and_the_others_one():
 def test_columns_that_are_no_groups_are_left_out_with_the_reason(tmp_path, name, values, why):
     view = view_of(tmp_path, {name: values, "tier": ["a", "b"] * 120})
     assert [shown.name for shown in view.columns] == ["tier"]
-    assert summary(view, able={})["left_out"] == [{"name": name, "why": why}]
+    assert summary(view, capabilities={})["left_out"] == [{"name": name, "why": why}]
 
 
 def periods(values: Sequence[Any]) -> Any:
@@ -229,12 +229,16 @@ def test_names_are_isolated_in_sentences_of_the_page_and_nowhere_else(tmp_path):
     )
     told = compare(view, 0, a=0, b=1)["tests"][0]["sentence"]
     assert f"where {isolated} is {isolated} than where it is \u2068other\u2069" in told
-    page = summary(view, able={})
+    page = summary(view, capabilities={})
     assert f"where {isolated} is {isolated}" in page["findings"][0]
     assert "“\u2068" in page["headline"]
     console = Console(width=100, record=True)
-    console.print(reports.render_terminal(view.told))
-    for text in (console.export_text(), reports.render_markdown(view.told), view.told["headline"]):
+    console.print(reports.render_terminal(view.summary_data))
+    for text in (
+        console.export_text(),
+        reports.render_markdown(view.summary_data),
+        view.summary_data["headline"],
+    ):
         assert "\u2068" not in text
         assert "\u2069" not in text
 
@@ -248,9 +252,9 @@ def test_properties_lie_where_a_text_lies(tmp_path):
     few = View(run, summarise(run), (), np.arange(12))
     links = run.factors.links
     strongest = (links.property_vectors @ links.text_vectors.T).argmax(axis=1)
-    np.testing.assert_array_equal(few.property_places, run.factors.map[strongest])
+    np.testing.assert_array_equal(few.property_positions, run.factors.map[strongest])
     many = view_of(tmp_path, {})
-    apart = np.linalg.norm(many.property_places[:, None] - many.factors.map[None], axis=2)
+    apart = np.linalg.norm(many.property_positions[:, None] - many.factors.map[None], axis=2)
     assert apart.min(axis=1).max() == 0
 
 
@@ -262,7 +266,7 @@ def test_long_names_that_differ_at_their_ends_are_told_apart():
     assert len(set(shown)) == 3
     assert all(len(name) <= 60 for name in shown)
     assert shown[1].endswith("support team is friendly")
-    assert metadata_told({name: i for i, name in enumerate(names)}) == {
+    assert format_metadata({name: i for i, name in enumerate(names)}) == {
         name: str(i) for i, name in enumerate(shown)
     }
     twins = ["x" * 40 + middle + "y" * 40 for middle in "ab"]

@@ -278,17 +278,17 @@ def test_stages_and_quality_are_described_in_sentences(run):
     assert told["corpus"] == "240 rows read, 240 different texts; no exact duplicates"
     assert "98% of the texts have at least one; 850 quotes kept, 7 dropped" in told["propose"]
     (recall, _) = stages.quality(record)["sentences"]
-    assert "for 200 texts, each set aside once, 41% are among the ten" in recall  # cross-validation
+    assert "for 200 texts, each held out once, 41% are among the ten" in recall  # cross-validation
     trained = record["stages"]["link"]["result"]
     trained.update(recipe="sentence+lexical, whitened properties, beside the encoder", recall_at_k=0.78)
     trained.update(untrained_recall_at_k=0.76)
     told = {stage["stage"]: stage["line"] for stage in stages.stages(record)}
-    assert "character n-grams, with what the properties have in common taken out, beside the" in told["link"]
-    assert "strongest 2%" not in told["link"]  # recall@10 says it
+    assert "character n-grams, with whitened properties, combined with the unchanged" in told["link"]
+    assert "top 2%" not in told["link"]  # recall@10 says it
     trained["untrained_recall_at_10"] = 0.45
     told = {stage["stage"]: stage["line"] for stage in stages.stages(record)}
-    assert "in the strongest 2% of the properties 0.78 (untrained 0.76)" in told["link"]
-    assert "78% of those proposed are there" in " ".join(stages.quality(record)["sentences"])
+    assert "recall in the top 2% of the properties 0.78 (untrained 0.76)" in told["link"]
+    assert "78% of the proposed properties rank there" in " ".join(stages.quality(record)["sentences"])
     record["stages"]["propose"]["result"].update(n_quotes=0, n_quotes_dropped=0)
     told = {stage["stage"]: stage["line"] for stage in stages.stages(record)}
     assert "quote" not in told["propose"]

@@ -1,4 +1,4 @@
-"""explore: a run as a page on 127.0.0.1, with live queries and, if wanted, edits."""
+"""The explorer: serves a run as a page on 127.0.0.1, with live queries and, optionally, edits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from goalspace.explorer.session import Session
 from goalspace.run.protocol import RunLike
 
 _HOST = "127.0.0.1"
-_GRACE = 2  # seconds that running answers get when the server ends
+_GRACE = 2  # seconds for open requests to finish at shutdown
 
 
 def explore(
@@ -27,27 +27,27 @@ def explore(
 ) -> None:
     """Serve a run to this machine's browser until interrupted (ctrl-C).
 
-    Only 127.0.0.1 is listened on, and only requests that carry the token of the page's URL are answered. To see the
-    page of another machine, forward the same port: ssh -L PORT:127.0.0.1:PORT HOST.
+    The server listens on 127.0.0.1 only and answers only requests with the token of the page's URL. To see the page
+    of another machine, forward the same port: ssh -L PORT:127.0.0.1:PORT HOST.
 
     Parameters
     ----------
     run
         A finished run, or labelled instructions (`instructions.labelled.LabelledRun`).
     port
-        0 takes a free one.
+        The port to listen on; 0 picks a free one.
     edit
-        Let the page rename, merge, split and hide factors, and move, add and remove properties. Every edit is a
-        line in the run folder's edits.jsonl.
+        Whether the page can rename, merge, split and hide factors, and move, add and remove properties. Every edit
+        is appended to edits.jsonl in the run folder.
     browser
-        Open the page in the default browser.
+        Whether to open the page in the default browser.
     ready
-        Called with the page's URL, token included, when the server listens.
+        Called with the page's URL, including the token, once the server listens.
 
     Raises
     ------
     InputError
-        If the run is not finished, tasks are to be edited, or the port is taken.
+        If the run is not finished, `edit` is set for labelled instructions, or the port cannot be used.
     """
     if edit:
         run.as_editable()
@@ -57,18 +57,18 @@ def explore(
             f"{run.path}: first redo the stage '{stale[0]}'. Run: goalspace {stale[0]} {run.path}"
         )
     token, ticket = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
-    with _listen(port) as listener:  # before the session, which starts to read in the background
+    with _listen(port) as listener:  # before the session, which starts background threads
         session = Session(run, edit=edit)
         bound = int(listener.getsockname()[1])
         server = _server(make_app(session, token=token, port=bound, ticket=ticket))
         if ready is not None:
             ready(f"http://{_HOST}:{bound}/?token={token}")
         if browser:
-            # every user of the machine sees the arguments of processes: there the token must not stand
+            # command lines are visible to all users of the machine and must not contain the token
             webbrowser.open(f"http://{_HOST}:{bound}/open/{ticket}")
         try:
             server.run(sockets=[listener])
-        except KeyboardInterrupt:  # uvicorn ends cleanly, then hands the signal on
+        except KeyboardInterrupt:  # uvicorn shuts down cleanly, then raises the signal again
             return
 
 

@@ -1,4 +1,4 @@
-"""The addresses of the explorer and what each answers."""
+"""The routes of the explorer and their handlers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from goalspace.reports import view as answers
 from goalspace.reports.agreement import agreement
 from goalspace.reports.compare import compare
 from goalspace.reports.contract_details import Why
-from goalspace.reports.why import metadata_told, near, why
+from goalspace.reports.why import format_metadata, near, why
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 
 def make_app(session: Session, *, token: str, port: int, ticket: str) -> ASGIApp:
-    """Return the application that answers for one session, to those who know the token.
+    """Return the ASGI application of one session, which requires the token.
 
-    /open/TICKET leads to the page with its token, once.
+    /open/TICKET redirects to the page with its token, once.
     """
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
@@ -77,14 +77,14 @@ def make_app(session: Session, *, token: str, port: int, ticket: str) -> ASGIApp
 
 
 def _door(ticket: str, token: str) -> Callable[[Request], Awaitable[Response]]:
-    """Send who shows the ticket on to the page, the first time only."""
+    """Redirect the first request with the ticket to the page."""
     unused = {ticket}
 
     async def answer(request: Request) -> Response:
         from starlette.responses import RedirectResponse
 
         if request.path_params["ticket"] not in unused:
-            return error_answer(403, "This address works once: open the one that goalspace printed.")
+            return error_answer(403, "This address works only once: open the one that goalspace printed.")
         unused.clear()
         return RedirectResponse(f"/?token={token}", 303)
 
@@ -156,9 +156,9 @@ def _hits(session: Session, query: Mapping[str, Any]) -> Response:
 def _text(session: Session, request: Request) -> Response:
     view = session.view
     row = _position(request, "row", len(view.run.corpus))
-    told: Why = {**why(view, row, read=session.meaning.sentences), "near": near(view, row)}
-    told["metadata"] = metadata_told(view.run.corpus.metadata_of(row))
-    return json_answer(told)
+    explained: Why = {**why(view, row, read=session.meaning.sentences), "near": near(view, row)}
+    explained["metadata"] = format_metadata(view.run.corpus.metadata_of(row))
+    return json_answer(explained)
 
 
 def _compare(session: Session, request: Request) -> Response:
@@ -171,7 +171,7 @@ def _compare(session: Session, request: Request) -> Response:
 def _agreement(session: Session, request: Request) -> Response:
     from starlette.exceptions import HTTPException
 
-    other = session.others.get(request.path_params["name"])  # only folders that were found at the start
+    other = session.others.get(request.path_params["name"])  # only runs found at startup
     if other is None:
         raise HTTPException(404)
     return json_answer(agreement(session.view, other))
@@ -201,7 +201,7 @@ async def _found_file(session: Session, request: Request) -> Response:
 
 
 def _table(view: View, table: ExportedTable, kind: ExportedFormat, rows: np.ndarray | None) -> Response:
-    """A table as a file that is streamed from disk, for it may be larger than the run, and then removed."""
+    """Send a table as a temporary file, streamed from disk because it may be larger than the run."""
     from starlette.background import BackgroundTask
     from starlette.responses import FileResponse
 
@@ -251,14 +251,14 @@ async def _edited(
     if not session.edit:
         from starlette.exceptions import HTTPException
 
-        raise HTTPException(403, "This page only reads. Start it with --edit to change factors.")
+        raise HTTPException(403, "This page is read-only. Start it with --edit to change factors.")
     given = await _object(request)
     seen = given.pop("seen", None)
     return await _in_thread(lambda: json_answer(session.follow(lambda editor: act(editor, given), seen)))
 
 
 def _page(request: Request) -> Response:
-    """A file of the built front end; only names that it was built with are looked up."""
+    """Return a file of the built front end; paths outside its folder are rejected."""
     from starlette.responses import PlainTextResponse, Response
 
     root = resources.files("goalspace").joinpath("data", "web", "explorer")

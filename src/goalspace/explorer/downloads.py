@@ -1,4 +1,4 @@
-"""Files that the page offers: the tables of a run, of all texts or of those found."""
+"""Downloads of the page: the tables of a run, for all texts or for the matching ones."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def write(
     Parameters
     ----------
     path
-        The file.
+        The file to write.
     run
-        The run, edits included.
+        The run, including edits.
     table
-        Which one.
+        The table to write.
     kind
         The format of the file.
     rows
-        The texts that are wanted; None for all. The tables of factors and properties have no texts.
+        The rows of the texts to include; None for all. Ignored by the tables of factors and properties.
     """
     if table == "texts":
         columns = _with_text(run, exports.scores(run, rows), rows)
@@ -57,7 +57,7 @@ def write(
 
 
 def _with_text(run: RunLike, columns: dict[str, Any], rows: np.ndarray | None) -> dict[str, Any]:
-    """The scores with the texts themselves after the id."""
+    """Insert the texts after the ids in the table of scores."""
     corpus = run.corpus
     texts = []
     for row in range(len(corpus)) if rows is None else map(int, rows):

@@ -1,4 +1,4 @@
-"""Edits as the page makes them: done, undone and redone, each a line of the log before it is shown."""
+"""Edits made on the page: do, undo and redo, each written to the log before it is shown."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from goalspace.factors import Factors
 from goalspace.run.folder import Run
 from goalspace.run.record import locked
 
-_KEPT = 12  # states before, to which undo goes back at once
+_KEPT = 12  # recent states kept for immediate undo
 
 
 class Editor:
-    """Changes the factors of a run and keeps its folder in step.
+    """Edits the factors of a run and keeps its folder up to date.
 
     Parameters
     ----------
     run
         A finished run.
     encoder
-        Returns the encoder of its links.
+        Returns the encoder of the run's links.
     """
 
     def __init__(self, run: Run, encoder: Callable[[], Encoder]) -> None:
         self.run = run
         self._edit_context = run.edit_context(encoder)
-        # factors after so many edits; what is not here is made again from the fitted ones
+        # factors by number of edits; missing states are recomputed from the fitted factors
         self._states: dict[int, Factors] = {0: run.fitted, len(run.edits.done): run.factors}
         self._first_line = run.edits.n_lines
-        self._moved: list[list[list[int]]] = []  # by line since: which factors each became
+        self._moved: list[list[list[int]]] = []  # per log line since then: what each factor became
 
     def moved_since(self, n_lines: Any) -> list[list[int]]:
-        """Which factors each of those became that were there when the log had so many lines; none where one is gone.
+        """Return what each factor became since the log had `n_lines` lines; an empty list if the factor is gone.
 
         Raises
         ------
         InputError
-            If the log never had so many since this run was opened.
+            If the log never had this number of lines since the run was opened.
         """
         step = read_integer(n_lines, "seen", self._first_line, self.run.edits.n_lines + 1) - self._first_line
         became = [[k] for k in range(self.run.factors.dim)]
@@ -56,7 +56,7 @@ class Editor:
         Raises
         ------
         InputError
-            If it is none, or cannot be made to these factors.
+            If it is malformed or cannot be applied to these factors.
         """
         with locked(self.run.path):
             self._check_log()
@@ -68,11 +68,11 @@ class Editor:
             return self._keep(entry, n_done + 1, factors, self.run.edits.lost, moved)
 
     def undo(self) -> Run:
-        """Take the last edit back: the factors are those of before, bit for bit."""
+        """Undo the last edit; the factors are restored exactly."""
         return self._step("undo", -1, "There is nothing to undo.", bool(self.run.edits.done))
 
     def redo(self) -> Run:
-        """Make the edit again that was taken back last."""
+        """Redo the last undone edit."""
         return self._step("redo", +1, "There is nothing to redo.", bool(self.run.edits.undone))
 
     def _step(self, act: str, by: int, nothing: str, possible: bool) -> Run:
@@ -115,7 +115,7 @@ class Editor:
         return self.run
 
     def _check_log(self) -> None:
-        """Refuse to write over what another process did since the page was opened."""
+        """Raise an error if another process changed the run since the page was opened."""
         now = Run.open(self.run.path)
         if now.edits != self.run.edits or now.fit_digest != self.run.fit_digest:
-            raise GoalspaceError("The run was changed elsewhere. Start goalspace explore again.")
+            raise GoalspaceError("The run was changed by another process. Restart goalspace explore.")

@@ -1,4 +1,4 @@
-"""Texts as they are searched: case and accents aside, and what of them is shown around a match."""
+"""Case and accent folding for search, and excerpts of texts with highlighted matches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from goalspace.text import to_line, utf16_spans
 
-EXCERPT = 300  # characters of a text in a list
+EXCERPT = 300  # characters per text in a list
 MAX_WORDS = 20
 _LEAD = 60  # characters before the first match
 _MAX_MARKS = 40
@@ -16,7 +16,7 @@ _QUERY = re.compile(r'"([^"]*)"?|(\S+)')
 
 
 def fold(text: str) -> str:
-    """The text without case and accents."""
+    """Return the text in lower case without accents."""
     if text.isascii():
         return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
@@ -24,13 +24,13 @@ def fold(text: str) -> str:
 
 
 def words_of(search: str) -> list[str]:
-    """What must occur in a text: words, and what stands in quotes as a whole, folded; at most 20."""
-    found = [" ".join(fold(quoted or word).split()) for quoted, word in _QUERY.findall(search)]
-    return list(dict.fromkeys(word for word in found if word))[:MAX_WORDS]
+    """Return the words and quoted phrases of a query, folded; at most 20."""
+    terms = [" ".join(fold(quoted or word).split()) for quoted, word in _QUERY.findall(search)]
+    return list(dict.fromkeys(word for word in terms if word))[:MAX_WORDS]
 
 
 def excerpt(text: str, words: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
-    """The part of a text around the first match, and where in it the words are, in UTF-16 units."""
+    """Return an excerpt around the first match, and the spans of all matches in it in UTF-16 code units."""
     if not words:
         return to_line(text, EXCERPT), []
     pattern = re.compile("|".join(re.escape(word).replace("\\ ", r"\s+") for word in words))
@@ -49,7 +49,7 @@ def _first_match(text: str, pattern: re.Pattern[str]) -> int:
 
 
 def _matches(text: str, pattern: re.Pattern[str]) -> list[tuple[int, int]]:
-    """Spans of the text that match once folded."""
+    """Return the spans of the text whose folded form matches."""
     folded, origin = [], []
     for position, character in enumerate(text):
         plain = fold(character)

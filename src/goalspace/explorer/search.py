@@ -1,4 +1,4 @@
-"""Texts by their words, scores and metadata: the tables behind the page's list, asked in SQL."""
+"""Search of the texts by words, meaning, scores and metadata, as SQL over the tables behind the page's list."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from goalspace.text import to_line
 
 MAX_HITS = 200
 MAX_ROWS = 100_000
-MAX_ALIKE = 1_000  # texts that a search by meaning finds
-_ALIKE = 0.5  # of the best text's likeness, what a text that is found has
-_AS_READ = "row"  # the order of the corpus
+MAX_SIMILAR = 1_000  # texts that a search by meaning returns
+_MIN_RELATIVE_COSINE = 0.5  # of the best text's cosine; texts below it do not match
+_CORPUS_ORDER = "row"
 
 Similarity = Callable[[str], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Found:
-    """Rows that a query found, best or first first, with the words to mark and the likeness to a meaning."""
+class Matches:
+    """The rows that match a query, in order, with the words to highlight and, in a search by meaning, the cosines."""
 
     rows: np.ndarray
     words: tuple[str, ...] = ()
     relevance: np.ndarray | None = None
 
 
-def find(view: View, table: TextTable, query: Mapping[str, Any], similarity: Similarity) -> Found:
+def find(view: View, table: TextTable, query: Mapping[str, Any], similarity: Similarity) -> Matches:
     """Answer a query (see `goalspace.explorer.contract.Query`).
 
     Parameters
@@ -44,14 +44,14 @@ def find(view: View, table: TextTable, query: Mapping[str, Any], similarity: Sim
     table
         Its texts.
     query
-        As it came over the wire; nothing in it is trusted.
+        The query as received; nothing in it is trusted.
     similarity
-        Likeness of all texts to what a search by meaning asks for (n_texts,).
+        Returns the (n_texts,) similarities of all texts to a phrase, for a search by meaning.
 
     Raises
     ------
     InputError
-        If the query is not of the agreed form.
+        If the query is malformed.
     """
     search, by = text_of(query, "search"), query.get("by", "words")
     if by not in ("words", "meaning"):
@@ -62,29 +62,29 @@ def find(view: View, table: TextTable, query: Mapping[str, Any], similarity: Sim
         conditions.append(f"contains(folded, $word{i})")
         values[f"word{i}"] = word
     order, by_relevance = _order(view, query.get("sort"))
-    if conditions or order != _AS_READ:
+    if conditions or order != _CORPUS_ORDER:
         rows = table.rows(view, " AND ".join(conditions) or "true", order, values)
-    else:  # the list that the page opens with does not wait for the table
+    else:  # the page's first list does not wait for the table
         rows = np.arange(len(view.run.corpus), dtype=np.int32)
     if by == "words" or not search.strip():
-        return Found(rows, tuple(words))
-    likeness = similarity(search)[rows]
-    return _most_alike(rows, likeness, by_relevance)
+        return Matches(rows, tuple(words))
+    cosines = similarity(search)[rows]
+    return _most_similar(rows, cosines, by_relevance)
 
 
-def _most_alike(rows: np.ndarray, likeness: np.ndarray, by_relevance: bool) -> Found:
-    """The texts at least half as alike as the best, at most 1,000, in order of likeness or as they are."""
+def _most_similar(rows: np.ndarray, cosines: np.ndarray, by_relevance: bool) -> Matches:
+    """Keep at most 1,000 texts, those with at least half the best cosine, by relevance or in the given order."""
     if not len(rows):
-        return Found(rows, (), likeness)
-    kept = np.argsort(-likeness, kind="stable")[:MAX_ALIKE]
-    kept = kept[likeness[kept] >= max(_ALIKE * float(likeness[kept[0]]), 1e-6)]
+        return Matches(rows, (), cosines)
+    kept = np.argsort(-cosines, kind="stable")[:MAX_SIMILAR]
+    kept = kept[cosines[kept] >= max(_MIN_RELATIVE_COSINE * float(cosines[kept[0]]), 1e-6)]
     if not by_relevance:
         kept = np.sort(kept)
-    return Found(rows[kept], (), likeness[kept])
+    return Matches(rows[kept], (), cosines[kept])
 
 
 def _conditions(view: View, query: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
-    """The filters as SQL over names of columns, and the values that they compare with."""
+    """Return the filters as SQL conditions with placeholders, and the values of the placeholders."""
     conditions: list[str] = []
     values: dict[str, Any] = {}
 
@@ -118,9 +118,9 @@ def _conditions(view: View, query: Mapping[str, Any]) -> tuple[list[str], dict[s
 
 
 def _order(view: View, sort: Any) -> tuple[str, bool]:
-    """The order as SQL, and whether it is by relevance, which SQL does not know."""
+    """Return the order as SQL, and whether to sort by relevance instead, which is not in the database."""
     if sort is None:
-        return _AS_READ, True
+        return _CORPUS_ORDER, True
     if not isinstance(sort, Mapping):
         raise InputError("'sort' must be an object.")
     by, down = sort.get("by"), " DESC" if sort.get("down") is True else ""
@@ -137,21 +137,21 @@ def _order(view: View, sort: Any) -> tuple[str, bool]:
     raise InputError("'by' of 'sort' must be id, length, factor or column.")
 
 
-def hits(view: View, found: Found, query: Mapping[str, Any]) -> Hits:
-    """One page of what was found."""
-    n_found = len(found.rows)
+def hits(view: View, matches: Matches, query: Mapping[str, Any]) -> Hits:
+    """Return one page of the matching texts."""
+    n_matches = len(matches.rows)
     start = read_integer(query.get("offset", 0), "offset", 0, 2**31)
     stop = start + read_integer(query.get("limit", 50), "limit", 0, MAX_HITS + 1)
     sought = _sought(view, query)
     return {
-        "total": n_found,
-        "hits": [_hit(view, found, position, sought) for position in range(start, min(stop, n_found))],
-        "rows": [] if start else found.rows[:MAX_ROWS].tolist(),
+        "total": n_matches,
+        "hits": [_hit(view, matches, position, sought) for position in range(start, min(stop, n_matches))],
+        "rows": [] if start else matches.rows[:MAX_ROWS].tolist(),
     }
 
 
 def _sought(view: View, query: Mapping[str, Any]) -> int | None:
-    """The factor that a query sorts by, else that it first filters by."""
+    """Return the factor that a query sorts by or, failing that, first filters by."""
     sort = query.get("sort")
     if isinstance(sort, Mapping) and sort.get("by") == "factor":
         return read_integer(sort.get("at"), "at", 0, view.factors.dim)
@@ -160,9 +160,9 @@ def _sought(view: View, query: Mapping[str, Any]) -> int | None:
     return None
 
 
-def _hit(view: View, found: Found, position: int, sought: int | None) -> Hit:
-    row = int(found.rows[position])
-    text, marks = excerpt(view.run.corpus.texts[row], found.words)
+def _hit(view: View, matches: Matches, position: int, sought: int | None) -> Hit:
+    row = int(matches.rows[position])
+    text, marks = excerpt(view.run.corpus.texts[row], matches.words)
     dominant = int(view.factors.dominant[row])
     return {
         "row": row,
@@ -172,6 +172,6 @@ def _hit(view: View, found: Found, position: int, sought: int | None) -> Hit:
         "dominant": dominant,
         "score": round(float(view.factors.scores[row, dominant]), 3) if dominant >= 0 else None,
         "sought": round(float(view.factors.scores[row, sought]), 3) if sought is not None else None,
-        "relevance": round(float(found.relevance[position]), 4) if found.relevance is not None else None,
-        "values": [column.told(row) for column in view.columns],
+        "relevance": round(float(matches.relevance[position]), 4) if matches.relevance is not None else None,
+        "values": [column.format_value(row) for column in view.columns],
     }

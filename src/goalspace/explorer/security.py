@@ -1,4 +1,4 @@
-"""Who is answered by the explorer, how large a request may be, and what every answer tells the browser."""
+"""Access control of the explorer: host, origin and token checks, request size limit, security headers."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ _HEADERS = {
 
 
 class Guard:
-    """Lets through what comes from the page itself: Host and Origin first, then the token of its URL.
+    """ASGI middleware that accepts only requests of the page: it checks Host and Origin, then the token.
 
-    Another site that makes this machine's browser call the port (cross-site requests, DNS rebinding) sends a
-    foreign Host or Origin; another user of the machine does not know the token.
+    Requests that another site makes through the browser (cross-site requests, DNS rebinding) have a foreign Host or
+    Origin; other users of the machine do not know the token.
 
     Parameters
     ----------
     app
-        What answers.
+        The application to protect.
     token
         Required for every path under /api, in the header X-Goalspace-Token or, for downloads, as ?token=.
     port
-        Of the server.
+        The port of the server.
     """
 
     def __init__(self, app: ASGIApp, *, token: str, port: int) -> None:
@@ -52,7 +52,7 @@ class Guard:
         self.hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         from starlette.requests import Request
 
         if scope["type"] != "http":
@@ -83,7 +83,7 @@ class Guard:
         if not hmac.compare_digest(given.encode(), self.token):
             return (
                 403,
-                "The token of the address is missing or wrong: open the address that goalspace printed.",
+                "The token is missing or wrong: open the address that goalspace printed.",
             )
         if request.method == "POST" and not _is_json(request.headers.get("content-type", "")):
             return 400, "A request must be JSON."
@@ -95,7 +95,7 @@ def _is_json(kind: str) -> bool:
 
 
 async def _read(request: Request, receive: Receive) -> bytes:
-    """The body of a request, as far as it is not too large."""
+    """Return the body of a request; raise ValueError if it is too large."""
     if int(request.headers.get("content-length") or 0) > LARGEST_BODY:
         raise ValueError
     body = b""
@@ -110,7 +110,7 @@ async def _read(request: Request, receive: Receive) -> bytes:
 
 
 def _once(body: bytes, receive: Receive) -> Receive:
-    """Hand a body that was read on to the application."""
+    """Return a `receive` callable that replays a body already read."""
     waiting = [body]
 
     async def next_message() -> Message:
@@ -136,7 +136,7 @@ async def _send_safely(send: Send, message: Message) -> None:
 
 
 def json_answer(value: Any, status: int = 200) -> Response:
-    """A value as a JSON response."""
+    """Return a value as a JSON response."""
     from starlette.responses import Response
 
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -144,6 +144,6 @@ def json_answer(value: Any, status: int = 200) -> Response:
 
 
 def error_answer(status: int, line: str) -> Response:
-    """An error as one line of JSON."""
+    """Return an error message as a JSON response."""
     message: ErrorMessage = {"error": " ".join(line.split())}
     return json_answer(message, status)

@@ -1,4 +1,4 @@
-"""The encoder of a run, loaded once the page is open: likeness to words of the analyst, sentences that carry a factor."""
+"""Search by meaning and sentence embeddings, with the run's encoder, which is loaded after the page is open."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from goalspace.errors import GoalspaceError
 from goalspace.language.sentences import sentence_spans
 from goalspace.links import Links
 
-_KEPT = 256  # texts whose sentences stay embedded
+_KEPT = 256  # texts whose sentence embeddings are cached
 
 
 class Meaning:
-    """Embeds what the analyst types and the sentences of texts that they open.
+    """Embeds search phrases and the sentences of opened texts.
 
     Parameters
     ----------
     links
-        Those of the run; they name the encoder.
+        The links of the run, which name the encoder.
     """
 
     def __init__(self, links: Links) -> None:
@@ -40,7 +40,7 @@ class Meaning:
             self._ready.set()
 
     def begin(self) -> None:
-        """Load the encoder in the background, once; before the page is there it would only be in its way."""
+        """Load the encoder in the background, once; called after the first request so as not to delay the page."""
         with self._lock:
             if self._begun or self._failed is not None:
                 return
@@ -53,7 +53,7 @@ class Meaning:
             self._encoder.encode(["warm"])
         except GoalspaceError as error:
             self._failed = error
-        except Exception as error:  # whatever torch or a half-installed model raises must not end the page
+        except Exception as error:  # errors of torch or of a broken model must not take down the page
             self._failed = GoalspaceError(
                 f"The encoder could not be loaded: {' '.join(str(error).split())[:200]}"
             )
@@ -62,16 +62,16 @@ class Meaning:
 
     @property
     def possible(self) -> bool:
-        """Whether there is an encoder, loaded or on its way."""
+        """Whether the encoder is loaded or can be."""
         return self._failed is None
 
     @property
     def loaded(self) -> bool:
-        """Whether it answers at once."""
+        """Whether the encoder is ready."""
         return self._ready.is_set() and self._failed is None
 
     def encoder(self) -> Encoder:
-        """The encoder, once it is loaded.
+        """Wait for the encoder and return it.
 
         Raises
         ------
@@ -86,12 +86,12 @@ class Meaning:
         return self._encoder
 
     def similarity(self, words: str) -> np.ndarray:
-        """How strongly every text is linked to what the words say, as if they were a property (n_texts,)."""
+        """Return the link strengths of all texts to a phrase, treated as a property (n_texts,)."""
         vector = self._links.encode_properties([words], encoder=self.encoder())[0]
         return np.asarray(self._links.text_vectors @ vector)
 
     def sentences(self, row: int, text: str) -> tuple[list[tuple[int, int]], np.ndarray | None]:
-        """Spans of the sentences of a text, and their vectors where the encoder is loaded."""
+        """Return the spans of a text's sentences, and their vectors if the encoder is loaded."""
         with self._lock:
             if row in self._kept:
                 self._kept.move_to_end(row)

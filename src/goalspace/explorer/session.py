@@ -1,4 +1,4 @@
-"""What a served run holds in memory: its current view, its texts for search, its encoder."""
+"""The state of a served run: current view, search index and encoder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Session:
     run
         A finished run.
     edit
-        Whether it may be changed.
+        Whether its factors can be edited.
     """
 
     def __init__(self, run: RunLike, *, edit: bool) -> None:
@@ -42,37 +42,39 @@ class Session:
         self._changing = threading.Lock()
         self._editor = Editor(run.as_editable(), lambda: self.meaning.encoder()) if edit else None
         self.run = run
-        self.view = self._look()
-        # the page opens on the view; what it asks for later is made ready meanwhile
+        self.view = self._make_view()
+        # the page opens with the view; the rest is prepared in the background
         self.table = TextTable(run.corpus)
         self.meaning = Meaning(run.links)
         threading.Thread(target=self.view.pairs_of, args=(0,), daemon=True).start()
 
-    def _look(self) -> View:
+    def _make_view(self) -> View:
         rows = np.arange(len(self.run.corpus), dtype=np.int32)
         view = View(self.run, summarise(self.run), self.columns, rows, self.left_out)
-        view.correlations  # noqa: B018 - computed before the page asks
+        view.correlations  # noqa: B018 - computed before the page needs it
         return view
 
     def summary(self, seen: int | None = None) -> Summary | Changed:
-        """The first answer that the page asks for; with which factors those became that it has `seen`."""
+        """Return the summary and, given the number of log lines `seen`, what each factor became since then."""
         if seen is None or self._editor is None:
             return self._summary()
-        with self._changing:  # the numbers are those of this summary
+        with self._changing:  # so that summary and log agree
             return {**self._summary(), "moved": self._editor.moved_since(seen)}
 
     def _summary(self) -> Summary:
-        able: Capabilities = {
+        capabilities: Capabilities = {
             "edit": self.edit,
             "meaning": self.meaning.possible,
             "fullTexts": True,
             "compareRuns": bool(self.others),
         }
-        return summary(self.view, able=able, runs=[about(run) for run in self.others.values()])
+        return summary(
+            self.view, capabilities=capabilities, runs=[about(run) for run in self.others.values()]
+        )
 
     def report(self) -> str:
-        """The run as one HTML file that needs no server."""
-        return render_html(self.view.run, self.view.told)
+        """Return the run as one HTML document that needs no server."""
+        return render_html(self.view.run, self.view.summary_data)
 
     def follow(self, act: Callable[[Editor], Run], seen: Any = None) -> Changed:
         """Make, undo or redo an edit.
@@ -80,28 +82,28 @@ class Session:
         Parameters
         ----------
         act
-            What the editor is to do.
+            Calls a method of the editor.
         seen
-            Lines of the log when the page looked last (`EditHistory.lines`): the numbers of factors in an edit are
-            of that state. None stands for the state as it is.
+            The number of log lines that the page knows (`EditHistory.lines`); the factor indices of an edit refer to
+            that state. None stands for the current state.
 
         Returns
         -------
-        The new summary, with which factors those before became.
+        The new summary, with what each previous factor became.
 
         Raises
         ------
         GoalspaceError
-            If the factors are others than the page has seen.
+            If the factors changed since the page loaded them.
         """
         if self._editor is None:
-            raise GoalspaceError("This page only reads. Start it with --edit to change factors.")
-        with self._changing:  # one edit at a time; readers keep the view that they began with
+            raise GoalspaceError("This page is read-only. Start it with --edit to change factors.")
+        with self._changing:  # one edit at a time; running requests keep their view
             before = self.run.edits.n_lines
             if seen is not None and seen != before:
                 raise GoalspaceError(
-                    "The factors were changed meanwhile. Nothing was done here: look at them as they are now."
+                    "The factors have changed in the meantime, so this edit was not made. Review the current factors."
                 )
             self.run = act(self._editor)
-            self.view = self._look()
+            self.view = self._make_view()
             return {**self._summary(), "moved": self._editor.moved_since(before)}

@@ -1,4 +1,4 @@
-"""The texts in DuckDB, for search, filters and sorting."""
+"""A DuckDB table of the texts, for search, filters and sorting."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from goalspace.reports.view import View
 from goalspace.text import to_line
 
 _CHUNK = 10_000  # texts
-_MEMORY = "1GB"  # of duckdb, which goes on disk beyond
+_MEMORY = "1GB"  # beyond this, DuckDB spills to disk
 
 
 class TextTable:
-    """The texts, folded for search, in duckdb; filled in the background.
+    """The texts, folded for search, in DuckDB; filled in the background.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class TextTable:
                 ":memory:",
                 config={"memory_limit": _MEMORY, "temp_directory": self._overflow.name, "threads": 2},
             )
-            # no text is ever taken for a file, an extension or a setting; the overflow is still allowed
+            # queries cannot access files, extensions or settings; spilling to disk still works
             self._database.execute("SET enable_external_access = false")
             self._database.execute("SET lock_configuration = true")
             self._database.execute(
@@ -69,19 +69,19 @@ class TextTable:
             self._ready.set()
 
     def rows(self, view: View, condition: str, order: str, values: Mapping[str, Any]) -> np.ndarray:
-        """Rows of the texts that meet a condition, in order; both are made of the names of columns only."""
+        """Return the rows that meet a condition, in order; both are SQL built from column names, never from user input."""
         self._ready.wait()
         if self._failed is not None:
             raise self._failed
-        with self._lock:  # another view would put its own scores in place
+        with self._lock:  # a concurrent query with another view would replace the scores
             self._show(view)
-            found = self._database.execute(
+            result = self._database.execute(
                 f"SELECT row FROM texts JOIN measures USING (row) WHERE {condition} ORDER BY {order}", values
             ).fetchnumpy()
-        return np.asarray(found["row"], dtype=np.int32)
+        return np.asarray(result["row"], dtype=np.int32)
 
     def _show(self, view: View) -> None:
-        """Keep the scores and columns of the view as a table beside the texts."""
+        """Load the scores and columns of the view into a second table."""
         if self._current is view:
             return
         import pyarrow as pa
@@ -100,5 +100,5 @@ class TextTable:
 
 
 def _stored(text: str) -> str:
-    """The folded text as duckdb takes it: no lone surrogates, white space as single spaces."""
+    """Return the folded text for DuckDB: no lone surrogates, runs of white space as single spaces."""
     return " ".join(fold(text).encode("utf-8", "replace").decode("utf-8").split())

@@ -1,4 +1,4 @@
-"""Instruction data: reading it, labelling, selecting, retrieving, compressing, correlating."""
+"""Instruction data: reading, labelling, selection, retrieval, compression and correlation."""
 
 from goalspace.instructions.dataset import Instructions
 

@@ -1,4 +1,4 @@
-"""What a selection or a retrieval took of instructions, read from the folders of `select` and `retrieve`."""
+"""Which instructions a selection or a retrieval picked, read from the folders of `select` and `retrieve`."""
 
 from __future__ import annotations
 
@@ -18,57 +18,57 @@ _DEMONSTRATIONS, _INDEX = "demonstrations.jsonl", "index"
 
 @dataclass(frozen=True)
 class Annotation:
-    """Which instructions were taken, and what is said of them.
+    """The instructions picked by a selection or a retrieval, with a description of each.
 
     Attributes
     ----------
     name
-        Of what took them, for the page.
+        Display name of the selection or retrieval.
     column
-        Name of the column that says which were taken.
+        Name of the metadata column that marks the picked instructions.
     yes, no
-        Its two values.
-    words
-        Row → what is said of an instruction that was taken.
-    otherwise
-        What is said of the others.
+        The two values of the column.
+    descriptions
+        Row → description of a picked instruction.
+    default
+        Description of all others.
     n_texts
-        How many instructions there are.
+        The number of instructions.
     """
 
     name: str
     column: str
     yes: str
     no: str
-    words: Mapping[int, str]
-    otherwise: str
+    descriptions: Mapping[int, str]
+    default: str
     n_texts: int
 
     def values(self) -> list[str]:
-        """The column."""
-        return [self.yes if row in self.words else self.no for row in range(self.n_texts)]
+        """Return the values of the column."""
+        return [self.yes if row in self.descriptions else self.no for row in range(self.n_texts)]
 
-    def said(self, row: int) -> str:
-        """What is said of an instruction."""
-        return self.words.get(row, self.otherwise)
+    def describe(self, row: int) -> str:
+        """Return the description of an instruction."""
+        return self.descriptions.get(row, self.default)
 
 
 def read_selection(folder: Path, corpus: Corpus, optional: bool) -> Annotation | None:
-    """Read what `goalspace select` chose.
+    """Read the selection of `goalspace select`.
 
     Parameters
     ----------
     folder
-        Its output folder.
+        The output folder of `goalspace select`.
     corpus
         The instructions.
     optional
-        Return None where there is no selection, or one of other instructions.
+        Whether to return None if there is no selection, or if it was made from other instructions.
 
     Raises
     ------
     InputError
-        If that is not optional.
+        If there is none and it is not optional.
     """
     from pyarrow import parquet
 
@@ -76,28 +76,28 @@ def read_selection(folder: Path, corpus: Corpus, optional: bool) -> Annotation |
 
     path = folder / f"{SELECTION}.parquet"
     if not path.is_file():
-        return _missing(f"{folder} holds no {path.name}. Make one with: goalspace select", optional)
+        return _missing(f"{folder} contains no {path.name}. Create it with: goalspace select", optional)
     with reading(str(path)):
         rows = parquet.read_table(path, columns=["id", "stands_for", "instruction"]).to_pylist()
     index_of = {id: row for row, id in enumerate(corpus.ids)}
-    words: dict[int, str] = {}
+    descriptions: dict[int, str] = {}
     for rank, item in enumerate(rows, 1):
         row = index_of.get(item["id"], -1)
         if row < 0 or corpus.texts[row] != item["instruction"]:
             return _missing(
                 f"{path} was made from other instructions ({to_line(item['id'], 60)} differs).", optional
             )
-        words[row] = (
+        descriptions[row] = (
             f"number {rank:,} of {len(rows):,}, stands for {plural(item['stands_for'], 'instruction')}"
         )
-    return Annotation("Selection", "selected", "selected", "left out", words, "left out", len(corpus))
+    return Annotation("Selection", "selected", "selected", "left out", descriptions, "left out", len(corpus))
 
 
 def read_demonstrations(folder: Path, corpus: Corpus, optional: bool) -> Annotation | None:
-    """Read which instructions `goalspace retrieve` shows for its queries; parameters as of `read_selection`."""
+    """Read the demonstrations of `goalspace retrieve`; the parameters are those of `read_selection`."""
     path = folder / _DEMONSTRATIONS
     if not path.is_file():
-        return _missing(f"{folder} holds no {path.name}. Make one with: goalspace retrieve", optional)
+        return _missing(f"{folder} contains no {path.name}. Create it with: goalspace retrieve", optional)
     index = Demonstrations.open(folder / _INDEX)
     shown: dict[int, list[tuple[float, str]]] = {}
     n_queries = 0
@@ -109,12 +109,14 @@ def read_demonstrations(folder: Path, corpus: Corpus, optional: bool) -> Annotat
                 for hit in asked["demonstrations"]:
                     shown.setdefault(int(hit["index"]), []).append((float(hit["score"]), str(asked["query"])))
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path}, line {n_queries + 1}: these are no demonstrations.") from None
+        raise InputError(f"{path}, line {n_queries + 1}: not a valid demonstration.") from None
     if len(index) != len(corpus) or any(index.text(row) != corpus.texts[row] for row in shown):
-        return _missing(f"{path} was made from another pool than these instructions.", optional)
-    words = {row: _shown(hits, n_queries) for row, hits in shown.items()}
-    said = f"shown for none of {plural(n_queries, 'query', 'queries')}"
-    return Annotation("Demonstration", "demonstration", "shown", "not shown", words, said, len(corpus))
+        return _missing(f"{path} was made from a different pool of instructions.", optional)
+    descriptions = {row: _shown(hits, n_queries) for row, hits in shown.items()}
+    default = f"shown for none of {plural(n_queries, 'query', 'queries')}"
+    return Annotation(
+        "Demonstration", "demonstration", "shown", "not shown", descriptions, default, len(corpus)
+    )
 
 
 def _shown(hits: list[tuple[float, str]], n_queries: int) -> str:

@@ -1,4 +1,4 @@
-"""A tiny benchmark made from a benchmark: compress_file, what it writes, and its page."""
+"""Compression of a benchmark to a few items: compress_file, its output files and its report."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 
 _LISTED = 100  # items in the table
-_MIN_MODELS = 14  # a quarter is held out, ten are learned from
-_FAMILIES = 8  # so many families, and the split is by family
+_MIN_MODELS = 14  # a quarter is held out, so that at least ten remain for training
+_FAMILIES = 8  # families from which the split is by family
 _DRAWS = 5
 
 
@@ -72,15 +72,15 @@ def compress_file(
     encoder
         Defines which items are similar (see `get_encoder`).
     seed
-        Of all random numbers.
+        The random seed.
     out
         The folder to write to; by default runs/compress- and the name of the file.
     progress
-        Called with (what is being done, done, in all).
+        Called with (description, steps done, steps in total).
 
     Returns
     -------
-    The tiny benchmark, and the files with its items, its weights and what `TinyBenchmark.open` opens.
+    The tiny benchmark, and the files with its items and weights and the file for `TinyBenchmark.open`.
 
     Raises
     ------
@@ -112,10 +112,10 @@ def compress_file(
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What was measured on models that the tiny benchmark was not made from.
+    """The errors of a tiny benchmark on held-out models.
 
-    `full` holds their (n_models,) full scores, `by_hand` the mean absolute error of the weights alone, `random`
-    the errors of draws of as many random items with the same regression.
+    `full` holds the (n_models,) full scores of these models, `by_hand` the mean absolute error of the weighted sum
+    alone, and `random` the errors of equally many random items with the same regression, one per draw.
     """
 
     full: np.ndarray
@@ -141,28 +141,28 @@ def compression_page(
     Parameters
     ----------
     name
-        What the items come from.
+        The name of the benchmark.
     texts
-        Of all items.
+        The texts of all items.
     tiny
-        The chosen items.
+        The tiny benchmark.
     shares_right
-        (n_all,) share of models that answer an item right, where answers of models were given.
+        (n_all,) share of models that answer an item correctly; None without responses of models.
     held_out
-        What was measured on held-out models, where there are models.
+        The errors on held-out models; None without responses of models.
     vectors
-        (n_all, dim) of the items, where there are no models.
+        (n_all, dim) vectors of the items, for the map; None with responses of models.
     seed
-        Of the map.
+        The random seed of the map.
     """
     title = f"{name}: {len(tiny.items):,} of {len(texts):,} items"
     table = _items(texts, tiny, shares_right)
     if held_out is None:
         return Page(
             title,
-            "The items at the centres of clusters of alike items. Each answer counts as much as there are items near "
-            "to it: the weighted sum estimates the share of right answers on the whole benchmark. How well it does is not known without "
-            "answers of models.",
+            "The items at the centres of clusters of similar items. Each item is weighted by the size of its cluster, so that "
+            "the weighted sum estimates the share of correct answers on the whole benchmark. Without responses of models, the "
+            "error of this estimate is unknown.",
             facts=[("items", len(texts)), ("chosen", len(tiny.items))],
             figures=[] if vectors is None else [map_figure(vectors, tiny.items, what="item", seed=seed)],
             tables=[table],
@@ -171,14 +171,14 @@ def compression_page(
     random = float(np.mean([each.mae for each in held_out.random]))
     return Page(
         title,
-        f"On {len(held_out.full):,} models that were held out{' with their families' if held_out.by == 'family' else ''}, "
-        f"the estimate from {len(tiny.items):,} items is {_points(error.mae)} off the score on the whole benchmark on "
-        f"average, and ranks models with a Kendall's τ of {error.kendall:.2f}. As many items drawn at random, with the "
-        f"same regression, are {_points(random)} off.",
+        f"On {len(held_out.full):,} held-out models{', split by family' if held_out.by == 'family' else ''}, "
+        f"the score estimated from {len(tiny.items):,} items differs from the score on the whole benchmark by {_points(error.mae)} "
+        f"on average, and the estimates rank the models with a Kendall's τ of {error.kendall:.2f}. With the same regression, "
+        f"equally many random items differ by {_points(random)}.",
         facts=[
             ("items", len(texts)),
             ("chosen", len(tiny.items)),
-            ("models learned from", held_out.n_learned),
+            ("training models", held_out.n_learned),
             ("mean absolute error", _points(error.mae)),
             ("Kendall's τ", f"{error.kendall:.2f}"),
         ],
@@ -214,8 +214,7 @@ def _scatter(held_out: HeldOut) -> Figure:
 
     return Figure(
         figure(draw, size=(5.2, 5.0)),
-        f"Estimated against full score of {len(full):,} models that the tiny benchmark was not made from. "
-        "On the line both are equal.",
+        f"Estimated against full score of {len(full):,} held-out models. On the line, both are equal.",
     )
 
 
@@ -231,7 +230,7 @@ def _errors(held_out: HeldOut) -> PageTable:
                 f"{held_out.error.kendall:.3f}",
                 f"{held_out.error.spearman:.3f}",
             ],
-            ["these, by the weights alone", _points(held_out.by_hand), "", ""],
+            ["these, weighted sum only", _points(held_out.by_hand), "", ""],
             [
                 f"random, mean of {len(random)} draws",
                 _points(float(np.mean([each.mae for each in random]))),
@@ -247,7 +246,7 @@ def _items(texts: Sequence[str], tiny: TinyBenchmark, shares_right: np.ndarray |
     shown = len(tiny.items) if len(tiny.items) <= _LISTED else _LISTED
     return PageTable(
         "The items" if shown == len(tiny.items) else f"The first {shown} items",
-        ["row", "weight", *(["answered right"] if known else []), "text"],
+        ["row", "weight", *(["answered correctly"] if known else []), "text"],
         [
             [
                 int(item) + 1,
@@ -261,17 +260,17 @@ def _items(texts: Sequence[str], tiny: TinyBenchmark, shares_right: np.ndarray |
 
 
 def _read_matrix(path: Path, data: Instructions) -> Responses:
-    """Read which models answered which of the items right."""
+    """Read which models answered which items correctly."""
     if data.n_empty:
         raise InputError(
-            f"{data.n_empty:,} rows of {data.source.name} have no {data.field!r}, so that the columns of "
-            f"{path.name} cannot be matched to rows: leave them out of both."
+            f"{data.n_empty:,} rows of {data.source.name} have no {data.field!r}, so the columns of "
+            f"{path.name} cannot be matched to rows: remove them from both files."
         )
     matrix = read_responses(path).of_items(data.ids)
     if len(matrix.models) < _MIN_MODELS:
         raise InputError(
-            f"{path.name} has {len(matrix.models)} models; {_MIN_MODELS} or more are needed, as a quarter is held out "
-            "to measure the error. Without --responses items are chosen by their texts."
+            f"{path.name} has {len(matrix.models)} models; at least {_MIN_MODELS} are needed, because a quarter is held out "
+            "to measure the error. Without --responses, items are selected by their texts."
         )
     return matrix
 
@@ -279,7 +278,7 @@ def _read_matrix(path: Path, data: Instructions) -> Responses:
 def _learn_and_hold_out(
     matrix: Responses, n_items: int, seed: int, progress: Progress
 ) -> tuple[TinyBenchmark, HeldOut]:
-    """Choose items by three quarters of the models and measure them, and random ones, on the rest."""
+    """Select items by the responses of three quarters of the models; evaluate them and random items on the rest."""
     families = [family_of(model) for model in matrix.models]
     by_family = len(set(families)) >= _FAMILIES
     train, held = hold_out(matrix.models, by="family" if by_family else "model", seed=seed)
@@ -308,7 +307,7 @@ def _learn_and_hold_out(
 def _write_tiny_benchmark(
     folder: Path, suffix: str, data: Instructions, tiny: TinyBenchmark, shares: np.ndarray | None
 ) -> list[Path]:
-    """Write the chosen rows, their weights, and what `TinyBenchmark.open` opens."""
+    """Write the selected rows, their weights, and the file that `TinyBenchmark.open` reads."""
     rows, whole = folder / f"tiny{suffix}", folder / "tiny.safetensors"
     data.write(tiny.items.tolist(), rows)
     items = tiny.items.tolist()

@@ -1,4 +1,4 @@
-"""How the tasks of data sets relate: correlate_files, and the tables that it writes."""
+"""Comparison of the tasks of data sets: correlate_files and the tables that it writes."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Missing = list[tuple[str, str, tuple[MissingTask, ...]]]
 Leaks = list[tuple[str, str, tuple[Leak, ...]]]
 
 _PAIRS = (
-    12  # sets up to which missing tasks are looked for in every pair; above, only against the nearest set
+    12  # number of sets up to which all pairs are searched for missing tasks; above, only the nearest sets
 )
-_EXAMPLE = 200  # characters of a text in a CSV
+_EXAMPLE = 200  # characters per text in a CSV
 
 
 def correlate_files(
@@ -47,7 +47,7 @@ def correlate_files(
     out: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Output[Correlation]:
-    """Compare the tasks of files, and write matrices, the tasks that one has and another lacks, and a report.
+    """Compare the tasks of files, and write matrices, the tasks missing in each, and a report.
 
     The vectors are kept in the folder: after an interruption, the same call resumes from them.
 
@@ -60,17 +60,17 @@ def correlate_files(
     encoder
         Defines which rows are similar (see `get_encoder`).
     labels
-        Whether to label tasks, which takes most of the time.
+        Whether to label tasks, the slowest step.
     contamination
         Whether to list the rows of the first file that repeat rows of the others in contamination.csv.
     threshold
-        The least similarity, from 0.5 to 1, of a row that repeats another (see `goalspace.contamination`).
+        The minimum similarity, from 0.5 to 1, of a row that repeats another (see `goalspace.contamination`).
     seed
-        Of the rows that are drawn from large files.
+        The random seed for sampling rows from large files.
     out
         The folder to write to; by default runs/correlate- and the name of the first file.
     progress
-        Called with (what is being done, done, in all).
+        Called with (description, steps done, steps in total).
 
     Returns
     -------
@@ -82,7 +82,7 @@ def correlate_files(
         If there is only one file, one cannot be read, or an argument is invalid.
     """
     if isinstance(files, (str, os.PathLike)) or len(files) < 2:
-        raise InputError("Give two files or more to compare.")
+        raise InputError("Give at least two files to compare.")
     paths, progress = [Path(file) for file in files], progress or ignore_progress
     folder = Path(out or Path("runs") / f"correlate-{data_stem(paths[0])}")
     progress("reading", 0, 1)
@@ -90,20 +90,20 @@ def correlate_files(
     texts = {name: rows.texts for name, rows in data.items()}
     in_folder = partial(cached, cache_dir=folder, report=partial(progress, "embedding"))
     leaks = _find_leaks(texts, threshold, in_folder("minilm"), progress) if contamination else None
-    found = correlate(texts, encoder=in_folder(encoder), labels=labels, seed=seed, progress=progress)
+    correlation = correlate(texts, encoder=in_folder(encoder), labels=labels, seed=seed, progress=progress)
     progress("looking for missing tasks", 0, 1)
-    missing = _find_missing(found)
-    written = list(_write_matrices(folder, found))
+    missing = _find_missing(correlation)
+    written = list(_write_matrices(folder, correlation))
     written.append(_write_missing(folder / "missing.csv", missing, texts))
     if leaks is not None:
         written.append(_write_leaks(folder / "contamination.csv", leaks, data))
-    page = correlation_page(found, list(texts.values()), missing, leaks)
+    page = correlation_page(correlation, list(texts.values()), missing, leaks)
     write_page(folder, page)
-    return Output(found, folder, page, written)
+    return Output(correlation, folder, page, written)
 
 
 def _name_sets(files: Sequence[Path]) -> list[str]:
-    """Name the sets after their files; files of one name by their numbers too."""
+    """Name the sets after their files; files with equal names also get their numbers."""
     stems = [data_stem(path) for path in files]
     return [f"{i + 1}-{stem}" if stems.count(stem) > 1 else stem for i, stem in enumerate(stems)]
 
@@ -113,42 +113,42 @@ def _find_leaks(
 ) -> Leaks:
     """Find rows of the first set that repeat rows of the others."""
     train, *tests = texts
-    found: Leaks = []
+    leaks: Leaks = []
     for number, test in enumerate(tests):
         progress("looking for repeated rows", number, len(tests))
         rows = find_contamination(texts[train], texts[test], threshold=threshold, encoder=encoder)
-        found.append((train, test, rows))
-    return found
+        leaks.append((train, test, rows))
+    return leaks
 
 
-def _find_missing(found: Correlation) -> Missing:
-    """Find missing tasks of every pair, or with many sets of every set and the one most like it."""
-    if len(found.names) <= _PAIRS:
-        pairs = [(a, b) for a in found.names for b in found.names if a != b]
+def _find_missing(correlation: Correlation) -> Missing:
+    """Find missing tasks between all pairs of sets or, with many sets, between each set and the nearest one."""
+    if len(correlation.names) <= _PAIRS:
+        pairs = [(a, b) for a in correlation.names for b in correlation.names if a != b]
     else:
-        pairs = [(name, found.nearest(name)[0]) for name in found.names]
-    return [(a, b, found.missing(a, b)) for a, b in pairs]
+        pairs = [(name, correlation.nearest(name)[0]) for name in correlation.names]
+    return [(a, b, correlation.missing(a, b)) for a, b in pairs]
 
 
-def _write_matrices(folder: Path, found: Correlation) -> Iterable[Path]:
+def _write_matrices(folder: Path, correlation: Correlation) -> Iterable[Path]:
     """Write each matrix as CSV and yield its path."""
     matrices: dict[str, np.ndarray | None] = {
-        "cosine": found.cosine,
-        "covered": found.covered,
-        "wasserstein": found.wasserstein,
-        "overlap": found.overlap,
+        "cosine": correlation.cosine,
+        "covered": correlation.covered,
+        "wasserstein": correlation.wasserstein,
+        "overlap": correlation.overlap,
     }
     for name, matrix in matrices.items():
         if matrix is not None:
             rows = [
                 [own, *(round(float(value), 6) for value in row)]
-                for own, row in zip(found.names, matrix, strict=True)
+                for own, row in zip(correlation.names, matrix, strict=True)
             ]
-            yield _write_csv(folder / f"{name}.csv", [name, *found.names], rows)
+            yield _write_csv(folder / f"{name}.csv", [name, *correlation.names], rows)
 
 
 def _write_missing(path: Path, missing: Missing, texts: dict[str, tuple[str, ...]]) -> Path:
-    """Write the tasks that one set has and another lacks."""
+    """Write the tasks of one set that are missing in another."""
     rows = [
         [
             a,
@@ -187,18 +187,18 @@ def _write_leaks(path: Path, leaks: Leaks, data: dict[str, Instructions]) -> Pat
             *(round(value, 4) for value in (leak.similarity, leak.cosine, leak.overlap)),
             *(data[a].texts[leak.train], data[b].texts[leak.test]),
         ]
-        for a, b, found in leaks
-        for leak in found
+        for a, b, pairs in leaks
+        for leak in pairs
     ]
     return _write_csv(path, header, rows)
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
-    """Write a CSV whose cells a spreadsheet takes as text."""
+    """Write a CSV without cells that a spreadsheet would take for a formula."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     for row in [header, *rows]:
         writer.writerow([defuse(cell) if isinstance(cell, str) else cell for cell in row])
-    # half of a surrogate pair has no UTF-8 form
+    # lone surrogates cannot be encoded as UTF-8
     write_atomic(path, buffer.getvalue().encode(errors="replace"))
     return path

@@ -1,4 +1,4 @@
-"""Instructions: what every row of a file of instruction data asks for, and the rows themselves."""
+"""Instructions: the instruction texts of a file of instruction data, and its rows."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from goalspace.tables.formats import read_rows
 from goalspace.tables.rows import Row, RowFile, fields, find_field
 from goalspace.tables.table import as_string
 
-# the fields that carry the instruction; a later group is looked at when an earlier one has none
+# names of the instruction field; a later group is tried if no field has a name of the earlier ones
 _FIELDS = (
     ("instruction", "instructions", "conversations", "conversation", "messages", "turns"),
     ("prompt", "question", "query", "text"),
     ("problem", "inputs", "input"),
 )
 _INPUT = ("input",)
-_SPEAKER, _SAID = ("from", "role"), ("value", "content", "text")
-_PERSON = ("human", "user", "prompter")
+_SPEAKER, _CONTENT = ("from", "role"), ("value", "content", "text")
+_USER = ("human", "user", "prompter")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Instructions:
-    """The instructions of a file: one text for every row that has one, in file order, nothing folded.
+    """The instructions of a file: one text per non-empty row, in file order, duplicates included.
 
     Attributes
     ----------
     texts
-        What asks for the task: without outer whitespace and NUL characters, otherwise as it is; never empty.
+        The instructions, stripped of outer whitespace and NUL characters, otherwise unchanged; never empty.
     ids
-        The value of a field `id`, `*_id`, `uuid` or the like that is unique and complete, else the number of the
-        row in the file, from "0".
+        The values of a field `id`, `*_id`, `uuid` or the like if they are unique and complete, otherwise the row
+        numbers in the file, from "0".
     rows
-        The row of every text, as it stands in the file.
+        The row of every text, as in the file.
     source
         The file.
     field
         The field that carries the instruction.
     n_empty
-        Rows of the file without an instruction, which are left out.
+        The number of rows without an instruction, which are left out.
     """
 
     texts: tuple[str, ...]
@@ -53,7 +53,7 @@ class Instructions:
     field: str
     n_empty: int
     _file: RowFile
-    _places: tuple[int, ...]  # in the file, of every text
+    _positions: tuple[int, ...]  # row number in the file of every text
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -75,20 +75,20 @@ class Instructions:
             (`messages`: the first user message, its text parts), mt_bench (`turns`: the first) or plain prompts
             (`prompt`, `question`, `query`, `text`); or a text file, one prompt per line. All but Parquet also as .gz.
         field
-            The field that carries the instruction. Found when there is one obvious choice.
+            The field that carries the instruction; by default it is detected.
         input
-            Whether to append the `input` field, after an empty line.
+            Whether to append the `input` field after an empty line.
 
         Raises
         ------
         InputError
-            If the file cannot be read, no or several fields look like the instruction, a value is neither text
-            nor turns, rows have different fields, or no row has an instruction.
+            If the file cannot be read, no field or several fields look like the instruction, a value is neither a
+            text nor a list of turns, rows have different fields, or no row has an instruction.
         """
         file = read_rows(path)
         if not file.rows:
             raise InputError(f"{file.path.name} has no rows.")
-        chosen = _named(file, field) if field is not None else _found(file)
+        chosen = _check_field(file, field) if field is not None else _detect_field(file)
         appended = _input_field(file, chosen) if input else None
         texts = []
         for index in range(len(file.rows)):
@@ -96,36 +96,36 @@ class Instructions:
             if text and appended is not None:
                 text = f"{text}\n\n{_text(file, index, appended)}".rstrip()
             texts.append(text)
-        places = [index for index, text in enumerate(texts) if text]
+        positions = [index for index, text in enumerate(texts) if text]
         if field is None:
             _check_same_fields(file, chosen, texts)
-        if not places:
+        if not positions:
             raise InputError(f"Every {chosen!r} of {file.path.name} is empty (rows read: {len(texts)}).")
-        rows = tuple(file.rows[index] for index in places)
+        rows = tuple(file.rows[index] for index in positions)
         return cls(
-            texts=tuple(texts[index] for index in places),
-            ids=_ids(rows, chosen) or tuple(map(str, places)),
+            texts=tuple(texts[index] for index in positions),
+            ids=_ids(rows, chosen) or tuple(map(str, positions)),
             rows=rows,
             source=file.path,
             field=chosen,
-            n_empty=len(texts) - len(places),
+            n_empty=len(texts) - len(positions),
             _file=file,
-            _places=tuple(places),
+            _positions=tuple(positions),
         )
 
     def column(self, name: str) -> list[Any] | None:
-        """The values of another field, aligned with `texts`, None where a row lacks it; None if all do."""
+        """Return the values of another field, aligned with `texts`, None if a row lacks it; None if all rows lack it."""
         if not any(name in row for row in self.rows):
             return None
         return [row.get(name) for row in self.rows]
 
     @property
     def can_add(self) -> bool:
-        """Whether the file's format has fields, so that some can be added to its rows."""
+        """Whether fields can be added to the rows; not in text files."""
         return self._file.has_fields
 
     def free_field(self, name: str) -> str:
-        """The name, with as many underscores as it needs to be no field of any row."""
+        """Return the name with as many underscores appended as it takes to be unused."""
         taken = set(fields(self._file.rows))
         while name in taken:
             name += "_"
@@ -145,9 +145,9 @@ class Instructions:
         rows
             Indices into `rows`, in the order in which they are written.
         path
-            The file; packed when the name ends in .gz.
+            The file to write; compressed if its name ends in .gz.
         added
-            Name → one value per written row, for fields to add, or to put in the place of those of that name.
+            Name → one value per written row, for fields to add or replace.
 
         Raises
         ------
@@ -163,13 +163,13 @@ class Instructions:
             )
         if added and not self.can_add:
             raise InputError(f"{self.source.name} has lines, not fields, so none can be added.")
-        self._file.write([self._places[row] for row in rows], Path(path), added)
+        self._file.write([self._positions[row] for row in rows], Path(path), added)
 
 
 # ---------------------------------------------------------------- which field
 
 
-def _named(file: RowFile, name: str) -> str:
+def _check_field(file: RowFile, name: str) -> str:
     known = fields(file.rows)
     if name not in known:
         raise InputError(
@@ -178,16 +178,16 @@ def _named(file: RowFile, name: str) -> str:
     return name
 
 
-def _found(file: RowFile) -> str:
+def _detect_field(file: RowFile) -> str:
     for names in _FIELDS:
-        found = [name for name in find_field(file.rows, names) if _can_be_read(file, name)]
-        if len(found) > 1:
+        candidates = [name for name in find_field(file.rows, names) if _can_be_read(file, name)]
+        if len(candidates) > 1:
             raise InputError(
-                f"The fields {_listed(found)} of {file.path.name} may all be the instruction; "
+                f"The fields {_listed(candidates)} of {file.path.name} may all be the instruction; "
                 "choose one with --field NAME."
             )
-        if found:
-            return found[0]
+        if candidates:
+            return candidates[0]
     known = fields(file.rows)
     if len(known) == 1:
         return known[0]
@@ -197,32 +197,32 @@ def _found(file: RowFile) -> str:
 
 
 def _can_be_read(file: RowFile, name: str) -> bool:
-    """Say whether the first value there is text or turns: a field of numbers is no candidate."""
+    """Whether the first value of a field is a text or a list of turns; numeric fields are not candidates."""
     first = next((row[name] for row in file.rows if row.get(name) is not None), None)
     return isinstance(first, (str, list))
 
 
 def _input_field(file: RowFile, chosen: str) -> str:
-    found = [name for name in find_field(file.rows, _INPUT) if name != chosen]
-    if not found:
+    candidates = [name for name in find_field(file.rows, _INPUT) if name != chosen]
+    if not candidates:
         raise InputError(f"{file.path.name} has no field 'input' beside {chosen!r}; leave out --input.")
-    return found[0]
+    return candidates[0]
 
 
 def _check_same_fields(file: RowFile, chosen: str, texts: Sequence[str]) -> None:
-    """Refuse a file in which a row without the field has its instruction in another one."""
+    """Raise an error if a row has its instruction in another field."""
     others = {name for names in _FIELDS[:2] for name in find_field(file.rows, names)} - {chosen}
     for index, (row, text) in enumerate(zip(file.rows, texts, strict=True)):
         there = [name for name in row if name in others and row[name]]
         if not text and chosen not in row and there:
             raise InputError(
                 f"The rows of {file.path.name} differ: {file.where(index)} has no {chosen!r} but {there[0]!r}; "
-                f"give one form, or keep only the rows with {chosen!r} by --field {chosen}."
+                f"use one format, or keep only the rows with {chosen!r} by --field {chosen}."
             )
 
 
 def _ids(rows: Sequence[Row], chosen: str) -> tuple[str, ...]:
-    """The values of the first field that is named like ids, unique and complete; () if there is none."""
+    """Return the values of the first field named like an id that is unique and complete; () if there is none."""
     for name in named_like_ids(str(name) for name in fields(rows) if name != chosen):
         values = [row.get(name) for row in rows]
         ids = tuple(str(value).strip() for value in values if isinstance(value, (str, int)))
@@ -241,17 +241,17 @@ def _listed(names: Sequence[str]) -> str:
 
 def _text(file: RowFile, index: int, name: str) -> str:
     value = file.rows[index].get(name)
-    said = _first_said(value)
-    if said is None:
+    content = _first_turn(value)
+    if content is None:
         raise InputError(
             f"{file.where(index).capitalize()} of {file.path.name} has {_kind(value)} as {name!r}; "
             "it must be a text or a list of turns."
         )
-    return (as_string(said) or "").replace("\0", "").strip()
+    return (as_string(content) or "").replace("\0", "").strip()
 
 
-def _first_said(value: Any) -> str | None:
-    """The text, or the first turn of a person; "" if there is none, None if the value is something else."""
+def _first_turn(value: Any) -> str | None:
+    """Return the text or the first user turn, "" if there is none; None if the value has another type."""
     if value is None or value != value:
         return ""
     if isinstance(value, str):
@@ -262,14 +262,14 @@ def _first_said(value: Any) -> str | None:
         return value[0] if value else ""
     if not all(isinstance(turn, dict) for turn in value):
         return None
-    return next(_said_by_people(value), "")
+    return next(_user_turns(value), "")
 
 
-def _said_by_people(turns: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _user_turns(turns: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for turn in turns:
         speaker = next((turn[name] for name in _SPEAKER if turn.get(name)), "")
-        if str(speaker).lower() in _PERSON:
-            content = next((turn[name] for name in _SAID if turn.get(name)), "")
+        if str(speaker).lower() in _USER:
+            content = next((turn[name] for name in _CONTENT if turn.get(name)), "")
             parts = content if isinstance(content, list) else [content]
             texts = [part.get("text") if isinstance(part, dict) else part for part in parts]
             text = "\n".join(text for text in texts if isinstance(text, str))

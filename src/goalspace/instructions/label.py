@@ -1,4 +1,4 @@
-"""The tasks of instruction data: label_file, the tables that it writes, and its page."""
+"""Task labels of instruction data: label_file, the tables that it writes, and its report."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def label_file(
     out: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Output[TaskLabels]:
-    """Label the task that each instruction of a file asks for, and write the labels, tables and a report.
+    """Label the task of each instruction in a file, and write the labels, tables and a report.
 
     Parameters
     ----------
@@ -50,15 +50,15 @@ def label_file(
     field
         The field that carries the instruction; by default it is detected.
     input
-        Whether the field ``input`` is part of the instruction.
+        Whether to append the field ``input`` to the instruction.
     out
         The folder to write to; by default runs/label- and the name of the file.
     progress
-        Called with (what is being done, done, in all).
+        Called with (description, steps done, steps in total).
 
     Returns
     -------
-    The labels, and the files with the rows, tables and instructions, which `explore` opens.
+    The labels, and the files with rows, tables and instructions; `explore` opens the folder.
 
     Raises
     ------
@@ -91,20 +91,20 @@ def label_page(
     *,
     n_empty: int = 0,
 ) -> Page:
-    """Describe which tasks the instructions of a file ask for.
+    """Describe the tasks in a file of instructions.
 
     Parameters
     ----------
     name
-        What the instructions come from.
+        The name of the file.
     texts
         The instructions.
     labels
-        Their labels.
+        The labels of the instructions.
     groups
-        Group → task → number of instructions, as `taxonomy` gives them.
+        Group → task → number of instructions, from `taxonomy`.
     n_empty
-        Rows that had no instruction.
+        The number of rows without an instruction.
     """
     counts = {task: n for task, n in labels.counts.items() if task != OTHER}
     n_other = len(labels) - sum(counts.values())
@@ -127,7 +127,7 @@ def label_page(
 
 
 def tasks_table(labels: TaskLabels) -> Table:
-    """The most frequent tasks with their shares, for a terminal."""
+    """Return the most frequent tasks with their shares as a rich table."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", expand=False)
     table.add_column("task", overflow="fold", max_width=40)
     table.add_column("instructions", justify="right", no_wrap=True)
@@ -152,7 +152,7 @@ def tasks_table(labels: TaskLabels) -> Table:
 
 def _lead(labels: TaskLabels, counts: Mapping[str, int]) -> str:
     if not counts:
-        return "No instruction here asks for a task that could be read."
+        return "No instruction has a recognisable task."
     first, n = next(iter(counts.items()))
     ten = sum(list(counts.values())[:10]) / len(labels)
     return (
@@ -173,12 +173,12 @@ def _tasks_figure(counts: Mapping[str, int], groups: Mapping[str, Mapping[str, i
 
     def draw(axes: Axes) -> None:
         for name, members, colour in parts:
-            places = [place for place, (task, _) in enumerate(shown) if group_of[task] in members]
-            axes.barh(places, [shown[place][1] for place in places], 0.72, color=colour, label=name)
-        longest = shown[0][1] if shown else 1
-        for place, (_, n) in enumerate(shown):
-            axes.annotate(f"{n:,}", (n, place), (4, 0), textcoords="offset points", va="center", fontsize=9)
-        axes.set_xlim(0, longest * 1.12)
+            positions = [i for i, (task, _) in enumerate(shown) if group_of[task] in members]
+            axes.barh(positions, [shown[i][1] for i in positions], 0.72, color=colour, label=name)
+        largest = shown[0][1] if shown else 1
+        for i, (_, n) in enumerate(shown):
+            axes.annotate(f"{n:,}", (n, i), (4, 0), textcoords="offset points", va="center", fontsize=9)
+        axes.set_xlim(0, largest * 1.12)
         axes.set_yticks(range(len(shown)), [task for task, _ in shown])
         axes.tick_params(left=False)
         axes.set_ylim(len(shown) - 0.4, -0.6)
@@ -202,9 +202,9 @@ def _groups_figure(groups: Mapping[str, Mapping[str, int]], total: int) -> Figur
         shares = [100 * n / total for _, n in sizes]
         colours = [NEUTRAL if group == _REST else PALETTE[0] for group, _ in sizes]
         axes.barh(range(len(sizes)), shares, 0.72, color=colours)
-        for place, share in enumerate(shares):
+        for i, share in enumerate(shares):
             text = format_percent(share / 100)
-            axes.annotate(text, (share, place), (4, 0), textcoords="offset points", va="center", fontsize=9)
+            axes.annotate(text, (share, i), (4, 0), textcoords="offset points", va="center", fontsize=9)
         axes.set_xlim(0, max(shares, default=1) * 1.12)
         axes.set_yticks(range(len(sizes)), [group for group, _ in sizes])
         axes.tick_params(left=False)
@@ -221,8 +221,8 @@ def _groups_table(groups: Mapping[str, Mapping[str, int]], total: int) -> PageTa
         named = ", ".join(
             f"{task} ({count:,})" for task, count in list(tasks.items())[:_EXAMPLES] if task != OTHER
         )
-        rows.append([group, named or "no task could be read", n, _percent(n / total), len(tasks)])
-    columns = ["group", "its most frequent tasks", "instructions", "percent", "tasks"]
+        rows.append([group, named or "no recognisable task", n, _percent(n / total), len(tasks)])
+    columns = ["group", "most frequent tasks", "instructions", "percent", "tasks"]
     return PageTable("Groups of tasks", columns, rows)
 
 
@@ -239,7 +239,7 @@ def _tasks_table(
     ]
     more = len(labels.counts) - len(rows)
     title = f"The {len(rows)} most frequent tasks" if more else "Tasks"
-    return PageTable(title, ["task", "the first of them", "instructions", "percent", "group"], rows)
+    return PageTable(title, ["task", "first example", "instructions", "percent", "group"], rows)
 
 
 def _percent(share: float) -> float:

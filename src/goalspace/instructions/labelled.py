@@ -1,4 +1,4 @@
-"""Labelled: instruction data by task, as the explorer reads it; its tasks stand where a run has factors."""
+"""LabelledRun: labelled instructions as a run for the explorer, with tasks in place of factors."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from goalspace.run.folder import Run
 FORMAT = 1
 ENCODER = "task"
 _ABOUT, _TEXTS, _LABELS = "label.json", "instructions.parquet", "labels.parquet"
-_ARRANGED = "explore"  # folder of vectors, map and evidence, made when the folder is first opened
-_MIN_LABELLED = 2  # instructions with a task, without which there is nothing to lay out
+_ARRANGED = "explore"  # folder with vectors, map and evidence, made on first opening
+_MIN_LABELLED = 2  # instructions with a task needed to lay out the map
 _SCALARS = (str, int, float, bool)
 
 
@@ -44,8 +44,8 @@ def is_labelled(folder: Path) -> bool:
 
 
 def refuse_edits(folder: Path) -> NoReturn:
-    """Raise the InputError of a folder of labels that is to be edited."""
-    raise InputError(f"{folder} holds tasks of instructions, which are not edited: leave out --edit.")
+    """Raise an InputError: labelled instructions cannot be edited."""
+    raise InputError(f"{folder} contains labelled instructions, which cannot be edited: leave out --edit.")
 
 
 def save_instructions(folder: Path, data: Instructions, *, n_tasks: int, seconds: float) -> Path:
@@ -54,15 +54,15 @@ def save_instructions(folder: Path, data: Instructions, *, n_tasks: int, seconds
     Parameters
     ----------
     folder
-        That of the labels.
+        The folder with the labels.
     data
-        The instructions; fields of the rows that are texts or numbers go along.
+        The instructions; fields with texts or numbers become metadata.
     n_tasks
-        How many tasks there are.
+        The number of tasks.
     seconds
-        What labelling took.
+        The duration of labelling.
     """
-    (folder / _ABOUT).unlink(missing_ok=True)  # what is half written does not count
+    (folder / _ABOUT).unlink(missing_ok=True)  # so that an interrupted write is not taken as complete
     corpus = Corpus(
         data.ids,
         data.texts,
@@ -87,36 +87,36 @@ def save_instructions(folder: Path, data: Instructions, *, n_tasks: int, seconds
 
 
 def _fields(data: Instructions) -> dict[str, list[Any]]:
-    """The fields beside the instruction whose values are all texts or numbers; mixed ones as texts."""
+    """Return the other fields whose values are texts or numbers; mixed values are converted to texts."""
     names = dict.fromkeys(name for row in data.rows for name in row if name != data.field)
-    found: dict[str, list[Any]] = {}
+    fields: dict[str, list[Any]] = {}
     for name in names:
         values = [row.get(name) for row in data.rows]
         kinds = {type(value) for value in values if value is not None}
         if kinds and kinds <= set(_SCALARS):
             mixed = len(kinds) > 1 and kinds != {int, float}
-            found[str(name)] = [str(v) if mixed and v is not None else v for v in values]
-    return found
+            fields[str(name)] = [str(v) if mixed and v is not None else v for v in values]
+    return fields
 
 
 class LabelledRun:
     """The folder of `goalspace label` as a `RunLike`: factors are tasks, properties are their wordings.
 
-    A text is an instruction; equal ones are not folded. Its dominant factor is the task that the labels say, never
-    another one that its vector is nearer to. Tasks with few instructions are one factor per group of tasks.
+    A text is an instruction; duplicates are not folded. Its dominant factor is always its labelled task, even if its
+    vector is closer to another one. Rare tasks are combined into one factor per group.
 
     Parameters
     ----------
     path
         The folder.
     record
-        What is told of how it was made, in the form of run.json.
+        The record of how the folder was made, in the format of run.json.
     corpus
-        The instructions, equal ones not folded.
+        The instructions, duplicates included.
     table
-        Their labels.
+        The labels of the instructions.
     chosen
-        What a selection and a retrieval took of them.
+        The instructions picked by a selection and a retrieval.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class LabelledRun:
         self.path = path
         self.record = record
         self.wording = task_wording(record["stages"]["label"]["result"]["n_tasks"])
-        columns = {found.column: found.values() for found in chosen}
+        columns = {annotation.column: annotation.values() for annotation in chosen}
         metadata = _beside(corpus.metadata, {**columns, "group": table.groups, "task": table.tasks})
         self.derived = tuple(metadata)[len(columns) : len(columns) + 2]
         self.corpus = replace(corpus, metadata=metadata)
@@ -147,35 +147,35 @@ class LabelledRun:
         demonstrations: str | os.PathLike[str] | None = None,
         progress: Progress | None = None,
     ) -> Self:
-        """Open the folder; the first time its instructions are embedded and laid out, which is kept there.
+        """Open the folder; on first opening, its instructions are embedded and laid out, and the result is stored there.
 
         Parameters
         ----------
         path
             The output folder of `goalspace label`.
         selection, demonstrations
-            Folders of `goalspace select` and `goalspace retrieve` on the same file; by default they are looked for
-            in `path` too.
+            Folders of `goalspace select` and `goalspace retrieve` on the same file; by default, `path` is
+            searched for both.
         progress
-            Called with (what is being done, done, in all).
+            Called with (description, steps done, steps in total).
 
         Raises
         ------
         InputError
-            If a folder is not what it should be, or of other instructions.
+            If a folder has the wrong contents, or was made from other instructions.
         """
         folder = Path(path)
         about = _read_about(folder)
         corpus, table = _read(folder)
         chosen = [
-            found
-            for found in (
+            annotation
+            for annotation in (
                 read_selection(folder if selection is None else Path(selection), corpus, selection is None),
                 read_demonstrations(
                     folder if demonstrations is None else Path(demonstrations), corpus, demonstrations is None
                 ),
             )
-            if found is not None
+            if annotation is not None
         ]
         run = cls(folder, _record(about, corpus, table), corpus, table, chosen)
         run._arrange(progress)
@@ -183,45 +183,45 @@ class LabelledRun:
 
     @property
     def goal(self) -> str:
-        """Which file the instructions are from."""
+        """The goal, which names the file of the instructions."""
         return str(self.record["goal"])
 
     @cached_property
     def proposals(self) -> Proposals:
-        """The wording of every instruction as its only property."""
+        """The wordings of the instructions as properties, one per instruction."""
         return propose_tasks(self.table)
 
     @cached_property
     def links(self) -> Links:
-        """The vectors of the instructions, and the mean ones of the wordings."""
+        """The vectors of the instructions, and the mean vectors of the wordings."""
         return link_tasks(self._encoder.encode(self.corpus.texts), self.proposals, ENCODER)
 
     @cached_property
     def factors(self) -> Factors:
-        """The tasks."""
+        """The tasks as factors."""
         arranged = self.path / _ARRANGED
         stats = read_json(arranged / "arranged.json")["stats"]
         return Factors.load(arranged, self.links, stats, strength_unit="cosine")
 
     @cached_property
     def edits(self) -> Edits:
-        """Tasks are not edited."""
+        """The log of edits, always empty."""
         return Edits()
 
     def stale(self) -> list[str]:
-        """Nothing: `open` makes what is missing."""
+        """Return no stages: `open` computes what is missing."""
         return []
 
     def as_editable(self) -> Run:
-        """Raise InputError: tasks are not edited."""
+        """Raise InputError: tasks cannot be edited."""
         refuse_edits(self.path)
 
     def chosen(self, row: int) -> list[dict[str, str]]:
-        """What the selection and the retrieval said of an instruction."""
-        return [{"name": found.name, "value": found.said(row)} for found in self._chosen]
+        """Return what the selection and the retrieval recorded about an instruction."""
+        return [{"name": annotation.name, "value": annotation.describe(row)} for annotation in self._chosen]
 
     def _arrange(self, progress: Progress | None) -> None:
-        """Embed, lay out and collect evidence, unless the folder holds that of the same labels."""
+        """Embed, lay out and collect evidence, unless the folder already holds the results for these labels."""
         mark = digest(FORMAT, self.corpus.digest, vars(self.table), self._encoder.name)
         arranged = self.path / _ARRANGED
         about = read_json(arranged / "arranged.json") if (arranged / "arranged.json").is_file() else {}
@@ -251,7 +251,7 @@ def _read_about(folder: Path) -> dict[str, Any]:
     path = folder / _ABOUT
     if not path.is_file() or not (folder / _TEXTS).is_file():
         raise InputError(
-            f"{folder} holds labels without the instructions: goalspace label was older, or was stopped. Run it again."
+            f"{folder} contains labels without the instructions: goalspace label was interrupted or is outdated. Run it again."
         )
     try:
         about = read_json(path)
@@ -259,7 +259,7 @@ def _read_about(folder: Path) -> dict[str, Any]:
         raise InputError(f"{path} cannot be read ({error}).") from None
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise InputError(
-            f"{path} is not of this version of goalspace: run goalspace label again, or upgrade goalspace."
+            f"{path} was written by another version of goalspace: run goalspace label again, or upgrade goalspace."
         )
     return about
 
@@ -274,7 +274,7 @@ def _read(folder: Path) -> tuple[Corpus, TaskTable]:
     with reading(str(path)):
         columns = parquet.read_table(path, columns=["id", "task", "group", "verb", "noun"]).to_pydict()
     if tuple(columns["id"]) != corpus.ids:
-        raise InputError(f"{path} is of other rows than {folder / _TEXTS}: run goalspace label again.")
+        raise InputError(f"{path} does not match {folder / _TEXTS}: run goalspace label again.")
     table = TaskTable.of(columns["task"], columns["group"], columns["verb"], columns["noun"])
     if sum(bool(wording) for wording in table.wordings) < _MIN_LABELLED:
         raise InputError(
@@ -302,7 +302,7 @@ def _record(about: Mapping[str, Any], corpus: Corpus, table: TaskTable) -> dict[
 def _beside(
     metadata: Mapping[str, Sequence[Any]], own: Mapping[str, Sequence[Any]]
 ) -> dict[str, Sequence[Any]]:
-    """Columns of ours, then those of the file; ours give way where a name is taken."""
+    """Return our columns, renamed if the file uses their names, followed by the columns of the file."""
     columns: dict[str, Sequence[Any]] = {}
     for name, values in own.items():
         while name in metadata:

@@ -1,4 +1,4 @@
-"""Output: what a workflow on files of instructions found, and where it was written."""
+"""Output: the result of a workflow on instruction files, and the files that it wrote."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Result = TypeVar("Result", covariant=True)
 
 @dataclass(frozen=True)
 class Output(Generic[Result]):
-    """What a workflow on files of instructions found, and where it was written.
+    """The result of a workflow on instruction files, and the files that it wrote.
 
     Attributes
     ----------
     result
-        What was found, as an object.
+        The result as an object.
     folder
-        The folder that was written.
+        The output folder.
     page
         The contents of the report: title, summary, figures and tables.
     files
@@ -35,5 +35,5 @@ class Output(Generic[Result]):
 
     @property
     def report(self) -> Path:
-        """The report as an HTML file; report.md beside it has the same contents."""
+        """The HTML report; report.md beside it has the same contents."""
         return self.folder / "report.html"

@@ -1,4 +1,4 @@
-"""Which items of a benchmark which models answered right: matrices of models × items in files."""
+"""Responses of models to benchmark items: files with models × items matrices of correctness."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _WORDS = {"true": 1.0, "false": 0.0}
 
 @dataclass(frozen=True, eq=False)
 class Responses:
-    """Answers of models to items.
+    """The correctness of the answers of models to items.
 
     Attributes
     ----------
     models
-        Their names.
+        The names of the models.
     correct
-        (n_models, n_items) from 0 to 1.
+        (n_models, n_items) correctness from 0 to 1.
     scores
-        (n_models,) on the whole benchmark, where the file has them.
+        (n_models,) scores on the whole benchmark, if the file has them.
     items
-        The names of the items' columns, where the file has columns.
+        The column names of the items, if the file has columns.
     """
 
     models: tuple[str, ...]
@@ -41,12 +41,12 @@ class Responses:
     items: tuple[str, ...] | None
 
     def of_items(self, ids: Sequence[str]) -> Responses:
-        """Put the items into the order of `ids` if the columns have these names, else take them as they come.
+        """Reorder the items by `ids` if these are the column names; otherwise keep their order.
 
         Raises
         ------
         InputError
-            If there is another number of them.
+            If the number of items differs.
         """
         if self.correct.shape[1] != len(ids):
             raise InputError(
@@ -65,14 +65,14 @@ def read_responses(path: str | os.PathLike[str]) -> Responses:
     Parameters
     ----------
     path
-        One row per model. JSON Lines or JSON: a field `model`, a field `bits` ("0110…" or a list of numbers), and
-        perhaps `full_score`. CSV, TSV or Parquet: a column `model`, perhaps `full_score`, and a column per item with
-        1, 0, true, false or a number between.
+        One row per model. JSON Lines or JSON: a field `model`, a field `bits` ("0110…" or a list of numbers) and,
+        optionally, `full_score`. CSV, TSV or Parquet: a column `model`, optionally `full_score`, and one column per
+        item with 1, 0, true, false or a number in between.
 
     Raises
     ------
     InputError
-        If the file cannot be read, or a cell is missing or no number; the message names model and item.
+        If the file cannot be read, or a cell is missing or not a number; the message names model and item.
     """
     file = read_rows(path)
     if not file.rows:
@@ -81,7 +81,7 @@ def read_responses(path: str | os.PathLike[str]) -> Responses:
     bits = None if file.is_tabular else _one(file, _BITS)
     if model is None or (bits is None and not file.is_tabular):
         raise InputError(
-            f"{file.path.name} is no matrix of models × items: it needs a row per model, with a field 'model' and a "
+            f"{file.path.name} is not a models × items matrix: it needs one row per model, with a field 'model' and a "
             "field 'bits' (JSON) or a column for every item (CSV, Parquet)."
         )
     models = tuple(str(row.get(model, "")) for row in file.rows)
@@ -95,8 +95,8 @@ def read_responses(path: str | os.PathLike[str]) -> Responses:
 
 
 def _one(file: RowFile, names: Sequence[str]) -> str | None:
-    found = find_field(file.rows[:100], names)
-    return found[0] if found else None
+    candidates = find_field(file.rows[:100], names)
+    return candidates[0] if candidates else None
 
 
 def _matrix(
@@ -108,7 +108,7 @@ def _matrix(
         if lengths[i] != lengths[0] or not lengths[0]:
             raise InputError(
                 f"{file.path.name}, {file.where(i)}: the model '{models[i][:60]}' has {lengths[i]:,} answers, "
-                f"the first model has {lengths[0]:,}; a matrix without missing cells is needed."
+                f"the first model has {lengths[0]:,}; the matrix must not have missing cells."
             )
         for j, cell in enumerate(row):
             value = _number(cell)
@@ -117,14 +117,14 @@ def _matrix(
                 what = "has no answer" if cell is None or cell == "" else f"has {str(cell)[:20]!r}"
                 raise InputError(
                     f"{file.path.name}, {file.where(i)}: the model '{models[i][:60]}' {what} for item {item}; "
-                    "every cell must be 0, 1 or between."
+                    "every cell must be a number from 0 to 1."
                 )
             correct[i, j] = value
     return correct
 
 
 def _number(cell: Any) -> float | None:
-    """Return the cell as a number from 0 to 1, None when it is none."""
+    """Return the cell as a number from 0 to 1, or None if it is not one."""
     if isinstance(cell, str):
         cell = _WORDS.get(cell.strip().lower(), cell)
     try:
@@ -150,6 +150,6 @@ def _score(file: RowFile, i: int, row: Row, name: str, model: str) -> float:
         value = float("nan")
     if not np.isfinite(value):
         raise InputError(
-            f"{file.path.name}, {file.where(i)}: the {name} of the model '{model[:60]}' is missing or no number."
+            f"{file.path.name}, {file.where(i)}: the {name} of the model '{model[:60]}' is missing or not a number."
         )
     return value

@@ -1,4 +1,4 @@
-"""Demonstrations for queries from a pool of instructions: retrieve_file, what it writes, and its page."""
+"""Retrieval of demonstrations from a pool of instructions: retrieve_file, its output files and its report."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-_CHUNK = 1024  # queries
+_CHUNK = 1024  # queries per batch
 _EXAMPLES = 6
 _LISTED = 10
-_DRAWN = 20  # queries from which a histogram says something
-_LINE = 160  # characters of a text in a table
+_DRAWN = 20  # queries needed for a meaningful histogram
+_LINE = 160  # characters per text in a table
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Retrieval:
     queries
         The texts of the queries.
     hits
-        The demonstrations of each query, the best first.
+        The demonstrations of each query, best first.
     index
         The index of the pool: `index.row(hit.index)` is the row of a demonstration, `index.text(hit.index)` its text.
     """
@@ -68,7 +68,7 @@ def retrieve_file(
 ) -> Output[Retrieval]:
     """Retrieve the instructions of a pool that ask for the same task as each query, and write them and a report.
 
-    A row with the text of the query is never one of its demonstrations. The index of the pool is kept in the folder,
+    A row with the text of the query is never one of its demonstrations. The index of the pool is saved in the folder,
     for later calls and for `Demonstrations.open`.
 
     Parameters
@@ -80,7 +80,7 @@ def retrieve_file(
     k
         The number of demonstrations per query.
     diversity
-        By how much a demonstration is marked down that is similar to those before it, from 0 to 1.
+        The penalty, from 0 to 1, for demonstrations similar to those already retrieved.
     field, query_field
         The fields of the pool and of the queries that carry the instruction; by default they are detected.
     encoder
@@ -88,7 +88,7 @@ def retrieve_file(
     out
         The folder to write to; by default runs/retrieve- and the name of the pool.
     progress
-        Called with (what is being done, done, in all).
+        Called with (description, steps done, steps in total).
 
     Returns
     -------
@@ -119,7 +119,7 @@ def retrieval_page(
     pool: str,
     n_pool: int,
     queries: Sequence[str],
-    found: Sequence[Sequence[Hit]],
+    demonstrations: Sequence[Sequence[Hit]],
     *,
     text_of: Callable[[int], str],
     diversity: float,
@@ -130,92 +130,97 @@ def retrieval_page(
     ----------
     pool, n_pool
         The name of the pool and its size.
-    queries, found
+    queries, demonstrations
         The queries, and the demonstrations of each.
     text_of
-        Gives the text of a demonstration by its index.
+        Returns the text of a demonstration by its index.
     diversity
         As in `Demonstrations.retrieve`.
     """
-    best = np.array([max((hit.score for hit in hits), default=np.nan) for hits in found])
-    taken = Counter(hit.index for hits in found for hit in hits)
+    best = np.array([max((hit.score for hit in hits), default=np.nan) for hits in demonstrations])
+    taken = Counter(hit.index for hits in demonstrations for hit in hits)
     facts: list[tuple[str, str | int | float]] = [
         ("queries", len(queries)),
         ("rows in the pool", n_pool),
-        ("rows taken at least once", len(taken)),
+        ("rows retrieved at least once", len(taken)),
         ("median cosine of the nearest", float(np.nanmedian(best)) if taken else "none"),
     ]
     if diversity:
         facts.append(("diversity", diversity))
-    tables = [_examples(queries, found, text_of)]
+    tables = [_examples(queries, demonstrations, text_of)]
     if len(queries) > _EXAMPLES:
-        tables += [_farthest(queries, found, best, text_of), _most_taken(taken, text_of)]
+        tables += [_farthest(queries, demonstrations, best, text_of), _most_taken(taken, text_of)]
     return Page(
         title=f"Demonstrations from {pool}",
-        lead=_lead(found, best, taken, n_pool),
+        lead=_lead(demonstrations, best, taken, n_pool),
         facts=facts,
-        figures=[_histogram(found)] if len(queries) >= _DRAWN else [],
+        figures=[_histogram(demonstrations)] if len(queries) >= _DRAWN else [],
         tables=tables,
     )
 
 
-def show_examples(retrieval: Retrieval, *, most: int = 3) -> RenderableType:
-    """Return the demonstrations of a few queries for rich to print."""
+def show_examples(retrieval: Retrieval, *, limit: int = 3) -> RenderableType:
+    """Return the demonstrations of a few queries as a rich renderable."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     parts: list[RenderableType] = []
-    for place in _spread(len(retrieval.queries), most):
+    for i in _spread(len(retrieval.queries), limit):
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(no_wrap=True, min_width=4)
         grid.add_column(no_wrap=True, overflow="ellipsis")
-        for hit in retrieval.hits[place]:
+        for hit in retrieval.hits[i]:
             grid.add_row(f"{hit.score:.2f}", Text(to_line(retrieval.index.text(hit.index), _LINE)))
-        parts += [Text(to_line(retrieval.queries[place], _LINE), style="bold"), grid, Text()]
+        parts += [Text(to_line(retrieval.queries[i], _LINE), style="bold"), grid, Text()]
     return Group(*parts)
 
 
-def _lead(found: Sequence[Sequence[Hit]], best: np.ndarray, taken: Counter[int], n_pool: int) -> str:
+def _lead(demonstrations: Sequence[Sequence[Hit]], best: np.ndarray, taken: Counter[int], n_pool: int) -> str:
     if not taken:
-        return "The pool holds nothing but the query itself."
-    each = max(len(hits) for hits in found)
-    if len(found) == 1:
+        return "The pool contains nothing but the queries themselves."
+    each = max(len(hits) for hits in demonstrations)
+    if len(demonstrations) == 1:
         return f"{plural(each, 'demonstration')}, the nearest with a cosine of {best[0]:.2f}."
-    said = f"{plural(each, 'demonstration')} for each of {len(found):,} queries, of {n_pool:,} rows."
-    if len(found) <= _EXAMPLES:
-        return said
+    sentence = (
+        f"{plural(each, 'demonstration')} for each of {len(demonstrations):,} queries, from {n_pool:,} rows."
+    )
+    if len(demonstrations) <= _EXAMPLES:
+        return sentence
     low = float(np.nanpercentile(best, 5))
     return (
-        f"{said} One query in twenty has none with a cosine above {low:.2f}: the queries farthest from the pool, listed "
+        f"{sentence} For one query in twenty, no cosine exceeds {low:.2f}: the queries farthest from the pool, listed "
         "below, may ask for tasks that it lacks."
     )
 
 
-def _spread(n: int, most: int) -> list[int]:
-    """Return places evenly over n."""
-    return sorted({round(place) for place in np.linspace(0, n - 1, min(n, most))})
+def _spread(n: int, limit: int) -> list[int]:
+    """Return up to `limit` indices spread evenly over n items."""
+    return sorted({round(i) for i in np.linspace(0, n - 1, min(n, limit))})
 
 
 def _examples(
-    queries: Sequence[str], found: Sequence[Sequence[Hit]], text_of: Callable[[int], str]
+    queries: Sequence[str], demonstrations: Sequence[Sequence[Hit]], text_of: Callable[[int], str]
 ) -> PageTable:
     rows: list[list[str | int | float | None]] = []
-    for place in _spread(len(queries), _EXAMPLES):
-        for rank, hit in enumerate(found[place]):
-            query = to_line(queries[place], _LINE) if rank == 0 else ""
+    for i in _spread(len(queries), _EXAMPLES):
+        for rank, hit in enumerate(demonstrations[i]):
+            query = to_line(queries[i], _LINE) if rank == 0 else ""
             rows.append([query, round(hit.score, 3), to_line(text_of(hit.index), _LINE)])
     return PageTable("Queries and their demonstrations", ["query", "cosine", "demonstration"], rows)
 
 
 def _farthest(
-    queries: Sequence[str], found: Sequence[Sequence[Hit]], best: np.ndarray, text_of: Callable[[int], str]
+    queries: Sequence[str],
+    demonstrations: Sequence[Sequence[Hit]],
+    best: np.ndarray,
+    text_of: Callable[[int], str],
 ) -> PageTable:
-    places = [place for place in np.argsort(best, kind="stable") if found[place]][:_LISTED]
+    order = [i for i in np.argsort(best, kind="stable") if demonstrations[i]][:_LISTED]
     rows: list[list[str | int | float | None]] = []
-    for place in places:
-        hit = max(found[place], key=lambda hit: hit.score)
-        query, text = queries[place], text_of(hit.index)
+    for i in order:
+        hit = max(demonstrations[i], key=lambda hit: hit.score)
+        query, text = queries[i], text_of(hit.index)
         rows.append([to_line(query, _LINE), round(hit.score, 3), to_line(text, _LINE)])
     return PageTable("Queries farthest from the pool", ["query", "cosine", "nearest demonstration"], rows)
 
@@ -225,26 +230,26 @@ def _most_taken(taken: Counter[int], text_of: Callable[[int], str]) -> PageTable
     rows: list[list[str | int | float | None]] = [
         [index + 1, count, to_line(text_of(index), _LINE)] for index, count in often
     ]
-    return PageTable("Demonstrations taken most often", ["row", "queries", "demonstration"], rows)
+    return PageTable("Demonstrations retrieved most often", ["row", "queries", "demonstration"], rows)
 
 
-def _histogram(found: Sequence[Sequence[Hit]]) -> Figure:
-    ranked = [sorted((hit.score for hit in hits), reverse=True) for hits in found if hits]
-    most = max(len(scores) for scores in ranked)
+def _histogram(demonstrations: Sequence[Sequence[Hit]]) -> Figure:
+    ranked = [sorted((hit.score for hit in hits), reverse=True) for hits in demonstrations if hits]
+    k = max(len(scores) for scores in ranked)
     first = [scores[0] for scores in ranked]
-    last = [scores[most - 1] for scores in ranked if len(scores) == most]
+    last = [scores[k - 1] for scores in ranked if len(scores) == k]
     bins = np.linspace(min(0.0, *last), 1, 41).tolist()
 
     def draw(axes: Axes) -> None:
         axes.hist(first, bins=bins, color=PALETTE[0], alpha=0.85, label="nearest demonstration")
-        if most > 1:
+        if k > 1:
             axes.hist(
                 last,
                 bins=bins,
                 histtype="step",
                 linewidth=1.6,
                 color=PALETTE[1],
-                label=f"demonstration {most} of {most}",
+                label=f"demonstration {k} of {k}",
             )
         axes.axvline(float(np.median(first)), color=NEUTRAL, linewidth=1, linestyle=(0, (4, 3)))
         axes.set_xlabel("cosine with the query")
@@ -253,14 +258,14 @@ def _histogram(found: Sequence[Sequence[Hit]]) -> Figure:
 
     return Figure(
         figure(draw, size=(6.8, 3.6)),
-        "How near the demonstrations are to their queries. The dashed line is the median of the nearest.",
+        "Cosine of the demonstrations with their queries. The dashed line is the median of the nearest.",
     )
 
 
 def _read_queries(
     queries: str | os.PathLike[str] | Sequence[str], field: str | None
 ) -> tuple[Sequence[str], Sequence[str]]:
-    """Return texts and ids of the queries."""
+    """Return the texts and ids of the queries."""
     if isinstance(queries, (str, os.PathLike)):
         data = Instructions.read(queries, field=field)
         return data.texts, data.ids
@@ -280,18 +285,18 @@ def _write_demonstrations(
     diversity: float,
     progress: Progress,
 ) -> list[list[Hit]]:
-    """Retrieve and write a line per query."""
+    """Retrieve the demonstrations and write one line per query."""
     every: list[list[Hit]] = []
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for start in range(0, len(queries), _CHUNK):
             progress("retrieving", start, len(queries))
             part = slice(start, start + _CHUNK)
-            found = index.retrieve(queries[part], k, diversity=diversity, skip_same=True)
-            for text, id, hits in zip(queries[part], ids[part], found, strict=True):
+            demonstrations = index.retrieve(queries[part], k, diversity=diversity, skip_same=True)
+            for text, id, hits in zip(queries[part], ids[part], demonstrations, strict=True):
                 shown = [
                     {"index": h.index, "score": round(h.score, 6), "row": index.row(h.index)} for h in hits
                 ]
                 line: dict[str, Any] = {"query": text, "id": id, "demonstrations": shown}
                 file.write(json.dumps(line) + "\n")
-            every += found
+            every += demonstrations
     return every

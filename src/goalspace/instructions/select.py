@@ -1,4 +1,4 @@
-"""A representative subset of instruction data: select_file, the table that it writes, and its page."""
+"""Selection of representative instructions: select_file, its output files and its report."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-_MAX_LABELLED = 20_000  # rows up to which tasks are labelled only to count those covered, which takes time
+_MAX_LABELLED = 20_000  # rows up to which tasks are labelled just to report their coverage, which is slow
 _SHOWN = 4_000  # rows on the map
 _LISTED = 20  # rows and tasks in a table
-_BY_TASK = "As many tasks as the budget allows, the most frequent first. Within a task:"
+_BY_TASK = "As many tasks as the budget allows, the most frequent first; within each task,"
 _HOW = {
-    "representatives": "the rows at the centres of as many clusters as rows.",
-    "k-center": "each time the row farthest from those chosen.",
-    "facility-location": "each time the row that brings all rows nearest to a chosen one.",
+    "representatives": "the rows at the centres of as many clusters as rows to select.",
+    "k-center": "at each step the row farthest from those already selected.",
+    "facility-location": "at each step the row that brings all rows closest to a selected one.",
 }
 
 
@@ -69,19 +69,19 @@ def select_file(
     field
         The field that carries the instruction; by default it is detected.
     quality
-        A field of numbers; rows with higher ones are preferred.
+        A numeric field; rows with higher values are preferred.
     dedupe
-        From which cosine rows are near-duplicates, of which one is kept.
+        The cosine from which rows count as near-duplicates, of which only one is kept.
     by_task
         Whether to cover as many tasks as the budget allows, the most frequent first.
     encoder
         Defines which rows are similar (see `get_encoder`).
     seed
-        Of all random numbers.
+        The random seed.
     out
         The folder to write to; by default runs/select- and the name of the file.
     progress
-        Called with (what is being done, done, in all).
+        Called with (description, steps done, steps in total).
 
     Returns
     -------
@@ -144,27 +144,27 @@ def selection_page(
     Parameters
     ----------
     name
-        What the rows come from.
+        The name of the file.
     texts
-        Of all rows.
+        The texts of all rows.
     vectors
-        (n_rows, dim) of all rows, as the selection saw them.
+        (n_rows, dim) vectors of all rows, as used for the selection.
     selection, coverage
-        The selection, and what it covers.
+        The selection and its coverage.
     labels
         The task label of every row.
     how
-        The way of choosing in words.
+        The description of the method.
     seed
-        Of the map.
+        The random seed of the map.
     """
     count = f"{len(selection.rows):,}"
     facts: list[tuple[str, str | int | float]] = [("rows", len(texts)), ("chosen", len(selection.rows))]
     if len(selection.duplicates):
-        facts.append(("near-duplicates set aside", len(selection.duplicates)))
+        facts.append(("near-duplicates removed", len(selection.duplicates)))
     if coverage.n_labels is not None:
         facts.append((f"tasks covered of {coverage.n_labels_in_all:,}", coverage.n_labels))
-        facts.append(("times as many as random rows", f"{coverage.times_random:.2f}×"))
+        facts.append(("compared with random rows", f"{coverage.times_random:.2f}×"))
     tables = [_tasks(labels, selection)] if labels is not None else []
     return Page(
         title=f"{name}: {count} of {len(texts):,} rows",
@@ -177,30 +177,30 @@ def selection_page(
 
 def _lead(coverage: Coverage, count: str) -> str:
     nearer = 1 - coverage.distance / coverage.distance_random.mean
-    said = (
-        f"A row lies {abs(nearer):.0%} {'nearer to' if nearer >= 0 else 'farther from'} its nearest chosen row than with "
-        f"{count} rows drawn at random"
+    sentence = (
+        f"On average, a row is {abs(nearer):.0%} {'closer to' if nearer >= 0 else 'farther from'} its nearest chosen row than "
+        f"with {count} random rows"
     )
     if coverage.n_labels is None or coverage.n_labels_random is None:
-        return f"{said}."
+        return f"{sentence}."
     return (
         f"The chosen rows cover {plural(coverage.n_labels, 'task')} of {coverage.n_labels_in_all:,}; "
-        f"as many at random cover {coverage.n_labels_random.mean:,.0f}. {said}."
+        f"equally many random rows cover {coverage.n_labels_random.mean:,.0f}. {sentence}."
     )
 
 
 def map_figure(vectors: np.ndarray, chosen: np.ndarray, *, what: str = "row", seed: int = 0) -> Figure:
-    """Draw all rows as grey dots on a flat map, and the chosen ones in colour."""
+    """Draw all rows as grey dots on a two-dimensional map, and the chosen ones in colour."""
     rng = np.random.default_rng(seed)
     chosen = chosen[: _SHOWN // 2]
     others = np.setdiff1d(np.arange(len(vectors)), chosen)
     if len(others) > _SHOWN - len(chosen):
         others = np.sort(rng.choice(others, _SHOWN - len(chosen), replace=False))
-    places = lay_out(vectors[np.concatenate([others, chosen])], seed=seed)
+    points = lay_out(vectors[np.concatenate([others, chosen])], seed=seed)
 
     def draw(axes: Axes) -> None:
-        (x, y), split = places.T, len(others)
-        area = min(max(20_000 / len(places), 5), 40)
+        (x, y), split = points.T, len(others)
+        area = min(max(20_000 / len(points), 5), 40)
         for part, colour, size, name in (
             (slice(split), NEUTRAL, area, what),
             (slice(split, None), PALETTE[1], 2 * area, f"chosen {what}"),
@@ -212,8 +212,8 @@ def map_figure(vectors: np.ndarray, chosen: np.ndarray, *, what: str = "row", se
 
     n_shown = len(others) + len(chosen)
     caption = (
-        f"Each dot is {'an' if what[0] in 'aeiou' else 'a'} {what}; those with alike vectors lie close together. "
-        "The axes have no meaning of their own."
+        f"Each dot is {'an' if what[0] in 'aeiou' else 'a'} {what}; those with similar vectors lie close together. "
+        "The axes have no meaning."
     )
     if n_shown < len(vectors):
         caption += f" {n_shown:,} of {len(vectors):,} {what}s are shown."
@@ -222,24 +222,22 @@ def map_figure(vectors: np.ndarray, chosen: np.ndarray, *, what: str = "row", se
 
 def _bars(coverage: Coverage, count: str) -> Figure:
     rows = [
-        ("distance to the nearest\nchosen row (less is better)", coverage.distance, coverage.distance_random)
+        ("distance to the nearest\nchosen row (lower is better)", coverage.distance, coverage.distance_random)
     ]
     if coverage.n_labels is not None and coverage.n_labels_random is not None:
         rows.append(("tasks covered", coverage.n_labels, coverage.n_labels_random))
 
     def draw(axes: Axes) -> None:
-        # each measure in units of the random rows' mean, so that both share an axis
-        for place, (_, own, random) in enumerate(rows):
-            axes.barh(place + 0.19, own / random.mean, 0.34, color=PALETTE[1])
-            axes.barh(
-                place - 0.19, 1, 0.34, color=NEUTRAL, xerr=random.se / random.mean, ecolor=INK, capsize=3
-            )
-            for at, value in ((place + 0.19, own), (place - 0.19, random.mean)):
+        # each measure relative to the mean of random rows, so that both share an axis
+        for i, (_, own, random) in enumerate(rows):
+            axes.barh(i + 0.19, own / random.mean, 0.34, color=PALETTE[1])
+            axes.barh(i - 0.19, 1, 0.34, color=NEUTRAL, xerr=random.se / random.mean, ecolor=INK, capsize=3)
+            for at, value in ((i + 0.19, own), (i - 0.19, random.mean)):
                 text = f"{value:,.0f}" if value >= 2 else f"{value:.3f}"
                 axes.annotate(text, (0, at), (5, 0), textcoords="offset points", va="center", color="white")
         axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
         axes.tick_params(left=False)
-        axes.set_xlabel("times random rows")
+        axes.set_xlabel("relative to random rows")
         axes.legend(
             axes.patches[:2],
             ["chosen rows", "random rows"],
@@ -249,7 +247,7 @@ def _bars(coverage: Coverage, count: str) -> Figure:
             borderaxespad=0,
         )
 
-    caption = f"What {count} rows cover. Random rows: mean and standard error of five draws."
+    caption = f"Coverage of {count} rows. Random rows: mean and standard error of five draws."
     return Figure(figure(draw, size=(6.8, 1.4 + 0.8 * len(rows))), caption)
 
 
@@ -272,17 +270,17 @@ def _first(texts: Sequence[str], selection: Selection, labels: Sequence[str] | N
         [
             [
                 int(row) + 1,
-                int(sizes[place]),
+                int(sizes[i]),
                 *([labels[row]] if labels is not None else []),
                 to_line(texts[row], 160),
             ]
-            for place, row in enumerate(selection.rows[:_LISTED])
+            for i, row in enumerate(selection.rows[:_LISTED])
         ],
     )
 
 
 def _selection_columns(data: Instructions, selection: Selection) -> dict[str, Sequence[Any]]:
-    """The selected rows in the order of selection, by id, with the number of rows that are nearest to each."""
+    """Return the selected rows by rank, with the number of rows that each one stands for."""
     rows = selection.rows.tolist()
     return {
         "id": [data.ids[row] for row in rows],
@@ -293,7 +291,7 @@ def _selection_columns(data: Instructions, selection: Selection) -> dict[str, Se
 
 
 def _describe_method(method: str, *, by_task: bool) -> str:
-    """How rows were chosen, as a sentence or two."""
+    """Describe how rows were selected."""
     how = _HOW[method]
     return f"{_BY_TASK} {how}" if by_task else how[0].upper() + how[1:]
 
@@ -305,5 +303,5 @@ def _read_quality(data: Instructions, name: str | None) -> list[Any] | None:
     values = data.column(name)
     if values is None:
         fields = ", ".join(sorted({field for row in data.rows[:100] for field in row}))
-        raise InputError(f"{data.source.name} has no field '{name}' with the quality; it has {fields}.")
+        raise InputError(f"{data.source.name} has no quality field '{name}'; its fields are {fields}.")
     return values

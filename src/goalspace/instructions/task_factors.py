@@ -1,4 +1,4 @@
-"""Tasks in the shape of factors: which there are, their wordings as properties, their scores, map and evidence."""
+"""Tasks as factors: task wordings as properties, with scores, map and evidence."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from goalspace.proposals import Proposals
 from goalspace.vectors.geometry import normalize
 from goalspace.vectors.projection import lay_out
 
-MAX_TASKS = 50  # that stand alone; rarer ones are one factor per group
-_MIN_INSTRUCTIONS = 2  # instructions of a task that stands alone
+MAX_TASKS = 50  # tasks with their own factor; rarer tasks share one factor per group
+_MIN_INSTRUCTIONS = 2  # instructions that a task needs for its own factor
 _LISTED = 5  # rarer tasks named in a description
-_SHOWN = 10  # instructions that show a task
-_MAX_EVIDENCE_LENGTH = 400  # characters of them
+_SHOWN = 10  # evidence instructions per task
+_MAX_EVIDENCE_LENGTH = 400  # characters per evidence instruction
 
 
 @dataclass(frozen=True)
 class TaskTable:
-    """The labels of instructions, in their order.
+    """The labels of instructions, one per instruction.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class TaskTable:
     groups
         The group of each task.
     wordings
-        The label of the very instruction before merging, "" where it has none.
+        The label before merging of similar tasks, "" if the instruction has none.
     """
 
     tasks: tuple[str, ...]
@@ -50,7 +50,7 @@ class TaskTable:
     def of(
         cls, tasks: Sequence[str], groups: Sequence[str], verbs: Sequence[str], nouns: Sequence[str]
     ) -> Self:
-        """From the columns of labels.parquet."""
+        """Make a table from the columns of labels.parquet."""
         wordings = (
             f"{verb}|{noun}" if verb and task != OTHER else ""
             for task, verb, noun in zip(tasks, verbs, nouns, strict=True)
@@ -70,16 +70,16 @@ class TaskTable:
 
 @dataclass(frozen=True)
 class TaskFactors:
-    """Which tasks are factors.
+    """The mapping of tasks to factors.
 
     Attributes
     ----------
     names
-        Of frequent tasks, the most frequent first; then of the rarer tasks of each group.
+        The names of the factors: the frequent tasks, most frequent first, then the rarer tasks of each group.
     groups
-        The group of each.
+        The group of each factor.
     of_task
-        Factor of every task.
+        The factor of every task.
     """
 
     names: tuple[str, ...]
@@ -88,7 +88,7 @@ class TaskFactors:
 
 
 def factors_of(table: TaskTable) -> TaskFactors:
-    """Take the most frequent tasks one by one, and the others by group."""
+    """Make one factor per frequent task, and one per group for the others."""
     ranked = sorted(table.counts, key=lambda task: (-table.counts[task], task))
     alone = [task for task in ranked[:MAX_TASKS] if table.counts[task] >= _MIN_INSTRUCTIONS]
     rarer: dict[str, list[str]] = {}
@@ -97,13 +97,13 @@ def factors_of(table: TaskTable) -> TaskFactors:
     order = sorted(rarer, key=lambda group: (-sum(table.counts[task] for task in rarer[group]), group))
     of_task = {task: k for k, task in enumerate(alone)}
     of_task |= {task: len(alone) + k for k, group in enumerate(order) for task in rarer[group]}
-    # a single rare task needs no other name than its own
+    # a single rare task keeps its own name
     names = [rarer[group][0] if len(rarer[group]) == 1 else f"{group}: rarer tasks" for group in order]
     return TaskFactors((*alone, *names), (*(table.group_of[task] for task in alone), *order), of_task)
 
 
 def propose_tasks(table: TaskTable) -> Proposals:
-    """The wording of every instruction as its only property."""
+    """Propose the wording of every instruction as its only property."""
     counts = Counter(wording for wording in table.wordings if wording)
     vocabulary = sorted(counts, key=lambda wording: (-counts[wording], wording))
     index_of = {wording: i for i, wording in enumerate(vocabulary)}
@@ -118,7 +118,7 @@ def propose_tasks(table: TaskTable) -> Proposals:
 
 
 def link_tasks(vectors: np.ndarray, proposals: Proposals, encoder: str) -> Links:
-    """The vectors of instructions (n_texts, dim), and the mean direction of those of every wording."""
+    """Link texts and wordings by the vectors (n_texts, dim) and their mean direction per wording."""
     sums = np.zeros((len(proposals), vectors.shape[1]))
     np.add.at(sums, proposals.property_index, vectors[proposals.text_index])
     wordings = normalize(sums).astype(np.float32)
@@ -128,17 +128,18 @@ def link_tasks(vectors: np.ndarray, proposals: Proposals, encoder: str) -> Links
 def arrange(
     corpus: Corpus, tasks: TaskFactors, table: TaskTable, proposals: Proposals, links: Links
 ) -> Factors:
-    """Compute what the pages show of tasks.
+    """Compute scores, map and evidence of the tasks.
 
-    A task's score of an instruction is how far it lies in the mean direction of the task's instructions, in standard
-    deviations over all; its strength is how alike its instructions are: their mean cosine with their centre.
+    The score of an instruction on a task is its projection on the mean direction of the task's instructions, in
+    standard deviations over all instructions. The strength of a task is the mean cosine of its instructions with their
+    centroid.
 
     Parameters
     ----------
     corpus
         The instructions.
     tasks
-        Which tasks are factors.
+        The mapping of tasks to factors.
     table
         The labels.
     proposals, links
@@ -192,7 +193,7 @@ def arrange(
 
 
 def _central(corpus: Corpus, scores: np.ndarray, own: np.ndarray) -> tuple[Evidence, ...]:
-    """The instructions of a task that are most like all of them; long ones from their beginning."""
+    """Return the most central instructions of a task as evidence; long ones are cut."""
     rows = np.flatnonzero(own)
     best = rows[np.argsort(-scores[rows], kind="stable")[:_SHOWN]]
     return tuple(
@@ -202,7 +203,7 @@ def _central(corpus: Corpus, scores: np.ndarray, own: np.ndarray) -> tuple[Evide
 
 
 def _groups(tasks: TaskFactors) -> tuple[Layer, ...]:
-    """The groups as a layer above the tasks; none where there is one group only."""
+    """Return the groups as a layer above the tasks; none if there is only one group."""
     names = tuple(dict.fromkeys(tasks.groups))
     if len(names) < 2:
         return ()
@@ -210,7 +211,7 @@ def _groups(tasks: TaskFactors) -> tuple[Layer, ...]:
 
 
 def _describe(table: TaskTable, tasks: TaskFactors, k: int) -> str:
-    """Which group a task is of, and how else it is worded; or which rarer tasks these are."""
+    """Name the group of a task, or list the rarer tasks of a factor."""
     own = [task for task in table.counts if tasks.of_task[task] == k]
     own.sort(key=lambda task: (-table.counts[task], task))
     group = tasks.groups[k]

@@ -1,4 +1,4 @@
-"""How reports word labelled instructions."""
+"""The wording of reports on labelled instructions."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _CITATIONS = (
 
 
 def task_wording(n_tasks: int) -> Wording:
-    """Return the wording for instructions that ask for so many tasks."""
+    """Return the wording for instructions with `n_tasks` tasks."""
     return Wording("instructions", _CITATIONS, partial(_headline, n_tasks=n_tasks))
 
 
 def _headline(tasks: Sequence[Mapping[str, Any]], totals: Mapping[str, Any], *, n_tasks: int) -> str:
-    """The first factor is the most frequent task."""
+    """Return the headline; the first factor is the most frequent task."""
     rest = totals["n_texts"] - totals["n_described"]
-    without = f"{format_percent(rest / totals['n_texts'])} ask for no task that could be read"
+    without = f"{format_percent(rest / totals['n_texts'])} have no recognisable task"
     return (
         f"{plural(totals['n_texts'], 'instruction')}, {plural(n_tasks, 'task')}. The most "
         f"common, “{tasks[0]['name']}”, is asked for by {format_percent(tasks[0]['share'])} of them; "

@@ -1,4 +1,4 @@
-"""A page of one use (label, select, retrieve, …): facts, figures and tables → HTML and Markdown."""
+"""Static reports of the workflows (label, select, retrieve, …): facts, figures and tables as HTML and Markdown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"[<>]?[-−+]?[\d,. ]*[%×]?|–")
 
 @dataclass(frozen=True)
 class Figure:
-    """An SVG picture made by `figure`, and the sentence below it."""
+    """An SVG image made by `figure`, and its caption."""
 
     svg: str
     caption: str
@@ -29,7 +29,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class PageTable:
-    """A table: `rows` hold strings, numbers or None; a column of numbers, or of strings like "12%", is set to the right."""
+    """A table of strings, numbers or None; columns of numbers, or of strings like "12%", are right-aligned."""
 
     title: str
     columns: Sequence[str]
@@ -38,7 +38,7 @@ class PageTable:
 
 @dataclass(frozen=True)
 class Page:
-    """What a page says, in the order in which it is read; every text in it may be hostile."""
+    """The contents of a page, from top to bottom; none of its texts is trusted."""
 
     title: str
     lead: str
@@ -53,9 +53,9 @@ def write_page(folder: Path, page: Page) -> Path:
     Parameters
     ----------
     folder
-        Where the files go; made when missing.
+        The folder to write to; created if missing.
     page
-        What to write; texts are cleaned and escaped here.
+        The contents; texts are cleaned and escaped here.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def write_page(folder: Path, page: Page) -> Path:
 
 
 def render_html(page: Page) -> str:
-    """Return the page as one HTML file that asks the network for nothing and runs no script."""
+    """Return the page as one HTML document that makes no network requests and runs no scripts."""
     style = templates.source("use.css")
     policy = (
         f"default-src 'none'; style-src '{templates.source_hash(style)}'; img-src data:; "
@@ -82,13 +82,13 @@ def render_html(page: Page) -> str:
 
 
 def render_markdown(page: Page) -> str:
-    """Return the page as Markdown that shows figure-1.svg, … beside it."""
+    """Return the page as Markdown that refers to figure-1.svg, … in the same folder."""
     template = templates.environment(html=False).get_template("use.md.j2")
     return template.render(p=_shown(page)).strip() + "\n"
 
 
 def render_terminal(page: Page, written: Sequence[Path]) -> RenderableType:
-    """Return title, lead and facts of the page for rich to print, and the files that were written."""
+    """Return the title, lead and facts of the page and the written files as a rich renderable."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -106,7 +106,7 @@ def render_terminal(page: Page, written: Sequence[Path]) -> RenderableType:
 
 
 def _shown(page: Page) -> dict[str, Any]:
-    """Return the page with every text cleaned, numbers in words, and the columns that are numbers."""
+    """Return the contents for the templates: cleaned texts, formatted numbers, and which columns are numeric."""
     line = to_line
     return {
         "title": line(page.title, 200),

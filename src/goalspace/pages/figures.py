@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
 
 
-INK = "#010203"  # stands for the page's own text colour: becomes currentColor in the SVG
-NEUTRAL = "#8a8f96"  # at 3:1 or better on the light and on the dark paper, as the palette is
+INK = "#010203"  # stands for the text colour of the page; replaced by currentColor in the SVG
+NEUTRAL = "#8a8f96"  # contrast of at least 3:1 on light and dark backgrounds, like the palette
 PALETTE = ("#3f80cc", "#d9742b", "#3a9b6a", "#9a6ac9", "#d2564b", "#2a99a0", "#b58614", "#c05c9a")
 
 _SVG = "http://www.w3.org/2000/svg"
@@ -42,30 +42,30 @@ _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "goalspace",
     "text.color": INK,
-    "text.parse_math": False,  # a dollar sign in a text starts no formula
+    "text.parse_math": False,  # a dollar sign must not start a formula
     "xtick.color": INK,
     "ytick.color": INK,
 }
 
 
 def figure(draw: Callable[[Axes], None], *, size: tuple[float, float] = (6.8, 4.0)) -> str:
-    """Draw on matplotlib axes and return the picture as SVG.
+    """Draw on matplotlib axes and return the figure as SVG.
 
-    Text, axes and ticks take the colour of the page around them, light or dark. What `draw` colours itself
-    should be of `PALETTE` or `NEUTRAL`, which can be read on both. `INK` stands for the page's text colour,
-    except in artists with `rasterized=True` (good for thousands of dots), whose pixels are fixed.
+    Text, axes and ticks take the text colour of the surrounding page, light or dark. Other artists should use
+    `PALETTE` or `NEUTRAL`, which are legible on both. `INK` stands for the text colour of the page, except in
+    artists with `rasterized=True` (for thousands of dots), whose pixels are fixed.
 
     Parameters
     ----------
     draw
-        Called once with the axes of a new figure; `axes.figure` gives room for more axes.
+        Called once with the axes of a new figure; more axes can be added to `axes.figure`.
     size
-        Width and height in inches. Up to 7 wide it is scaled to a phone; wider figures scroll there.
+        Width and height in inches. On phones, figures up to 7 inches wide are scaled and wider ones scroll.
 
     Returns
     -------
     str
-        An SVG document without scripts, style sheets, and references to anything outside it.
+        An SVG document without scripts, style sheets or external references.
     """
     import matplotlib
     from cycler import cycler
@@ -80,7 +80,7 @@ def figure(draw: Callable[[Axes], None], *, size: tuple[float, float] = (6.8, 4.
         draw(canvas.subplots())
         _clean_texts(canvas)
         with warnings.catch_warnings():
-            # the reader's browser has the fonts for scripts that matplotlib's lacks
+            # the browser has fonts for the scripts that matplotlib's font lacks
             warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
             warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
             canvas.savefig(drawn, format="svg", dpi=200, metadata={"Date": None, "Creator": None})
@@ -88,7 +88,7 @@ def figure(draw: Callable[[Axes], None], *, size: tuple[float, float] = (6.8, 4.
 
 
 def _clean_texts(canvas: MatplotlibFigure) -> None:
-    """Shorten all texts and take out what cannot be measured; names on an axis exist only as ticks so far."""
+    """Clean and shorten all texts; category names exist only as tick formatters until they are set as labels."""
     from matplotlib.category import StrCategoryLocator
     from matplotlib.text import Text
     from matplotlib.ticker import FixedLocator
@@ -96,9 +96,9 @@ def _clean_texts(canvas: MatplotlibFigure) -> None:
     for axes in canvas.axes:
         for axis in (axes.xaxis, axes.yaxis):
             if isinstance(axis.get_major_locator(), (StrCategoryLocator, FixedLocator)):
-                places = axis.get_majorticklocs()
-                names = axis.get_major_formatter().format_ticks(list(places))
-                axis.set_ticks(places, labels=[_short(name, 36) for name in names])
+                ticks = axis.get_majorticklocs()
+                names = axis.get_major_formatter().format_ticks(list(ticks))
+                axis.set_ticks(ticks, labels=[_short(name, 36) for name in names])
     for text in canvas.findobj(Text):
         text.set_text(_short(text.get_text(), 100))
 
@@ -108,10 +108,10 @@ def _short(text: str, limit: int) -> str:
 
 
 def _clean(svg: str) -> str:
-    """Return matplotlib's SVG without style sheets, so that a page with a strict policy shows it.
+    """Return matplotlib's SVG without style sheets, for pages with a strict Content-Security-Policy.
 
-    Style attributes become presentation attributes, INK becomes currentColor, and the ids that nothing refers
-    to go; the others get a prefix, for two figures may share a page.
+    Style attributes become presentation attributes, and INK becomes currentColor. Ids without references are
+    removed; the others get a prefix, for two figures may share a page.
     """
     svg = _NOT_XML.sub("", to_block(svg))
     ElementTree.register_namespace("", _SVG)
@@ -137,7 +137,7 @@ def _clean(svg: str) -> str:
                 element.set(name, f"url(#{prefix}-{value[5:]}")
             elif value == INK:
                 element.set(name, "currentColor")
-    # the standalone file's text: between the light and the dark grounds that it may stand on
+    # text colour of the standalone file: legible on light and dark backgrounds
     root.attrib |= {"color": "#7f858d", "font-family": "system-ui, 'DejaVu Sans', Arial, sans-serif"}
     if float(root.get("width", "0").removesuffix("pt")) > 7 * 72:
         root.set("class", "wide")
@@ -146,16 +146,16 @@ def _clean(svg: str) -> str:
 
 
 def _presentation(style: str) -> dict[str, str]:
-    """Return the declarations of a style attribute as SVG attributes; the page chooses the font's family."""
-    found: dict[str, str] = {}
+    """Return the declarations of a style attribute as SVG attributes, without the font family, which the page sets."""
+    attributes: dict[str, str] = {}
     for declaration in style.split(";"):
         name, _, value = (part.strip() for part in declaration.partition(":"))
         if name == "font":
             size = re.search(r"([\d.]+px)", value)
-            found |= {"font-size": size[1]} if size else {}
-            found |= {"font-weight": "bold"} if re.match(r"[^']*\b(bold|[6-9]00)\b", value) else {}
+            attributes |= {"font-size": size[1]} if size else {}
+            attributes |= {"font-weight": "bold"} if re.match(r"[^']*\b(bold|[6-9]00)\b", value) else {}
         elif name and name != "font-family":
-            found[name] = value
-    if "fill" not in found and "font-size" in found:
-        found["fill"] = "currentColor"
-    return found
+            attributes[name] = value
+    if "fill" not in attributes and "font-size" in attributes:
+        attributes["fill"] = "currentColor"
+    return attributes

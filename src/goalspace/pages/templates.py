@@ -1,4 +1,4 @@
-"""What every page shares: the templates' environment, the web sources, and their hashes."""
+"""The template environment, the web sources and their hashes, shared by all pages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOT_BUILT = (
 
 
 def environment(*, html: bool) -> Environment:
-    """Return the environment of the templates in data/, with escaping for HTML or without."""
+    """Return the Jinja environment of the templates in data/, with or without HTML escaping."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(
@@ -41,18 +41,18 @@ def environment(*, html: bool) -> Environment:
 
 
 def source(name: str) -> str:
-    """Return one of the sources in data/web/."""
+    """Return a source file from data/web/."""
     file = resources.files("goalspace").joinpath("data", "web", name)
     return file.read_text(encoding="utf-8").replace("\r\n", "\n")
 
 
 def built(name: str) -> str:
-    """Return one of the built sources of the explorer's page.
+    """Return a built file of the explorer's page.
 
     Raises
     ------
     GoalspaceError
-        If this copy of goalspace is a checkout whose page was not built.
+        If goalspace runs from a checkout in which the page was not built.
     """
     try:
         return source(f"explorer/{name}")

@@ -1,4 +1,4 @@
-"""A run → one plain dict → terminal, Markdown, self-contained HTML."""
+"""Reports of a run, for the terminal, as Markdown and as self-contained HTML, all from one summary dict."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def report(run: RunLike, *, path: str | Path | None = None) -> Path:
     run
         A finished run.
     path
-        Where the HTML goes; the Markdown goes beside it with the suffix .md. By default `report.html` in the
-        run folder.
+        The HTML file to write; the Markdown is written beside it with the suffix .md. By default `report.html` in
+        the run folder.
 
     Returns
     -------
@@ -44,9 +44,9 @@ def report(run: RunLike, *, path: str | Path | None = None) -> Path:
 
 
 def render_html(run: RunLike, summary: dict[str, Any] | None = None) -> str:
-    """Return the run as one HTML page that asks the network for nothing and runs no script but its own.
+    """Return the run as one HTML page that makes no network requests and runs only its own script.
 
-    Of more than 5,000 texts, or 6 million characters, a sample is in it, and the page says so.
+    If there are more than 5,000 texts or 6 million characters, the page holds a sample and says so.
     """
     from goalspace.reports import inline
 
@@ -57,7 +57,7 @@ def render_html(run: RunLike, summary: dict[str, Any] | None = None) -> str:
 
 
 def render_markdown(summary: dict[str, Any]) -> str:
-    """Return the report in short as Markdown."""
+    """Return a short report as Markdown."""
     text = (
         templates.environment(html=False)
         .get_template("report.md.j2")
@@ -67,7 +67,7 @@ def render_markdown(summary: dict[str, Any]) -> str:
 
 
 def render_terminal(summary: dict[str, Any], *, path: str | Path | None = None) -> RenderableType:
-    """Return the summary for rich to print in 80 columns or more; `path` says where the report is."""
-    from goalspace.reports import terminal  # here, because rich is slow to import
+    """Return the summary as a rich renderable for 80 columns or more, with the `path` of the report if given."""
+    from goalspace.reports import terminal  # imported here because rich is slow to load
 
     return terminal.render(summary, path=path)

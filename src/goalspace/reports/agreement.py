@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 MAX_MOVED = 200
-_MIN_COMMON = 0.5  # of the texts of the smaller run, how many must be common
-_ALIKE = 0.3  # correlation of scores below which two factors are no match
-_MAX_RUNS = 50  # folders that are looked at
+_MIN_COMMON = 0.5  # share of the smaller run's texts that must be common
+_MIN_CORRELATION = 0.3  # of the scores, for two factors to match
+_MAX_RUNS = 50  # folders to inspect
 
 
 def siblings(run: RunLike) -> dict[str, Run]:
-    """Finished runs beside this one over mostly the same texts, by the name of their folder."""
-    found: dict[str, Run] = {}
-    if "corpus" not in run.record["stages"]:  # labelled instructions, whose tasks no other run has
-        return found
+    """Return the finished runs in sibling folders over mostly the same texts, by folder name."""
+    runs: dict[str, Run] = {}
+    if "corpus" not in run.record["stages"]:  # labelled instructions cannot be compared with runs
+        return runs
     folder = run.path.resolve()
     beside = [path for path in sorted(folder.parent.iterdir()) if (path / "run.json").is_file()]
     for path in beside[:_MAX_RUNS]:
@@ -40,14 +40,14 @@ def siblings(run: RunLike) -> dict[str, Run]:
             other = Run.open(path)
             finished = set(STAGES) <= set(other.record["stages"]) and not other.stale()
         except (GoalspaceError, KeyError, TypeError, OSError):
-            continue  # a folder that is no run of ours must not keep this one from opening
+            continue  # a broken sibling must not prevent this run from opening
         if finished and _may_share(run, other):
-            found[path.name] = other
-    return found
+            runs[path.name] = other
+    return runs
 
 
 def _may_share(run: RunLike, other: Run) -> bool:
-    """Whether most texts are common; where the digest is the same, without reading the other's."""
+    """Whether most texts are common; equal digests avoid reading the other corpus."""
     mine, theirs = (r.record["stages"]["corpus"] for r in (run, other))
     if mine["digest"] == theirs["digest"]:
         return True
@@ -61,7 +61,7 @@ def _may_share(run: RunLike, other: Run) -> bool:
 
 
 def _common(mine: Corpus, theirs: Corpus) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the texts that both have, in the order of the first."""
+    """Return the rows of the common texts in both corpora, in the order of the first."""
     index_of = {text: row for row, text in enumerate(theirs.texts)}
     pairs = [(row, index_of[text]) for row, text in enumerate(mine.texts) if text in index_of]
     rows = np.array(pairs, dtype=np.int64).reshape(-1, 2)
@@ -69,7 +69,7 @@ def _common(mine: Corpus, theirs: Corpus) -> tuple[np.ndarray, np.ndarray]:
 
 
 def about(run: Run) -> contract.Run:
-    """A run as the pages list it."""
+    """Describe a run for the list of runs on the pages."""
     n_factors = run.record["stages"]["factor"]["result"].get("n_factors", 0)
     return {
         "name": to_line(run.path.name, 80),
@@ -80,11 +80,11 @@ def about(run: Run) -> contract.Run:
 
 
 def agreement(view: View, other: Run) -> Agreement:
-    """Set two runs side by side.
+    """Compare the factors of two runs over their common texts.
 
-    Factors that are not hidden are matched one to one so that the sum of r is largest (Hungarian method), as far as r is
-    0.3 or more; a text has moved when the other run's dominant factor is not the match of its own. The adjusted Rand
-    index compares the dominant factors.
+    Visible factors are matched one to one so as to maximise the sum of correlations (Hungarian method); matches with
+    r < 0.3 are dropped. A text has moved if its dominant factor in the other run does not match the one in this run.
+    The adjusted Rand index compares the dominant factors.
     """
     from scipy.optimize import linear_sum_assignment
     from sklearn.metrics import adjusted_rand_score
@@ -98,7 +98,7 @@ def agreement(view: View, other: Run) -> Agreement:
     matched = {
         mine.shown[i]: theirs.shown[j]
         for i, j in zip(*pairs, strict=True)
-        if r[mine.shown[i], theirs.shown[j]] >= _ALIKE
+        if r[mine.shown[i], theirs.shown[j]] >= _MIN_CORRELATION
     }
     moved = _moved(dominant, elsewhere, matched)
     shares = np.bincount(theirs.dominant[theirs.dominant >= 0], minlength=theirs.dim) / len(theirs.dominant)
@@ -137,7 +137,7 @@ def _overlap(dominant: np.ndarray, elsewhere: np.ndarray, n_mine: int, n_theirs:
 
 
 def _moved(dominant: np.ndarray, elsewhere: np.ndarray, matched: Mapping[int, int]) -> np.ndarray:
-    """Texts whose factor has a match that is not theirs in the other run."""
+    """Return the texts whose dominant factor has a match, but not the one that dominates in the other run."""
     expected = np.array([matched.get(k, -2) for k in range(int(dominant.max(initial=-1)) + 1)] + [-2])
     own = expected[dominant]
     return np.flatnonzero((own >= 0) & (elsewhere >= 0) & (own != elsewhere))

@@ -14,17 +14,21 @@ import numpy as np
 from goalspace.tables.columns import named_like_ids
 from goalspace.text import display_names, is_number, to_line
 
-MAX_VALUES = 20  # groups of a column; of more values the most frequent ones, and one group of all others
+MAX_VALUES = 20  # groups of a column; with more values, the most frequent ones and one group for the rest
 MAX_PERIODS = 24
-MAX_OUTLIER_SHARE = 0.01  # share of the dates at either end that may lie far from all others
+MAX_OUTLIER_SHARE = 0.01  # share of the dates at either end that may be outliers
 _UNITS = (
     ("day", 0.0), ("month", 0.0), ("day", MAX_OUTLIER_SHARE), ("month", MAX_OUTLIER_SHARE), ("year", 0.0), ("year", MAX_OUTLIER_SHARE), ("decade", 0.0)
 )  # fmt: skip
-MIN_VALUE_TEXTS = 5  # texts of a value that is a group where there are more values than groups
-MIN_GROUPED_SHARE = 0.1  # share of the texts that those groups must hold: else it is names, not categories
+MIN_VALUE_TEXTS = 5  # texts that a value needs for its own group if there are more values than groups
+MIN_GROUPED_SHARE = (
+    0.1  # share of the texts that these groups must cover; otherwise the values are not categories
+)
 
 _DATE = re.compile(r"(\d{4})[-/.](\d{1,2})(?:[-/.](\d{1,2}))?(?:[T ].*)?")
-_DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[T ].*)?")  # day first; with slashes it may be either
+_DOTTED = re.compile(
+    r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[T ].*)?"
+)  # day first; with slashes the order is ambiguous
 _YEAR = re.compile(r"(?:19|20)\d\d(?:\.0)?")
 _STRUCTURES = (list, tuple, dict, set, np.ndarray)
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
@@ -45,13 +49,13 @@ class Column:
     name
         The column's name.
     unit
-        "day", "month", "year" or "decade" when the groups are periods in order, else None.
+        "day", "month", "year" or "decade" if the groups are consecutive periods, otherwise None.
     labels
-        The groups, in reading order.
+        The names of the groups, in display order.
     codes
-        (n_texts,) int32 group of every text, -1 where the value is missing.
+        (n_texts,) int32 index of the group of every text, -1 if the value is missing.
     has_rest
-        Whether the last group is that of all values too rare for one of their own.
+        Whether the last group collects all values that are too rare for their own.
     """
 
     name: str
@@ -62,16 +66,16 @@ class Column:
 
 
 def read_columns(metadata: Mapping[str, Sequence[Any]]) -> list[Column]:
-    """Return the columns that divide the texts into groups or into periods, in file order."""
+    """Return the columns that divide the texts into groups or periods, in file order."""
     shown = display_names(metadata)
     columns = (read_column(shown[str(name)], metadata[name]) for name in metadata)
     return [column for column in columns if column is not None]
 
 
 def read_column(name: str, values: Sequence[Any]) -> Column | None:
-    """Return a column's groups or periods, None where it has too few or too many.
+    """Return the groups or periods of a column, or None if there are too few or too many.
 
-    Of more than 20 values that texts share, the most frequent 19 are groups and the others one more, its last.
+    If a categorical column has more than 20 values, the 19 most frequent are groups and the last group collects the rest.
     """
     known: dict[str, int] = {}
     codes = np.full(len(values), -1, dtype=np.int32)
@@ -95,17 +99,17 @@ def read_column(name: str, values: Sequence[Any]) -> Column | None:
     if len(texts) > MAX_VALUES:
         return _most_frequent(name, texts, codes, counts)
     order = sorted(range(len(texts)), key=_reading_order(texts, counts))
-    place = np.empty(len(texts) + 1, dtype=np.int32)
-    place[order] = np.arange(len(texts))
-    place[-1] = -1
-    return Column(name, None, tuple(to_line(texts[i], 60) for i in order), place[codes])
+    code_of = np.empty(len(texts) + 1, dtype=np.int32)
+    code_of[order] = np.arange(len(texts))
+    code_of[-1] = -1
+    return Column(name, None, tuple(to_line(texts[i], 60) for i in order), code_of[codes])
 
 
 def _most_frequent(name: str, texts: Sequence[str], codes: np.ndarray, counts: np.ndarray) -> Column | None:
-    """The most frequent values and all others as the last group; None where the column is no category.
+    """Group the most frequent values, and all others as the last group; None if the column is not categorical.
 
-    Free text and ids seldom repeat, names of people and numbers do without being few: what is a category has values
-    that are half as many as its texts at most, and frequent ones that hold a good part of them.
+    Free text and ids rarely repeat; names of people and numbers repeat, but have many values. A categorical column
+    therefore has at most half as many values as texts, and its frequent values cover a fair share of the texts.
     """
     n = int(counts.sum())
     order = sorted(
@@ -116,16 +120,16 @@ def _most_frequent(name: str, texts: Sequence[str], codes: np.ndarray, counts: n
     enough = 2 * len(texts) <= n and counts[order].sum() >= MIN_GROUPED_SHARE * n
     if not enough or named_like_ids([name]) or all(is_number(text) for text in texts):
         return None
-    place = np.full(len(texts) + 1, len(order), dtype=np.int32)
-    place[order] = np.arange(len(order))
-    place[-1] = -1
+    code_of = np.full(len(texts) + 1, len(order), dtype=np.int32)
+    code_of[order] = np.arange(len(order))
+    code_of[-1] = -1
     others = f"other ({len(texts) - len(order)} values)"
     labels = (*(to_line(texts[i], 60) for i in order), others)
-    return Column(name, None, labels, place[codes], has_rest=True)
+    return Column(name, None, labels, code_of[codes], has_rest=True)
 
 
 def why_not(name: str, values: Sequence[Any]) -> str:
-    """Say why a column is neither groups nor periods nor numbers."""
+    """Say why a column can be read neither as groups nor as periods or numbers."""
     if named_like_ids([name]):
         return "ids"
     distinct = {text for text in map(as_text, values) if text is not None}
@@ -139,7 +143,7 @@ def why_not(name: str, values: Sequence[Any]) -> str:
 
 
 def as_text(value: Any) -> str | None:
-    """Return a scalar metadata value as text; None when it is missing, empty, or a structure."""
+    """Return a scalar metadata value as text, or None if it is missing, empty or nested."""
     if value is None or isinstance(value, _STRUCTURES):
         return None
     if isinstance(value, (float, np.floating)):
@@ -151,7 +155,7 @@ def as_text(value: Any) -> str | None:
 
 
 def _reading_order(texts: Sequence[str], counts: np.ndarray) -> Any:
-    """Numbers by size, months and weekdays by the calendar, anything else by how often it occurs."""
+    """Return a sort key: numbers by value, months and weekdays by calendar, anything else by frequency."""
     try:
         numbers = [float(text) for text in texts]
     except ValueError:
@@ -166,10 +170,10 @@ def _reading_order(texts: Sequence[str], counts: np.ndarray) -> Any:
 def _parse_date(text: str) -> date | None:
     if _YEAR.fullmatch(text):
         return date(int(text[:4]), 1, 1)
-    if found := _DATE.fullmatch(text):
-        year, month, day = (int(part or 1) for part in found.groups())
-    elif found := _DOTTED.fullmatch(text):
-        day, month, year = (int(part) for part in found.groups())
+    if match := _DATE.fullmatch(text):
+        year, month, day = (int(part or 1) for part in match.groups())
+    elif match := _DOTTED.fullmatch(text):
+        day, month, year = (int(part) for part in match.groups())
     else:
         return None
     try:
@@ -179,9 +183,9 @@ def _parse_date(text: str) -> date | None:
 
 
 def _periods(name: str, texts: Sequence[str], codes: np.ndarray) -> Column | None:
-    """Group dates by the finest of day, month, year and decade that gives at most 24 periods; gaps stay in.
+    """Group dates by the finest of day, month, year and decade that gives at most 24 periods, empty ones included.
 
-    The few dates that lie far from all others, such as 1900-01-01 for unknown, are one period before and one after.
+    Outliers, such as 1900-01-01 for an unknown date, are collected in one period before and one after the others.
     """
     days = [d for d in map(_parse_date, texts) if d is not None]
     counts = np.bincount(codes[codes >= 0], minlength=len(texts))
@@ -194,8 +198,8 @@ def _periods(name: str, texts: Sequence[str], codes: np.ndarray) -> Column | Non
             before, after = int(ordinals.min() < first), int(ordinals.max() > last)
             labels = [_period_label(ordinal, unit) for ordinal in range(first, last + 1)]
             labels = [f"before {labels[0]}"] * before + labels + [f"after {labels[-1]}"] * after
-            places = np.clip(ordinals - first, -before, last - first + after) + before
-            return Column(name, unit, tuple(labels), np.append(places, -1).astype(np.int32)[codes])
+            positions = np.clip(ordinals - first, -before, last - first + after) + before
+            return Column(name, unit, tuple(labels), np.append(positions, -1).astype(np.int32)[codes])
     return None
 
 

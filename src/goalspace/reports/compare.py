@@ -1,4 +1,4 @@
-"""Factors against a metadata column: shares, mean scores, and differences tested over all factors."""
+"""Factors by a metadata column: shares, mean scores, and tests of the differences between groups."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from goalspace.reports.page_columns import PageColumn
 from goalspace.reports.view import View
 from goalspace.text import format_number, format_percent, isolate, plural
 
-_MIN_TEXTS = 2  # texts of a group that is tested; web/src/statistics.ts says so too
-_QUARTERS = 4  # groups that numbers are cut into
-_DIGITS = 3  # of a cut between numbers, or as many as the cuts need to differ
-_MAX_DIGITS = 9  # that float32 has
+_MIN_TEXTS = 2  # texts that a group needs to be tested; the same in web/src/statistics.ts
+_QUARTERS = 4  # groups of a numeric column
+_DIGITS = 3  # significant digits of a group's limits; more if they would look equal
+_MAX_DIGITS = 9  # the precision of float32
 _YEARS = (1000, 2999)
-_MAX_P = 0.05  # corrected p below which a difference is called one
-_LEVEL = 1.959964  # of the normal distribution, for intervals of 95 %
+_MAX_P = 0.05  # significance level of the corrected p values
+_LEVEL = 1.959964  # quantile of the normal distribution for 95% intervals
 
 
 def compare(view: View, position: int, *, a: int | None = None, b: int | None = None) -> Comparison:
     """Compare the groups of a column, or two of them.
 
-    All groups: one-way analysis of variance per factor (Welch 1951, which asks for no equal variances); the effect
-    is epsilon squared, the share of the variance between groups without what chance alone gives (Kelley 1935). Two
-    groups: Welch's t test; the effect is Cohen's d with its large-sample interval (Hedges & Olkin 1985). Values of p
-    are corrected over the factors (Benjamini & Hochberg 1995). Hidden factors are neither tested nor counted there.
+    All groups: one-way analysis of variance per factor (Welch 1951, which does not assume equal variances); the effect
+    size is epsilon squared, the share of the variance between groups adjusted for chance (Kelley 1935). Two groups:
+    Welch's t test; the effect size is Cohen's d with its large-sample interval (Hedges & Olkin 1985). The p values are
+    corrected over the visible factors (Benjamini & Hochberg 1995); hidden factors are not tested.
 
     Parameters
     ----------
     view
         The run.
     position
-        Of the column.
+        The position of the column.
     a, b
-        Two of its groups; both or neither.
+        The two groups to compare; both or neither.
 
     Raises
     ------
     InputError
-        If only one group is given, or both are the same.
+        If only one group is given, or both are the same, or one of them does not exist or is too small.
     """
     if (a is None) != (b is None) or (a is not None and a == b):
-        raise InputError("Name two different groups, 'a' and 'b', or none.")
+        raise InputError("Give two different groups as 'a' and 'b', or neither.")
     column = view.columns[position]
     names, codes = groups(column)
     known = codes >= 0
@@ -74,19 +74,19 @@ def compare(view: View, position: int, *, a: int | None = None, b: int | None = 
 
 
 def groups(column: PageColumn) -> tuple[list[str], np.ndarray]:
-    """Names of the groups and the group of every text, -1 where missing; numbers are cut at their quarters.
+    """Return the names of the groups and the group of every text, -1 if missing; numbers are split at their quartiles.
 
-    Of numbers that are mostly one, such as amounts of 0, the quarters are all the same: it is a group beside what is
-    less and what is more.
+    If more than half of the numbers are equal, such as amounts of 0, the quartiles coincide; the groups are then this
+    value, smaller and larger ones.
     """
     if column.kind != "number":
         return list(column.labels), column.values.astype(np.int64)
     known = np.isfinite(column.values)
     numbers = column.values[known]
     distinct, counts = np.unique(numbers, return_counts=True)
-    most = int(counts.argmax())
+    mode = int(counts.argmax())
     names, own = (
-        _beside(distinct, most, numbers) if 2 * counts[most] > len(numbers) else _cut(distinct, numbers)
+        _beside(distinct, mode, numbers) if 2 * counts[mode] > len(numbers) else _cut(distinct, numbers)
     )
     codes = np.full(len(known), -1, dtype=np.int64)
     codes[known] = own
@@ -94,37 +94,37 @@ def groups(column: PageColumn) -> tuple[list[str], np.ndarray]:
 
 
 def _beside(distinct: np.ndarray, at: int, numbers: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """One value, what is less and what is more, as far as there is any."""
+    """Group numbers into those equal to one value, smaller and larger ones; empty groups are left out."""
     near = distinct[max(at - 1, 0) : at + 2]
-    told = _written(near, distinct)[min(at, 1)]
-    names = {-1: f"less than {told}", 0: told, 1: f"more than {told}"}
+    label = _written(near, distinct)[min(at, 1)]
+    names = {-1: f"less than {label}", 0: label, 1: f"more than {label}"}
     sides, codes = np.unique(np.sign(numbers - distinct[at]), return_inverse=True)
     return [names[int(side)] for side in sides], codes
 
 
 def _cut(distinct: np.ndarray, numbers: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """Groups between values that are there, so that none is empty."""
+    """Group numbers at quartiles that occur among the values, so that no group is empty."""
     ends = np.unique(np.quantile(numbers, np.arange(1, _QUARTERS) / _QUARTERS, method="lower"))
     ends = np.append(ends[ends < distinct[-1]], distinct[-1])
-    told = _written(ends, distinct)
-    names = [f"up to {told[0]}", *(f"{low} to {high}" for low, high in pairwise(told))]
+    labels = _written(ends, distinct)
+    names = [f"up to {labels[0]}", *(f"{low} to {high}" for low, high in pairwise(labels))]
     return names, np.searchsorted(ends, numbers, side="left")
 
 
 def _written(values: np.ndarray, distinct: np.ndarray) -> list[str]:
-    """Some of a column's values in as many digits as they need to differ; years without a comma."""
+    """Format some values of a column with enough digits to tell them apart; years get no thousands separator."""
     if not np.mod(distinct, 1).any():
         years = _YEARS[0] <= distinct[0] and distinct[-1] <= _YEARS[1]
         return [f"{value:.0f}" if years else f"{value:,.0f}" for value in values.tolist()]
     for digits in range(_DIGITS, _MAX_DIGITS + 1):
-        told = [format_number(value, digits) for value in values.tolist()]
-        if len(set(told)) == len(told):
+        labels = [format_number(value, digits) for value in values.tolist()]
+        if len(set(labels)) == len(labels):
             break
-    return told
+    return labels
 
 
 def _range(column: PageColumn, members: np.ndarray, known: np.ndarray) -> tuple[float, float] | None:
-    """The least and the greatest number of a group, for pages that cut no quarters themselves."""
+    """Return the smallest and the largest number of a group, for pages that do not compute quartiles themselves."""
     if column.kind != "number":
         return None
     own = column.values[known][members]
@@ -132,7 +132,7 @@ def _range(column: PageColumn, members: np.ndarray, known: np.ndarray) -> tuple[
 
 
 def _moments(scores: np.ndarray, codes: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and unbiased variance of every group and factor (n_groups, n_factors); 0 where there are no texts."""
+    """Return means and unbiased variances (n_groups, n_factors); 0 for groups without texts."""
     means, variances = np.zeros((2, len(n), scores.shape[1]))
     for group in np.flatnonzero(n):
         own = scores[codes == group]
@@ -149,7 +149,7 @@ def _shares(dominant: np.ndarray, codes: np.ndarray, n: np.ndarray, n_factors: i
 
 
 def _filled(table: np.ndarray, n: np.ndarray, digits: int) -> list[list[float | None]]:
-    """A table of factors by groups as lists, None for a group that has no texts."""
+    """Return a table of factors × groups as lists, with None for groups without texts."""
     return [
         [round(float(value), digits) if count else None for value, count in zip(row, n, strict=True)]
         for row in table
@@ -171,33 +171,33 @@ def _all(
     p = _welch_anova(n[tested], means[tested], variances[tested])
     effect = _epsilon_squared(n[tested], means[tested], variances[tested])
     q = _corrected(p, view.factors.hidden)
-    found: list[FactorTest] = []
+    tests: list[FactorTest] = []
     for k in np.flatnonzero(np.isfinite(q)).tolist():
         best = tested[int(means[tested, k].argmax())]
         worst = tested[int(means[tested, k].argmin())]
-        name = f"“{isolate(view.told['factors'][k]['name'])}”"
+        name = f"“{isolate(view.summary_data['factors'][k]['name'])}”"
         if q[k] < _MAX_P:
-            said = (
+            sentence = (
                 f"{name} differs by {isolate(column)}: highest where it is {isolate(names[best])}, lowest where it "
                 f"is {isolate(names[worst])}. The groups account for {format_percent(float(effect[k]))} of its variance."
             )
         else:
-            said = f"{name} does not differ clearly by {isolate(column)}."
-        found.append(
+            sentence = f"{name} does not differ clearly by {isolate(column)}."
+        tests.append(
             {
                 "factor": k,
                 "effect": round(float(effect[k]), 5),
                 "measure": "epsilon²",
                 "p": float(p[k]),
                 "q": float(q[k]),
-                "sentence": said,
+                "sentence": sentence,
             }
         )
-    return found
+    return tests
 
 
 def _welch_anova(n: np.ndarray, means: np.ndarray, variances: np.ndarray) -> np.ndarray:
-    """The p value of Welch's one-way test per factor; 1 where no group varies and none differs."""
+    """Return the p value of Welch's analysis of variance per factor; 1 if all scores are equal."""
     from scipy.stats import f
 
     size = n[:, None].astype(np.float64)
@@ -233,7 +233,7 @@ def _two(
     a: int,
     b: int,
 ) -> tuple[list[FactorTest], PairComparison]:
-    """Welch's t tests of a against b, and Cohen's d: positive where the factor is stronger in a."""
+    """Compare group a with b by Welch's t tests and Cohen's d, which is positive if the factor is stronger in a."""
     from scipy.stats import t
 
     for group in (a, b):
@@ -254,15 +254,15 @@ def _two(
     tests: list[FactorTest] = []
     pairs: list[PairTest] = []
     for k in np.flatnonzero(np.isfinite(q)).tolist():
-        name = f"“{isolate(view.told['factors'][k]['name'])}”"
+        name = f"“{isolate(view.summary_data['factors'][k]['name'])}”"
         if q[k] < _MAX_P:
             more, less = (isolate(names[group]) for group in ((a, b) if d[k] > 0 else (b, a)))
-            said = (
+            sentence = (
                 f"{name} is stronger where {isolate(column)} is {more} than where it is {less}, by "
                 f"{abs(d[k]):.2f} standard deviations."
             )
         else:
-            said = f"{name} does not differ clearly between {isolate(names[a])} and {isolate(names[b])}."
+            sentence = f"{name} does not differ clearly between {isolate(names[a])} and {isolate(names[b])}."
         effect, corrected = round(float(d[k]), 4), float(q[k])
         tests.append(
             {
@@ -271,7 +271,7 @@ def _two(
                 "p": float(p[k]),
                 "q": corrected,
                 "measure": "Cohen's d",
-                "sentence": said,
+                "sentence": sentence,
             }
         )
         low, high = round(float(d[k] - spread[k]), 4), round(float(d[k] + spread[k]), 4)
@@ -282,7 +282,7 @@ def _two(
 
 
 def _corrected(p: np.ndarray, hidden: Sequence[int]) -> np.ndarray:
-    """The p values corrected over the factors that are shown; NaN for those that are hidden."""
+    """Return the p values corrected over the visible factors; NaN for hidden ones."""
     from scipy.stats import false_discovery_control
 
     shown = np.setdiff1d(np.arange(len(p)), hidden)

@@ -1,4 +1,4 @@
-"""Metadata columns against dominant factors: which columns are worth a table, and which cells stand out."""
+"""Cross tables of metadata columns and dominant factors: the most associated columns and the cells that stand out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from goalspace.reports.columns import Column
 
 MAX_COLUMNS = 6
-MIN_RESIDUAL = 3.0  # |adjusted residual| above which a cell is marked; 1 cell in 370 passes it by chance
+MIN_RESIDUAL = 3.0  # |adjusted residual| above which a cell is marked; by chance, 1 cell in 370 exceeds it
 MIN_CELL_TEXTS = 5.0  # texts observed or expected in a marked cell
 
 
@@ -24,7 +24,7 @@ def crosstab(column: Column, dominant: np.ndarray, n_factors: int) -> dict[str, 
     column
         The groups.
     dominant
-        (n_texts,) dominant factor, -1 when none.
+        (n_texts,) dominant factor, -1 if there is none.
     n_factors
         The number of factors.
 
@@ -88,28 +88,28 @@ def _cramers_v(table: np.ndarray, expected: np.ndarray) -> float:
     deviation = np.divide((table - expected) ** 2, expected, out=np.zeros_like(table), where=expected > 0)
     phi2 = max(0.0, float(deviation.sum() / total) - (rows - 1) * (columns - 1) / (total - 1))
     rows_, columns_ = (k - (k - 1) ** 2 / (total - 1) for k in (rows, columns))
-    least = min(rows_, columns_) - 1
-    return float(math.sqrt(phi2 / least)) if least > 0 else 0.0
+    max_phi2 = min(rows_, columns_) - 1
+    return float(math.sqrt(phi2 / max_phi2)) if max_phi2 > 0 else 0.0
 
 
 def most_telling(tables: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return at most six tables, those of the columns most associated with the factors first."""
+    """Return the at most six tables with the strongest association between column and factors, strongest first."""
     useful = [table for table in tables if len(table["values"]) > 1]
     return sorted(useful, key=lambda table: -table["association"])[:MAX_COLUMNS]
 
 
 def n_cells(tables: Iterable[dict[str, Any]]) -> int:
-    """Return how many cells of factors and values were compared."""
+    """Return the number of cells in all tables, without the rows of texts without a factor."""
     return sum(len(table["values"]) * sum(row["factor"] >= 0 for row in table["rows"]) for table in tables)
 
 
 def findings(tables: Iterable[dict[str, Any]], *, n_compared: int, limit: int = 6) -> list[dict[str, Any]]:
-    """Return the cells most above expectation, at most two of one factor and two of one value.
+    """Return the cells furthest above expectation, at most two per factor and two per value.
 
-    A marked cell in a table is one of many; what is told on its own must stay clear although `n_compared`
-    cells were looked at: a two-sided 5 % level divided by their number (Bonferroni).
+    Findings are shown without the rest of the table, so they must be significant at the 5% level (two-sided)
+    after correction for the `n_compared` cells (Bonferroni).
     """
-    least = NormalDist().inv_cdf(1 - 0.025 / max(n_compared, 1))
+    min_residual = NormalDist().inv_cdf(1 - 0.025 / max(n_compared, 1))
     cells = [
         {
             "factor": row["factor"],
@@ -125,7 +125,7 @@ def findings(tables: Iterable[dict[str, Any]], *, n_compared: int, limit: int = 
         for row in table["rows"]
         if row["factor"] >= 0
         for j, cell in enumerate(row["cells"])
-        if cell["mark"] > 0 and cell["residual"] > least
+        if cell["mark"] > 0 and cell["residual"] > min_residual
     ]
     kept: list[dict[str, Any]] = []
     for cell in sorted(cells, key=lambda cell: -cell["residual"]):
@@ -139,12 +139,12 @@ def findings(tables: Iterable[dict[str, Any]], *, n_compared: int, limit: int = 
 
 
 def trend(columns: Iterable[Column], dominant: np.ndarray, n_factors: int) -> dict[str, Any] | None:
-    """Return the share of texts per factor over the first column of at least three periods, or None.
+    """Return the share of texts per factor over the periods of a time column, or None if there is none.
 
-    A column of decades, which may be dates of birth, is the last choice.
+    The first column of at least three periods is used; columns of decades come last, for they may be dates of birth.
 
     The result has "column", "unit", "periods", "n" (texts per period) and "shares", n_factors lists with a
-    share or None (no text in that period) per period.
+    share per period, None for a period without texts.
     """
     for column in sorted(columns, key=lambda column: column.unit == "decade"):
         if column.unit is None or len(column.labels) < 3:

@@ -1,4 +1,4 @@
-"""A run → tables of scores, properties, factors and evidence, as CSV and Parquet."""
+"""Export of a run as tables of scores, properties, factors and evidence, in CSV and Parquet."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from goalspace.errors import InputError
 from goalspace.run.protocol import RunLike
 from goalspace.tables.writing import free_names, write_table
 
-_STRENGTH = {"nats": "tc_nats", "cosine": "likeness"}  # columns by the unit of the factors' strength
+_STRENGTH = {"nats": "tc_nats", "cosine": "likeness"}  # column name by the unit of the factors' strength
 
 
 def export(run: RunLike, folder: str | os.PathLike[str]) -> list[Path]:
     """Write the tables of a run.
 
-    scores: a row per text, folded duplicates included: id, dominant factor, one column per factor, metadata, of a
-    duplicate its own (missing in a folder of before they were kept).
-    properties: a row per property, with its factor and loading. factors: a row per factor. evidence: a row per
-    sentence. In CSV, texts that a spreadsheet would take for a formula get a leading apostrophe.
+    scores: one row per text, including folded duplicates: id, dominant factor, one column per factor, and metadata.
+    Duplicates have their own metadata (missing if an older version made the run). properties: one row per property,
+    with its factor and loading. factors: one row per factor. evidence: one row per sentence. In CSV, texts that a
+    spreadsheet would take for a formula get a leading apostrophe.
 
     Parameters
     ----------
     run
         A finished run.
     folder
-        Where to write; made if need be.
+        The folder to write to; created if missing.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def export(run: RunLike, folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def scores(run: RunLike, wanted: Sequence[int] | np.ndarray | None = None) -> dict[str, Any]:
-    """The table of scores, of all texts or of those at some positions."""
+    """Return the table of scores of all texts, or of the texts at the `wanted` positions."""
     corpus, factors = run.corpus, run.factors
     rows: list[int] = []
     ids: list[str] = []
@@ -65,7 +65,7 @@ def scores(run: RunLike, wanted: Sequence[int] | np.ndarray | None = None) -> di
 
 
 def _own_values(corpus: Corpus, name: str, ids: Sequence[str], rows: Sequence[int]) -> list[Any]:
-    """A column of texts and folded duplicates, each with its own value; `rows` are the texts that they have."""
+    """Return a column for texts and folded duplicates, each with its own value; `rows` are the rows of their texts."""
     values = corpus.metadata[name]
     folded = dict(zip(corpus.folded, corpus.folded_metadata.get(name, ()), strict=False))
     return [
@@ -107,8 +107,8 @@ def _evidence(run: RunLike) -> dict[str, Any]:
     rows = {text_id: row for row, text_id in enumerate(run.corpus.ids)}
     items = [
         (name, item)
-        for name, found in zip(run.factors.names, run.factors.evidence, strict=True)
-        for item in found
+        for name, evidence in zip(run.factors.names, run.factors.evidence, strict=True)
+        for item in evidence
     ]
     return {
         "factor": [name for name, _ in items],

@@ -1,4 +1,4 @@
-"""The run inside report.html: the explorer's page with the data in it, for file:// and without a network."""
+"""report.html: the explorer's page with inlined data, which works offline and from file:// URLs."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from goalspace.reports.view import View
 from goalspace.reports.why import nearest, why
 from goalspace.text import display_names, fill_slots, to_line
 
-MAX_TEXTS = 5_000  # texts that are inlined; of more, a sample
-MAX_CHARACTERS = 6_000_000  # of texts; their metadata are bounded by the number of columns and _METADATA
+MAX_TEXTS = 5_000  # texts that are inlined; a sample if there are more
+MAX_CHARACTERS = 6_000_000  # of all texts; metadata is bounded by the number of columns and _METADATA
 MAX_TEXT_LENGTH = 4_000  # characters of one text
-_FACTORS, _PROPERTIES = 6, 8  # reasons of one text
-_METADATA = 200  # characters of a value
+_FACTORS, _PROPERTIES = 6, 8  # reasons per text
+_METADATA = 200  # characters of a metadata value
 
 
 def sample(view: View) -> np.ndarray:
-    """Rows of the texts that are inlined: those with evidence first, then others at random, as far as they fit."""
+    """Return the rows of the texts to inline: those with evidence, then a random sample of the others up to the limits."""
     corpus = view.run.corpus
-    shown = [item["row"] for card in view.told["factors"] for item in card["evidence"]]
+    shown = [item["row"] for card in view.summary_data["factors"] for item in card["evidence"]]
     others = np.random.default_rng(0).permutation(len(corpus)).tolist()
     rows = list(dict.fromkeys([*shown, *others]))[:MAX_TEXTS]
     lengths = np.cumsum([min(len(corpus.texts[row]), MAX_TEXT_LENGTH) for row in rows])
@@ -37,12 +37,12 @@ def sample(view: View) -> np.ndarray:
 
 
 def render(view: View) -> str:
-    """Return the page as one file.
+    """Return the page as one HTML document.
 
     Parameters
     ----------
     view
-        The run; its rows are what `sample` gives.
+        The run, with `rows` from `sample`.
     """
     style, script = (templates.built(f"app.{kind}").strip() for kind in ("css", "js"))
     policy = (
@@ -51,7 +51,7 @@ def render(view: View) -> str:
     )
     slots = {
         "csp": policy,
-        "title": html.escape(f"{view.told['goal']} – goalspace"),
+        "title": html.escape(f"{view.summary_data['goal']} – goalspace"),
         "style": style,
         "data": inline_json(inlined(view)),
         "script": script,
@@ -60,11 +60,11 @@ def render(view: View) -> str:
 
 
 def inlined(view: View) -> Inlined:
-    """The data of the page."""
-    able: Capabilities = {"edit": False, "meaning": False, "fullTexts": False, "compareRuns": False}
+    """Return the data of the page."""
+    capabilities: Capabilities = {"edit": False, "meaning": False, "fullTexts": False, "compareRuns": False}
     scores = np.clip(np.rint(view.factors.scores[view.rows].T * 1000), -32_000, 32_000).astype("<i2")
     return {
-        "summary": answers.summary(view, able=able, cut=MAX_TEXT_LENGTH),
+        "summary": answers.summary(view, capabilities=capabilities, cut=MAX_TEXT_LENGTH),
         "map": _base64(answers.map_bytes(view)),
         "scores": _base64(np.ascontiguousarray(scores).tobytes()),
         "columns": [_base64(answers.column_bytes(view, at, number="<f8")) for at in range(len(view.columns))],
@@ -77,22 +77,22 @@ def inlined(view: View) -> Inlined:
 
 
 def _texts(view: View) -> list[InlinedText]:
-    places = view.places[view.rows]
-    told: list[InlinedText] = [
+    coordinates = view.coordinates[view.rows]
+    texts: list[InlinedText] = [
         {
             **why(view, row, max_length=MAX_TEXT_LENGTH, n_factors=_FACTORS, n_properties=_PROPERTIES),
-            "near": [(int(view.rows[other]), r) for other, r in nearest(places, at)],
+            "near": [(int(view.rows[other]), r) for other, r in nearest(coordinates, at)],
         }
         for at, row in enumerate(view.rows.tolist())
     ]
     metadata = view.run.corpus.metadata
     for name, shown in display_names(metadata).items():
         values = metadata[name]
-        for item in told:
+        for item in texts:
             value = values[item["row"]]
             if value is not None:
                 item["metadata"][shown] = to_line(str(value), _METADATA)
-    return told
+    return texts
 
 
 def _base64(content: bytes) -> str:
@@ -100,7 +100,7 @@ def _base64(content: bytes) -> str:
 
 
 def inline_json(value: Any) -> str:
-    """Return JSON in which no text can end or open an HTML element or comment."""
+    """Return JSON in which no text can open or close an HTML element or comment."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     text = text.encode("utf-8", "replace").decode("utf-8")
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -27,17 +27,17 @@ class PageColumn:
     Attributes
     ----------
     name
-        As it is shown.
+        The display name.
     kind
         "category", "number" or "time".
     labels
         What the codes mean; empty for numbers.
     values
-        (n_texts,) int16 codes, -1 missing; or float64, NaN missing.
+        (n_texts,) int16 codes, -1 for missing; or float64 numbers, NaN for missing.
     source
         The name of the column in the corpus.
     has_rest
-        Whether the last label is that of all values too rare for one of their own.
+        Whether the last label stands for all values that are too rare for their own.
     """
 
     name: str
@@ -47,15 +47,15 @@ class PageColumn:
     source: str
     has_rest: bool = False
 
-    def told(self, row: int) -> str | None:
-        """The value of a text in words; None where it is missing."""
+    def format_value(self, row: int) -> str | None:
+        """Return the value of a text as a string, or None if it is missing."""
         value = self.values[row]
         if self.kind == "number":
-            return None if math.isnan(value) else _number_told(float(value))
+            return None if math.isnan(value) else _format_number(float(value))
         return self.labels[value] if value >= 0 else None
 
     def about(self) -> contract.Column:
-        """The column as the pages read it."""
+        """Return the column in the form that the pages read."""
         known = self.values[np.isfinite(self.values)] if self.kind == "number" else self.values[:0]
         return {
             "name": self.name,
@@ -67,16 +67,16 @@ class PageColumn:
         }
 
 
-def _number_told(value: float) -> str:
-    """A number with all its digits, so that a reader who filters by it finds its text."""
+def _format_number(value: float) -> str:
+    """Format a number with all its digits, so that filtering by the shown number finds its text."""
     if value.is_integer() and 1e7 <= abs(value) < 1e15:
         return f"{value:,.0f}"
     return f"{value:.15g}"
 
 
 def read_columns(metadata: Mapping[str, Sequence[Any]]) -> tuple[PageColumn, ...]:
-    """Columns of groups or periods (see `reports.columns`), and columns of numbers that are no ids."""
-    found = []
+    """Return the columns of groups or periods (see `reports.columns`) and numeric columns that are not ids."""
+    page_columns = []
     shown = display_names(metadata)
     identifiers = set(named_like_ids(str(name) for name in metadata))
     for name in metadata:
@@ -85,16 +85,18 @@ def read_columns(metadata: Mapping[str, Sequence[Any]]) -> tuple[PageColumn, ...
         if groups is not None:
             kind: contract.ColumnKind = "category" if groups.unit is None else "time"
             codes = groups.codes.astype(np.int16)
-            found.append(PageColumn(shown[str(name)], kind, groups.labels, codes, str(name), groups.has_rest))
+            page_columns.append(
+                PageColumn(shown[str(name)], kind, groups.labels, codes, str(name), groups.has_rest)
+            )
         elif str(name) not in identifiers:
             numbers = _numbers(values)
             if numbers is not None:
-                found.append(PageColumn(shown[str(name)], "number", (), numbers, str(name)))
-    return tuple(found)
+                page_columns.append(PageColumn(shown[str(name)], "number", (), numbers, str(name)))
+    return tuple(page_columns)
 
 
 def left_out(metadata: Mapping[str, Sequence[Any]], columns: Sequence[PageColumn]) -> list[tuple[str, str]]:
-    """The columns that the pages do not compare by, and why."""
+    """Return the columns that the pages cannot compare by, each with the reason."""
     compared = {column.source for column in columns}
     return [
         (shown, why_not(name, metadata[name]))
@@ -104,7 +106,7 @@ def left_out(metadata: Mapping[str, Sequence[Any]], columns: Sequence[PageColumn
 
 
 def _dated(name: str, values: Sequence[Any]) -> Sequence[Any]:
-    """The values, as dates where the column is named so and holds the milliseconds or seconds since 1970."""
+    """Convert Unix timestamps in seconds or milliseconds to dates if the column is named like a time."""
     numbers = [value for value in values if value is not None and value == value]
     if not numbers or not _TIME_NAME.search(snake(name)):
         return values
@@ -122,7 +124,7 @@ def _dated(name: str, values: Sequence[Any]) -> Sequence[Any]:
 
 
 def _numbers(values: Sequence[Any]) -> np.ndarray | None:
-    """The values, NaN where missing; None when one is no number or they do not differ."""
+    """Return the values as numbers, NaN if missing; None if one is not a number or all are equal."""
     numbers = np.full(len(values), np.nan, dtype=np.float64)
     for row, value in enumerate(values):
         text = columns.as_text(value)
@@ -132,7 +134,7 @@ def _numbers(values: Sequence[Any]) -> np.ndarray | None:
             number = float(text)
         except ValueError:
             return None
-        if abs(number) < 3e38:  # what the map's float32 can hold
+        if abs(number) < 3e38:  # the range of the map's float32
             numbers[row] = number
     known = numbers[np.isfinite(numbers)]
     return numbers if len(known) and known.min() < known.max() else None

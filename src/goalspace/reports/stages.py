@@ -1,4 +1,4 @@
-"""A run's record told in sentences: what each stage did, how well, and with which settings."""
+"""The record of a run in sentences: what each stage did, how good the links are, and the settings."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _TITLES = {
     "arrange": "Map",
 }
 _RECIPES = {
-    "untrained": "the {encoder} encoder as it is",
-    "full": "the {encoder} encoder itself trained further",
+    "untrained": "the {encoder} encoder, unchanged",
+    "full": "the {encoder} encoder, fine-tuned",
 }
-# blocks of features that a text tower may read, see links.heads
+# feature blocks of a text tower (see links.heads)
 _FEATURES = {
     "sentence": "the {encoder} encoder's vectors",
-    "surface": "features of form (length, punctuation, capitals)",
+    "surface": "surface features (length, punctuation, capitals)",
     "lexical": "character n-grams",
 }
-# what else stands in the name of a recipe, see links.heads
+# suffixes of a recipe's name (see links.heads)
 _REMARKS = {
-    "whitened properties": "with what the properties have in common taken out",
-    "beside the encoder": "beside the encoder as it is",
+    "whitened properties": "with whitened properties",
+    "beside the encoder": "combined with the unchanged encoder",
 }
-_MANY_FOREIGN = 0.2  # of the texts; lists and headlines in English are told apart less surely
+_MANY_FOREIGN = 0.2  # share of the texts; English lists and headlines are detected less reliably
 _SECRET = re.compile(r"(^|_)(api_?key|key|token|secret|password|authorization)$", re.IGNORECASE)
 _LOCAL_PATH = re.compile(r"(\w{2,}:)?((?:/(?!/)|~|[A-Za-z]:[\\/]).*)", re.DOTALL)
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
@@ -41,7 +41,7 @@ _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
 
 def stages(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return one entry per finished stage: "stage", "title", "line" (what it did), "seconds"."""
-    tell = {
+    describe = {
         "corpus": _corpus,
         "propose": _propose,
         "link": _link,
@@ -53,7 +53,7 @@ def stages(record: Mapping[str, Any]) -> list[dict[str, Any]]:
         {
             "stage": name,
             "title": _TITLES.get(name, name),
-            "line": to_line(tell[name](stage.get("result") or {})) if name in tell else "",
+            "line": to_line(describe[name](stage.get("result") or {})) if name in describe else "",
             "seconds": _finite(stage.get("seconds")),
         }
         for name, stage in record.get("stages", {}).items()
@@ -101,7 +101,7 @@ def _link(result: Mapping[str, Any]) -> str:
             + (f" (untrained {untrained:.2f})" if untrained is not None else "")
             if recall is not None
             else "",
-            "in the strongest 2% of the properties {:.2f} (untrained {:.2f})".format(*chosen_by)
+            "recall in the top 2% of the properties {:.2f} (untrained {:.2f})".format(*chosen_by)
             if (chosen_by := _chosen_by(result))
             else "",
             _foreign(result),
@@ -110,18 +110,18 @@ def _link(result: Mapping[str, Any]) -> str:
 
 
 def _foreign(result: Mapping[str, Any]) -> str:
-    """What is wrong with an encoder that knows English only, if many of the texts do not look it."""
+    """Return a warning if the encoder knows only English and many texts are in other languages."""
     share = _finite(result.get("share_foreign"))
     if share is None or share < _MANY_FOREIGN:
         return ""
     return (
-        f"{format_percent(share)} of the texts do not look English, the one language that the encoder "
-        f"{result.get('encoder')} knows: choose another with --encoder"
+        f"{format_percent(share)} of the texts do not look English, the only language of the encoder "
+        f"{result.get('encoder')}: choose another with --encoder"
     )
 
 
 def _chosen_by(result: Mapping[str, Any]) -> tuple[float, float] | None:
-    """The recall that training raised, of trained links and of the untrained, where recall@10 does not show it."""
+    """Return trained and untrained recall@k if training improved it, but not recall@10."""
     ten, many = _finite(result.get("recall_at_10")), _finite(result.get("recall_at_k"))
     before_ten = _finite(result.get("untrained_recall_at_10"))
     before_many = _finite(result.get("untrained_recall_at_k"))
@@ -131,12 +131,12 @@ def _chosen_by(result: Mapping[str, Any]) -> tuple[float, float] | None:
 
 
 def _recipe(recipe: str) -> str:
-    """What the text vectors are made of, in words."""
+    """Describe how the text vectors were made."""
     if recipe in _RECIPES:
         return _RECIPES[recipe]
     features, *remarks = recipe.split(", ")
-    told = " and ".join(_FEATURES.get(name, name) for name in features.split("+"))
-    return ", ".join([f"a head trained on {told}", *(_REMARKS.get(remark, remark) for remark in remarks)])
+    inputs = " and ".join(_FEATURES.get(name, name) for name in features.split("+"))
+    return ", ".join([f"a head trained on {inputs}", *(_REMARKS.get(remark, remark) for remark in remarks)])
 
 
 def _factor(result: Mapping[str, Any]) -> str:
@@ -146,7 +146,7 @@ def _factor(result: Mapping[str, Any]) -> str:
         [
             plural(result.get("n_factors", 0), "factor"),
             f"total correlation {tc:.1f} nats" if tc is not None else "",
-            f"{plural(unassigned, 'property', 'properties')} in no factor" if unassigned else "",
+            f"{plural(unassigned, 'property', 'properties')} without a factor" if unassigned else "",
             f"{plural(layers, 'layer')} of groups above them" if layers else "",
         ]
     )
@@ -172,9 +172,9 @@ def _arrange(result: Mapping[str, Any]) -> str:
 
 
 def quality(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the held-out measures of the links as "measures", and "sentences" that say how to read them.
+    """Return the held-out measures of the links as "measures", and "sentences" that explain them.
 
-    Each measure has "name", "value" and "untrained" (None when unknown), both in [0, 1], and "chance"
+    Each measure has "name", "value" and "untrained" (None if unknown), both in [0, 1], and "chance"
     (None for recall).
     """
     result = record.get("stages", {}).get("link", {}).get("result") or {}
@@ -182,12 +182,12 @@ def quality(record: Mapping[str, Any]) -> dict[str, Any]:
     if recall is None and auc is None:
         return {
             "measures": [],
-            "sentences": ["There were too few texts to set some aside, so the links were not measured."],
+            "sentences": ["There were too few texts to hold some out, so the links were not evaluated."],
         }
     heldout, trained = result.get("n_heldout"), result.get("recipe") != "untrained"
     base_recall = _finite(result.get("untrained_recall_at_10"))
     base_auc = _finite(result.get("untrained_auc"))
-    aside = f"{plural(heldout, 'text')}, each set aside once" if heldout else "texts set aside"
+    aside = f"{plural(heldout, 'text')}, each held out once" if heldout else "held-out texts"
     measures, sentences = [], []
     if recall is not None:
         measures.append({"name": "recall@10", "value": recall, "untrained": base_recall, "chance": None})
@@ -199,8 +199,8 @@ def quality(record: Mapping[str, Any]) -> dict[str, Any]:
     if chosen_by := _chosen_by(result):
         after, before_it = map(format_percent, chosen_by)
         sentences.append(
-            f"The links were chosen for another recall, in the strongest 2% of the properties: {after} of those "
-            f"proposed are there (untrained encoder: {before_it})."
+            f"The links were selected by recall in the top 2% of the properties: {after} of the proposed "
+            f"properties rank there (untrained encoder: {before_it})."
         )
     if auc is not None:
         measures.append({"name": "AUC", "value": auc, "untrained": base_auc, "chance": 0.5})
@@ -217,7 +217,7 @@ def quality(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def settings(record: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return every recorded argument as stage, name and value; folders and anything secret are left out."""
+    """Return every recorded argument as stage, name and value, without folders and secrets."""
     return [
         {"stage": _TITLES.get(stage, stage), "name": to_line(str(name), 60), "value": _shareable(value)}
         for stage, entry in record.get("stages", {}).items()
@@ -227,7 +227,7 @@ def settings(record: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _shareable(value: Any) -> str:
-    """Return a setting as text that may be sent to others: no name of a user, no folders of their machine."""
+    """Return a setting as text that is safe to share, without user names and local folders."""
     if value is None:
         return "default"
     text = _USERINFO.sub("", str(value))
@@ -238,7 +238,7 @@ def _shareable(value: Any) -> str:
 
 
 def _finite(value: Any) -> float | None:
-    """Return a recorded number, or None when it is missing or not finite."""
+    """Return a recorded number, or None if it is missing or not finite."""
     if isinstance(value, (int, float)) and math.isfinite(value):
         return float(value)
     return None

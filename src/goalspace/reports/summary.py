@@ -1,4 +1,4 @@
-"""A run as one plain dict."""
+"""The summary of a run as one plain dict, from which all reports are made."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_EVIDENCE = 6  # texts on a card, per pole
 
 
 def summarise(run: RunLike) -> dict[str, Any]:
-    """Return everything a report shows as one JSON-able dict.
+    """Return everything a report shows as one JSON-serialisable dict.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def summarise(run: RunLike) -> dict[str, Any]:
     Returns
     -------
     dict
-        Strings, numbers, lists and dicts only. "goal", "headline", "totals", "stages", "quality", "tc_curve",
+        Only strings, numbers, lists and dicts. "goal", "headline", "totals", "stages", "quality", "tc_curve",
         "factors" (one dict per factor: name, description, poles, share, properties, evidence, trend),
         "undescribed" (texts without a dominant factor), "trend", "crosstabs", "findings", "hierarchy", "edits",
         "settings", "versions", "citations". Texts are cleaned of control characters but not escaped.
@@ -128,9 +128,9 @@ def _factors(run: RunLike, about: Sequence[Column], trend: dict[str, Any] | None
 def _evidence(
     run: RunLike, factor: int, rows: dict[str, int], about: Sequence[Column]
 ) -> list[dict[str, Any]]:
-    """Return the texts of one factor, those of the positive pole first, at most six per pole.
+    """Return the evidence for one factor, positive pole first, at most six texts per pole.
 
-    A sentence that several texts share (form letters) is shown once, with the number of the other texts.
+    A sentence shared by several texts (form letters) is shown once, with the number of the other texts.
     """
     kept: dict[tuple[int, str], dict[str, Any]] = {}
     room = {1: MAX_EVIDENCE, -1: MAX_EVIDENCE}
@@ -158,7 +158,7 @@ def _evidence(
 
 
 def _undescribed(run: RunLike, dominant: np.ndarray) -> dict[str, Any]:
-    """Return how many texts no factor describes, and the three on which all factors are weakest."""
+    """Return the number of texts without a dominant factor, and the three with the weakest scores."""
     rows = np.flatnonzero(dominant < 0)
     strength = np.abs(np.asarray(run.factors.scores)[rows]).max(axis=1, initial=0.0)
     weakest = rows[np.argsort(strength, kind="stable")[:3]]
@@ -176,7 +176,7 @@ def _undescribed(run: RunLike, dominant: np.ndarray) -> dict[str, Any]:
 
 
 def _hierarchy(factors: Factors) -> list[dict[str, Any]]:
-    """Return the groups of factors as a tree; a leaf is {"factor": index}. Empty when there are none."""
+    """Return the groups of factors as a tree; a leaf is {"factor": index}. Empty if there are none."""
     nodes: list[dict[str, Any]] = [{"factor": i} for i in range(len(factors.names))]
     for layer in factors.hierarchy:
         groups: list[dict[str, Any]] = [{"name": to_line(name, 160), "children": []} for name in layer.names]

@@ -16,11 +16,11 @@ from goalspace.text import format_percent, format_seconds, plural, to_line
 
 MAX_ROWS = 25  # factors printed; the report has all
 _BAR = 8  # cells
-_SHOWN = 3  # properties of a factor
+_SHOWN = 3  # properties per factor
 
 
 def render(summary: dict[str, Any], *, path: str | Path | None = None) -> RenderableType:
-    """Return the summary as something rich prints in 80 columns or more; nothing in it is read as markup."""
+    """Return the summary as a rich renderable for 80 columns or more; its texts are not read as markup."""
     parts: list[RenderableType] = [
         Text(summary["goal"], style="bold"),
         Text(summary["headline"]),
@@ -71,15 +71,15 @@ def _factors(summary: dict[str, Any]) -> Table:
 
 
 def _shown_factors(summary: dict[str, Any]) -> list[dict[str, Any]]:
-    """All factors but those that an analyst put aside."""
+    """Return the factors that are not hidden."""
     return [factor for factor in summary["factors"] if not factor["hidden"]]
 
 
-def _varied(items: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
-    """The strongest properties that share no word, then others: "refund, refunds, want refund" is one thing."""
+def _varied(items: Sequence[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
+    """Prefer the strongest properties that share no word: "refund, refunds, want refund" say the same."""
     chosen = list(distinct_names([item["name"] for item in items]))
     others = sorted(set(range(len(items))) - set(chosen))
-    return [items[i] for i in (*chosen, *others)[:most]]
+    return [items[i] for i in (*chosen, *others)[:limit]]
 
 
 def _signed(item: dict[str, Any]) -> str:
@@ -87,7 +87,7 @@ def _signed(item: dict[str, Any]) -> str:
 
 
 def share_bar(share: float, top: float, style: str) -> Text:
-    """A share as a bar, as long as its part of the largest, and in words."""
+    """Return a share as a bar, scaled to the largest share, and as a percentage."""
     eighths = round(8 * _BAR * share / top)
     full, part = divmod(eighths, 8)
     bar = "█" * full + (" ▏▎▍▌▋▊▉"[part] if part else "")

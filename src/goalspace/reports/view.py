@@ -1,4 +1,4 @@
-"""What the explorer's pages and report.html show of a run: its summary, its map and its columns."""
+"""The data of a run for the explorer's page and report.html: summary, map and columns."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from goalspace.run.protocol import RunLike
 
 
-RELATED = 5  # factors shown beside a factor
-_SAYING = 10  # properties that stand for an end of a factor
+RELATED = 5  # related factors per factor
+_POLE_PROPERTIES = 10  # properties that describe a pole of a factor
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
-_STRONGEST = 10  # texts among which a property is placed, of few texts one in 20
-_PLACING = 5_000  # texts that are looked at to place properties
+_STRONGEST = 10  # texts that determine the position of a property; at most one in 20
+_MAX_POSITIONING_TEXTS = 5_000  # sample from which properties are positioned
 
 
 @dataclass(frozen=True)
 class View:
-    """A run as the pages show it; `rows` are the texts on the map, all of them unless they are a sample.
+    """A run as the pages show it.
 
-    `told` is the run's `reports.summarise`.
+    `rows` are the texts on the map: all texts or a sample. `summary_data` is the result of `reports.summary.summarise`.
     """
 
     run: RunLike
-    told: dict[str, Any]
+    summary_data: dict[str, Any]
     columns: tuple[PageColumn, ...]
     rows: np.ndarray
     left_out: tuple[tuple[str, str], ...] = ()
@@ -54,11 +54,11 @@ class View:
 
     @cached_property
     def has_numbers_as_ids(self) -> bool:
-        """Whether all ids are integers, which are then in the order of numbers."""
+        """Whether all ids are integers and therefore sorted as numbers."""
         return all(map(_INTEGER.fullmatch, map(str, self.run.corpus.ids)))
 
     @cached_property
-    def place(self) -> dict[str, int]:
+    def index_of(self) -> dict[str, int]:
         """Position of every property by its name."""
         return {name: i for i, name in enumerate(self.factors.vocabulary)}
 
@@ -68,25 +68,27 @@ class View:
         return order, self.run.proposals.text_index[order]
 
     def pairs_of(self, row: int) -> np.ndarray:
-        """Positions of the proposals of a text."""
+        """Return the positions of a text's pairs in the proposals."""
         order, texts = self._by_text
         return order[slice(*np.searchsorted(texts, (row, row + 1)))]
 
     @cached_property
-    def ends(self) -> list[tuple[tuple[list[str], np.ndarray], tuple[list[str], np.ndarray]]]:
-        """What the negative and the positive end of each factor say: strongest properties, and their direction."""
+    def poles(self) -> list[tuple[tuple[list[str], np.ndarray], tuple[list[str], np.ndarray]]]:
+        """The strongest properties of the negative and the positive pole of each factor, and the directions of the poles."""
         factors = self.factors
-        found = []
+        poles = []
         for k in range(factors.dim):
             own = np.where(factors.assignment == k, factors.loadings[k], 0)
-            ends = []
+            pair = []
             for pole in (np.maximum(-own, 0), np.maximum(own, 0)):
-                said = [
-                    factors.vocabulary[i] for i in np.argsort(-pole, kind="stable")[:_SAYING] if pole[i] > 0
+                names = [
+                    factors.vocabulary[i]
+                    for i in np.argsort(-pole, kind="stable")[:_POLE_PROPERTIES]
+                    if pole[i] > 0
                 ]
-                ends.append((said, pole @ factors.links.property_vectors))
-            found.append((ends[0], ends[1]))
-        return found
+                pair.append((names, pole @ factors.links.property_vectors))
+            poles.append((pair[0], pair[1]))
+        return poles
 
     @cached_property
     def correlations(self) -> np.ndarray:
@@ -94,35 +96,35 @@ class View:
         return correlate(self.factors.scores, self.factors.scores)
 
     @cached_property
-    def places(self) -> np.ndarray:
-        """Where every text lies in the space that the factors span, as a direction (n_texts, dim)."""
+    def coordinates(self) -> np.ndarray:
+        """Unit vectors of the texts in the space spanned by the factors (n_texts, dim)."""
         return normalize(self.factors.space.project(self.factors.links.text_vectors))
 
     @cached_property
-    def property_places(self) -> np.ndarray:
-        """Where each property lies on the map: at the middle one of the texts that it is linked to most.
+    def property_positions(self) -> np.ndarray:
+        """Positions of the properties on the map (n_properties, 2): the medoid of the most strongly linked texts.
 
-        (n_properties, 2). The medoid is a text, where the mean or the median of two groups lies between them.
+        Unlike the mean or the median, the medoid never lies in the empty space between two groups of texts.
         """
         links = self.factors.links
         n_texts = len(links.text_vectors)
         rows = np.arange(n_texts)
-        if n_texts > _PLACING:
-            rows = np.sort(np.random.default_rng(0).choice(n_texts, _PLACING, replace=False))
-        texts, places = links.text_vectors[rows], self.factors.map[rows]
+        if n_texts > _MAX_POSITIONING_TEXTS:
+            rows = np.sort(np.random.default_rng(0).choice(n_texts, _MAX_POSITIONING_TEXTS, replace=False))
+        texts, positions = links.text_vectors[rows], self.factors.map[rows]
         count = min(_STRONGEST, max(1, len(rows) // 20))
-        found = []
+        medoids = []
         for start in range(0, len(links.property_vectors), 512):
             strengths = links.property_vectors[start : start + 512] @ texts.T
             best = np.argpartition(-strengths, count - 1, axis=1)[:, :count]
-            near = places[best]
+            near = positions[best]
             apart = np.linalg.norm(near[:, :, None] - near[:, None], axis=3).sum(axis=2)
-            found.append(near[np.arange(len(near)), apart.argmin(axis=1)])
-        return np.concatenate(found).astype(np.float32) if found else np.zeros((0, 2), dtype=np.float32)
+            medoids.append(near[np.arange(len(near)), apart.argmin(axis=1)])
+        return np.concatenate(medoids).astype(np.float32) if medoids else np.zeros((0, 2), dtype=np.float32)
 
 
 def correlate(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Correlation of the columns of two matrices with the same rows (n_left, n_right); 0 where one is constant."""
+    """Correlate the columns of two matrices with the same rows (n_left, n_right); 0 if one is constant."""
 
     def standard(matrix: np.ndarray) -> np.ndarray:
         centred = matrix - matrix.mean(axis=0, dtype=np.float64)
@@ -132,44 +134,44 @@ def correlate(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def summary(
-    view: View, *, able: contract.Capabilities, runs: Sequence[contract.Run] = (), cut: int = 0
+    view: View, *, capabilities: contract.Capabilities, runs: Sequence[contract.Run] = (), cut: int = 0
 ) -> contract.Summary:
-    """The run as the pages show it first."""
-    told, record = view.told, view.run.record
+    """Return the first data that a page loads."""
+    data, record = view.summary_data, view.run.record
     return {
         "format": 1,
         "kind": view.run.wording.kind,
-        "goal": told["goal"],
-        "run": told["run"],
-        "created": told["created"],
-        "version": told["version"],
-        "citations": told["citations"],
-        "headline": isolate_quotes(told["headline"]),
-        "able": able,
-        "n_texts": told["totals"]["n_texts"],
-        "n_rows": told["totals"]["n_rows"],
+        "goal": data["goal"],
+        "run": data["run"],
+        "created": data["created"],
+        "version": data["version"],
+        "citations": data["citations"],
+        "headline": isolate_quotes(data["headline"]),
+        "able": capabilities,
+        "n_texts": data["totals"]["n_texts"],
+        "n_rows": data["totals"]["n_rows"],
         "n_shown": len(view.rows),
         "cut": cut,
-        "factors": [factor(view, k) for k in range(len(told["factors"]))],
-        "hierarchy": [_tree(node) for node in told["hierarchy"] if "factor" not in node],
+        "factors": [factor(view, k) for k in range(len(data["factors"]))],
+        "hierarchy": [_tree(node) for node in data["hierarchy"] if "factor" not in node],
         "columns": [column.about() for column in view.columns],
         "left_out": [{"name": name, "why": why} for name, why in view.left_out],
-        "trend": _trend(told["trend"]),
+        "trend": _trend(data["trend"]),
         "runs": list(runs),
         "quality": _quality(record),
         "stages": [
             {"name": stage["title"], "facts": stage["line"], "seconds": stage["seconds"] or 0.0}
-            for stage in told["stages"]
+            for stage in data["stages"]
         ],
-        "findings": [_finding(told, finding) for finding in told["findings"]],
-        "edits": _edits(told["edits"]),
+        "findings": [_finding(data, finding) for finding in data["findings"]],
+        "edits": _edits(data["edits"]),
         "limits": LIMITS,
     }
 
 
 def factor(view: View, k: int, *, all_properties: bool = False) -> contract.Factor:
-    """A factor with its strongest properties or all of them."""
-    card, factors = view.told["factors"][k], view.factors
+    """Return a factor with its strongest properties, or with all of them."""
+    card, factors = view.summary_data["factors"][k], view.factors
     properties = card["properties"]
     if all_properties:
         properties = [
@@ -225,50 +227,50 @@ def _tree(group: Mapping[str, Any]) -> contract.Tree:
 
 
 def _quality(record: Mapping[str, Any]) -> list[contract.QualityMeasure]:
-    told = stages.quality(record)
-    pairs = zip(told["measures"], told["sentences"], strict=False)
+    quality = stages.quality(record)
+    pairs = zip(quality["measures"], quality["sentences"], strict=False)
     return [
         {"name": measure["name"], "value": format_percent(measure["value"]), "meaning": sentence}
         for measure, sentence in pairs
     ]
 
 
-def _finding(told: Mapping[str, Any], finding: Mapping[str, Any]) -> str:
+def _finding(data: Mapping[str, Any], finding: Mapping[str, Any]) -> str:
     isolated = isolate
     return (
-        f"“{isolated(told['factors'][finding['factor']]['name'])}” is "
+        f"“{isolated(data['factors'][finding['factor']]['name'])}” is "
         f"{finding['share'] / finding['overall']:.1f} times as common where {isolated(finding['column'])} is "
         f"{isolated(finding['value'])}: {100 * finding['share']:.1f}% of those "
         f"{plural(finding['of'], 'text')} against {100 * finding['overall']:.1f}% of all."
     )
 
 
-def _trend(told: Mapping[str, Any] | None) -> contract.Trend | None:
-    return None if told is None else {"column": told["column"], "periods": told["periods"]}
+def _trend(trend: Mapping[str, Any] | None) -> contract.Trend | None:
+    return None if trend is None else {"column": trend["column"], "periods": trend["periods"]}
 
 
-def _edits(told: EditHistory) -> EditHistory:
+def _edits(history: EditHistory) -> EditHistory:
     return {
-        **told,
-        "done": [{**edit, "said": isolate_quotes(edit["said"])} for edit in told["done"]],
-        "lost": [isolate_quotes(sentence) for sentence in told["lost"]],
+        **history,
+        "done": [{**edit, "said": isolate_quotes(edit["said"])} for edit in history["done"]],
+        "lost": [isolate_quotes(sentence) for sentence in history["lost"]],
     }
 
 
-def _unit_square(place: np.ndarray) -> tuple[float, float]:
-    x, y = np.nan_to_num(place, nan=0.5).clip(0, 1)
+def _unit_square(position: np.ndarray) -> tuple[float, float]:
+    x, y = np.nan_to_num(position, nan=0.5).clip(0, 1)
     return round(float(x), 4), round(float(y), 4)
 
 
 def map_bytes(view: View) -> bytes:
-    """Places, dominant factors and rows of the texts shown (see `goalspace.explorer.contract`)."""
+    """Return positions, dominant factors and rows of the texts on the map (see `goalspace.explorer.contract`)."""
     factors, rows = view.factors, view.rows
-    places = np.nan_to_num(factors.map[rows], nan=0.5)
+    positions = np.nan_to_num(factors.map[rows], nan=0.5)
     return b"".join(
         np.ascontiguousarray(values, dtype=kind).tobytes()
         for values, kind in (
-            (places[:, 0], "<f4"),
-            (places[:, 1], "<f4"),
+            (positions[:, 0], "<f4"),
+            (positions[:, 1], "<f4"),
             (factors.dominant[rows], "<i2"),
             (rows, "<i4"),
         )
@@ -276,24 +278,24 @@ def map_bytes(view: View) -> bytes:
 
 
 def score_bytes(view: View, k: int) -> bytes:
-    """The standardised scores of the texts shown on one factor, float32."""
+    """Return the standardised scores on one factor of the texts on the map, as float32."""
     return np.ascontiguousarray(view.factors.scores[view.rows, k], dtype="<f4").tobytes()
 
 
 def column_bytes(view: View, position: int, *, number: str = "<f4") -> bytes:
-    """One column of the texts shown: int16 codes, or numbers, by default as float32."""
+    """Return one column of the texts on the map: int16 codes, or numbers, by default as float32."""
     column = view.columns[position]
     kind = number if column.kind == "number" else "<i2"
     return np.ascontiguousarray(column.values[view.rows], dtype=kind).tobytes()
 
 
 def layer(view: View) -> contract.Layer:
-    """The properties on the map."""
-    factors, places = view.factors, np.round(view.property_places.astype(np.float64), 4)
+    """Return the properties with their positions on the map."""
+    factors, positions = view.factors, np.round(view.property_positions.astype(np.float64), 4)
     return {
         "names": [to_line(name, 160) for name in factors.vocabulary],
         "factor": factors.assignment.tolist(),
         "n_texts": factors.property_counts.tolist(),
-        "x": places[:, 0].tolist(),
-        "y": places[:, 1].tolist(),
+        "x": positions[:, 0].tolist(),
+        "y": positions[:, 1].tolist(),
     }

@@ -1,4 +1,4 @@
-"""Why a text scores as it does: its strongest factors and properties, each with the sentence that carries it."""
+"""Explanation of a text's scores: its strongest factors and properties, each with the sentence that supports it."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from goalspace.reports.contract_details import ExplainedText, Neighbour, Reason
 from goalspace.reports.view import View
 from goalspace.text import display_names, to_block, to_line, utf16_spans
 
-# row and text → spans of its sentences, and their vectors where an encoder read them
+# row and text → spans of the sentences, and their vectors if an encoder is loaded
 Sentences = Callable[[int, str], tuple[list[tuple[int, int]], np.ndarray | None]]
 
 MAX_TEXT_LENGTH = 50_000  # characters of a text that are shown
 MAX_FACTORS = 10
 MAX_PROPERTIES = 15
 _MAX_NEIGHBOURS = 5
-_STEM = 5  # letters by which two words are one, where no encoder reads
+_STEM = 5  # leading letters by which words are compared if there is no encoder
 _MAX_DUPLICATES = 50
 _MAX_VALUE_LENGTH = 1_000  # characters of metadata
 
 
 def unread(_: int, text: str) -> tuple[list[tuple[int, int]], None]:
-    """The sentences of a text, without an encoder."""
+    """Split a text into sentences without embedding them."""
     return sentence_spans(text), None
 
 
@@ -39,25 +39,25 @@ def why(
     n_factors: int = MAX_FACTORS,
     n_properties: int = MAX_PROPERTIES,
 ) -> ExplainedText:
-    """A text with its reasons, but without its metadata.
+    """Explain the scores of a text; the metadata is left empty.
 
     Parameters
     ----------
     view
         The run.
     row
-        The text.
+        The row of the text.
     read
-        Splits a text into sentences and embeds them, if an encoder is at hand.
+        Splits a text into sentences and, if an encoder is loaded, embeds them.
     max_length
-        Characters of the text that are shown.
+        The number of characters after which the text is cut.
     n_factors, n_properties
-        How many reasons are given.
+        The number of factors and properties to return.
     """
     corpus, factors = view.run.corpus, view.factors
     whole = to_block(corpus.texts[row])
     text = whole[:max_length]
-    carrier = _Carrier(view, row, text, read)
+    explanation = _Explanation(view, row, text, read)
     duplicates = corpus.duplicates.get(corpus.ids[row], ())
     return {
         "row": row,
@@ -66,12 +66,12 @@ def why(
         "cut": len(whole) > len(text),
         "n_copies": int(corpus.counts[row]),
         "duplicates": [to_line(str(id), 60) for id in duplicates[:_MAX_DUPLICATES]],
-        "values": [column.told(row) for column in view.columns],
+        "values": [column.format_value(row) for column in view.columns],
         "metadata": {},
         "analysis": _analysis(view, row),
         "dominant": int(factors.dominant[row]),
-        "factors": carrier.factors(n_factors),
-        "properties": carrier.properties(n_properties),
+        "factors": explanation.factors(n_factors),
+        "properties": explanation.properties(n_properties),
         "selected": [
             {"name": to_line(item["name"], 400), "value": to_line(item["value"], 400)}
             for item in view.run.chosen(row)
@@ -79,8 +79,8 @@ def why(
     }
 
 
-class _Carrier:
-    """The reasons of one text: what is strong in it, and which of its sentences says so."""
+class _Explanation:
+    """The strongest factors and properties of one text, with the supporting sentences."""
 
     def __init__(self, view: View, row: int, text: str, read: Sentences) -> None:
         self.view, self.row, self.text = view, row, text
@@ -90,52 +90,52 @@ class _Carrier:
             proposals.properties[proposals.property_index[i]]: proposals.quotes[i] for i in view.pairs_of(row)
         }
 
-    def factors(self, most: int) -> list[Reason]:
-        """The factors with the largest scores, either way."""
+    def factors(self, limit: int) -> list[Reason]:
+        """Return the factors with the largest absolute scores."""
         factors = self.view.factors
         scores = factors.scores[self.row]
         order = [k for k in np.argsort(-np.abs(scores), kind="stable") if k not in factors.hidden]
-        found = []
-        for k in order[:most]:
-            said, meaning = self.view.ends[k][int(scores[k] > 0)]
-            span = self._sentence(meaning, said)
-            proposed = any(name in self.quotes for name in said)
-            found.append(self._reason(int(k), factors.names[k], float(scores[k]), proposed, span))
-        return found
+        reasons = []
+        for k in order[:limit]:
+            names, direction = self.view.poles[k][int(scores[k] > 0)]
+            span = self._sentence(direction, names)
+            proposed = any(name in self.quotes for name in names)
+            reasons.append(self._reason(int(k), factors.names[k], float(scores[k]), proposed, span))
+        return reasons
 
-    def properties(self, most: int) -> list[Reason]:
-        """The properties with the strongest links; those proposed for the text come before others as strong."""
+    def properties(self, limit: int) -> list[Reason]:
+        """Return the properties with the strongest links; properties proposed for the text get a small bonus."""
         factors = self.view.factors
         links = factors.links
         strength = links.property_vectors @ links.text_vectors[self.row]
         proposed = np.zeros(len(strength), dtype=bool)
-        proposed[[self.view.place[name] for name in self.quotes if name in self.view.place]] = True
-        order = np.argsort(-(strength + 0.1 * proposed), kind="stable")[:most]
+        proposed[[self.view.index_of[name] for name in self.quotes if name in self.view.index_of]] = True
+        order = np.argsort(-(strength + 0.1 * proposed), kind="stable")[:limit]
         order = order[np.argsort(-strength[order], kind="stable")]
-        found = []
+        reasons = []
         for i in order:
             name = factors.vocabulary[i]
             span = self._quote(name) or self._sentence(links.property_vectors[i], [name])
             factor = int(factors.assignment[i])
-            found.append(self._reason(factor, name, float(strength[i]), bool(proposed[i]), span))
-        return found
+            reasons.append(self._reason(factor, name, float(strength[i]), bool(proposed[i]), span))
+        return reasons
 
-    def _sentence(self, vector: np.ndarray, said: list[str]) -> tuple[int, int]:
-        """The sentence closest to a direction; without an encoder, the one that shares most words."""
+    def _sentence(self, vector: np.ndarray, names: list[str]) -> tuple[int, int]:
+        """Return the sentence closest to a direction or, without an encoder, the one that shares the most words."""
         if self.vectors is not None and self.vectors.shape[1] == len(vector):
             return self.spans[int((self.vectors @ vector).argmax())]
-        looked_for = {word[:_STEM] for phrase in said for word in phrase.lower().split() if len(word) > 2}
-        shared = [len(looked_for & words) for words in self.words]
+        stems = {word[:_STEM] for name in names for word in name.lower().split() if len(word) > 2}
+        shared = [len(stems & words) for words in self.words]
         best = max(range(len(shared)), key=shared.__getitem__)
         return self.spans[best] if shared[best] else (0, 0)
 
     @cached_property
     def words(self) -> list[set[str]]:
-        """The beginnings of the words of each sentence."""
+        """The words of each sentence, cut to their first letters."""
         return [{word[:_STEM] for word in self.text[a:b].lower().split()} for a, b in self.spans]
 
     def _quote(self, name: str) -> tuple[int, int] | None:
-        """The sentence with the words that a property was quoted from."""
+        """Return the sentence that contains the quote of a property, or None."""
         quote = self.quotes.get(name)
         start = self.text.find(quote) if quote else -1
         if start < 0 or not quote:
@@ -155,8 +155,8 @@ class _Carrier:
         }
 
 
-def metadata_told(values: Mapping[str, Any]) -> dict[str, str]:
-    """Metadata of a text by the names that are shown; what is missing is left out."""
+def format_metadata(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the metadata of a text by display name, without missing values."""
     shown = display_names(values)
     return {
         shown[str(name)]: to_line(str(value), _MAX_VALUE_LENGTH)
@@ -166,12 +166,12 @@ def metadata_told(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _analysis(view: View, row: int) -> str | None:
-    said = view.run.proposals.analyses.get(row)
-    return None if said is None else to_line(said, 1_000)
+    analysis = view.run.proposals.analyses.get(row)
+    return None if analysis is None else to_line(analysis, 1_000)
 
 
 def near(view: View, row: int) -> list[Neighbour]:
-    """The nearest texts."""
+    """Return the nearest texts."""
     corpus = view.run.corpus
     return [
         {
@@ -180,15 +180,15 @@ def near(view: View, row: int) -> list[Neighbour]:
             "text": to_line(corpus.texts[other], 160),
             "r": r,
         }
-        for other, r in nearest(view.places, row)
+        for other, r in nearest(view.coordinates, row)
     ]
 
 
-def nearest(places: np.ndarray, row: int) -> list[tuple[int, float]]:
-    """The rows of `places`, directions of length 1, that are most similar to one of them, with the cosine."""
-    likeness = places @ places[row]
-    likeness[row] = -np.inf
-    count = min(_MAX_NEIGHBOURS, len(likeness) - 1)
-    best = np.argpartition(-likeness, count - 1)[:count] if count > 0 else np.zeros(0, dtype=int)
-    best = best[np.argsort(-likeness[best], kind="stable")]
-    return [(int(i), round(float(likeness[i]), 3)) for i in best]
+def nearest(coordinates: np.ndarray, row: int) -> list[tuple[int, float]]:
+    """Return the rows of `coordinates` (unit vectors) that are most similar to one of them, with the cosines."""
+    cosines = coordinates @ coordinates[row]
+    cosines[row] = -np.inf
+    count = min(_MAX_NEIGHBOURS, len(cosines) - 1)
+    best = np.argpartition(-cosines, count - 1)[:count] if count > 0 else np.zeros(0, dtype=int)
+    best = best[np.argsort(-cosines[best], kind="stable")]
+    return [(int(i), round(float(cosines[i]), 3)) for i in best]
