@@ -14,7 +14,7 @@ from bench.kit import datasets, llm_peers
 
 @pytest.fixture(autouse=True)
 def _cache_in_test_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(datasets, "VECTORS", tmp_path)
+    monkeypatch.setattr(datasets, "CACHE", tmp_path)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from bench.kit.peers import corextopic, kmeans, semantic_signals
 
 @pytest.fixture(autouse=True)
 def _cache_in_test_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(datasets, "VECTORS", tmp_path)
+    monkeypatch.setattr(datasets, "CACHE", tmp_path)
 
 
 @pytest.fixture
