@@ -53,7 +53,7 @@ def embed(
     if out.suffix not in SUFFIXES:
         raise InputError(f"{out}: the name must end in {' or '.join(SUFFIXES)}.")
     model = get_encoder(encoder, goal=goal, template=template)
-    cache_dir = out.with_name(f".{out.name}.vectors")  # an interrupted command resumes from here
+    cache_dir = out.with_name(f".{out.name}.cache")  # an interrupted command resumes from here
     with show_progress() as progress:
         progress("reading", 0, 1)
         ids, texts, n_empty = read_texts(source, text)

@@ -107,7 +107,7 @@ class Demonstrations:
             known = _digest(get_encoder(encoder).name, lines, approximate)
             if _about(Path(folder))["digest"] == known:
                 return cls.open(folder, encoder=encoder)
-        cache_dir = None if folder is None else Path(folder) / ".vectors"
+        cache_dir = None if folder is None else Path(folder) / ".cache"
         vectors = unit_vectors(
             texts,
             encoder,

@@ -73,9 +73,15 @@ class HiddenStates:
         return len(self.blocks)
 
     @functools.cached_property
+    def _cache_argument(self) -> str | None:
+        """What the model calls the keys and values of tokens read before; transformers renamed it in version 5."""
+        known = inspect.signature(self.model.forward).parameters
+        return next((name for name in ("cache", "past_key_values") if name in known), None)
+
+    @property
     def can_share(self) -> bool:
         """Whether a common prefix of prompts can be encoded once for all."""
-        return self.is_causal and "past_key_values" in inspect.signature(self.model.forward).parameters
+        return self.is_causal and self._cache_argument is not None
 
     def pooled(
         self,
@@ -165,7 +171,7 @@ class HiddenStates:
         more: dict[str, Any] = {"attention_mask": mask}
         if past is not None:
             seen = mask.new_ones((len(ids), past.get_seq_length()))
-            more = {"attention_mask": torch.cat([seen, mask], dim=1), "past_key_values": past}
+            more = {"attention_mask": torch.cat([seen, mask], dim=1), str(self._cache_argument): past}
         if self.can_share:
             more["use_cache"] = past is not None
         with self._hooked({*layers}, collect):
