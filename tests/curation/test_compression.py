@@ -178,14 +178,14 @@ def test_families_stay_together():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"n_items": 0}, "must be 1 or more"),
+        ({"n_items": 0}, "must be at least 1"),
         ({"n_items": 61}, "61 items are more than the 60"),
         ({"items": None, "correctness": None}, "'items' parameter"),
         ({"items": np.eye(3)}, "column for each of the 3 items. Got 60"),
-        ({"correctness": answers(9)}, "10 models or more are needed to learn from. Got 9"),
+        ({"correctness": answers(9)}, "Answers of at least 10 models are needed for fitting. Got 9"),
         ({"correctness": np.zeros(60)}, "matrix of models × items"),
-        ({"correctness": answers() * 2}, "Answers must be 0, 1 or between. Got 2 of model"),
-        ({"full_scores": [1.0]}, "one full score, a number, for each of the 240 models"),
+        ({"correctness": answers() * 2}, "Answers must be between 0 and 1. Got 2 of model"),
+        ({"full_scores": [1.0]}, "one finite full score for each of the 240 models"),
     ],
 )
 def test_arguments_that_do_not_fit_are_reported(change, message):
@@ -335,7 +335,7 @@ def test_verb_without_a_matrix(bench, tmp_path):
     ("items", "n_models", "n_items", "message"),
     [
         (61, 240, 60, "61 items are more than the 60"),
-        (0, 240, 60, "must be 1 or more"),
+        (0, 240, 60, "must be at least 1"),
         (5, 240, 59, "The matrix has 59 items, the benchmark has 60"),
         (5, 12, 60, "m.csv has 12 models; at least 14 are needed"),
     ],

@@ -148,8 +148,8 @@ def test_result_is_that_of_the_files(done, files):
         (lambda files: goalspace.retrieve_file(files / "pool.jsonl", ["x", " "]), "must not be empty"),
         (lambda files: goalspace.retrieve_file(files / "pool.jsonl", ["x"], k=0), "k, must be from 1"),
         (lambda files: goalspace.compress_file(files / "pool.jsonl", 0), "Got 0"),
-        (lambda files: goalspace.correlate_files([files / "pool.jsonl"]), "two files or more"),
-        (lambda files: goalspace.correlate_files("pool.jsonl"), "two files or more"),
+        (lambda files: goalspace.correlate_files([files / "pool.jsonl"]), "at least two files"),
+        (lambda files: goalspace.correlate_files("pool.jsonl"), "at least two files"),
     ],
 )
 def test_mistakes_are_errors_of_one_line(call, message, files, tmp_path, monkeypatch):

@@ -39,7 +39,9 @@ def compress(
     seed: int,
     out: Path | None,
 ) -> None:
-    """Keep N items of BENCH that tell the score on all: tiny.*, weights.csv and tiny.safetensors, and a page.
+    """Select N items of BENCH that estimate the score on all of it.
+
+    Writes tiny.* in the format of BENCH, weights.csv, tiny.safetensors and a report.
 
     With MATRIX the items are chosen by the answers of three quarters of the models, and the error of the estimated
     score is measured on the rest; without it by their texts.

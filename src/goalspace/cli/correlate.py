@@ -48,7 +48,10 @@ def correlate(
     seed: int,
     out: Path | None,
 ) -> None:
-    """Compare the tasks of two or more FILES: matrices as CSV, what one has and another lacks, and a page."""
+    """Compare the tasks in two or more FILES of instructions.
+
+    Writes the similarities as CSV, the tasks that one file has and another lacks, and a report.
+    """
     from rich.console import Console
 
     from goalspace.instructions.correlate import correlate_files

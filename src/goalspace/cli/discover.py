@@ -47,7 +47,10 @@ if TYPE_CHECKING:
 @SEED_OPTION
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="The run folder [default: runs/NAME]")
 def discover(source: Path, goal: str, text: str | None, id_column: str | None, **given: Any) -> None:
-    """Find the factors of the texts in SOURCE: CSV, TSV, JSONL, JSON, Parquet, plain text, or a folder."""
+    """Find the factors of the texts in SOURCE.
+
+    SOURCE is a CSV, TSV, JSON Lines, JSON, Parquet or text file, or a folder of .txt and .md files.
+    """
     from goalspace.run import discover as run_discover
     from goalspace.run.record import current_arguments
 

@@ -46,7 +46,10 @@ SUFFIXES = (".npy", ".parquet")
 def embed(
     source: Path, encoder: str, goal: str | None, template: str | None, text: str | None, out: Path
 ) -> None:
-    """Write a vector for every text in SOURCE, in its order: texts or instruction data of any readable form."""
+    """Write a vector for every text in SOURCE.
+
+    SOURCE is a file of texts or of instruction data; the vectors are in its order.
+    """
     from goalspace.encoders.cache import embed as embed_texts
     from goalspace.encoders.registry import get_encoder
 

@@ -86,7 +86,10 @@ _SEEDS, _SAMPLE = 5, 50
 )
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Write the scores as JSON too.")
 def evaluate(run: Path | None, out: Path | None, **given: Any) -> None:
-    """Measure encoders on a task (--encoder --task --data), or the factors of a run without labels (--run)."""
+    """Evaluate encoders on a task, or the factors of a run.
+
+    Encoders need --encoder, --task and --data; the factors of a run need --run and no labels.
+    """
     from goalspace.cli.evaluate_encoders import measure_encoders, write_texts
     from goalspace.cli.evaluate_run import judge_run, measure_run
     from goalspace.run.record import FILES

@@ -43,7 +43,9 @@ def explore(
     demonstrations: Path | None,
     no_browser: bool,
 ) -> None:
-    """Look through RUN in a browser: map, factors, texts, comparisons. Served to this machine only.
+    """Explore RUN in a browser: map, factors, texts, comparisons.
+
+    Served to this machine only.
 
     RUN is the folder of goalspace discover, or that of goalspace label, whose tasks are shown like factors.
     """

@@ -18,7 +18,10 @@ from goalspace.cli.outcome import show_output
     "-o", "--out", type=click.Path(path_type=Path), help="Folder to write to [default: runs/label-NAME]"
 )
 def label(file: Path, field: str | None, with_input: bool, out: Path | None) -> None:
-    """Say which task every instruction of FILE asks for: labelled.* in FILE's own format, tables, and a page."""
+    """Label the task that each instruction in FILE asks for.
+
+    Writes labelled.* in the format of FILE, tables and a report.
+    """
     from rich.console import Console
 
     from goalspace.instructions.label import label_file, tasks_table

@@ -53,7 +53,9 @@ def retrieve(
     encoder: str,
     out: Path | None,
 ) -> None:
-    """Find the K instructions of POOL that ask for the same task as each of QUERIES: demonstrations.jsonl, and a page.
+    """Find demonstrations in POOL for each of QUERIES.
+
+    Demonstrations are K instructions that ask for the same task. Writes demonstrations.jsonl and a report.
 
     A demonstration never has the words of its query. The index of POOL is kept in the folder, for the next run and
     for Demonstrations.open.

@@ -48,7 +48,10 @@ def select(
     seed: int,
     out: Path | None,
 ) -> None:
-    """Keep N rows of FILE that stand for all: selected.* in FILE's own format, and a page on what they cover."""
+    """Select N rows of FILE that represent all of it.
+
+    Writes selected.* in the format of FILE, and a report on their coverage.
+    """
     from goalspace.instructions.select import select_file
 
     with show_progress() as progress:

@@ -59,7 +59,10 @@ def link(run: Path, **given: Any) -> None:
 @LLM_OPTION
 @SEED_OPTION
 def factor(run: Path, **given: Any) -> None:
-    """Find the factors of RUN again, for example with another number; edits in RUN/edits.jsonl are made again."""
+    """Find the factors of RUN again, such as another number of them.
+
+    The edits in RUN/edits.jsonl are made again.
+    """
     given = given_of(given)
     if "factors" in given:
         given["n_factors"] = given.pop("factors")
@@ -80,7 +83,10 @@ def report(run: Path) -> None:
 @RUN_ARGUMENT
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
 def export(run: Path, out: Path) -> None:
-    """Write scores, properties, factors and evidence of RUN as CSV and Parquet."""
+    """Write the tables of RUN as CSV and Parquet.
+
+    The tables are scores, properties, factors and evidence.
+    """
     from goalspace.reports.exports import export as write
     from goalspace.run.folder import Run
 
