@@ -142,7 +142,7 @@ def test_an_unknown_set_is_named(found):
 @pytest.mark.parametrize(
     ("sets", "labels", "said"),
     [
-        ({"a": POEMS}, False, "two sets or more. Got 1"),
+        ({"a": POEMS}, False, "at least two sets. Got 1"),
         ({"a": POEMS, "b": []}, False, "must not be empty"),
         ({"a": points(3), "b": points(3, dim=4)}, False, "same dimension"),
         ({"a": points(3), "b": np.full((3, 3), np.nan)}, False, "finite vectors"),
