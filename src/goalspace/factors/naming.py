@@ -125,7 +125,7 @@ def distinct_names(names: Sequence[str]) -> Iterator[int]:
     """Yield the positions of names that share no word with those before; "invoice" and "invoices" are one word."""
     seen: set[str] = set()
     for i, name in enumerate(names):
-        words = {describe_factor[:5] for describe_factor in name.split()}
+        words = {word[:5] for word in name.split()}
         if not words & seen:
             seen |= words
             yield i
@@ -143,11 +143,11 @@ def _listed(words: Sequence[str]) -> str:
 def number_repeats(names: Sequence[str]) -> list[str]:
     """Make names unique by numbering repeated ones."""
     seen: dict[str, int] = {}
-    number_repeats = []
+    numbered = []
     for name in names:
         seen[name] = seen.get(name, 0) + 1
-        number_repeats.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return number_repeats
+        numbered.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return numbered
 
 
 def _ask_names(

@@ -85,13 +85,7 @@ def ask(
     answers = ask_once(
         llm, prompts, schema=schema, parse=parse, max_tokens=max_tokens, calls=calls, progress=progress
     )
-    missing = [i for i, answer in enumerate(answers) if answer is None]
-    again = ask_again(
-        llm, [prompts[i] for i in missing], schema=schema, parse=parse, max_tokens=max_tokens, calls=calls
-    )
-    for i, answer in zip(missing, again, strict=True):
-        answers[i] = answer
-    return answers
+    return ask_again(llm, prompts, answers, schema=schema, parse=parse, max_tokens=max_tokens, calls=calls)
 
 
 def ask_once(
@@ -116,22 +110,24 @@ def ask_once(
 def ask_again(
     llm: LLM,
     prompts: Sequence[str],
+    answers: Sequence[Answer | None],
     *,
     schema: dict[str, Any] | None,
     parse: Callable[[str], Answer | None],
     max_tokens: int,
     calls: Calls,
 ) -> list[Answer | None]:
-    """Make only the second attempt of `ask`: send prompts with a reminder, and record unparsed replies."""
+    """Make only the second attempt of `ask`, with a reminder: fill in missing `answers`, and record unparsed replies."""
     reminder = Template.load("again")
-    answers: list[Answer | None] = [None] * len(prompts)
+    answers = list(answers)
+    missing = [i for i, answer in enumerate(answers) if answer is None]
     unparsed: dict[int, str] = {}
-    prompts = [reminder.fill(prompt=prompt) for prompt in prompts]
-    for i, reply in _replies(llm, prompts, schema, max_tokens, calls):
-        answers[i] = parse(reply)
-        if answers[i] is None:
-            unparsed[i] = to_line(reply, _KEPT)
-    calls.unparsed += [unparsed[i] for i in sorted(unparsed)]  # replies arrive in any order
+    reminded = [reminder.fill(prompt=prompts[i]) for i in missing]
+    for position, reply in _replies(llm, reminded, schema, max_tokens, calls):
+        answers[missing[position]] = answer = parse(reply)
+        if answer is None:
+            unparsed[position] = to_line(reply, _KEPT)
+    calls.unparsed += [unparsed[position] for position in sorted(unparsed)]  # replies arrive in any order
     return answers
 
 

@@ -120,18 +120,9 @@ def ask_properties(
             calls=calls,
             progress=progress,
         )
-    missing = [i for i, answer in enumerate(answers) if answer is None]
-    again = ask_again(
-        llm,
-        [prompts[i] for i in missing],
-        schema=ONE,
-        parse=parse_answer,
-        max_tokens=max_tokens,
-        calls=calls,
+    return ask_again(
+        llm, prompts, answers, schema=ONE, parse=parse_answer, max_tokens=max_tokens, calls=calls
     )
-    for i, answer in zip(missing, again, strict=True):
-        answers[i] = answer
-    return answers
 
 
 def _ask_chained(
