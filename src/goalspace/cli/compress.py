@@ -1,4 +1,4 @@
-"""The command compress: a benchmark → a few items that tell a model's score on all."""
+"""The command compress: a benchmark → a few items that estimate a model's score on all."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def compress(
     Writes tiny.* in the format of BENCH, weights.csv, tiny.safetensors and a report.
 
     With MATRIX the items are chosen by the answers of three quarters of the models, and the error of the estimated
-    score is measured on the rest; without it by their texts.
+    score is measured on the rest; without MATRIX they are chosen by their texts.
     """
     from goalspace.instructions.compress import compress_file
 

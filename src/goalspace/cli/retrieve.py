@@ -57,8 +57,8 @@ def retrieve(
 
     Demonstrations are K instructions that ask for the same task. Writes demonstrations.jsonl and a report.
 
-    A demonstration never has the words of its query. The index of POOL is kept in the folder, for the next run and
-    for Demonstrations.open.
+    A demonstration never repeats its query. The index of POOL stays in the folder, for the next run and for
+    Demonstrations.open.
     """
     from rich.console import Console
 

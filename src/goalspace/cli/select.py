@@ -50,7 +50,7 @@ def select(
 ) -> None:
     """Select N rows of FILE that represent all of it.
 
-    Writes selected.* in the format of FILE, and a report on their coverage.
+    Writes selected.* in the format of FILE, and a report on the coverage.
     """
     from goalspace.instructions.select import select_file
 
