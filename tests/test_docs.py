@@ -144,7 +144,7 @@ def test_readme_has_the_two_commands():
     assert "pip install '.[dev]' && pytest" in lines
 
 
-FACTOR = re.compile(r" *\d+  (?P<name>\S.*?)  +[█▏▎▍▌▋▊▉]+ +(?P<share>\d+)%  (?P<properties>\S.*)")
+FACTOR = re.compile(r" *\d+  (?P<name>\S.*?)  +[█▏▎▍▌▋▊▉]+ +(?P<share>[\d.]+)%  (?P<properties>\S.*)")
 
 
 def factors_in(text: str) -> list[dict[str, str]]:
@@ -155,7 +155,7 @@ def factors_in(text: str) -> list[dict[str, str]]:
 def agree(row: dict[str, str], other: dict[str, str]) -> bool:
     """Whether two rows are the same factor, found on two processors."""
     shared = set(row["properties"].split(", ")) & set(other["properties"].split(", "))
-    near = abs(int(row["share"]) - int(other["share"])) <= 3
+    near = abs(float(row["share"]) - float(other["share"])) <= 3
     return near and (row["name"] == other["name"] or bool(shared))
 
 

@@ -45,7 +45,8 @@ class Meaning:
             if self._begun or self._failed is not None:
                 return
             self._begun = True
-        threading.Thread(target=self._load, daemon=True).start()
+        # not a daemon: torch aborts the process if the interpreter ends in the middle of loading it
+        threading.Thread(target=self._load).start()
 
     def _load(self) -> None:
         try:
