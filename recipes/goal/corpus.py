@@ -1,6 +1,6 @@
 """The goal corpus, read from the files beside this one: texts with their properties under several goals.
 
-    python -m recipes.goal.corpus          # the size of the corpus, and what breaks the rules of BRIEF.md
+python -m recipes.goal.corpus          # the size of the corpus, and what breaks the rules of BRIEF.md
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -115,11 +115,15 @@ def split(domains: Sequence[Domain]) -> Split:
     ordered = sorted(domains, key=lambda domain: _hash(f"domain {domain.name}"))
     names = sorted({aspect for domain in domains for aspect in domain.goals})
     aspects = frozenset(sorted(names, key=lambda name: _hash(f"aspect {name}"))[:N_HELD_OUT_ASPECTS])
-    train = [
-        Domain(domain.name, {a: w for a, w in domain.goals.items() if a not in aspects}, domain.texts)
-        for domain in ordered[N_HELD_OUT_DOMAINS:]
-    ]
+    train = [_without(domain, aspects) for domain in ordered[N_HELD_OUT_DOMAINS:]]
     return Split([domain for domain in train if domain.goals], ordered[:N_HELD_OUT_DOMAINS], aspects)
+
+
+def _without(domain: Domain, aspects: Set[str]) -> Domain:
+    """Return a domain without its goals under some aspects, and without their answers."""
+    kept = [aspect for aspect in domain.goals if aspect not in aspects]
+    texts = [Text(text.text, {aspect: text.properties[aspect] for aspect in kept}) for text in domain.texts]
+    return Domain(domain.name, {aspect: domain.goals[aspect] for aspect in kept}, texts)
 
 
 def _hash(text: str) -> bytes:
@@ -147,7 +151,11 @@ def find_faults(domain: Domain, aspects: Mapping[str, Aspect]) -> Iterator[str]:
             if len(set(names)) < len(names):
                 yield f"'{text.text[:40]}': a property occurs twice"
             for name in names:
-                if not 1 <= len(name.split()) <= _MAX_WORDS or name != name.strip() or re.search(r"[.;\n]", name):
+                if (
+                    not 1 <= len(name.split()) <= _MAX_WORDS
+                    or name != name.strip()
+                    or re.search(r"[.;\n]", name)
+                ):
                     yield f"'{name}' is not a short property"
 
 
