@@ -36,7 +36,8 @@ def embed(
     encoder
         See `get_encoder`.
     goal, template
-        Goal and prompt template of a prompted encoder (``smollm2``, ``pie:FOLDER``); see `PromptedEncoder`.
+        Goal of the encoder ``goal`` or of a prompted one (``smollm2``, ``pie:FOLDER``), and the prompt template of the
+        latter; see `get_encoder`.
     cache_dir
         Folder in which vectors are cached, 512 texts at a time; an interrupted call resumes from there.
     progress

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
 
 
 class Adapter(NamedTuple):
-    """For every tuned weight W (n_out, n_in) the factors of W + down @ up, and a description."""
+    """For every tuned weight W (n_out, n_in) the factors of W + down @ up, and a description.
+
+    `whole` has the weights that are replaced: small ones, and those that the base model does not have.
+    """
 
     factors: Mapping[str, tuple[np.ndarray, np.ndarray]]  # (n_out, rank) and (rank, n_in), float16
     about: Mapping[str, str]
+    whole: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 def extract(base: Mapping[str, np.ndarray], tuned: Mapping[str, np.ndarray], *, rank: int) -> Adapter:
@@ -29,8 +34,7 @@ def extract(base: Mapping[str, np.ndarray], tuned: Mapping[str, np.ndarray], *, 
     Parameters
     ----------
     base, tuned
-        Weights by name, before and after training; only the matrices of the encoder layers are compared, so no
-        other weights may have been trained.
+        Weights by name, before and after training; only the matrices of the encoder layers are compared.
     rank
         Rank of every matrix.
     """
@@ -51,7 +55,7 @@ def save(adapter: Adapter, path: Path) -> None:
     """Write a safetensors file, with `about` in its header."""
     from safetensors.numpy import save_file
 
-    arrays = {}
+    arrays = {f"{name}.whole": np.ascontiguousarray(array) for name, array in adapter.whole.items()}
     for name, (down, up) in adapter.factors.items():
         arrays[f"{name}.down"] = np.ascontiguousarray(down)
         arrays[f"{name}.up"] = np.ascontiguousarray(up)
@@ -72,20 +76,26 @@ def load(path: Path) -> Adapter:
     try:
         with safe_open(path, framework="numpy") as file:
             about = json.loads((file.metadata() or {}).get("about", "{}"))
-            names = [name.removesuffix(".down") for name in file.keys() if name.endswith(".down")]  # noqa: SIM118
-            factors = {
-                name: (file.get_tensor(f"{name}.down"), file.get_tensor(f"{name}.up")) for name in names
-            }
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} is not an adapter of the encoder 'task': {error}.") from error
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        factors = {
+            name.removesuffix(".down"): (array, arrays[f"{name.removesuffix('.down')}.up"])
+            for name, array in arrays.items()
+            if name.endswith(".down")
+        }
+    except (OSError, SafetensorError, KeyError) as error:
+        raise InputError(f"{path} is not an adapter of an encoder: {error}.") from error
     if not factors:
-        raise InputError(f"{path} is not an adapter of the encoder 'task': it holds no low-rank matrices.")
-    return Adapter(factors, about)
+        raise InputError(f"{path} is not an adapter of an encoder: it holds no low-rank matrices.")
+    whole = {
+        name.removesuffix(".whole"): array for name, array in arrays.items() if name.endswith(".whole")
+    }
+    return Adapter(factors, about, whole)
 
 
 def fingerprint(adapter: Adapter) -> str:
     """Return eight hex digits that identify an adapter."""
-    return digest(*(array for name in sorted(adapter.factors) for array in adapter.factors[name]))[:8]
+    low = (array for name in sorted(adapter.factors) for array in adapter.factors[name])
+    return digest(*low, *(adapter.whole[name] for name in sorted(adapter.whole)))[:8]
 
 
 def merge(weights: Mapping[str, torch.Tensor], adapter: Adapter) -> dict[str, torch.Tensor]:
@@ -106,4 +116,7 @@ def merge(weights: Mapping[str, torch.Tensor], adapter: Adapter) -> dict[str, to
                 f"The adapter changes '{name}', which does not exist in this shape in all-MiniLM-L6-v2."
             )
         merged[name] = weights[name] + change.to(weights[name].device)
+    device = next(iter(weights.values())).device
+    for name, array in adapter.whole.items():
+        merged[name] = torch.from_numpy(array.astype(np.float32)).to(device)
     return merged

@@ -71,9 +71,15 @@ class MiniLM:
 
 
 def embed_tokens(
-    tokens: Sequence[Sequence[int]], weights: Mapping[str, torch.Tensor], device: str
+    tokens: Sequence[Sequence[int]],
+    weights: Mapping[str, torch.Tensor],
+    device: str,
+    segments: Sequence[int] | None = None,
 ) -> np.ndarray:
-    """Turn token ids, including special tokens, into unit vectors (n_texts, 384), in batches of similar length."""
+    """Turn token ids, including special tokens, into unit vectors (n_texts, 384), in batches of similar length.
+
+    `segments` says at which token the second segment of each text begins; by default there is only one.
+    """
     import torch
 
     vectors = np.empty((len(tokens), _DIM), dtype=np.float32)
@@ -90,7 +96,10 @@ def embed_tokens(
             ids = np.zeros((len(rows), sizes.max()), dtype=np.int64)
             for line, row in zip(ids, rows, strict=True):
                 line[: len(tokens[row])] = tokens[row]
-            batch = _embed(torch.from_numpy(ids).to(device), torch.from_numpy(sizes).to(device), weights)
+            starts = None if segments is None else torch.tensor([segments[row] for row in rows], device=device)
+            batch = embed_batch(
+                torch.from_numpy(ids).to(device), torch.from_numpy(sizes).to(device), weights, starts
+            )
             vectors[rows] = batch.cpu().numpy()
     return vectors
 
@@ -143,10 +152,27 @@ def find_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _embed(ids: torch.Tensor, sizes: torch.Tensor, weights: Mapping[str, torch.Tensor]) -> torch.Tensor:
+def embed_batch(
+    ids: torch.Tensor,
+    sizes: torch.Tensor,
+    weights: Mapping[str, torch.Tensor],
+    starts: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Run BERT (Devlin et al. 2018, arXiv 1810.04805), then average the tokens.
 
-    `ids` is (n_texts, longest), and the first `sizes` (n_texts,) entries of each row are tokens; the result is
+    Parameters
+    ----------
+    ids
+        (n_texts, longest) token ids.
+    sizes
+        (n_texts,) number of tokens of each row; the rest is padding.
+    weights
+        By the names of the published file.
+    starts
+        (n_texts,) where the second segment of each row begins; None if there is only one.
+
+    Returns
+    -------
     (n_texts, 384), rows of unit length.
     """
     import torch
@@ -161,8 +187,12 @@ def _embed(ids: torch.Tensor, sizes: torch.Tensor, weights: Mapping[str, torch.T
     n_texts, length = ids.shape
     real = torch.arange(length, device=ids.device) < sizes[:, None]
     mask = None if bool(real.all()) else real[:, None, None, :]
+    types = weights["embeddings.token_type_embeddings.weight"]
     x = weights["embeddings.word_embeddings.weight"][ids]
-    x = x + weights["embeddings.token_type_embeddings.weight"][0]
+    if starts is None:
+        x = x + types[0]
+    else:
+        x = x + types[(torch.arange(length, device=ids.device) >= starts[:, None]).long()]
     x = norm("embeddings.LayerNorm", x + weights["embeddings.position_embeddings.weight"][:length])
     for layer in range(_LAYERS):
         name = f"encoder.layer.{layer}"

