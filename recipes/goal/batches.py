@@ -80,10 +80,17 @@ class Sampler:
             texts = self.rng.sample(list(domain.texts), min(_TEXTS, len(domain.texts)))
             for text in texts:
                 for aspect, names in text.properties.items():
-                    for name in names:  # the same words in the whole batch, or a property would be its own negative
+                    for (
+                        name
+                    ) in names:  # the same words in the whole batch, or a property would be its own negative
                         shown.setdefault(name, self._paraphrase(aspect, name))
                 items += [
-                    Item(self._wording(domain, aspect), text.text, frozenset(text.properties[aspect]), (domain.name, aspect))
+                    Item(
+                        self._wording(domain, aspect),
+                        text.text,
+                        frozenset(text.properties[aspect]),
+                        (domain.name, aspect),
+                    )
                     for aspect in aspects
                 ]
         return Batch(items, list(shown), list(shown.values()))

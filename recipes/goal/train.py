@@ -111,7 +111,9 @@ def train(sampler: Sampler, n_batches: int, *, seed: int) -> Model:
     for step, batch in enumerate(sampler.draw(n_batches)):
         new = [name for name in batch.properties if name not in plain]
         plain.update(zip(new, MiniLM().encode(new), strict=True))
-        loss = compute_loss(model, batch, torch.from_numpy(np.stack([plain[name] for name in batch.properties])))
+        loss = compute_loss(
+            model, batch, torch.from_numpy(np.stack([plain[name] for name in batch.properties]))
+        )
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
@@ -134,8 +136,12 @@ def extract(model: Model, *, rank: int) -> low_rank.Adapter:
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=SHIPPED, show_default=True)
-@click.option("--epochs", default=5.0, show_default=True, help="How often each text is drawn under each goal.")
-@click.option("--domains", type=int, help="Train on this many domains only [default: all that are not held out]")
+@click.option(
+    "--epochs", default=5.0, show_default=True, help="How often each text is drawn under each goal."
+)
+@click.option(
+    "--domains", type=int, help="Train on this many domains only [default: all that are not held out]"
+)
 @click.option("--rank", default=RANK, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 def main(out: Path, epochs: float, domains: int | None, rank: int, seed: int) -> None:

@@ -482,7 +482,7 @@ def test_verb_probes_labels(tmp_path):
     ("options", "says"),
     [
         (("--task", "recommendation"), "Missing option --data"),
-        (("--task", "recommendation", "--encoder", "minilm"), "leave --encoder and --out out"),
+        (("--task", "recommendation", "--encoder", "minilm"), "leave --encoder, --goal and --out out"),
         (("--task", "recommendation", "--data", "DATA"), "is the input"),
         (("--task", "recommendation", "--seeds", "3"), "--seeds is for"),
         (("--task", "grouping", "--label", "split"), "--texts is for recommendation and next-action"),

@@ -28,7 +28,8 @@ SUFFIXES = (".npy", ".parquet")
     help="task, minilm, goal, smollm2, pie:FOLDER (a language model), a sentence-transformers folder, openai:MODEL, ….",
 )
 @click.option(
-    "--goal", help="What matters in the texts, for the encoder goal or one that reads a prompt (smollm2, pie:FOLDER)."
+    "--goal",
+    help="What matters in the texts, for the encoder goal or one that reads a prompt (smollm2, pie:FOLDER).",
 )
 @click.option(
     "--template",

@@ -20,7 +20,7 @@ TASKS = (
     "next-action",
 )
 
-_OF_ENCODERS = ("encoders", "task", "data", "text", "label", "setting", "texts")
+_OF_ENCODERS = ("encoders", "goal", "task", "data", "text", "label", "setting", "texts")
 _OF_RUNS = ("judge", "against")
 _SEEDED = ("instruction-clustering", "grouping", "categorisation")  # tasks in which something is drawn
 _SEEDS, _SAMPLE = 5, 50
@@ -32,8 +32,13 @@ _SEEDS, _SAMPLE = 5, 50
     "encoders",
     multiple=True,
     metavar="MODEL",
-    help="What to measure: minilm, task, a sentence-transformers folder, st:NAME, openai:MODEL, …, or run:FOLDER, the "
+    help="What to measure: minilm, task, goal, a sentence-transformers folder, st:NAME, openai:MODEL, …, or run:FOLDER, the "
     "factors of a run (categorisation: their scores; other tasks: the space that they span); may be repeated.",
+)
+@click.option(
+    "--goal",
+    metavar="TEXT",
+    help="What matters in the texts, for the encoders that take a goal: goal, smollm2, pie:FOLDER.",
 )
 @click.option(
     "--task",
@@ -106,7 +111,15 @@ def evaluate(run: Path | None, out: Path | None, **given: Any) -> None:
     if "texts" in named:
         write_texts(named["task"], named["data"], named["texts"], **of_task)
     elif run is None:
-        measure_encoders(named["encoders"], named["task"], named["data"], seeds=seeds, out=out, **of_task)
+        measure_encoders(
+            named["encoders"],
+            named["task"],
+            named["data"],
+            goal=named.get("goal"),
+            seeds=seeds,
+            out=out,
+            **of_task,
+        )
     elif "judge" in named:
         against, sample = named.get("against"), named.get("sample", _SAMPLE)
         judge_run(run, named["judge"], against=against, sample=sample, out=out)
@@ -146,7 +159,9 @@ def _check_task(named: dict[str, Any], out: Path | None) -> None:
         raise click.UsageError(
             f"Missing option {', '.join(missing)}. Encoders need --encoder, --task and --data; a run needs --run."
         )
-    if stops and ("encoders" in named or out is not None):
-        raise click.UsageError("--texts writes texts and measures nothing: leave --encoder and --out out.")
+    if stops and ({"encoders", "goal"} & named.keys() or out is not None):
+        raise click.UsageError(
+            "--texts writes texts and measures nothing: leave --encoder, --goal and --out out."
+        )
     if "seeds" in named and (stops or named["task"] not in _SEEDED or named.get("setting") == "official"):
         raise click.UsageError(f"--seeds is for {', '.join(_SEEDED)} in our setting: leave it out.")

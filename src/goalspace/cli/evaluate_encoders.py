@@ -19,20 +19,34 @@ if TYPE_CHECKING:
 
 
 def measure_encoders(
-    encoders: Sequence[str], name: str, data: Path, *, seeds: int, out: Path | None, **options: Any
+    encoders: Sequence[str],
+    name: str,
+    data: Path,
+    *,
+    goal: str | None,
+    seeds: int,
+    out: Path | None,
+    **options: Any,
 ) -> None:
     """Print the scores of encoders on a task, below those of a baseline."""
     from rich.console import Console
     from rich.text import Text
 
+    from goalspace.encoders.registry import takes_goal
     from goalspace.evaluation import evaluate
     from goalspace.evaluation.neighbours import Recommendation
     from goalspace.evaluation.tasks import Probe, open_task
     from goalspace.files import write_json
     from goalspace.text import to_line
 
+    if goal is not None and not any(takes_goal(encoder) for encoder in encoders):
+        raise click.UsageError(
+            "--goal is for the encoders goal, smollm2 and pie:FOLDER: measure one of them."
+        )
     task = open_task(name, data, seeds=seeds, **options)
-    loaded = {encoder: find_encoder(encoder, by_scores=isinstance(task, Probe)) for encoder in encoders}
+    loaded = {
+        encoder: find_encoder(encoder, by_scores=isinstance(task, Probe), goal=goal) for encoder in encoders
+    }
     with show_progress() as progress:
         scores = evaluate(loaded, [task], progress=progress)
     if out is not None:  # before anything is printed, as a pipe may be closed early

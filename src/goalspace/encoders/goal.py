@@ -73,7 +73,9 @@ class GoalEncoder:
         InputError
             If there is no goal, two goals, or the weights are not those of the `name`.
         """
-        match = re.fullmatch(r"goal(?::(?P<file>.+?))?(?:@(?P<mark>[0-9a-f]{8})\[(?P<goal>.*)\])?", spec, re.DOTALL)
+        match = re.fullmatch(
+            r"goal(?::(?P<file>.+?))?(?:@(?P<mark>[0-9a-f]{8})\[(?P<goal>.*)\])?", spec, re.DOTALL
+        )
         named = match["goal"] if match else None
         if named is not None and goal is not None and goal != named:
             raise InputError(f"The encoder '{spec}' already has a goal: omit the other one.")

@@ -86,9 +86,7 @@ def load(path: Path) -> Adapter:
         raise InputError(f"{path} is not an adapter of an encoder: {error}.") from error
     if not factors:
         raise InputError(f"{path} is not an adapter of an encoder: it holds no low-rank matrices.")
-    whole = {
-        name.removesuffix(".whole"): array for name, array in arrays.items() if name.endswith(".whole")
-    }
+    whole = {name.removesuffix(".whole"): array for name, array in arrays.items() if name.endswith(".whole")}
     return Adapter(factors, about, whole)
 
 

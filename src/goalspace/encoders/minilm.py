@@ -96,7 +96,9 @@ def embed_tokens(
             ids = np.zeros((len(rows), sizes.max()), dtype=np.int64)
             for line, row in zip(ids, rows, strict=True):
                 line[: len(tokens[row])] = tokens[row]
-            starts = None if segments is None else torch.tensor([segments[row] for row in rows], device=device)
+            starts = (
+                None if segments is None else torch.tensor([segments[row] for row in rows], device=device)
+            )
             batch = embed_batch(
                 torch.from_numpy(ids).to(device), torch.from_numpy(sizes).to(device), weights, starts
             )

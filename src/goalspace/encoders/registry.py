@@ -44,7 +44,7 @@ def get_encoder(
         from goalspace.encoders.prompted import PromptedEncoder
 
         return PromptedEncoder(rest or kind, goal=goal, template=template)
-    if kind == "goal" or (isinstance(spec, str) and spec.startswith("goal@")):
+    if isinstance(spec, str) and _is_goal(spec):
         from goalspace.encoders.goal import GoalEncoder
 
         if template is not None:
@@ -74,3 +74,12 @@ def get_encoder(
 
         return SentenceEncoder(rest if kind == "st" and rest else spec)
     raise InputError(f"'{spec}' is neither an encoder nor a folder: use one of {FORMS}.")
+
+
+def takes_goal(spec: str) -> bool:
+    """Return whether `get_encoder` takes a goal for this spec."""
+    return _is_goal(spec) or spec == "smollm2" or spec.startswith("pie:")
+
+
+def _is_goal(spec: str) -> bool:
+    return spec == "goal" or spec.startswith(("goal:", "goal@"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from goalspace.encoders.registry import get_encoder, takes_goal
 from goalspace.errors import InputError
 
 if TYPE_CHECKING:
@@ -13,10 +14,11 @@ if TYPE_CHECKING:
 RUN_PREFIX = "run:"
 
 
-def find_encoder(spec: str, *, by_scores: bool) -> str | Encoder:
+def find_encoder(spec: str, *, by_scores: bool, goal: str | None = None) -> str | Encoder:
     """Resolve an encoder spec: run:FOLDER gives the factors of the run, others are returned unchanged.
 
-    Probes use the factor scores; tasks that compare whole texts use the space that the factors span.
+    Probes use the factor scores; tasks that compare whole texts use the space that the factors span. The goal is for
+    the encoders that take one.
 
     Raises
     ------
@@ -26,7 +28,7 @@ def find_encoder(spec: str, *, by_scores: bool) -> str | Encoder:
     from goalspace.run.folder import Run
 
     if not spec.startswith(RUN_PREFIX):
-        return spec
+        return get_encoder(spec, goal=goal) if goal is not None and takes_goal(spec) else spec
     if spec == RUN_PREFIX:
         raise InputError(f"'{RUN_PREFIX}' names no folder: write {RUN_PREFIX}FOLDER, the folder of a run.")
     factors = Run.open(spec.removeprefix(RUN_PREFIX)).factors

@@ -1,0 +1,174 @@
+"""The encoder goal: another goal gives other neighbours, properties share the space, and the weights are its own."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from goalspace.cli import main
+from goalspace.encoders import low_rank
+from goalspace.encoders.cache import embed
+from goalspace.encoders.goal import GoalEncoder, tokenize
+from goalspace.encoders.registry import get_encoder
+from goalspace.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "src" / "goalspace" / "data" / "goal.safetensors"
+
+FEELING, SUBJECT = "how the writer feels", "what the message is about"
+# a text; one with the same feeling about something else; one with another feeling about the same
+PLACES = (
+    (
+        "The new swimming pool is a joy, I could stay there all day!",
+        "I'm so happy with the bus to the harbour, what a lovely ride.",
+        "I am furious about the swimming pool: filthy water and closed again.",
+    ),
+    (
+        "I'm scared of the dog next door, it growls at my children.",
+        "My hands were shaking the whole flight. I was terrified.",
+        "The dog next door is the sweetest thing, we adore him.",
+    ),
+    (
+        "How sad that the old bakery closed, I could cry.",
+        "Since my brother left the house is empty, and I miss him terribly.",
+        "Ha, the old bakery closed and the mice threw a party, I laughed so much!",
+    ),
+)
+
+
+def cosines(goal: str, *texts: str) -> np.ndarray:
+    vectors = GoalEncoder(goal).encode(texts)
+    return vectors @ vectors.T
+
+
+@pytest.mark.parametrize(("text", "same_feeling", "same_subject"), PLACES)
+def test_the_goal_decides_which_texts_are_near(text, same_feeling, same_subject):
+    by_feeling = cosines(FEELING, text, same_feeling, same_subject)
+    assert by_feeling[0, 1] > by_feeling[0, 2]
+    by_subject = cosines(SUBJECT, text, same_feeling, same_subject)
+    assert by_subject[0, 2] > by_subject[0, 1]
+
+
+@pytest.mark.parametrize(
+    ("goal", "right", "wrong"),
+    [
+        ("what the customer wants", "asks for a refund", "asks for directions"),
+        ("tone of voice", "polite", "sarcastic"),
+        ("what is wrong with the product", "arrived broken", "too expensive"),
+    ],
+)
+def test_properties_are_in_the_space_of_the_texts(goal, right, wrong):
+    encoder = get_encoder("goal", goal=goal)
+    text = "Dear Sir or Madam, the vase came in pieces. Would you kindly return what I paid? Many thanks."
+    properties = encoder.encode_properties([right, wrong])
+    ours = encoder.encode([text])[0] @ properties.T
+    assert ours[0] > ours[1]
+    np.testing.assert_array_equal(
+        properties, get_encoder("goal", goal="topic").encode_properties([right, wrong])
+    )
+
+
+def test_vectors_have_length_one_and_do_not_depend_on_the_batch():
+    encoder = GoalEncoder("topic")
+    texts = [
+        "Write to me soon.",
+        "x",
+        "",
+        "\n\n",
+        "one\n\ntwo\r\nthree",
+        "word " * 5000,
+        "\ud800 half a pair",
+    ]
+    together = encoder.encode(texts)
+    assert together.shape == (7, encoder.dim)
+    assert together.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
+    alone = np.vstack([encoder.encode([text]) for text in texts])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    assert encoder.encode([]).shape == (0, encoder.dim)
+    assert encoder.encode_properties([]).shape == (0, encoder.dim)
+
+
+def test_line_breaks_are_read():
+    encoder = GoalEncoder("form of the text")
+    verse, prose = encoder.encode(["the sea is grey\nthe sky is low", "the sea is grey the sky is low"])
+    assert verse @ prose < 0.9999
+
+
+def test_a_long_goal_leaves_room_for_the_text():
+    ids, start = tokenize("why " * 500, "The text.")
+    assert start == 42
+    assert len(ids) > start + 2
+
+
+def test_the_name_says_goal_and_weights(tmp_path):
+    encoder = get_encoder("goal", goal="  what it is:\n about [1] ")
+    assert re.fullmatch(r"goal@[0-9a-f]{8}\[what it is: about \[1\]\]", encoder.name)
+    again = get_encoder(encoder.name)
+    np.testing.assert_array_equal(again.encode(["A letter."]), encoder.encode(["A letter."]))
+    with pytest.raises(InputError, match="make it again"):
+        get_encoder("goal@00000000[topic]")
+    with pytest.raises(InputError, match="already has a goal"):
+        get_encoder(encoder.name, goal="another")
+    one, other = (
+        embed(["A letter."], encoder="goal", goal=g, cache_dir=tmp_path) for g in (FEELING, SUBJECT)
+    )
+    assert not np.allclose(one, other)
+
+
+def test_bad_arguments_are_refused(tmp_path):
+    for arguments, words in (
+        ({}, "needs a goal"),
+        ({"goal": " \n"}, "goal is empty"),
+        ({"goal": "topic", "template": "pie"}, "takes no template"),
+    ):
+        with pytest.raises(InputError, match=words):
+            get_encoder("goal", **arguments)
+    (tmp_path / "text.safetensors").write_bytes(b"no tensors here")
+    for path in (tmp_path / "text.safetensors", tmp_path / "missing.safetensors"):
+        with pytest.raises(InputError, match="not an adapter"):
+            get_encoder(f"goal:{path}", goal="topic").encode(["A letter."])
+
+
+def test_the_shipped_weights_are_those_of_the_recipe():
+    page = (ROOT / "recipes" / "goal" / "README.md").read_text(encoding="utf-8")
+    assert hashlib.sha256(SHIPPED.read_bytes()).hexdigest() in page
+    assert SHIPPED.stat().st_size < 25e6
+    about = low_rank.load(SHIPPED).about
+    assert about["base"] == "all-MiniLM-L6-v2"
+    assert "recipes/goal" in about["corpus"]
+
+
+def test_the_commands_take_a_goal(tmp_path):
+    runner = CliRunner()
+    source = tmp_path / "letters.csv"
+    source.write_text(
+        "text\n" + "\n".join(f'"{text}"' for texts in PLACES for text in texts), encoding="utf-8"
+    )
+    done = runner.invoke(
+        main, ["embed", str(source), "--encoder", "goal", "--goal", FEELING, "-o", str(tmp_path / "v.npy")]
+    )
+    assert done.exit_code == 0, done.output
+    assert FEELING in done.output
+    texts = [text for each in PLACES for text in each]
+    np.testing.assert_allclose(np.load(tmp_path / "v.npy"), GoalEncoder(FEELING).encode(texts), atol=1e-5)
+    labelled = tmp_path / "labelled.jsonl"
+    labelled.write_text(
+        "".join(
+            f'{{"text": "{text}", "label": "{label}"}}\n'
+            for texts in PLACES
+            for text, label in zip(texts, "aab", strict=True)
+        ),
+        encoding="utf-8",
+    )
+    measured = ["evaluate", "--task", "grouping", "--data", str(labelled), "--goal", FEELING]
+    done = runner.invoke(main, [*measured, "--encoder", "goal", "--encoder", "minilm"])
+    assert done.exit_code == 0, done.output
+    refused = runner.invoke(main, [*measured, "--encoder", "minilm"])
+    assert refused.exit_code == 2
+    assert "--goal is for the encoders goal, smollm2 and pie:FOLDER" in refused.output
