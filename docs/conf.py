@@ -34,7 +34,7 @@ NAVIGATION = {
     "docs/index": {
         "Guide": ["Overview </README>", "report", "explore", "evaluate"],
         "Instruction data": [f"instructions/{verb}" for verb in VERBS],
-        "Reference": ["cli", "api/index", "benchmarks"],
+        "Reference": ["goal-encoder", "cli", "api/index", "benchmarks"],
         "Project": ["/CONTRIBUTING", "/CHANGELOG", "decisions/README"],
         "Folders": ["/examples/*", "/recipes/**/README", "/bench/**/README", "/web/*"],
     },
