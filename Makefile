@@ -1,7 +1,7 @@
 # The one command is `make check`; all targets run in the active environment (pip install -e '.[dev]').
 PYTHON ?= python
 
-.PHONY: check format-check lint types test format docs docs-output site lock contract web bench bench-quick bench-paper bench-ieb bench-uses bench-explorer explorer-shots publish
+.PHONY: check format-check lint types test format docs docs-output site lock contract web bench bench-quick bench-paper bench-ieb bench-uses bench-goal-encoder bench-goal-corpus-size bench-explorer explorer-shots publish
 
 check: format-check lint types site test
 
@@ -76,6 +76,14 @@ bench-ieb:
 bench-uses:
 	$(PYTHON) -m bench.uses
 	$(PYTHON) -m bench.uses.compression
+
+# the encoder `goal`: linking, k-means under many wordings of a goal, speed; vectors are cached
+bench-goal-encoder:
+	$(PYTHON) -m bench.uses.goal_encoder
+
+# the same encoder trained on parts of its corpus, which takes twice as long as training it once
+bench-goal-corpus-size:
+	$(PYTHON) -m bench.uses.goal_corpus_size
 
 # the explorer with 100,000 texts in Chromium
 bench-explorer:

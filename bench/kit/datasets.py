@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.kit.paths import CACHE, DATA
+from bench.kit.paths import CACHE, DATA, ROOT
 from goalspace.corpus import Corpus
 from goalspace.encoders.cache import cached
 from goalspace.evaluation.episodes import GOAL
@@ -108,6 +109,31 @@ def cfpb() -> Dataset:
     rows = read_lines("cfpb/cfpb_product_labelled.jsonl")
     goals = {"product": "find out which financial product the complaint is about"}
     return _dataset("cfpb", rows, text="text", id="complaint_id", labels=("product",), goals=goals)
+
+
+def sgd() -> Dataset:
+    """1,494 turns of dialogues with an assistant: 10 domains, 10 acts and 2 speakers, nearly crossed."""
+    rows = read_lines("goals/sgd_turns.jsonl")
+    return _dataset("sgd", rows, text="text", id="id", labels=("act", "domain", "speaker"), goals={})
+
+
+def casino() -> Dataset:
+    """1,189 utterances of campers who negotiate over supplies: 10 strategies."""
+    rows = read_lines("goals/casino_strategies.jsonl")
+    return _dataset("casino", rows, text="text", id="id", labels=("strategy",), goals={})
+
+
+def emotions() -> Dataset:
+    """1,358 comments in forums: 7 emotions, one of them none."""
+    rows = read_lines("goals/emotions.jsonl")
+    return _dataset("emotions", rows, text="text", id="id", labels=("emotion",), goals={})
+
+
+def helpdesk() -> Dataset:
+    """The example: 401 messages to a help desk about 5 products."""
+    with (ROOT / "examples" / "helpdesk.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return _dataset("helpdesk", rows, text="message", id="ticket_id", labels=("product",), goals={})
 
 
 def inspired(sample: int | None = None) -> tuple[Dataset, Recommendation]:
