@@ -15,8 +15,9 @@ types:
 	$(PYTHON) -m mypy
 
 # the documentation is tested too: tests/test_docs.py runs its code and parses its commands
+# in two processes, a file of tests in one of them; waiting threads must not spin on the other's core
 test:
-	$(PYTHON) -m pytest
+	OMP_WAIT_POLICY=PASSIVE $(PYTHON) -m pytest -n 2 --dist loadfile
 
 format:
 	$(PYTHON) -m ruff check --fix .

@@ -42,17 +42,15 @@ def take_domains(domains: Sequence[Domain], n_texts: int | None) -> list[Domain]
 def train_adapter(domains: Sequence[Domain], *, epochs: float, seed: int) -> Path:
     """Train on these domains as recipes/goal does, unless that was done before, and return the file of the weights."""
     from goalspace.encoders import low_rank
-    from recipes.goal.batches import Sampler
-    from recipes.goal.train import RANK, extract, train
+    from recipes.goal.train import DOMAINS, RANK, extract, train
 
     recipe = [(ROOT / "recipes" / "goal" / name).read_bytes() for name in ("train.py", "batches.py")]
     bank = read_bank()
     key = digest(*recipe, repr((list(domains), bank)).encode(), [str(epochs), str(seed)])
     path = CACHE / f"goal-{key[:12]}.safetensors"
     if not path.exists():
-        sampler = Sampler(domains, bank, seed=seed)
         start = time.perf_counter()
-        model = train(sampler, max(1, int(epochs * len(sampler))), seed=seed)
+        model = train(domains, bank, max(1, round(epochs * len(domains) / DOMAINS)), seed=seed)
         about = {"seconds": str(time.perf_counter() - start)}
         path.parent.mkdir(parents=True, exist_ok=True)
         low_rank.save(extract(model, rank=RANK)._replace(about=about), path)

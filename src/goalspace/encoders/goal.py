@@ -1,4 +1,4 @@
-"""The encoder that follows a goal: MiniLM tuned to read a goal and a text together, and properties beside them."""
+"""The encoder that follows a goal: features of the texts, and a projection that the goal sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from goalspace.encoders import low_rank
-from goalspace.encoders.minilm import embed_tokens, load
+from goalspace.encoders.goal_head import BLOCK, N_BLOCKS, project_properties, project_texts
+from goalspace.encoders.minilm import MiniLM, embed_tokens, load
 from goalspace.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,26 +21,53 @@ if TYPE_CHECKING:
 
 
 WORDS = "embeddings.word_embeddings.weight"
-TOKEN_TYPES = "embeddings.token_type_embeddings.weight"
 LINE_BREAK = "embeddings.line_break"  # (384,): added to the vector of the token that stands for a line break
 
 _BREAK, _START, _END = 1, 101, 102  # ids of [unused0], [CLS] and [SEP] in BERT's vocabulary
-_GOAL_TOKENS = 40
-_TEXT_TOKENS = 200
+_TOKENS = 200  # of a text
 _MAX_CHARACTERS = 4096  # of a text; 200 tokens of real text are far shorter
+
+
+class GoalFeatures:
+    """Features of texts from which `GoalEncoder` computes the vectors for any goal.
+
+    all-MiniLM-L6-v2 with tuned layers, which read line breaks too. They are (n_texts, 768): the averages over the
+    tokens in the last two layers, each of unit length. Of a text, 200 tokens are read.
+
+    Parameters
+    ----------
+    adapter
+        A file written by recipes/goal; None uses the one in the package.
+    """
+
+    dim = N_BLOCKS * BLOCK
+
+    def __init__(self, adapter: Path | None = None) -> None:
+        self.adapter = adapter
+
+    @functools.cached_property
+    def name(self) -> str:
+        """Name with the fingerprint of the weights."""
+        return f"{_mark(self.adapter)} features"
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (n_texts, 768) float32."""
+        if not len(texts):
+            return np.empty((0, self.dim), dtype=np.float32)
+        return embed_tokens(tokenize(texts), _weights(self.adapter), load()[2], n_last=N_BLOCKS)
 
 
 class GoalEncoder:
     """An encoder under a goal: texts that give the same answer to it have similar vectors, whatever else they say.
 
-    all-MiniLM-L6-v2 reads the goal and the text as the two segments of one input, so that every layer can attend
-    from the text to the goal. Properties, such as "asks for a refund", are encoded without a goal, into the same
-    space: the cosine of a text and a property says how well the property describes the text with respect to the
-    goal. The weights were trained with contrastive losses on the goal corpus in recipes/goal, which names what was
-    held out; no data set on which goalspace is measured is in it. This amortises the proposals of Instruct-LF
-    (arXiv 2502.15147), which asks a language model for the properties of every text.
+    A tuned MiniLM turns a text into features, once for all goals; the goal opens and closes the units of a hidden
+    layer above them (`project_texts`). Properties, such as "asks for a refund", are moved into the same space: the
+    cosine of a text and a property says how well the property describes the text with respect to the goal. Trained
+    with contrastive losses on the goal corpus in recipes/goal, which names what was held out; no data set on which
+    goalspace is measured is in it. This amortises the proposals of Instruct-LF (arXiv 2502.15147), which asks a
+    language model for the properties of every text.
 
-    English goals and properties; the texts may also be German, French or Spanish. Of a text, 200 tokens are read.
+    Goals and properties must be in English; the texts may also be German, French or Spanish.
 
     Parameters
     ----------
@@ -54,7 +82,7 @@ class GoalEncoder:
         If the goal is empty.
     """
 
-    dim = 384
+    dim = BLOCK
 
     def __init__(self, goal: str, adapter: Path | None = None) -> None:
         self.goal = " ".join(goal.split())
@@ -63,6 +91,7 @@ class GoalEncoder:
                 'The goal is empty. Describe what matters in the texts, for example "why customers leave".'
             )
         self.adapter = adapter
+        self.features = GoalFeatures(adapter)
 
     @classmethod
     def parse(cls, spec: str, goal: str | None) -> Self:
@@ -79,10 +108,10 @@ class GoalEncoder:
         named = match["goal"] if match else None
         if named is not None and goal is not None and goal != named:
             raise InputError(f"The encoder '{spec}' already has a goal: omit the other one.")
-        if (goal or named) is None:
+        if goal is None and named is None:
             raise InputError("The encoder 'goal' needs a goal: what matters in the texts, in plain language.")
         file = match["file"] if match else spec.partition(":")[2]
-        encoder = cls(str(goal or named), Path(file).expanduser() if file else None)
+        encoder = cls(str(named if goal is None else goal), Path(file).expanduser() if file else None)
         if named is not None and encoder.name != spec:
             raise InputError(
                 f"This was made with the encoder {spec.partition('[')[0]}, but the installed one is "
@@ -93,8 +122,7 @@ class GoalEncoder:
     @functools.cached_property
     def name(self) -> str:
         """Name with the fingerprint of the weights and the goal, so that vectors cached under it are unambiguous."""
-        file = f":{self.adapter}" if self.adapter else ""
-        return f"goal{file}@{low_rank.fingerprint(_read(self.adapter))}[{self.goal}]"
+        return f"{_mark(self.adapter)}[{self.goal}]"
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Turn texts into unit vectors that say what they have to do with the goal.
@@ -113,9 +141,19 @@ class GoalEncoder:
         InputError
             If the file is missing or not an adapter.
         """
-        goal = [_START, *_tokenize_lines([self.goal])[0][:_GOAL_TOKENS], _END]
-        tokens = [[*goal, *ids[:_TEXT_TOKENS], _END] for ids in _tokenize_lines(texts)]
-        return self._embed(tokens, [len(goal)] * len(tokens))
+        return self.project(self.features.encode(texts))
+
+    def project(self, features: np.ndarray) -> np.ndarray:
+        """Turn the features of texts (n_texts, 768) into their vectors (n_texts, 384), which takes no second pass."""
+        if not len(features):
+            return np.empty((0, self.dim), dtype=np.float32)
+        import torch
+
+        weights, device = _weights(self.adapter), load()[2]
+        with torch.inference_mode():
+            goal = torch.from_numpy(MiniLM().encode([self.goal])).to(device)
+            vectors = project_texts(torch.from_numpy(features).to(device), goal, weights)
+        return np.asarray(vectors.cpu().numpy(), dtype=np.float32)
 
     def encode_properties(self, properties: Sequence[str]) -> np.ndarray:
         """Turn properties into unit vectors in the space of the texts, whatever the goal.
@@ -129,29 +167,21 @@ class GoalEncoder:
         -------
         (n_properties, 384) float32.
         """
-        tokens = tokenize_properties(properties)
-        return self._embed(tokens, [len(ids) for ids in tokens])
-
-    def _embed(self, tokens: Sequence[Sequence[int]], starts: Sequence[int]) -> np.ndarray:
-        if not len(tokens):
+        if not len(properties):
             return np.empty((0, self.dim), dtype=np.float32)
-        return embed_tokens(tokens, _weights(self.adapter), load()[2], starts)
+        import torch
+
+        with torch.inference_mode():
+            vectors = torch.from_numpy(MiniLM().encode(properties)).to(load()[2])
+            moved = project_properties(vectors, _weights(self.adapter))
+        return np.asarray(moved.cpu().numpy(), dtype=np.float32)
 
 
-def tokenize(goal: str, text: str, limit: int = _TEXT_TOKENS) -> tuple[list[int], int]:
-    """Return the token ids of a goal and the first `limit` tokens of a text, and where the text begins."""
-    goal_ids, text_ids = _tokenize_lines([goal, text])
-    start = [_START, *goal_ids[:_GOAL_TOKENS], _END]
-    return [*start, *text_ids[:limit], _END], len(start)
+def tokenize(texts: Sequence[str], limit: int = _TOKENS) -> list[list[int]]:
+    """Return the ids of the first `limit` tokens of texts, with special tokens at both ends.
 
-
-def tokenize_properties(properties: Sequence[str]) -> list[list[int]]:
-    """Return the token ids of properties, with special tokens at both ends."""
-    return [[_START, *ids[:_GOAL_TOKENS], _END] for ids in _tokenize_lines(properties)]
-
-
-def _tokenize_lines(texts: Sequence[str]) -> list[list[int]]:
-    """Return the token ids of texts, with one token for every line break: BERT's tokeniser drops them."""
+    Every line break is a token, which BERT's tokeniser would drop.
+    """
     # the tokeniser needs UTF-8, which cannot encode a lone surrogate
     split = [text[:_MAX_CHARACTERS].encode(errors="replace").decode().splitlines() for text in texts]
     lines = [line for each in split for line in each]
@@ -161,8 +191,21 @@ def _tokenize_lines(texts: Sequence[str]) -> list[list[int]]:
         ids: list[int] = []
         for number in range(len(each)):
             ids += [_BREAK] * (number > 0) + next(encodings).ids
-        found.append(ids)
+        found.append([_START, *ids[:limit], _END])
     return found
+
+
+def with_line_break(weights: dict[str, torch.Tensor], line_break: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return weights in which the token of a line break has a vector of its own; `weights` is not modified."""
+    import torch
+
+    words = weights[WORDS]
+    own = words[_BREAK : _BREAK + 1] + line_break
+    return {**weights, WORDS: torch.cat([words[:_BREAK], own, words[_BREAK + 1 :]])}
+
+
+def _mark(adapter: Path | None) -> str:
+    return f"goal{f':{adapter}' if adapter else ''}@{low_rank.fingerprint(_read(adapter))}"
 
 
 @functools.cache
@@ -176,6 +219,4 @@ def _read(adapter: Path | None) -> low_rank.Adapter:
 @functools.cache
 def _weights(adapter: Path | None) -> dict[str, torch.Tensor]:
     merged = low_rank.merge(load()[1], _read(adapter))
-    words = merged[WORDS].clone()  # that of the base model is shared with the encoder 'minilm'
-    words[_BREAK] += merged[LINE_BREAK]
-    return {**merged, WORDS: words}
+    return with_line_break(merged, merged[LINE_BREAK])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,39 +71,42 @@ class MiniLM:
 
 
 def embed_tokens(
-    tokens: Sequence[Sequence[int]],
-    weights: Mapping[str, torch.Tensor],
-    device: str,
-    segments: Sequence[int] | None = None,
+    tokens: Sequence[Sequence[int]], weights: Mapping[str, torch.Tensor], device: str, *, n_last: int = 1
 ) -> np.ndarray:
-    """Turn token ids, including special tokens, into unit vectors (n_texts, 384), in batches of similar length.
+    """Turn token ids, including special tokens, into vectors, in batches of similar length.
 
-    `segments` says at which token the second segment of each text begins; by default there is only one.
+    The result is (n_texts, n_last · 384): for each of the last layers, the mean over the tokens, of unit length.
     """
     import torch
 
-    vectors = np.empty((len(tokens), _DIM), dtype=np.float32)
-    budget = _CPU_BATCH_TOKENS if device == "cpu" else _GPU_BATCH_TOKENS
-    # longest first, so that running out of memory happens early
-    order = np.argsort([-len(ids) for ids in tokens], kind="stable")
+    vectors = np.empty((len(tokens), n_last * _DIM), dtype=np.float32)
     with torch.inference_mode():
-        start = 0
-        while start < len(order):
-            # sorted, so the first text of a batch is the longest
-            rows = order[start : start + max(1, budget // len(tokens[order[start]]))]
-            start += len(rows)
-            sizes = np.array([len(tokens[row]) for row in rows])
-            ids = np.zeros((len(rows), sizes.max()), dtype=np.int64)
-            for line, row in zip(ids, rows, strict=True):
-                line[: len(tokens[row])] = tokens[row]
-            starts = (
-                None if segments is None else torch.tensor([segments[row] for row in rows], device=device)
-            )
-            batch = embed_batch(
-                torch.from_numpy(ids).to(device), torch.from_numpy(sizes).to(device), weights, starts
-            )
+        for rows, ids, sizes in batch_tokens(
+            tokens, _CPU_BATCH_TOKENS if device == "cpu" else _GPU_BATCH_TOKENS
+        ):
+            batch = embed_batch(ids.to(device), sizes.to(device), weights, n_last=n_last)
             vectors[rows] = batch.cpu().numpy()
     return vectors
+
+
+def batch_tokens(
+    tokens: Sequence[Sequence[int]], budget: int
+) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor]]:
+    """Yield rows, their padded token ids (n_rows, longest) and their numbers of tokens, `budget` tokens at a time."""
+    import torch
+
+    # longest first, so that running out of memory happens early
+    order = np.argsort([-len(ids) for ids in tokens], kind="stable")
+    start = 0
+    while start < len(order):
+        # sorted, so the first text of a batch is the longest
+        rows = order[start : start + max(1, budget // len(tokens[order[start]]))]
+        start += len(rows)
+        sizes = np.array([len(tokens[row]) for row in rows])
+        ids = np.zeros((len(rows), sizes.max()), dtype=np.int64)
+        for line, row in zip(ids, rows, strict=True):
+            line[: len(tokens[row])] = tokens[row]
+        yield rows, torch.from_numpy(ids), torch.from_numpy(sizes)
 
 
 @functools.cache
@@ -155,27 +158,12 @@ def find_device() -> str:
 
 
 def embed_batch(
-    ids: torch.Tensor,
-    sizes: torch.Tensor,
-    weights: Mapping[str, torch.Tensor],
-    starts: torch.Tensor | None = None,
+    ids: torch.Tensor, sizes: torch.Tensor, weights: Mapping[str, torch.Tensor], *, n_last: int = 1
 ) -> torch.Tensor:
-    """Run BERT (Devlin et al. 2018, arXiv 1810.04805), then average the tokens.
+    """Run BERT (Devlin et al. 2018, arXiv 1810.04805), then average the tokens in each of the last `n_last` layers.
 
-    Parameters
-    ----------
-    ids
-        (n_texts, longest) token ids.
-    sizes
-        (n_texts,) number of tokens of each row; the rest is padding.
-    weights
-        By the names of the published file.
-    starts
-        (n_texts,) where the second segment of each row begins; None if there is only one.
-
-    Returns
-    -------
-    (n_texts, 384), rows of unit length.
+    `ids` is (n_texts, longest), and the first `sizes` (n_texts,) entries of each row are tokens; the result is
+    (n_texts, n_last · 384), in blocks of unit length.
     """
     import torch
     from torch.nn import functional
@@ -189,13 +177,10 @@ def embed_batch(
     n_texts, length = ids.shape
     real = torch.arange(length, device=ids.device) < sizes[:, None]
     mask = None if bool(real.all()) else real[:, None, None, :]
-    types = weights["embeddings.token_type_embeddings.weight"]
     x = weights["embeddings.word_embeddings.weight"][ids]
-    if starts is None:
-        x = x + types[0]
-    else:
-        x = x + types[(torch.arange(length, device=ids.device) >= starts[:, None]).long()]
+    x = x + weights["embeddings.token_type_embeddings.weight"][0]
     x = norm("embeddings.LayerNorm", x + weights["embeddings.position_embeddings.weight"][:length])
+    blocks = []
     for layer in range(_LAYERS):
         name = f"encoder.layer.{layer}"
         query, key, value = (
@@ -207,5 +192,7 @@ def embed_batch(
         x = norm(f"{name}.attention.output.LayerNorm", x + linear(f"{name}.attention.output.dense", seen))
         hidden = functional.gelu(linear(f"{name}.intermediate.dense", x))
         x = norm(f"{name}.output.LayerNorm", x + linear(f"{name}.output.dense", hidden))
-    pooled = (x * real[..., None]).sum(dim=1) / sizes[:, None]
-    return functional.normalize(pooled, dim=1)
+        if layer >= _LAYERS - n_last:
+            pooled = (x * real[..., None]).sum(dim=1) / sizes[:, None]
+            blocks.append(functional.normalize(pooled, dim=1))
+    return torch.cat(blocks, dim=1)
