@@ -12,7 +12,7 @@ from recipes.goal.corpus import Domain, Entry
 _GENERAL = 0.3  # share of goals that are worded as in the bank, for texts of any kind
 # Share of domains drawn from those in other languages, which are a tenth of all: with an English partner they show
 # that the language is no answer where the goal does not ask for it.
-_FOREIGN = 0.15
+_FOREIGN = 0.3
 _IS_FOREIGN = 0.5  # share of its texts from which a domain counts as such
 
 

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from goalspace.encoders import low_rank
 from goalspace.encoders.goal import LINE_BREAK, tokenize, with_line_break
-from goalspace.encoders.goal_head import N_BLOCKS, SHAPES, project_properties, project_texts
+from goalspace.encoders.goal_head import N_BLOCKS, SHAPES, add_goals, project_properties, read_answers
 from goalspace.encoders.minilm import MiniLM, batch_tokens, embed_batch, load
 from goalspace.training.losses import info_nce, supervised_contrastive
 from recipes.goal.batches import Batch, Sampler
@@ -30,11 +30,11 @@ ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "src" / "goalspace" / "data" / "goal.safetensors"
 
 TOKENS = 64  # of a text in training
-TEMPERATURE, DROPOUT = 0.05, 0.1
+TEMPERATURE, DROPOUT = 0.05, 0.3
 BETWEEN_TEXTS, TO_TEXTS = 1.0, 0.5  # weights of the losses between texts and from properties to texts
 NEAR = 0.75  # cosine, in plain MiniLM, from which two properties are not each other's negatives
 # First the head is trained on features of the untuned encoder, which takes a minute, then both together.
-HEAD_BATCHES, HEAD_RATE, HEAD_DOMAINS, HEAD_GOALS = 250, 1e-3, 12, 2
+HEAD_BATCHES, HEAD_RATE, HEAD_DOMAINS, HEAD_GOALS = 400, 1e-3, 12, 2
 RATES, DECAYS, DOMAINS, GOALS = (1.5e-4, 5e-4), (0.01, 0.05), 6, 5  # of encoder and head; per batch
 RANK = 48
 _WARM_UP = 40  # batches
@@ -62,7 +62,7 @@ class Model:
         return self.vectors[[self.row_of[string] for string in strings]]
 
     def features(self, texts: Sequence[str]) -> torch.Tensor:
-        """Return (n_texts, 768), as `GoalFeatures` does."""
+        """Return (n_texts, 1536), as `GoalFeatures` does."""
         used = with_line_break(self.weights, self.encoder[LINE_BREAK])
         parts, order = [], []
         for rows, ids, sizes in batch_tokens(tokenize(texts, TOKENS), _CHUNK_TOKENS):
@@ -78,6 +78,8 @@ def _initial_head() -> dict[str, torch.Tensor]:
         head[f"{name}.weight"], head[f"{name}.bias"] = layer.weight.data, layer.bias.data
     for part in ("weight", "bias"):  # properties stay where they are at first
         head[f"head.property_out.{part}"].zero_()
+    head["head.offset.weight"].copy_(torch.eye(MiniLM.dim) / 2)
+    head["head.offset.bias"].zero_()
     return head
 
 
@@ -89,27 +91,26 @@ def compute_loss(model: Model, batch: Batch, features: torch.Tensor) -> torch.Te
     the same goal: others can be told apart by their topic.
     """
     plain = model.look_up(batch.properties)
-    texts = project_texts(
-        features[[item.row for item in batch.items]],
-        model.look_up([item.goal for item in batch.items]),
-        model.head,
-        dropout=DROPOUT,
-    )
+    goals = model.look_up([item.goal for item in batch.items])
+    answers = read_answers(features[[item.row for item in batch.items]], goals, model.head, dropout=DROPOUT)
     has = torch.tensor([[name in item.properties for name in batch.properties] for item in batch.items])
     near = (plain @ plain.T > NEAR).float()
     is_near = has.float() @ near > 0
-    cosines = texts @ project_properties(plain, model.head).T
+    cosines = add_goals(answers, goals, model.head) @ project_properties(plain, model.head).T
     cosines = cosines.masked_fill(is_near & ~has, _IGNORED)
     number_of = {group: number for number, group in enumerate({item.group: None for item in batch.items})}
     groups = torch.tensor([number_of[item.group] for item in batch.items])
     rivals = (groups[:, None] == groups) & ~(is_near.float() @ has.float().T > 0)
     compared = (has.float() @ has.float().T > 0) | rivals
     answered = has.any(dim=0)
+    directions = torch.nn.functional.normalize(answers, dim=1)
     return (
         info_nce(cosines, has, TEMPERATURE)
         + TO_TEXTS * info_nce(cosines.T[answered], has.T[answered], TEMPERATURE)
         + BETWEEN_TEXTS
-        * supervised_contrastive((texts @ texts.T).masked_fill(~compared, _IGNORED), has, TEMPERATURE)
+        * supervised_contrastive(
+            (directions @ directions.T).masked_fill(~compared, _IGNORED), has, TEMPERATURE
+        )
     )
 
 
@@ -177,7 +178,7 @@ def extract(model: Model, *, rank: int) -> low_rank.Adapter:
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=SHIPPED, show_default=True)
-@click.option("--batches", default=1100, show_default=True, help="Of six domains, under five goals each.")
+@click.option("--batches", default=350, show_default=True, help="Of six domains, under five goals each.")
 @click.option("--rank", default=RANK, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 def main(out: Path, batches: int, rank: int, seed: int) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from goalspace.encoders import low_rank
-from goalspace.encoders.goal_head import BLOCK, N_BLOCKS, project_properties, project_texts
+from goalspace.encoders.goal_head import BLOCK, N_BLOCKS, add_goals, project_properties, read_answers
 from goalspace.encoders.minilm import MiniLM, embed_tokens, load
 from goalspace.errors import InputError
 
@@ -31,8 +31,8 @@ _MAX_CHARACTERS = 4096  # of a text; 200 tokens of real text are far shorter
 class GoalFeatures:
     """Features of texts from which `GoalEncoder` computes the vectors for any goal.
 
-    all-MiniLM-L6-v2 with tuned layers, which read line breaks too. They are (n_texts, 768): the averages over the
-    tokens in the last two layers, each of unit length. Of a text, 200 tokens are read.
+    all-MiniLM-L6-v2 with tuned layers, which read line breaks too. They are (n_texts, 1536): the averages over the
+    tokens in the last four layers, each of unit length. Of a text, 200 tokens are read.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class GoalFeatures:
         return f"{_mark(self.adapter)} features"
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Return (n_texts, 768) float32."""
+        """Return (n_texts, 1536) float32."""
         if not len(texts):
             return np.empty((0, self.dim), dtype=np.float32)
         return embed_tokens(tokenize(texts), _weights(self.adapter), load()[2], n_last=N_BLOCKS)
@@ -61,7 +61,7 @@ class GoalEncoder:
     """An encoder under a goal: texts that give the same answer to it have similar vectors, whatever else they say.
 
     A tuned MiniLM turns a text into features, once for all goals; the goal opens and closes the units of a hidden
-    layer above them (`project_texts`). Properties, such as "asks for a refund", are moved into the same space: the
+    layer above them (`read_answers`). Properties, such as "asks for a refund", are moved into the same space: the
     cosine of a text and a property says how well the property describes the text with respect to the goal. Trained
     with contrastive losses on the goal corpus in recipes/goal, which names what was held out; no data set on which
     goalspace is measured is in it. This amortises the proposals of Instruct-LF (arXiv 2502.15147), which asks a
@@ -144,7 +144,7 @@ class GoalEncoder:
         return self.project(self.features.encode(texts))
 
     def project(self, features: np.ndarray) -> np.ndarray:
-        """Turn the features of texts (n_texts, 768) into their vectors (n_texts, 384), which takes no second pass."""
+        """Turn the features of texts (n_texts, 1536) into their vectors (n_texts, 384), which takes no second pass."""
         if not len(features):
             return np.empty((0, self.dim), dtype=np.float32)
         import torch
@@ -152,7 +152,8 @@ class GoalEncoder:
         weights, device = _weights(self.adapter), load()[2]
         with torch.inference_mode():
             goal = torch.from_numpy(MiniLM().encode([self.goal])).to(device)
-            vectors = project_texts(torch.from_numpy(features).to(device), goal, weights)
+            answers = read_answers(torch.from_numpy(features).to(device), goal, weights)
+            vectors = add_goals(answers, goal, weights)
         return np.asarray(vectors.cpu().numpy(), dtype=np.float32)
 
     def encode_properties(self, properties: Sequence[str]) -> np.ndarray:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 Weights = Mapping[str, "torch.Tensor"]
 
 BLOCK = 384  # the width of MiniLM
-N_BLOCKS = 2  # its last layers
+N_BLOCKS = 4  # its last layers: the lower ones tell what a text does, the upper ones what it is about
 _SCALE = BLOCK**0.5  # of a unit vector, whose components are near 1 then
 _SHARPNESS = 2.0  # of the gates
 
@@ -21,15 +21,16 @@ SHAPES = {
     "head.goal": (128, BLOCK),
     "head.gates": (1536, 128),
     "head.out": (BLOCK, 1536),
+    "head.offset": (BLOCK, BLOCK),
     "head.property": (2 * BLOCK, BLOCK),
     "head.property_out": (BLOCK, 2 * BLOCK),
 }
 
 
-def project_texts(
+def read_answers(
     features: torch.Tensor, goals: torch.Tensor, weights: Weights, *, dropout: float = 0.0
 ) -> torch.Tensor:
-    """Compute what the goal asks for: a hidden layer of the text whose units the goal opens and closes.
+    """Compute what the texts answer to the goal: a hidden layer of the text whose units the goal opens and closes.
 
     Gates that a condition computes make a projection of low rank for every goal, as in Hyper-CL (Yoo et al. 2024,
     arXiv 2403.09490), without a second pass through the encoder.
@@ -37,7 +38,7 @@ def project_texts(
     Parameters
     ----------
     features
-        (n_texts, 768): the last two layers, in blocks of unit length.
+        (n_texts, 1536): the last four layers, in blocks of unit length.
     goals
         (n_texts, 384) or (1, 384): the vector of each text's goal, of unit length.
     weights
@@ -47,7 +48,7 @@ def project_texts(
 
     Returns
     -------
-    (n_texts, 384), rows of unit length.
+    (n_texts, 384), not normalised.
     """
     from torch.nn import functional
 
@@ -56,7 +57,17 @@ def project_texts(
     hidden = functional.gelu(_linear("head.text", _drop(inputs, dropout), weights))
     code = functional.gelu(_linear("head.goal", _drop(goals, dropout) * _SCALE, weights))
     gates = (_linear("head.gates", code, weights) * _SHARPNESS).sigmoid()
-    return functional.normalize(_linear("head.out", _drop(hidden, dropout) * gates, weights), dim=1)
+    return _linear("head.out", _drop(hidden, dropout) * gates, weights)
+
+
+def add_goals(answers: torch.Tensor, goals: torch.Tensor, weights: Weights) -> torch.Tensor:
+    """Move answers (n_texts, 384) to the place of the properties that answer the goal, as rows of unit length.
+
+    All texts of one goal move by the same vector, so what is near what changes little.
+    """
+    from torch.nn import functional
+
+    return functional.normalize(answers + _linear("head.offset", goals, weights), dim=1)
 
 
 def project_properties(vectors: torch.Tensor, weights: Weights) -> torch.Tensor:
