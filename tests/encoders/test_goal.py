@@ -38,39 +38,65 @@ PLACES = (
         "Since my brother left the house is empty, and I miss him terribly.",
         "Ha, the old bakery closed and the mice threw a party, I laughed so much!",
     ),
+    (
+        "This bridge toll is an outrage. Robbery in broad daylight!",
+        "Who let the heating fail again? I have had enough of this idiocy!",
+        "No complaints about the bridge toll, honestly, it is a relief to skip the ferry.",
+    ),
+    (
+        "The exam tomorrow keeps me awake, what if I fail?",
+        "I keep checking the locks. What if somebody comes in?",
+        "The exam is over, and I am over the moon!",
+    ),
+    (
+        "Thank you so much for the tomato plants, you are too kind.",
+        "I am deeply grateful to the nurses who sat with my father.",
+        "Those tomato plants you gave me died in a week, thanks for nothing.",
+    ),
+    (
+        "A goat in the lift! I did not see that coming.",
+        "I never expected the letter to arrive after nine years, I am stunned.",
+        "There is a goat in the lift again, and I am sick of cleaning up after it.",
+    ),
+    (
+        "The fish soup made me gag, there was hair in it.",
+        "The toilets at the station are revolting, I nearly threw up.",
+        "The fish soup is heavenly, I had three bowls and sang all the way home.",
+    ),
+)
+TEXT = "Dear Sir or Madam, the vase came in pieces. Would you kindly return what I paid? Many thanks."
+DESCRIBED = (  # a goal; a property that TEXT has, and one that it has not
+    ("what the customer wants", "asks for a refund", "asks for directions"),
+    ("intention of the letter", "wants the money back", "cancels an appointment"),
+    ("tone of voice", "polite", "sarcastic"),
+    ("How formal is it?", "formal letter", "slang"),
+    ("what is wrong with the product", "arrived broken", "too small"),
+    ("kind of text", "letter of complaint", "poem"),
 )
 
 
-def cosines(goal: str, *texts: str) -> np.ndarray:
-    vectors = GoalEncoder(goal).encode(texts)
-    return vectors @ vectors.T
+def test_the_goal_decides_which_texts_are_near():
+    """An encoder that ignores the goal is right under exactly one of two goals, in half of the cases."""
+    right = []
+    for texts in PLACES:
+        by_feeling, by_subject = (
+            vectors @ vectors[0]
+            for vectors in (GoalEncoder(goal).encode(texts) for goal in (FEELING, SUBJECT))
+        )
+        right += [by_feeling[1] > by_feeling[2], by_subject[2] > by_subject[1]]
+    assert np.mean(right) >= 0.75
 
 
-@pytest.mark.parametrize(("text", "same_feeling", "same_subject"), PLACES)
-def test_the_goal_decides_which_texts_are_near(text, same_feeling, same_subject):
-    by_feeling = cosines(FEELING, text, same_feeling, same_subject)
-    assert by_feeling[0, 1] > by_feeling[0, 2]
-    by_subject = cosines(SUBJECT, text, same_feeling, same_subject)
-    assert by_subject[0, 2] > by_subject[0, 1]
-
-
-@pytest.mark.parametrize(
-    ("goal", "right", "wrong"),
-    [
-        ("what the customer wants", "asks for a refund", "asks for directions"),
-        ("tone of voice", "polite", "sarcastic"),
-        ("what is wrong with the product", "arrived broken", "too expensive"),
-    ],
-)
-def test_properties_are_in_the_space_of_the_texts(goal, right, wrong):
-    encoder = get_encoder("goal", goal=goal)
-    text = "Dear Sir or Madam, the vase came in pieces. Would you kindly return what I paid? Many thanks."
-    properties = encoder.encode_properties([right, wrong])
-    ours = encoder.encode([text])[0] @ properties.T
-    assert ours[0] > ours[1]
-    np.testing.assert_array_equal(
-        properties, get_encoder("goal", goal="topic").encode_properties([right, wrong])
-    )
+def test_properties_are_in_the_space_of_the_texts():
+    right = []
+    for goal, has, has_not in DESCRIBED:
+        encoder = get_encoder("goal", goal=goal)
+        cosines = encoder.encode_properties([has, has_not]) @ encoder.encode([TEXT])[0]
+        right.append(cosines[0] > cosines[1])
+    assert np.mean(right) > 0.75
+    names = [name for _, *names in DESCRIBED for name in names]
+    one, other = (GoalEncoder(goal).encode_properties(names) for goal in (FEELING, SUBJECT))
+    np.testing.assert_array_equal(one, other)
 
 
 def test_vectors_have_length_one_and_do_not_depend_on_the_batch():
