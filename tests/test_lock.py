@@ -24,7 +24,7 @@ def required(lines: list[str]) -> Iterator[Requirement]:
     """What the lines ask for, with goalspace's own extras in place of goalspace[extra]."""
     for requirement in map(Requirement, lines):
         if requirement.name == PROJECT["name"]:
-            for extra in requirement.extras:
+            for extra in sorted(requirement.extras):  # a set, in another order in each process
                 yield from required(PROJECT["optional-dependencies"][extra])
         else:
             yield requirement
