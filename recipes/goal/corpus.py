@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 FOLDER = Path(__file__).parent
-N_HELD_OUT_DOMAINS, N_HELD_OUT_ASPECTS = 24, 12
 
 _MAX_WORDS = 8  # of a property
 _MAX_DISTINCT = 18  # properties of a goal
@@ -111,12 +110,18 @@ def read_bank() -> dict[str, Entry]:
 
 
 def split(domains: Sequence[Domain]) -> Split:
-    """Hold out whole domains, and from training also whole aspects, chosen by a hash of their names."""
-    ordered = sorted(domains, key=lambda domain: _hash(f"domain {domain.name}"))
-    names = sorted({aspect for domain in domains for aspect in domain.goals})
-    aspects = frozenset(sorted(names, key=lambda name: _hash(f"aspect {name}"))[:N_HELD_OUT_ASPECTS])
-    train = [_without(domain, aspects) for domain in ordered[N_HELD_OUT_DOMAINS:]]
-    return Split([domain for domain in train if domain.goals], ordered[:N_HELD_OUT_DOMAINS], aspects)
+    """Hold out the domains of held_out.txt, and from training also its aspects.
+
+    The domains come in an order without meaning, so that the first ones are a sample of all.
+    """
+    listed = (FOLDER / "held_out.txt").read_text(encoding="utf-8").split("# aspects\n")
+    names, aspects = (
+        frozenset(line for line in part.splitlines() if not line.startswith("#")) for part in listed
+    )
+    ordered = sorted(domains, key=lambda domain: hashlib.sha256(f"domain {domain.name}".encode()).digest())
+    train = [_without(domain, aspects) for domain in ordered if domain.name not in names]
+    held_out = [domain for domain in ordered if domain.name in names]
+    return Split([domain for domain in train if domain.goals], held_out, aspects)
 
 
 def _without(domain: Domain, aspects: Set[str]) -> Domain:
@@ -124,10 +129,6 @@ def _without(domain: Domain, aspects: Set[str]) -> Domain:
     kept = [aspect for aspect in domain.goals if aspect not in aspects]
     texts = [Text(text.text, {aspect: text.properties[aspect] for aspect in kept}) for text in domain.texts]
     return Domain(domain.name, {aspect: domain.goals[aspect] for aspect in kept}, texts)
-
-
-def _hash(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
 
 
 def find_faults(domain: Domain, aspects: Mapping[str, Aspect]) -> Iterator[str]:
