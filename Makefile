@@ -15,7 +15,7 @@ types:
 	$(PYTHON) -m mypy
 
 # the documentation is tested too: tests/test_docs.py runs its code and parses its commands
-# in two processes, a file of tests in one of them; waiting threads must not spin on the other's core
+# two processes; the tests of a file run in the same one, and idle threads must not spin on the other's core
 test:
 	OMP_WAIT_POLICY=PASSIVE $(PYTHON) -m pytest -n 2 --dist loadfile
 

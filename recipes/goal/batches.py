@@ -34,8 +34,10 @@ class Batch(NamedTuple):
 
 
 class Sampler:
-    """Draws batches. The domains come in pairs with a goal of the same aspect, so that texts about different things
-    share an answer; every text occurs under several goals, so that its vectors must differ.
+    """Draws batches.
+
+    The domains come in pairs with a goal of the same aspect, so that texts about different things share an answer.
+    Every text occurs under several goals, so that its vectors must differ.
 
     Parameters
     ----------

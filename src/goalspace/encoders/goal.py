@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -151,10 +150,14 @@ class GoalEncoder:
 
         weights, device = _weights(self.adapter), load()[2]
         with torch.inference_mode():
-            goal = torch.from_numpy(MiniLM().encode([self.goal])).to(device)
+            goal = torch.from_numpy(self._goal_vector).to(device)
             answers = read_answers(torch.from_numpy(features).to(device), goal, weights)
             vectors = add_goals(answers, goal, weights)
         return np.asarray(vectors.cpu().numpy(), dtype=np.float32)
+
+    @functools.cached_property
+    def _goal_vector(self) -> np.ndarray:
+        return MiniLM().encode([self.goal])
 
     def encode_properties(self, properties: Sequence[str]) -> np.ndarray:
         """Turn properties into unit vectors in the space of the texts, whatever the goal.
@@ -209,12 +212,8 @@ def _mark(adapter: Path | None) -> str:
     return f"goal{f':{adapter}' if adapter else ''}@{low_rank.fingerprint(_read(adapter))}"
 
 
-@functools.cache
 def _read(adapter: Path | None) -> low_rank.Adapter:
-    if adapter is not None:
-        return low_rank.load(adapter)
-    with resources.as_file(resources.files("goalspace") / "data" / "goal.safetensors") as path:
-        return low_rank.load(path)
+    return low_rank.load_or_shipped(adapter, "goal.safetensors")
 
 
 @functools.cache

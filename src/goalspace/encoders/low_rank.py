@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -88,6 +90,15 @@ def load(path: Path) -> Adapter:
         raise InputError(f"{path} is not an adapter of an encoder: it holds no low-rank matrices.")
     whole = {name.removesuffix(".whole"): array for name, array in arrays.items() if name.endswith(".whole")}
     return Adapter(factors, about, whole)
+
+
+@functools.cache
+def load_or_shipped(path: Path | None, shipped: str) -> Adapter:
+    """Load an adapter once per process: that of the path or, without one, the named file of the package."""
+    if path is not None:
+        return load(path)
+    with resources.as_file(resources.files("goalspace") / "data" / shipped) as own:
+        return load(own)
 
 
 def fingerprint(adapter: Adapter) -> str:

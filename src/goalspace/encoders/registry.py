@@ -40,7 +40,7 @@ def get_encoder(
         If the spec is unknown, or a goal or template is given for an encoder that takes none.
     """
     kind, _, rest = spec.partition(":") if isinstance(spec, str) else ("", "", "")
-    if kind == "smollm2" or (kind == "pie" and rest):
+    if isinstance(spec, str) and _is_prompted(spec):
         from goalspace.encoders.prompted import PromptedEncoder
 
         return PromptedEncoder(rest or kind, goal=goal, template=template)
@@ -52,8 +52,8 @@ def get_encoder(
         return GoalEncoder.parse(spec, goal)
     if goal is not None or template is not None:
         raise InputError(
-            f"'{spec if isinstance(spec, str) else spec.name}' takes no goal and no template: only the encoder goal "
-            "and those that read a prompt, smollm2 and pie:FOLDER, do."
+            f"'{spec if isinstance(spec, str) else spec.name}' takes no goal and no template: only goal takes a "
+            "goal, and only smollm2 and pie:FOLDER take both."
         )
     if not isinstance(spec, str):
         return check_encoder(spec)
@@ -78,7 +78,12 @@ def get_encoder(
 
 def takes_goal(spec: str) -> bool:
     """Return whether `get_encoder` takes a goal for this spec."""
-    return _is_goal(spec) or spec == "smollm2" or spec.startswith("pie:")
+    return _is_goal(spec) or _is_prompted(spec)
+
+
+def _is_prompted(spec: str) -> bool:
+    kind, _, rest = spec.partition(":")
+    return kind == "smollm2" or (kind == "pie" and bool(rest))
 
 
 def _is_goal(spec: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -129,12 +128,8 @@ def _tokenize(texts: Sequence[str]) -> list[list[int]]:
     return tokens
 
 
-@functools.cache
 def _read(adapter: Path | None) -> low_rank.Adapter:
-    if adapter is not None:
-        return low_rank.load(adapter)
-    with resources.as_file(resources.files("goalspace") / "data" / "task.safetensors") as path:
-        return low_rank.load(path)
+    return low_rank.load_or_shipped(adapter, "task.safetensors")
 
 
 @functools.cache
