@@ -25,9 +25,17 @@ from bench.uses.goal_methods import Ours
 from goalspace.estimate import Estimate
 from goalspace.files import digest, write_atomic
 from recipes.goal.corpus import Domain, read_bank, read_domains, split
+from recipes.goal.train import EPOCHS, RANK, count_batches, extract, train
 
-SIZES: tuple[int | None, ...] = (400, 1000, 2000, 4000, None)  # texts; None: all
+SIZES: tuple[int | None, ...] = (400, 1000, 2000, 4000, 8000, None)  # texts; None: all
 QUICK_SIZES: tuple[int | None, ...] = (20, 40)
+_TRAINING = (  # what the weights depend on, beside the corpus
+    "recipes/goal/train.py",
+    "recipes/goal/batches.py",
+    "src/goalspace/encoders/goal.py",
+    "src/goalspace/encoders/minilm.py",
+    "src/goalspace/training/losses.py",
+)
 DRAWN = ("recall@5", "AUC")
 
 
@@ -42,15 +50,14 @@ def take_domains(domains: Sequence[Domain], n_texts: int | None) -> list[Domain]
 def train_adapter(domains: Sequence[Domain], *, epochs: float, seed: int) -> Path:
     """Train on these domains as recipes/goal does, unless that was done before, and return the file of the weights."""
     from goalspace.encoders import low_rank
-    from recipes.goal.train import DOMAINS, RANK, extract, train
 
-    recipe = [(ROOT / "recipes" / "goal" / name).read_bytes() for name in ("train.py", "batches.py")]
+    recipe = [(ROOT / name).read_bytes() for name in _TRAINING]
     bank = read_bank()
     key = digest(*recipe, repr((list(domains), bank)).encode(), [str(epochs), str(seed)])
     path = CACHE / f"goal-{key[:12]}.safetensors"
     if not path.exists():
         start = time.perf_counter()
-        model = train(domains, bank, max(1, round(epochs * len(domains) / DOMAINS)), seed=seed)
+        model = train(domains, bank, count_batches(domains, epochs), seed=seed)
         about = {"seconds": str(time.perf_counter() - start)}
         path.parent.mkdir(parents=True, exist_ok=True)
         low_rank.save(extract(model, rank=RANK)._replace(about=about), path)
@@ -111,7 +118,7 @@ def plot(table: Table) -> str:
 @click.command()
 @click.option("--quick", is_flag=True, help="Test run: 20 and 40 texts, 2 held-out domains.")
 @click.option(
-    "--epochs", default=5.0, show_default=True, help="How often each text is drawn under each goal."
+    "--epochs", default=EPOCHS, show_default=True, help="How often each text is drawn under each goal."
 )
 @click.option("--seed", default=0, show_default=True)
 def main(quick: bool, epochs: float, seed: int) -> None:

@@ -22,6 +22,8 @@ COLUMNS = (
     f"recall@{K} worst",
     "AUC",
     "AUC worst",
+    "AUC within",
+    "AUC within worst",
     "text AUC",
     "text AUC worst",
     "correlation",
@@ -38,6 +40,9 @@ class Measures(NamedTuple):
         Mean over texts of the share of their properties among the nearest five.
     auc
         Mean over texts of the ROC AUC of their properties among all properties of the domain.
+    auc_within
+        The same among the properties of texts of the domain under this goal, where it is not enough to know which
+        properties answer the goal; over the texts that lack one of them.
     text_auc
         ROC AUC of the cosines of two texts for sharing a property; NaN if all pairs do or none does.
     cosines
@@ -46,12 +51,13 @@ class Measures(NamedTuple):
 
     recall: float
     auc: float
+    auc_within: float
     text_auc: float
     cosines: np.ndarray
 
 
 class Scores(NamedTuple):
-    """A goal of a domain over its wordings; `values` (7,) are those of `COLUMNS` without the note."""
+    """A goal of a domain over its wordings; `values` (9,) are those of `COLUMNS` without the note."""
 
     domain: str
     aspect: str
@@ -88,6 +94,7 @@ def make_tables(domains: Sequence[Domain], parts: Split, n_wordings: int) -> lis
     caption = (
         f"goal corpus; the text's properties among all properties of its domain, those of its other goals included; mean "
         f"over texts, goals and up to {n_wordings} wordings of each goal, ± s.e. over domains; worst: of a goal's wordings; "
+        "within: among the properties that texts of the domain have under the same goal; "
         "text AUC: of text–text cosines, for sharing a property; correlation: of text–text cosines between two goals of a "
         "domain, 1 if the goal changes nothing"
     )
@@ -143,12 +150,24 @@ def measure_goal(texts: np.ndarray, properties: np.ndarray, has: np.ndarray) -> 
     nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :K]
     found = np.take_along_axis(own, nearest, axis=1).sum(axis=1) / np.minimum(own.sum(axis=1), K)
     areas = [auc(row, labels=labels) for row, labels in zip(cosines, own, strict=True)]
+    under_goal = own.any(axis=0)
+    within = [
+        auc(row, labels=labels)
+        for row, labels in zip(cosines[:, under_goal], own[:, under_goal], strict=True)
+        if not labels.all()
+    ]
     pairs = np.triu_indices(len(texts), 1)
     between = (texts @ texts.T)[pairs]
     among = answered[pairs[0]] & answered[pairs[1]]
     shared = (has[pairs[0]] & has[pairs[1]]).any(axis=1)[among]
     text_auc = auc(between[among], labels=shared) if 0 < shared.sum() < len(shared) else np.nan
-    return Measures(float(found.mean()), float(np.mean(areas)), text_auc, between)
+    return Measures(
+        float(found.mean()),
+        float(np.mean(areas)),
+        float(np.mean(within)) if within else np.nan,
+        text_auc,
+        between,
+    )
 
 
 def _score_domain(method: Method, domain: Domain, bank: Mapping[str, Entry], n_wordings: int) -> list[Scores]:
@@ -164,7 +183,7 @@ def _score_domain(method: Method, domain: Domain, bank: Mapping[str, Entry], n_w
         ]
     scores = []
     for aspect, own in measured.items():
-        figures = np.array([(each.recall, each.auc, each.text_auc) for each in own])
+        figures = np.array([(each.recall, each.auc, each.auc_within, each.text_auc) for each in own])
         means_and_worst = np.array([figures.mean(axis=0), figures.min(axis=0)]).T.ravel()
         others = [_correlate(own, other) for key, other in measured.items() if key != aspect]
         correlation = float(np.mean(others)) if others else np.nan

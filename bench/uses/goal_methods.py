@@ -55,14 +55,10 @@ class Ours(Method):
     def __init__(self, cache_dir: Path | None, adapter: Path | None = None) -> None:
         super().__init__(cache_dir)
         self.adapter = adapter
-        self._features: dict[tuple[str, ...], np.ndarray] = {}
         self._properties: dict[tuple[str, ...], np.ndarray] = {}
 
     def encode(self, goal: str, texts: Sequence[str]) -> np.ndarray:
-        encoder, key = GoalEncoder(goal, self.adapter), tuple(texts)
-        if key not in self._features:  # they do not depend on the goal
-            self._features[key] = cached(encoder.features, self.cache_dir).encode(texts)
-        return encoder.project(self._features[key])
+        return cached(GoalEncoder(goal, self.adapter), self.cache_dir).encode(texts)
 
     def encode_properties(self, goal: str, properties: Sequence[str]) -> np.ndarray:
         key = tuple(properties)

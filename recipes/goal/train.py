@@ -19,9 +19,23 @@ import torch
 from rich.console import Console
 
 from goalspace.encoders import low_rank
-from goalspace.encoders.goal import LINE_BREAK, tokenize, with_line_break
-from goalspace.encoders.goal_head import N_BLOCKS, SHAPES, add_goals, project_properties, read_answers
-from goalspace.encoders.minilm import MiniLM, batch_tokens, embed_batch, load
+from goalspace.encoders.goal import (
+    GOAL_TOKENS,
+    NOT_RELEVANT,
+    encode_goals,
+    run_lower_layers,
+    run_upper_layers,
+    tokenize,
+)
+from goalspace.encoders.minilm import (
+    LINE_BREAK,
+    TOKEN_TYPES,
+    MiniLM,
+    batch_tokens,
+    embed_batch,
+    load,
+    pad_tokens,
+)
 from goalspace.training.losses import info_nce, supervised_contrastive
 from recipes.goal.batches import Batch, Sampler
 from recipes.goal.corpus import Domain, Entry, read_bank, read_domains, split
@@ -30,133 +44,113 @@ ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "src" / "goalspace" / "data" / "goal.safetensors"
 
 TOKENS = 64  # of a text in training
-TEMPERATURE, DROPOUT = 0.05, 0.3
+EPOCHS = 2.5
+DOMAINS, GOALS = 4, 3  # per batch, and per domain
+TEMPERATURE, RATE, DECAY, WARM_UP = 0.05, 3e-4, 0.01, 0.05
 BETWEEN_TEXTS, TO_TEXTS = 1.0, 0.5  # weights of the losses between texts and from properties to texts
 NEAR = 0.75  # cosine, in plain MiniLM, from which two properties are not each other's negatives
-# First the head is trained on features of the untuned encoder, which takes a minute, then both together.
-HEAD_BATCHES, HEAD_RATE, HEAD_DOMAINS, HEAD_GOALS = 400, 1e-3, 12, 2
-RATES, DECAYS, DOMAINS, GOALS = (1.5e-4, 5e-4), (0.01, 0.05), 6, 5  # of encoder and head; per batch
-RANK = 48
-_WARM_UP = 40  # batches
-_CHUNK_TOKENS = 2048  # encoded at a time, sorted by length, which saves most of the padding
+RANK = 96
+KEPT = 0.85  # of the change in training
+_CHUNK_TOKENS = 2048  # in the lower layers at a time, sorted by length, which saves most of the padding
 _IGNORED = -1e3  # a cosine whose exponential is 0
 console = Console(stderr=True)
 
 
 class Model:
-    """The encoder `goal` with gradients; of MiniLM, the layers are trained, and the vector of a line break."""
+    """MiniLM with gradients; of its embeddings, only those of segments and of line breaks are trained."""
 
-    def __init__(self, strings: Sequence[str]) -> None:
-        """`strings` are all goals and properties, whose vectors in plain MiniLM do not change."""
-        self.weights = {name: array.clone() for name, array in load()[1].items()}
-        self.encoder = {n: array for n, array in self.weights.items() if n.startswith("encoder.layer.")}
-        self.encoder[LINE_BREAK] = torch.zeros(MiniLM.dim)
-        self.head = _initial_head()
-        for array in (*self.encoder.values(), *self.head.values()):
+    def __init__(self) -> None:
+        weights = {name: array.cpu() for name, array in load()[1].items()}
+        self.trained = {
+            name: array.clone()
+            for name, array in weights.items()
+            if name.startswith("encoder.layer.") or name == TOKEN_TYPES
+        }
+        self.trained[LINE_BREAK] = torch.zeros(MiniLM.dim)
+        for array in self.trained.values():
             array.requires_grad_()
-        self.row_of = {string: row for row, string in enumerate(strings)}
-        self.vectors = torch.from_numpy(MiniLM().encode(strings))
+        self.weights = {**weights, **self.trained}
 
-    def look_up(self, strings: Sequence[str]) -> torch.Tensor:
-        """Return the vectors of goals or properties in plain MiniLM."""
-        return self.vectors[[self.row_of[string] for string in strings]]
-
-    def features(self, texts: Sequence[str]) -> torch.Tensor:
-        """Return (n_texts, 1536), as `GoalFeatures` does."""
-        used = with_line_break(self.weights, self.encoder[LINE_BREAK])
+    def embed_texts(self, texts: Sequence[str], pairs: Sequence[tuple[int, str]]) -> torch.Tensor:
+        """Embed pairs of the row of a text and a goal (n_pairs, 384); the lower layers read every text once."""
+        goals = {goal: number for number, goal in enumerate(dict.fromkeys(goal for _, goal in pairs))}
+        prefix = encode_goals(*pad_tokens(tokenize(list(goals), GOAL_TOKENS)), self.weights)
+        of_row: dict[int, list[int]] = {}
+        for number, (row, _) in enumerate(pairs):
+            of_row.setdefault(row, []).append(number)
         parts, order = [], []
         for rows, ids, sizes in batch_tokens(tokenize(texts, TOKENS), _CHUNK_TOKENS):
-            parts.append(embed_batch(ids, sizes, used, n_last=N_BLOCKS))
-            order.append(rows)
-        return torch.cat(parts)[torch.from_numpy(np.concatenate(order)).argsort()]
+            numbers = [number for row in rows for number in of_row[row]]
+            places = [place for place, row in enumerate(rows) for _ in of_row[row]]
+            prefixes = prefix.take([goals[pairs[number][1]] for number in numbers])
+            hidden = run_lower_layers(ids, sizes, self.weights).take(places)
+            parts.append(run_upper_layers(hidden, prefixes, self.weights))
+            order += numbers
+        return torch.cat(parts)[torch.tensor(order).argsort()]
+
+    def embed_properties(self, properties: Sequence[str]) -> torch.Tensor:
+        """Embed properties (n_properties, 384)."""
+        return embed_batch(*pad_tokens(tokenize(properties, GOAL_TOKENS)), self.weights)
 
 
-def _initial_head() -> dict[str, torch.Tensor]:
-    head = {}
-    for name, (n_out, n_in) in SHAPES.items():
-        layer = torch.nn.Linear(n_in, n_out)
-        head[f"{name}.weight"], head[f"{name}.bias"] = layer.weight.data, layer.bias.data
-    for part in ("weight", "bias"):  # properties stay where they are at first
-        head[f"head.property_out.{part}"].zero_()
-    head["head.offset.weight"].copy_(torch.eye(MiniLM.dim) / 2)
-    head["head.offset.bias"].zero_()
-    return head
-
-
-def compute_loss(model: Model, batch: Batch, features: torch.Tensor) -> torch.Tensor:
+def compute_loss(model: Model, batch: Batch, plain: torch.Tensor) -> torch.Tensor:
     """InfoNCE between texts and properties, both ways, and the supervised contrastive loss between texts.
 
-    Properties that are near in plain MiniLM, such as "annoyed" and "irritated", are neither pairs nor negatives. A
-    text is pulled to any text of the batch with the same answer, but pushed only from texts of its own domain under
-    the same goal: others can be told apart by their topic.
+    `plain` are the vectors of `batch.properties` in untuned MiniLM; properties that are near there, such as "annoyed" and
+    "irritated", are neither pairs nor negatives. A text is pulled to any text of the batch with the same answer, but
+    pushed only from texts of its own domain under the same goal: others can be told apart by their topic. Texts to which
+    the goal does not apply are not compared with each other.
     """
-    plain = model.look_up(batch.properties)
-    goals = model.look_up([item.goal for item in batch.items])
-    answers = read_answers(features[[item.row for item in batch.items]], goals, model.head, dropout=DROPOUT)
+    with torch.autocast("cpu", torch.bfloat16):
+        texts = model.embed_texts(batch.texts, [(item.row, item.goal) for item in batch.items])
+        properties = model.embed_properties(batch.shown)
     has = torch.tensor([[name in item.properties for name in batch.properties] for item in batch.items])
     near = (plain @ plain.T > NEAR).float()
     is_near = has.float() @ near > 0
-    cosines = add_goals(answers, goals, model.head) @ project_properties(plain, model.head).T
-    cosines = cosines.masked_fill(is_near & ~has, _IGNORED)
+    cosines = (texts @ properties.T).masked_fill(is_near & ~has, _IGNORED)
     number_of = {group: number for number, group in enumerate({item.group: None for item in batch.items})}
     groups = torch.tensor([number_of[item.group] for item in batch.items])
     rivals = (groups[:, None] == groups) & ~(is_near.float() @ has.float().T > 0)
-    compared = (has.float() @ has.float().T > 0) | rivals
+    answers = has.clone()
+    answers[:, batch.properties.index(NOT_RELEVANT)] = False
+    compared = (answers.float() @ answers.float().T > 0) | rivals
     answered = has.any(dim=0)
-    directions = torch.nn.functional.normalize(answers, dim=1)
     return (
         info_nce(cosines, has, TEMPERATURE)
         + TO_TEXTS * info_nce(cosines.T[answered], has.T[answered], TEMPERATURE)
         + BETWEEN_TEXTS
-        * supervised_contrastive(
-            (directions @ directions.T).masked_fill(~compared, _IGNORED), has, TEMPERATURE
-        )
+        * supervised_contrastive((texts @ texts.T).masked_fill(~compared, _IGNORED), answers, TEMPERATURE)
     )
 
 
-def train_head(model: Model, sampler: Sampler) -> None:
-    """Train the head alone, on features computed once."""
-    texts = sorted({text.text for domain in sampler.domains for text in domain.texts})
-    with torch.no_grad():
-        features = torch.cat(
-            [model.features(texts[start : start + 512]) for start in range(0, len(texts), 512)]
-        )
-    row_of = {text: row for row, text in enumerate(texts)}
-    optimizer = torch.optim.AdamW(model.head.values(), lr=HEAD_RATE, weight_decay=DECAYS[1])
-    for _ in range(HEAD_BATCHES):
-        batch = sampler.draw(n_domains=HEAD_DOMAINS, n_goals=HEAD_GOALS)
-        loss = compute_loss(model, batch, features[[row_of[text] for text in batch.texts]])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+def count_batches(domains: Sequence[Domain], epochs: float) -> int:
+    """Return the number of batches in which every text is drawn `epochs` times under each of its goals, on average."""
+    n_pairs = sum(len(domain.texts) * len(domain.goals) for domain in domains)
+    n_texts = sum(len(domain.texts) for domain in domains)
+    drawn = n_texts / len(domains) * min(DOMAINS, len(domains)) * GOALS  # pairs in a batch
+    return max(1, round(epochs * n_pairs / drawn))
 
 
 def train(domains: Sequence[Domain], bank: Mapping[str, Entry], n_batches: int, *, seed: int) -> Model:
-    """Train with AdamW; the rates rise over the first batches, then fall to 0."""
+    """Train with AdamW; the rate rises over the first batches, then falls to 0."""
     torch.manual_seed(seed)
     sampler = Sampler(domains, bank, seed=seed)
-    wordings = {w for domain in domains for each in domain.goals.values() for w in each}
-    questions = {question for entry in bank.values() for question in entry.questions}
-    properties = {name for domain in domains for name in domain.properties()}
-    model = Model(sorted(wordings | questions | properties))
-    train_head(model, sampler)
-    encoder = list(model.encoder.values())
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": each, "lr": rate, "weight_decay": decay}
-            for each, rate, decay in zip((encoder, list(model.head.values())), RATES, DECAYS, strict=True)
-        ]
-    )
+    names = sorted({NOT_RELEVANT, *(name for domain in domains for name in domain.properties())})
+    plain = dict(zip(names, torch.from_numpy(MiniLM().encode(names)), strict=True))
+    model = Model()
+    trained = list(model.trained.values())
+    optimizer = torch.optim.AdamW(trained, lr=RATE, weight_decay=DECAY)
+    warm_up = max(1, round(WARM_UP * n_batches))
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / _WARM_UP, 1) * (1 - step / n_batches)
+        optimizer, lambda step: min((step + 1) / warm_up, 1) * (1 - step / n_batches)
     )
     start = time.monotonic()
     for step in range(n_batches):
         batch = sampler.draw(n_domains=DOMAINS, n_goals=GOALS)
-        loss = compute_loss(model, batch, model.features(batch.texts))
+        loss = compute_loss(model, batch, torch.stack([plain[name] for name in batch.properties]))
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(encoder, 1.0)
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         schedule.step()
         if step % 50 == 0:
@@ -166,31 +160,42 @@ def train(domains: Sequence[Domain], bank: Mapping[str, Entry], n_batches: int, 
     return model
 
 
-def extract(model: Model, *, rank: int) -> low_rank.Adapter:
-    """Approximate the change of the encoder's matrices by a low rank, and keep the other weights whole."""
-    tuned = {name: array.detach().numpy() for name, array in model.encoder.items()}
-    base = {name: array.numpy() for name, array in load()[1].items() if name in tuned}
+def extract(model: Model, *, rank: int, kept: float = KEPT) -> low_rank.Adapter:
+    """Approximate the change of the encoder's matrices by a low rank, and keep the other weights whole.
+
+    Only a share of the change is kept, which forgets less of what MiniLM knew (Wortsman et al. 2022, arXiv 2109.01903).
+    """
+    base = {name: array.cpu().numpy() for name, array in load()[1].items() if name in model.trained}
+    tuned = {}
+    for name, array in model.trained.items():
+        before = base.get(name, np.zeros_like(array.detach().numpy()))
+        tuned[name] = before + kept * (array.detach().numpy() - before)
     adapter = low_rank.extract(base, tuned, rank=rank)
-    others = {name: array for name, array in tuned.items() if name not in adapter.factors}
-    others |= {name: array.detach().numpy() for name, array in model.head.items()}
-    return adapter._replace(whole={name: array.astype(np.float16) for name, array in others.items()})
+    whole = {name: array.astype(np.float16) for name, array in tuned.items() if name not in adapter.factors}
+    return adapter._replace(whole=whole)
 
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=SHIPPED, show_default=True)
-@click.option("--batches", default=350, show_default=True, help="Of six domains, under five goals each.")
+@click.option(
+    "--epochs",
+    default=2.5,
+    show_default=True,
+    help="How often each text is drawn under each goal, on average.",
+)
 @click.option("--rank", default=RANK, show_default=True)
 @click.option("--seed", default=0, show_default=True)
-def main(out: Path, batches: int, rank: int, seed: int) -> None:
+def main(out: Path, epochs: float, rank: int, seed: int) -> None:
     """Train the encoder `goal` and write its weights."""
     domains = split(read_domains()).train
     n_texts = sum(len(domain.texts) for domain in domains)
     console.log(f"{n_texts:,} texts in {len(domains)} domains")
-    adapter = extract(train(domains, read_bank(), batches, seed=seed), rank=rank)
+    model = train(domains, read_bank(), count_batches(domains, epochs), seed=seed)
+    adapter = extract(model, rank=rank)
     about = {
         "base": "all-MiniLM-L6-v2",
         "corpus": f"recipes/goal, {n_texts} texts in {len(domains)} domains",
-        "batches": str(batches),
+        "epochs": str(epochs),
         "seed": str(seed),
     }
     low_rank.save(adapter._replace(about=about), out)

