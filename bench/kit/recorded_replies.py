@@ -178,7 +178,8 @@ class RecordedReplies:
     def _assign(self, prompt: str) -> str:
         text = _document(prompt)
         own, topics = self._of(text), read_topics(between(prompt, "[Topics]\n", "\n\n[Document]"))
-        cosines = self.vectors(own) @ self.vectors(topics).T
+        # rounded, so that equally near ones keep their order, whatever the processor makes of the last bits
+        cosines = (self.vectors(own) @ self.vectors(topics).T).round(5)
         lines: dict[str, str] = {}
         for row in np.argsort(-cosines.max(axis=1), kind="stable"):
             if not lines or cosines[row].max() >= SAME:
