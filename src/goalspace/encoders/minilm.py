@@ -253,36 +253,37 @@ def run_layers(
     """Run some layers; with a prefix for every text, which has a pair for each of them, its tokens attend to it too."""
     import torch
 
-    real = hidden.real if prefix is None else torch.cat([prefix.real, hidden.real], dim=1)
-    mask = None if bool(real.all()) else real[:, None, None, :]
+    mask = _mask(hidden.real if prefix is None else torch.cat([prefix.real, hidden.real], dim=1))
     x = hidden.states
     for number, layer in enumerate(layers):
-        keys, values = (_project(x, weights, layer, part) for part in ("key", "value"))
-        if prefix is not None:
-            before = prefix.layers[number]
-            keys, values = torch.cat([before[0], keys], dim=2), torch.cat([before[1], values], dim=2)
-        x = _run_layer(x, keys, values, mask, weights, layer)
+        before = None if prefix is None else prefix.layers[number]
+        x, _ = _run_layer(x, mask, weights, layer, before)
     return Hidden(x, hidden.real)
 
 
 def make_prefix(hidden: Hidden, weights: Mapping[str, torch.Tensor], layers: Iterable[int]) -> Prefix:
     """Run some layers and keep what other texts can attend to in each of them."""
-    pairs = []
+    mask = _mask(hidden.real)
+    x, pairs = hidden.states, []
     for layer in layers:
-        key, value = (_project(hidden.states, weights, layer, part) for part in ("key", "value"))
-        pairs.append((key, value))
-        hidden = run_layers(hidden, weights, [layer])
+        x, pair = _run_layer(x, mask, weights, layer)
+        pairs.append(pair)
     return Prefix(pairs, hidden.real)
+
+
+def _mask(real: torch.Tensor) -> torch.Tensor | None:
+    """Return what `scaled_dot_product_attention` takes, which is faster without a mask."""
+    return None if bool(real.all()) else real[:, None, None, :]
 
 
 def _run_layer(
     x: torch.Tensor,
-    keys: torch.Tensor,
-    values: torch.Tensor,
     mask: torch.Tensor | None,
     weights: Mapping[str, torch.Tensor],
     layer: int,
-) -> torch.Tensor:
+    before: tuple[torch.Tensor, torch.Tensor] | None = None,
+) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+    """Return the output of a layer, and its own keys and values; `mask` also covers the keys `before` the texts."""
     import torch
     from torch.nn import functional
 
@@ -294,19 +295,17 @@ def _run_layer(
         name = f"encoder.layer.{layer}.{name}.LayerNorm"
         return functional.layer_norm(x, (_DIM,), weights[f"{name}.weight"], weights[f"{name}.bias"], _EPS)
 
-    query = _project(x, weights, layer, "query")
+    query, key, value = (
+        linear(f"attention.self.{part}", x).view(*x.shape[:2], _HEADS, -1).transpose(1, 2)
+        for part in ("query", "key", "value")
+    )
+    keys, values = key, value
+    if before is not None:
+        keys, values = torch.cat([before[0], key], dim=2), torch.cat([before[1], value], dim=2)
     with torch.autocast(x.device.type, enabled=False):  # in half precision its gradient is slow on CPUs
         mixed = functional.scaled_dot_product_attention(
             query.float(), keys.float(), values.float(), attn_mask=mask
         )
     x = norm("attention.output", x + linear("attention.output.dense", mixed.transpose(1, 2).flatten(2)))
-    return norm("output", x + linear("output.dense", functional.gelu(linear("intermediate.dense", x))))
-
-
-def _project(x: torch.Tensor, weights: Mapping[str, torch.Tensor], layer: int, part: str) -> torch.Tensor:
-    """Return queries, keys or values (n_texts, heads, longest, 384 / heads)."""
-    from torch.nn import functional
-
-    name = f"encoder.layer.{layer}.attention.self.{part}"
-    projected = functional.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
-    return projected.view(*x.shape[:2], _HEADS, -1).transpose(1, 2)
+    output = norm("output", x + linear("output.dense", functional.gelu(linear("intermediate.dense", x))))
+    return output, (key, value)
