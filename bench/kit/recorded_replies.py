@@ -139,17 +139,17 @@ class RecordedReplies:
     def _select(self, prompt: str) -> str:
         names = re.findall(r"^- Name: (.+), Prompt: ", prompt, re.MULTILINE)
         most = _number(prompt, "Please select AT MOST ")
-        nearest = (self._vectors @ self.vectors(names).T).argmax(axis=1)
+        nearest = _cosines(self._vectors, self.vectors(names)).argmax(axis=1)
         order = np.argsort(-np.bincount(nearest, minlength=len(names)), kind="stable")
         return json.dumps({"selected": [names[i] for i in order[:most]]})
 
     def _score(self, prompt: str) -> str:
         shown = between(prompt, "in a JSON:\n", "\n\n    I also have a pattern named ")
         name = between(prompt, "I also have a pattern named ", " with the following PROMPT")
-        concept = self.vectors([name])[0]
+        concept = self.vectors([name])
         results = []
         for example in _braced(shown)["cur_examples"]:
-            cosine = (self.vectors(self._of(example["example_text"])) @ concept).max()
+            cosine = _cosines(self.vectors(self._of(example["example_text"])), concept).max()
             answer = next((grade for least, grade in GRADES if cosine >= least), "E")
             results.append({"example_id": example["example_id"], "rationale": "", "answer": answer})
         return json.dumps({"pattern_results": results})
@@ -160,7 +160,7 @@ class RecordedReplies:
         leading = self._of(_document(prompt))[0]
         topics = read_topics(between(prompt, "[Topics]\n", "\n\n[Document]"))
         if topics:
-            cosines = self.vectors(topics) @ self.vectors([leading])[0]
+            cosines = _cosines(self.vectors([leading]), self.vectors(topics))[0]
             if cosines.max() >= SAME:
                 leading = topics[cosines.argmax()]
         return f"[1] {leading}: {leading}"
@@ -171,15 +171,14 @@ class RecordedReplies:
         merged = [
             f"[1] {one}: {one} ([1] {one}, [1] {other})"
             for one, other in pairs
-            if self.vectors([one])[0] @ self.vectors([other])[0] >= SAME
+            if _cosines(self.vectors([one]), self.vectors([other]))[0, 0] >= SAME
         ]
         return "\n".join(merged) or "None"
 
     def _assign(self, prompt: str) -> str:
         text = _document(prompt)
         own, topics = self._of(text), read_topics(between(prompt, "[Topics]\n", "\n\n[Document]"))
-        # rounded, so that equally near ones keep their order, whatever the processor makes of the last bits
-        cosines = (self.vectors(own) @ self.vectors(topics).T).round(5)
+        cosines = _cosines(self.vectors(own), self.vectors(topics))
         lines: dict[str, str] = {}
         for row in np.argsort(-cosines.max(axis=1), kind="stable"):
             if not lines or cosines[row].max() >= SAME:
@@ -193,6 +192,11 @@ class RecordedReplies:
         if not self._names.get(text):
             raise LookupError(f"No properties were recorded for the text '{text[:60]}'.")
         return self._names[text]
+
+
+def _cosines(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return the cosines (n_vectors, n_others), rounded, so that ties are ties on every processor."""
+    return np.asarray((vectors @ others.T).round(5))
 
 
 def topic_name(property: str) -> str:
