@@ -22,6 +22,7 @@ from bench.kit.paths import CACHE, RESULTS, ROOT
 from bench.kit.tables import Table, save
 from bench.uses.goal_linking import COLUMNS, N_WORDINGS, choose, make_tables, score_domains, summarize
 from bench.uses.goal_methods import Ours
+from goalspace.encoders import low_rank
 from goalspace.estimate import Estimate
 from goalspace.files import digest, write_atomic
 from recipes.goal.corpus import Domain, read_bank, read_domains, split
@@ -33,6 +34,7 @@ _TRAINING = (  # what the weights depend on, beside the corpus
     "recipes/goal/train.py",
     "recipes/goal/batches.py",
     "src/goalspace/encoders/goal.py",
+    "src/goalspace/encoders/low_rank.py",
     "src/goalspace/encoders/minilm.py",
     "src/goalspace/training/losses.py",
 )
@@ -49,8 +51,6 @@ def take_domains(domains: Sequence[Domain], n_texts: int | None) -> list[Domain]
 
 def train_adapter(domains: Sequence[Domain], *, epochs: float, seed: int) -> Path:
     """Train on these domains as recipes/goal does, unless that was done before, and return the file of the weights."""
-    from goalspace.encoders import low_rank
-
     recipe = [(ROOT / name).read_bytes() for name in _TRAINING]
     bank = read_bank()
     key = digest(*recipe, repr((list(domains), bank)).encode(), [str(epochs), str(seed)])
@@ -66,8 +66,6 @@ def train_adapter(domains: Sequence[Domain], *, epochs: float, seed: int) -> Pat
 
 def measure(epochs: float, seed: int, *, quick: bool) -> list[Table]:
     """Train and measure every size."""
-    from goalspace.encoders import low_rank
-
     parts = split(read_domains())
     held_out, n_wordings = choose(parts, quick=quick)
     tables = make_tables(held_out, parts, n_wordings)

@@ -168,7 +168,7 @@ def extract(model: Model, *, rank: int, kept: float = KEPT) -> low_rank.Adapter:
     base = {name: array.cpu().numpy() for name, array in load()[1].items() if name in model.trained}
     tuned = {}
     for name, array in model.trained.items():
-        before = base.get(name, np.zeros_like(array.detach().numpy()))
+        before = base.get(name, 0.0)  # the line break is new
         tuned[name] = before + kept * (array.detach().numpy() - before)
     adapter = low_rank.extract(base, tuned, rank=rank)
     whole = {name: array.astype(np.float16) for name, array in tuned.items() if name not in adapter.factors}
@@ -179,7 +179,7 @@ def extract(model: Model, *, rank: int, kept: float = KEPT) -> low_rank.Adapter:
 @click.option("--out", type=click.Path(path_type=Path), default=SHIPPED, show_default=True)
 @click.option(
     "--epochs",
-    default=2.5,
+    default=EPOCHS,
     show_default=True,
     help="How often each text is drawn under each goal, on average.",
 )

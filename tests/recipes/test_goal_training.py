@@ -71,7 +71,7 @@ def test_training_lowers_the_loss_and_the_package_reads_the_weights(tmp_path, mo
         untrained, trained = (
             recipe.compute_loss(each, batch, plain).item() for each in (recipe.Model(), model)
         )
-    assert trained < untrained - 0.5
+    assert trained < untrained - 1
     path = tmp_path / "own.safetensors"
     low_rank.save(recipe.extract(model, rank=384, kept=1)._replace(about={"base": "all-MiniLM-L6-v2"}), path)
     texts = [
