@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from typing import Any
 from goalspace.files import write_atomic
 from recipes.goal.corpus import Domain, Entry, read_aspects, read_bank, read_domains, split
 
-VERSION = 1  # of what the bank holds; raise it when a release changes that
+_MIN_DOMAINS = 2
+VERSION = 2  # of what the bank holds; raise it when a release changes that
 OUT = Path(__file__).parents[2] / "src" / "goalspace" / "data" / "bank.json.gz"
 
 
@@ -54,9 +56,13 @@ def fold(text: str) -> str:
 
 
 def _properties(aspect: str, entry: Entry, domains: Iterable[Domain]) -> list[Sequence[str]]:
-    """Return each property with its paraphrases: those of the bank's file, then those that only the corpus has."""
+    """Return each property with its paraphrases: those of the bank's file, then those that several domains of the corpus have.
+
+    A property of a single domain often fits no other texts.
+    """
     known = {fold(wording) for wordings in entry.properties for wording in wordings}
-    annotated = sorted({name for domain in domains for name in domain.properties(aspect)})
+    counts = Counter(name for domain in domains for name in domain.properties(aspect))
+    annotated = sorted(name for name, n_domains in counts.items() if n_domains >= _MIN_DOMAINS)
     added = {fold(name): name for name in annotated if fold(name) not in known}
     return [*entry.properties, *([name] for name in added.values())]
 

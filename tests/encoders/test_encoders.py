@@ -196,13 +196,15 @@ def test_the_dim_of_an_endpoint_is_known_before_the_first_text() -> None:
 class ShortServer(LLMServer):
     """Refuses a request of more than 100 characters, as an endpoint with a small context does."""
 
-    def answer(self, path: str, body: dict[str, object], headers: dict[str, str]) -> Answer:
+    def answer(
+        self, path: str, body: dict[str, object], headers: dict[str, str], method: str = "POST"
+    ) -> Answer:
         inputs = body.get("input", [])
         assert isinstance(inputs, list)
         if sum(map(len, inputs)) > 100:
             return failure(400, "This model's maximum context length is 100 tokens.")
         assert all(inputs), "endpoints refuse an empty input"
-        return super().answer(path, body, headers)
+        return super().answer(path, body, headers, method)
 
 
 def test_what_is_too_long_for_an_endpoint_is_cut_and_counted() -> None:

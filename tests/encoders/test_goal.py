@@ -12,10 +12,13 @@ from click.testing import CliRunner
 
 from goalspace.cli import main
 from goalspace.encoders import low_rank
+from goalspace.encoders.blend import load_blend
 from goalspace.encoders.cache import embed
 from goalspace.encoders.goal import GoalEncoder
 from goalspace.encoders.registry import get_encoder
+from goalspace.encoders.stored import load_stored
 from goalspace.errors import InputError
+from goalspace.proposals.bank import load_bank
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "src" / "goalspace" / "data" / "goal.safetensors"
@@ -94,9 +97,43 @@ def test_properties_are_in_the_space_of_the_texts():
         cosines = encoder.encode_properties([has, has_not]) @ encoder.encode([TEXT])[0]
         right.append(cosines[0] > cosines[1])
     assert np.mean(right) > 0.75
-    names = [name for _, *names in DESCRIBED for name in names]
-    one, other = (GoalEncoder(goal).encode_properties(names) for goal in (FEELING, SUBJECT))
-    np.testing.assert_array_equal(one, other)
+
+
+def test_the_vectors_of_the_bank_are_stored():
+    names = load_bank().properties[::500]
+    goal = "how the writer feels"  # asks neither for content nor for form
+    stored, encoded = (GoalEncoder(goal, adapter).encode_properties(names) for adapter in (None, SHIPPED))
+    assert set(names) <= set(load_stored())
+    assert np.sum(stored * encoded, axis=1).min() > 0.999
+    assert set(load_stored()) == set(load_bank().properties)
+
+
+def test_what_stands_beside_the_vector_depends_on_the_goal():
+    weights = {
+        goal: load_blend().weigh(goal)
+        for goal in ("subject of the letter", "layout and form of the text", "how angry the writer is")
+    }
+    content, form, feeling = weights.values()
+    assert content[0] > 0.4 > content[1]
+    assert form[1] > 0.4 > form[0]
+    assert feeling[0] < 0.4
+    assert feeling[1] < form[1] / 2
+    lists = ["- milk\n- eggs\n- flour", "- nails\n- glue\n- a saw"]
+    prose = [
+        "We need milk, eggs and flour, and I wonder who will go.",
+        "He bought nails, glue and a saw yesterday.",
+    ]
+    vectors = GoalEncoder("layout and form of the text").encode([*lists, *prose])
+    assert vectors[0] @ vectors[1] > max(vectors[0] @ vectors[2], vectors[1] @ vectors[3])
+
+
+def test_properties_that_answer_the_goal_have_larger_mean_cosines():
+    texts = [text for own in PLACES for text in own]
+    encoder = GoalEncoder(FEELING)
+    found = encoder.mean_cosines(
+        encoder.encode(texts), ["angry", "grateful", "sad", "letters", "a bridge", "a dog"]
+    )
+    assert found[:3].min() > found[3:].max()
 
 
 def test_vectors_have_length_one_and_do_not_depend_on_the_batch():

@@ -9,6 +9,7 @@ import torch
 from goalspace.encoders import low_rank
 from goalspace.encoders.goal import NOT_RELEVANT, GoalEncoder
 from goalspace.encoders.minilm import MiniLM
+from goalspace.vectors.geometry import normalize
 from recipes.goal import train as recipe
 from recipes.goal.batches import Sampler
 from recipes.goal.corpus import Domain, Text, read_bank, read_domains, split
@@ -62,6 +63,11 @@ def test_a_domain_is_paired_with_one_that_shares_an_aspect():
     assert {"a", "b"} in drawn  # "c" shares no aspect, so it is paired with whatever comes next
 
 
+def own_part(vectors: np.ndarray) -> np.ndarray:
+    """Return the encoder's own vectors, without what stands beside them."""
+    return normalize(vectors[:, : MiniLM.dim])
+
+
 def test_training_lowers_the_loss_and_the_package_reads_the_weights(tmp_path, monkeypatch):
     monkeypatch.setattr(recipe, "DOMAINS", 2)
     model = recipe.train(DOMAINS, read_bank(), 12, seed=0)
@@ -86,9 +92,13 @@ def test_training_lowers_the_loss_and_the_package_reads_the_weights(tmp_path, mo
         vectors = model.embed_texts(texts, pairs).numpy()
         properties = model.embed_properties(batch.properties[:3]).numpy()
     for vector, (row, goal) in zip(vectors, pairs, strict=True):
-        np.testing.assert_allclose(GoalEncoder(goal, path).encode([texts[row]])[0], vector, atol=2e-3)
+        np.testing.assert_allclose(
+            own_part(GoalEncoder(goal, path).encode([texts[row]]))[0], vector, atol=2e-3
+        )
     encoder = GoalEncoder(goals[0], path)
-    np.testing.assert_allclose(encoder.encode_properties(batch.properties[:3]), properties, atol=2e-3)
+    np.testing.assert_allclose(
+        own_part(encoder.encode_properties(batch.properties[:3])), properties, atol=2e-3
+    )
     assert encoder.name != GoalEncoder(goals[0]).name
 
 

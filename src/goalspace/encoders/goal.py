@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from goalspace.encoders import low_rank
+from goalspace.encoders.blend import load_blend
 from goalspace.encoders.minilm import (
     LINE_BREAK,
     LINE_BREAK_ID,
@@ -28,7 +29,11 @@ from goalspace.encoders.minilm import (
     run_batches,
     run_layers,
 )
+from goalspace.encoders.stored import load_stored
+from goalspace.encoders.surface import SURFACE_NAMES
 from goalspace.errors import InputError
+from goalspace.files import digest
+from goalspace.vectors.geometry import normalize
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +54,8 @@ class GoalEncoder:
 
     A tuned all-MiniLM-L6-v2 reads the goal and the text. In its upper three layers, the tokens of the text attend to those
     of the goal too, as to a prefix (Li & Liang 2021, arXiv 2101.00190), while the goal is read by itself; the vector is the
-    mean over the tokens of the text.
+    mean over the tokens of the text. As far as the goal asks for what texts are about, or for their form, the vectors of plain
+    MiniLM and surface features stand beside it (see `Blend`).
     Properties, such as "asks for a refund", are encoded into the same space without a goal: the cosine of a text and a
     property says how well the property describes the text with respect to the goal. Trained with contrastive losses on the
     goal corpus in recipes/goal, which names what was held out; no data set on which goalspace is measured is in it. This
@@ -71,7 +77,7 @@ class GoalEncoder:
         If the goal is empty.
     """
 
-    dim = MiniLM.dim
+    dim = 2 * MiniLM.dim + len(SURFACE_NAMES)
 
     def __init__(self, goal: str, adapter: Path | None = None) -> None:
         self.goal = " ".join(goal.split())
@@ -111,7 +117,12 @@ class GoalEncoder:
     def name(self) -> str:
         """Name with the fingerprint of the weights and the goal, so that vectors cached under it are unambiguous."""
         file = f":{self.adapter}" if self.adapter else ""
-        return f"goal{file}@{low_rank.fingerprint(_read(self.adapter))}[{self.goal}]"
+        mark = digest(low_rank.fingerprint(_read(self.adapter)), *load_blend())[:8]
+        return f"goal{file}@{mark}[{self.goal}]"
+
+    @functools.cached_property
+    def _beside(self) -> tuple[float, float]:
+        return load_blend().weigh(self.goal)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Turn texts into unit vectors that say what they have to do with the goal.
@@ -123,7 +134,7 @@ class GoalEncoder:
 
         Returns
         -------
-        (n_texts, 384) float32.
+        (n_texts, 813) float32: 384 components of the encoder, 384 of plain MiniLM and 45 of the surface.
 
         Raises
         ------
@@ -142,10 +153,11 @@ class GoalEncoder:
         def embed(ids: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
             return run_upper_layers(run_lower_layers(ids, sizes, weights), prefix.expand(len(ids)), weights)
 
-        return run_batches(tokenize(texts, _TEXT_TOKENS), device, embed)
+        own = run_batches(tokenize(texts, _TEXT_TOKENS), device, embed)
+        return self._blend(own, texts, load_blend().surface(texts) if self._beside[1] else None)
 
     def encode_properties(self, properties: Sequence[str]) -> np.ndarray:
-        """Turn properties into unit vectors in the space of the texts, whatever the goal.
+        """Turn properties into unit vectors in the space of the texts.
 
         Parameters
         ----------
@@ -154,11 +166,48 @@ class GoalEncoder:
 
         Returns
         -------
-        (n_properties, 384) float32.
+        (n_properties, 813) float32; the components of the surface are 0.
         """
         if not len(properties):
             return np.empty((0, self.dim), dtype=np.float32)
+        return self._blend(self._own(properties), properties, None)
+
+    def mean_cosines(self, vectors: np.ndarray, properties: Sequence[str]) -> np.ndarray:
+        """Return the mean cosine of each property to texts, by the encoder's own vectors alone (n_properties,).
+
+        It is large for properties that answer the goal. For those of the bank, nothing is encoded.
+
+        Parameters
+        ----------
+        vectors
+            (n_texts, 813), as `encode` returns them.
+        properties
+            Any number of short descriptions.
+        """
+        return np.asarray(self._own(properties) @ normalize(vectors[:, : MiniLM.dim]).mean(axis=0))
+
+    def _own(self, properties: Sequence[str]) -> np.ndarray:
+        """Return the vectors of properties before blending (n_properties, 384); those of the bank are stored."""
+        stored = {} if self.adapter else load_stored()
+        missing = [name for name in properties if name not in stored]
+        found = dict(zip(missing, self._embed(missing), strict=True))
+        return np.stack([found[name] if name in found else stored[name] for name in properties])
+
+    def _embed(self, properties: Sequence[str]) -> np.ndarray:
+        if not properties:
+            return np.empty((0, MiniLM.dim), dtype=np.float32)
         return embed_tokens(tokenize(properties, GOAL_TOKENS), _weights(self.adapter), load()[2])
+
+    def _blend(self, own: np.ndarray, texts: Sequence[str], surface: np.ndarray | None) -> np.ndarray:
+        """Put the vectors of plain MiniLM and of the surface beside the own ones, each with its weight."""
+        weight, weight_of_surface = self._beside
+        vectors = np.zeros((len(own), self.dim), dtype=np.float32)
+        vectors[:, : MiniLM.dim] = own
+        if weight:
+            vectors[:, MiniLM.dim : 2 * MiniLM.dim] = weight * MiniLM().encode(texts)
+        if surface is not None:
+            vectors[:, 2 * MiniLM.dim :] = weight_of_surface * surface
+        return normalize(vectors)
 
 
 def encode_goals(ids: torch.Tensor, sizes: torch.Tensor, weights: Mapping[str, torch.Tensor]) -> Prefix:

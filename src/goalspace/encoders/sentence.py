@@ -27,6 +27,8 @@ class SentenceEncoder:
         Path of a folder, which is never downloaded; a name at huggingface.co; or the model itself.
     name
         Identifies the model; by default ``st:`` and the source.
+    download
+        Whether a model that is not on this machine may be downloaded.
 
     Raises
     ------
@@ -34,10 +36,11 @@ class SentenceEncoder:
         If `source` looks like a path to a folder that does not exist.
     """
 
-    def __init__(self, source: str | Path | Any, *, name: str | None = None) -> None:
+    def __init__(self, source: str | Path | Any, *, name: str | None = None, download: bool = True) -> None:
         is_model = not isinstance(source, (str, Path))
         self.source = type(source).__name__ if is_model else str(source)
         self.name = name or f"st:{self.source}"
+        self.download = download
         self._model: Any = source if is_model else None
         if not is_model and _looks_like_path(self.source) and not Path(self.source).expanduser().is_dir():
             raise InputError(
@@ -48,7 +51,7 @@ class SentenceEncoder:
     def model(self) -> Any:
         """The SentenceTransformer, loaded on first use."""
         if self._model is None:
-            self._model = load_model(self.source)
+            self._model = load_model(self.source, download=self.download)
         return self._model
 
     @functools.cached_property
@@ -83,13 +86,13 @@ class SentenceEncoder:
             self.model.save(str(folder), create_model_card=False)
 
 
-def load_model(source: str | Path) -> Any:
+def load_model(source: str | Path, *, download: bool = True) -> Any:
     """Load a SentenceTransformer onto the fastest device; a folder is read without any network call.
 
     Raises
     ------
     InputError
-        If the model does not exist or cannot be read.
+        If the model does not exist or cannot be read, or would have to be downloaded and must not.
     """
     folder = Path(source).expanduser()
     try:
@@ -99,12 +102,19 @@ def load_model(source: str | Path) -> Any:
             try:
                 return _open_model(str(source), local_files_only=True)
             except Exception:  # not downloaded yet, or incomplete
+                if not download:
+                    raise InputError(
+                        f"Only the run names the encoder st:{source}, which is not on this machine: repeat --encoder "
+                        f"st:{source} to download it (in Python, pass encoder=)."
+                    ) from None
                 from huggingface_hub import HfApi
 
                 HfApi().model_info(
                     str(source), timeout=_TIMEOUT
                 )  # fails at once where loading tries for 90 s
                 return _open_model(str(source), local_files_only=False)
+    except InputError:
+        raise
     except Exception as error:  # missing files, broken weights, no network, unknown architecture
         reason = " ".join(str(error).split())[:200].rstrip(".")
         raise InputError(

@@ -175,7 +175,7 @@ class LexicalFeatures:
             rows = np.sort(np.random.default_rng(seed).choice(len(texts), n_fit, replace=False))
             texts = [texts[row] for row in rows]
         counts = _count_ngrams(texts)
-        n_texts_with = np.bincount(counts.indices, minlength=_BUCKETS)
+        n_texts_with = np.bincount(counts.indices, minlength=N_BUCKETS)
         idf = (np.log((1 + len(texts)) / (1 + n_texts_with)) + 1).astype(np.float32)
         n_most = max(1, min(dim, len(texts) - 1))
         strengths, components = _decompose(_weight(counts, idf), n_most)
@@ -192,7 +192,7 @@ class LexicalFeatures:
         return vectors
 
 
-_BUCKETS = 2**13
+N_BUCKETS = 2**13
 _DENSE = 2048  # number of texts up to which their Gram matrix is decomposed
 _CHUNK = 4096  # texts whose n-grams are in memory at a time
 
@@ -204,7 +204,7 @@ def _count_ngrams(texts: Sequence[str]) -> csr_matrix:
         analyzer="char_wb",
         ngram_range=(1, 4),
         lowercase=False,
-        n_features=_BUCKETS,
+        n_features=N_BUCKETS,
         alternate_sign=False,
         norm=None,
         dtype=np.float32,
