@@ -13,9 +13,10 @@ import numpy as np
 from goalspace.corpus import Corpus
 from goalspace.encoders.registry import get_encoder
 from goalspace.explorer.editor import Editor
-from goalspace.factors import Factors, centres, scoring
+from goalspace.factors import Factors, scoring
 from goalspace.factors.evidence import Evidence
 from goalspace.factors.hierarchy import Layer
+from goalspace.factors.typicality import distinguish, of_own_factor
 from goalspace.files import digest
 from goalspace.language.sentences import sentence_spans
 from goalspace.links import Links
@@ -81,7 +82,9 @@ def make_factors(
     links = _plant_links(dominant, assignment, weights, len(names), rng)
     vectors, prototypes = links.text_vectors, np.eye(len(names), links.dim, dtype=np.float32)
     centre = np.zeros(links.dim, dtype=np.float32)
-    np.testing.assert_array_equal(scoring.assign_texts(vectors, prototypes, centre), dominant)
+    np.testing.assert_array_equal(
+        scoring.assign_texts(vectors, prototypes, np.arange(len(names)), centre), dominant
+    )
     directions, _ = scoring.correlate(scoring.covariance_of(vectors), prototypes, links.property_vectors)
     offset = directions @ vectors.mean(axis=0)
     scores = scoring.score_texts(vectors, directions, offset)
@@ -96,6 +99,9 @@ def make_factors(
         loadings=np.where(assignment == np.arange(len(names))[:, None], weights, np.float32(0)),
         assignment=assignment,
         property_counts=np.bincount(_pairs(dominant, assignment)[1], minlength=len(assignment)),
+        typicality=of_own_factor(
+            distinguish(vectors, links.property_vectors, dominant, len(names)), assignment
+        ),
         strength=np.linspace(6, 1, len(names)),
         tc_curve=tuple((n, 10 - 20 / (n + 1) - 0.15 * n) for n in sorted({1, 2, 4, 8, 12, 16, len(names)})),
         hierarchy=tuple(hierarchy),
@@ -104,10 +110,11 @@ def make_factors(
             for k in range(len(names))
         ),
         map=positions,
-        factor_map=centres(positions, dominant, scores),
+        factor_map=scoring.centres(positions, dominant, scores),
         directions=directions.astype(np.float32),
         offset=offset.astype(np.float32),
         prototypes=prototypes,
+        owners=np.arange(len(names), dtype=np.int32),
         centre=centre,
         links=links,
     )

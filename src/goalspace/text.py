@@ -174,6 +174,12 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def count_reasons(counts: Mapping[str, int]) -> str:
+    """Return "8 × status 429, 4 × timeout", the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{number:,} × {reason}" for reason, number in ordered if number)
+
+
 def join_clauses(parts: Sequence[str]) -> str:
     """Join the non-empty parts with semicolons."""
     return "; ".join(part for part in parts if part)

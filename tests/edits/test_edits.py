@@ -56,7 +56,8 @@ def folder(finished: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def make(finished: Path) -> Callable[..., Factors]:
     """Make edits to the fitted factors, each checked first."""
-    run, encoder = Run.open(finished), get_encoder("minilm")
+    run = Run.open(finished)
+    encoder = get_encoder(run.links.encoder)
     edit_context = run.edit_context(lambda: encoder)
 
     def make(*edits: dict[str, Any]) -> Factors:
@@ -89,9 +90,10 @@ def check_consistent(run: Run, factors: Factors) -> None:
     by_hand = np.corrcoef(factors.scores.T, strengths.T)[:n_factors, n_factors:]
     np.testing.assert_allclose(factors.loadings, by_hand, atol=2e-3)
     projections = (vectors - factors.centre) @ factors.prototypes.T
-    projections[:, list(factors.hidden)] = -np.inf
-    best = projections.argmax(axis=1)
+    projections[:, np.isin(factors.owners, factors.hidden)] = -np.inf
+    best = factors.owners[projections.argmax(axis=1)]
     best[projections.max(axis=1) <= 1e-6] = -1
+    best[list(factors.not_relevant)] = -1
     assert factors.dominant.tolist() == best.tolist()
     assert (factors.tc > 0).all()
     for k, items in enumerate(factors.evidence):
@@ -144,7 +146,8 @@ def test_merged_factors_hold_the_properties_and_texts_of_both(make, fitted):
         np.flatnonzero(np.isin(fitted.assignment, [1, 3]))
     )
     kept = [0, 2]
-    for name in ("scores", "loadings", "directions", "prototypes", "tc"):
+    np.testing.assert_array_equal(edited.dominant == 1, np.isin(fitted.dominant, [1, 3]))
+    for name in ("scores", "loadings", "directions", "tc"):
         old, new = getattr(fitted, name), getattr(edited, name)
         np.testing.assert_array_equal(new[:, [0, 2]] if name == "scores" else new[[0, 2]],
                                       old[:, kept] if name == "scores" else old[kept])  # fmt: skip
@@ -398,7 +401,7 @@ def edit_run(folder: Path, *edits: dict[str, Any]) -> Run:
     """Make edits as the explorer does, without a server."""
     from goalspace.explorer.editor import Editor
 
-    encoder = get_encoder("minilm")
+    encoder = get_encoder(Run.open(folder).links.encoder)
     editor = Editor(Run.open(folder), lambda: encoder)
     for edit in edits:
         editor.do(edit)
@@ -540,6 +543,6 @@ def test_two_editors_do_not_write_at_once(folder):
     from goalspace.explorer.editor import Editor
     from goalspace.run.record import locked
 
-    editor = Editor(Run.open(folder), lambda: get_encoder("minilm"))
+    editor = Editor(Run.open(folder), lambda: get_encoder(Run.open(folder).links.encoder))
     with locked(folder), pytest.raises(GoalspaceError, match="Another process"):
         editor.do(EDITS[0])

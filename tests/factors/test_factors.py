@@ -11,10 +11,11 @@ from sklearn.metrics import adjusted_rand_score
 from goalspace.corpus import Corpus
 from goalspace.errors import InputError
 from goalspace.factors import Factors, factor, fitting, scoring
-from goalspace.factors.naming import central_properties
+from goalspace.factors.naming import typical_properties
 from goalspace.links import Links, link
 from goalspace.llm.protocol import FunctionLLM
 from goalspace.proposals import Proposals
+from goalspace.vectors.geometry import normalize
 
 SUBJECTS = ("the parcel from the shop", "a bill for March", "our kitchen lamp", "the blue bicycle")
 SAID = {
@@ -67,7 +68,9 @@ def test_a_goal_that_is_not_topic_is_learned(fitted) -> None:  # type: ignore[no
 def test_new_texts_are_placed_like_seen_ones(fitted) -> None:  # type: ignore[no-untyped-def]
     corpus, _, _, factors, _ = fitted
     # a list is one chunk of the encoder, as the corpus was: other neighbours change the last bits only
-    np.testing.assert_allclose(factors.encode(corpus.texts), factors.scores, atol=2e-3)
+    # its own proposals move a text that was read, though not to another factor
+    cosines = np.sum(normalize(factors.encode(corpus.texts)) * normalize(factors.scores), axis=1)
+    assert cosines.min() > 0.9
     np.testing.assert_array_equal(factors.assign(corpus.texts), factors.dominant)
     new = [
         "WHERE IS MY NEW HAT!!! I ASKED 40 TIMES!!!",
@@ -168,6 +171,31 @@ def test_a_name_that_cannot_be_parsed_is_asked_for_again_and_counted(fitted) -> 
     assert "n_calls" not in offline.stats
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{"name": "Draft", "description": "A draft."} Better: %s',
+        '<thinking>{"name": "Draft", "description": "A draft."}</thinking>%s',
+        'The properties {"name": "late fees"}, {"quote": "x"} say: %s {"confidence": 0.9}',
+        "```json\n%s\n```",
+    ],
+)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"name": "Tone of voice", "description": "How they\nspeak."}',
+        "{'name': 'Tone of voice', 'description': 'How they speak.',}",
+        '{"Description": "How they speak.", "Name": "Tone of voice"}',
+    ],
+)
+def test_the_last_name_counts(fitted, reply: str, answer: str) -> None:  # type: ignore[no-untyped-def]
+    corpus, proposals, links, _, _ = fitted
+    llm = FunctionLLM(lambda prompt: reply % answer)
+    named = factor(corpus, proposals, links, goal="form", n_factors=1, llm=llm)
+    assert (named.names, named.descriptions) == (("Tone of voice",), ("How they speak.",))
+    assert named.stats["n_calls"] == 1
+
+
 def test_too_many_factors_are_refused(fitted) -> None:  # type: ignore[no-untyped-def]
     corpus, proposals, links, *_ = fitted
     with pytest.raises(InputError, match="'n_factors'"):
@@ -181,13 +209,18 @@ def test_every_factor_has_a_property_that_goes_along_with_it(seed: int) -> None:
     rng = np.random.default_rng(seed)
     texts, properties = rng.normal(size=(80, 16)), rng.normal(size=(14, 16))
     found = fitting.fit_structure(texts, properties, 5)
-    for k in range(len(found.tc)):
+    for k in range(len(found.strength)):
         own = found.loadings[k, found.assignment == k]
         assert own.max() >= scoring.MIN_CORRELATION
-    assert len(found.tc) == len(found.directions) == len(found.prototypes) == len(found.loadings)
+    assert len(found.strength) == len(found.directions) == len(found.prototypes) == len(found.loadings)
     assigned = found.assignment >= 0
     nearest = np.abs(found.loadings).argmax(axis=0)
-    np.testing.assert_array_equal(found.assignment[assigned], nearest[assigned])
+    # a factor to which no property is nearest takes one that others can spare; the properties of a dropped factor go elsewhere
+    moved = assigned & (found.assignment != nearest) & (len(found.strength) == 5)
+    for at in np.flatnonzero(moved):
+        own = found.assignment == found.assignment[at]
+        assert (nearest[own & (found.loadings[found.assignment[at]] > 0)] != found.assignment[at]).all()
+    assert (np.diff(found.strength) <= 1e-9).all()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -205,18 +238,12 @@ def test_a_single_factor_points_where_its_properties_do(seed: int) -> None:
 
 
 def test_a_factor_has_a_second_pole_only_where_it_carries_something() -> None:
-    vocabulary = ["late parcel", "courier", "kind staff", "good advice"]
-    counts, assignment = np.array([5, 4, 3, 2]), np.zeros(4, dtype=np.int32)
-    positive, negative = central_properties(
-        vocabulary, counts, assignment, np.array([[0.9, 0.8, -0.7, -0.6]]), 0
-    )
-    assert positive == [0, 1]
-    assert negative == [2, 3]
-    assert central_properties(vocabulary, counts, assignment, np.array([[0.9, 0.8, -0.4, -0.35]]), 0) == (
-        [0, 1],
-        [],
-    )
-    assert central_properties(vocabulary, counts, assignment, np.array([[0.9, 0.8, 0.5, -0.9]]), 0) == (
-        [0, 1, 2],
-        [],
-    )
+    assignment = np.zeros(4, dtype=np.int32)
+
+    def ends(*loading: float) -> tuple[list[int], list[int]]:
+        loadings = np.array([loading])
+        return typical_properties(assignment, loadings, np.abs(loadings[0]), 0)
+
+    assert ends(0.9, 0.8, -0.7, -0.6) == ([0, 1], [2, 3])
+    assert ends(0.9, 0.8, -0.4, -0.35) == ([0, 1], [])
+    assert ends(0.9, 0.8, 0.5, -0.9) == ([0, 1, 2], [])

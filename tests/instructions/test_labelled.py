@@ -421,6 +421,7 @@ def test_the_page_speaks_of_tasks_and_instructions(page):
     expect = pytest.importorskip("playwright.sync_api").expect
     shown = page("view=factors&factor=0")
     places = shown.get_by_role("navigation").get_by_role("button")
+    expect(places).to_have_count(6)  # the page may still be loading
     assert [name.partition("\n")[0] for name in places.all_inner_texts()] == [
         *("Map", "Tasks", "Instructions", "Compare", "Export", "About")
     ]

@@ -1,4 +1,4 @@
-"""Which texts look English."""
+"""Which texts are in a language that the encoder does not know."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goalspace.language.detection import share_foreign
+from goalspace.language.detection import languages_of, share_foreign
 
 GERMAN = "Die Rechnung kam zweimal, und niemand geht an das Telefon, wenn man deswegen anruft."
 CHINESE = "客服态度很差，打电话等了一个小时没有人接。"
@@ -31,3 +31,29 @@ def test_the_examples_are_english() -> None:
 )
 def test_foreign_texts_are_counted(texts: list[str], share: float) -> None:
     assert share_foreign(texts) == pytest.approx(share, abs=0.02)
+
+
+FRENCH = "La facture est arrivée deux fois et personne ne répond au téléphone quand on appelle."
+SPANISH = "La factura llegó dos veces y nadie contesta el teléfono cuando uno llama por eso."
+ITALIAN = "La fattura è arrivata due volte e nessuno risponde al telefono quando si chiama per questo motivo."
+DUTCH = "De rekening kwam twee keer en niemand neemt de telefoon op als je daarover belt."
+
+
+@pytest.mark.parametrize(
+    ("encoder", "share"),
+    [
+        ("minilm", 5 / 6),
+        ("task", 5 / 6),
+        ("goal@1a2b3c4d[why customers leave]", 0.5),
+        ("goal:own.safetensors", 0.5),
+    ],
+)
+def test_an_encoder_has_its_languages(encoder: str, share: float) -> None:
+    texts = [ENGLISH, GERMAN, FRENCH, SPANISH, CHINESE, DUTCH]
+    if encoder.startswith("goal"):
+        texts[0] = ITALIAN
+    assert share_foreign(texts, languages_of(encoder)) == pytest.approx(share)
+
+
+def test_nothing_is_known_about_other_encoders() -> None:
+    assert languages_of("openai:embed-large") == ()

@@ -10,6 +10,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from goalspace.corpus import Corpus
+from goalspace.encoders.protocol import encode_properties
 from goalspace.encoders.registry import get_encoder
 from goalspace.evaluation.episodes import states_of
 from goalspace.files import write_json
@@ -100,11 +101,15 @@ def test_directions_without_variance_are_not_blown_up():
     assert np.abs((vectors - space.mean) @ space.spread[:, 4]).max() < 1e-3
 
 
-def test_phrases_of_the_texts_stay_where_the_encoder_puts_them(states):
+def test_an_encoder_learns_nothing_from_the_properties_that_it_chose(states):
     corpus, proposals = states
-    offline = link(corpus, replace(proposals, stats={"proposer": OFFLINE}))
-    assert "whitened" not in offline.recipe
-    assert not any(row["whitened"] for row in offline.metrics["candidates"])
+    chosen = replace(proposals, stats={"proposer": OFFLINE})
+    encoder = get_encoder("goal", goal="where the robot is")
+    links = link(corpus, chosen, encoder=encoder)
+    assert (links.recipe, links.metrics) == ("untrained", {})
+    np.testing.assert_array_equal(links.text_vectors, encoder.encode(corpus.texts))
+    np.testing.assert_array_equal(links.property_vectors, encode_properties(encoder, proposals.properties))
+    assert "agreement" in link(corpus, chosen).metrics
 
 
 def test_loaded_whitened_links_are_the_fitted_ones(states, linked, tmp_path: Path):
@@ -115,7 +120,22 @@ def test_loaded_whitened_links_are_the_fitted_ones(states, linked, tmp_path: Pat
     assert loaded.tower.head.space.whitens
     np.testing.assert_array_equal(loaded.property_vectors, linked.property_vectors)
     np.testing.assert_array_equal(loaded.encode(states[0].texts[:9]), linked.encode(states[0].texts[:9]))
-    np.testing.assert_allclose(linked.encode(states[0].texts), linked.text_vectors, atol=2e-3)
+
+
+def test_texts_that_were_read_are_moved_towards_their_proposals(states):
+    corpus, proposals = states
+    unread = np.arange(len(corpus)) % 2 == 1
+    kept = ~unread[proposals.text_index]
+    some = replace(
+        proposals, text_index=proposals.text_index[kept], property_index=proposals.property_index[kept]
+    )
+    links = link(corpus, some)
+    predicted = links.encode(corpus.texts)
+    np.testing.assert_allclose(predicted[unread], links.text_vectors[unread], atol=2e-3)
+    own = np.zeros((len(corpus), len(proposals)), dtype=bool)
+    own[some.text_index, some.property_index] = True
+    nearness = [np.mean((v @ links.property_vectors.T)[own]) for v in (predicted, links.text_vectors)]
+    assert nearness[1] > nearness[0] + 0.01
 
 
 @pytest.mark.parametrize("residual", [0.0, 3.0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,7 @@ from goalspace.encoders.registry import get_encoder
 from goalspace.errors import InputError, LLMError
 from goalspace.llm.protocol import FunctionLLM
 from goalspace.proposals import OFFLINE, Proposals, propose
-from goalspace.proposals.from_llm import parse_answer
-from goalspace.proposals.from_phrases import propose_phrases
+from goalspace.proposals.answers import parse_answer
 from goalspace.proposals.vocabulary import merge_near_duplicates, normalise
 from llm_server import LLMServer
 
@@ -150,7 +150,7 @@ def test_several_texts_share_a_call_and_two_calls_chain() -> None:
 
     def many(prompt: str) -> str:
         calls.append(prompt)
-        n = prompt.count("----------")
+        n = len(re.findall(r"^-{10} \w+ \d+$", prompt, re.MULTILINE))
         return json.dumps(
             {"texts": [{"number": i + 1, "analysis": "n", "properties": [f"property {i}"]} for i in range(n)]}
         )
@@ -220,18 +220,34 @@ def test_recorded_replies_by_field_and_by_id(tmp_path: Path) -> None:
         propose(corpus(), goal="style", llm=f"recorded:{file}")
 
 
-def test_the_offline_proposer_quotes_the_text_and_follows_the_goal() -> None:
-    found = propose_phrases(TEXTS, "payment problems", get_encoder(), per_text=3)
-    for text, phrases in zip(TEXTS, found, strict=True):
-        assert phrases
-        assert all(quote in text for _, quote in phrases)
-    assert any("charged twice" in phrase for phrase, _ in found[0])
-    assert propose(corpus(), goal="payment problems").stats["proposer"] == OFFLINE
+def test_what_the_offline_proposer_says_depends_on_the_goal() -> None:
+    texts = [
+        "I was charged twice for the same invoice, this is outrageous and I want my money back!",
+        "I am furious. The refund for the invoice that you promised never arrived.",
+        "Thank you so much, the invoice was corrected within an hour, wonderful service.",
+        "Dear team, you are the best, my invoice is right now. I am really happy.",
+        "The router drops the connection every evening. I have had enough of this rubbish!",
+        "It makes me so angry that the router restarts whenever somebody calls.",
+        "The new router works like a charm, thank you very much.",
+        "Great, the connection is fast and the router looks lovely. Thanks!",
+    ]
+    said = {}
+    for goal in ("which emotion the writer shows", "which product the message is about"):
+        found = propose(Corpus.read(texts), goal=goal)
+        assert found.stats["proposer"] == OFFLINE
+        own = [set(found.property_index[found.text_index == row].tolist()) for row in range(len(texts))]
+        said[goal] = np.array([[len(a & b) for b in own] for a in own])
+        assert all(quote is None or any(quote in text for text in texts) for quote in found.quotes)
+    angry, router = np.array([1, 1, 0, 0, 1, 1, 0, 0]), np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    for goal, asked, other in zip(said, (angry, router), (router, angry), strict=True):
+        shared = said[goal][~np.eye(len(texts), dtype=bool)]
+        same, ignored = ((kind[:, None] == kind)[~np.eye(len(texts), dtype=bool)] for kind in (asked, other))
+        assert shared[same].mean() - shared[~same].mean() > shared[ignored].mean() - shared[~ignored].mean()
 
 
-def test_offline_needs_phrases() -> None:
-    with pytest.raises(InputError, match="--llm"):
-        propose(Corpus.read(["1 2 3", "4 5", "6"]), goal="anything")
+def test_texts_without_words_still_get_properties_or_are_not_relevant() -> None:
+    found = propose(Corpus.read(["1 2 3", "4 5", "6"]), goal="anything")
+    assert {*found.text_index.tolist()} | {*found.not_relevant} == {0, 1, 2}
 
 
 def test_what_was_saved_is_what_was_proposed(tmp_path: Path) -> None:
@@ -244,6 +260,17 @@ def test_what_was_saved_is_what_was_proposed(tmp_path: Path) -> None:
     assert loaded.quotes == found.quotes
     np.testing.assert_array_equal(loaded.text_index, found.text_index)
     np.testing.assert_array_equal(loaded.property_index, found.property_index)
+
+
+def test_texts_read_without_a_property_are_not_relevant(tmp_path: Path) -> None:
+    file = tmp_path / "said.jsonl"
+    file.write_text('{"id": "0", "properties": []}\n{"id": "1", "properties": ["slow"]}\n')
+    texts = Corpus.read(["It arrived.", "It was slow.", "Not read."])
+    found = propose(texts, goal="why", llm=f"recorded:{file}")
+    assert found.not_relevant == (0,)
+    assert found.stats["n_not_relevant"] == 1
+    found.save(tmp_path / "proposals.jsonl", texts)
+    assert Proposals.load(tmp_path / "proposals.jsonl", texts).not_relevant == (0,)
 
 
 def test_an_endpoint_that_refuses_schemas_still_answers() -> None:

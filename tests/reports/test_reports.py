@@ -280,25 +280,27 @@ def test_stages_and_quality_are_described_in_sentences(run):
     (recall, _) = stages.quality(record)["sentences"]
     assert "for 200 texts, each held out once, 41% are among the ten" in recall  # cross-validation
     trained = record["stages"]["link"]["result"]
-    trained.update(recipe="sentence+lexical, whitened properties, beside the encoder", recall_at_k=0.78)
-    trained.update(untrained_recall_at_k=0.76)
+    trained.update(recipe="sentence+lexical, whitened properties, beside the encoder", agreement=0.614)
     told = {stage["stage"]: stage["line"] for stage in stages.stages(record)}
     assert "character n-grams, with whitened properties, combined with the unchanged" in told["link"]
-    assert "top 2%" not in told["link"]  # recall@10 says it
-    trained["untrained_recall_at_10"] = 0.45
+    assert told["link"].endswith("held-out texts are alike where their properties are: correlation 0.61")
+    trained["untrained_agreement"] = 0.47
     told = {stage["stage"]: stage["line"] for stage in stages.stages(record)}
-    assert "recall in the top 2% of the properties 0.78 (untrained 0.76)" in told["link"]
-    assert "78% of the proposed properties rank there" in " ".join(stages.quality(record)["sentences"])
+    assert told["link"].endswith("correlation 0.61 (untrained 0.47)")
+    assert stages.quality(record)["measures"][0]["name"] == "agreement"
+    assert "is 0.61 (untrained encoder: 0.47)" in stages.quality(record)["sentences"][0]
     record["stages"]["propose"]["result"].update(n_quotes=0, n_quotes_dropped=0)
     told = {stage["stage"]: stage["line"] for stage in stages.stages(record)}
     assert "quote" not in told["propose"]
     assert "English" not in told["link"]
-    trained["share_foreign"] = 0.751
+    trained.update(share_foreign=0.751, encoder="minilm")
     told = {stage["stage"]: stage["line"] for stage in stages.stages(record)}
-    assert "; 75% of the texts do not look English" in told["link"]
+    assert "; 75% of the texts do not look English, all that the encoder minilm knows" in told["link"]
     record["stages"]["link"]["result"].update(recipe="untrained")
     assert "Training did not improve" in stages.quality(record)["sentences"][-1]
     record["stages"]["link"]["result"] = {"recipe": "untrained", "recall_at_10": None, "auc": float("nan")}
+    assert "also chose the properties" in stages.quality(record)["sentences"][0]
+    record["stages"]["link"]["result"]["too_few"] = "only 9 texts"
     assert "too few texts" in stages.quality(record)["sentences"][0]
     assert stages.stages({"stages": {"factor": {}}})[0]["line"] == "0 factors"
 

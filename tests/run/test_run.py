@@ -185,7 +185,8 @@ def test_texts_are_compared_in_the_space_that_the_factors_span(finished: Run) ->
     shadows = (finished.factors.prototypes.T @ onto).T
     np.testing.assert_allclose(placed @ placed.T, shadows @ shadows.T, atol=2e-3)
 
-    doubled = replace(finished.factors, prototypes=np.vstack([finished.factors.prototypes] * 2))
+    found = finished.factors
+    doubled = replace(found, prototypes=np.vstack([found.prototypes] * 2), owners=np.tile(found.owners, 2))
     assert doubled.space.dim == space.dim
     fewer = replace(finished.factors, hidden=(0,)).space
     assert fewer.dim == space.dim - 1
@@ -315,7 +316,7 @@ def test_exports_hold_every_row_and_defuse_formulas(finished: Run, tmp_path: Pat
 def test_the_cli_prints_factors_and_writes_the_report(tickets: Path, tmp_path: Path) -> None:
     done = cli("discover", tickets, "--goal", "what went wrong", "--factors", "4", "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
-    assert "no LLM" in done.stdout
+    assert "An LLM reads more closely" in done.stdout
     assert (tmp_path / "run" / "report.html").is_file()
     report = cli("report", tmp_path / "run")
     assert report.returncode == 0
@@ -388,8 +389,10 @@ def test_bad_arguments_give_one_line(tickets: Path, finished: Run, tmp_path: Pat
             out = () if arguments[0] == "report" or "--out" in arguments else ("--out", tmp_path / f"run{i}")
             done = cli(*arguments, *out, **environment)
             assert done.returncode == 2, (arguments, done.stderr)
-            message = [line for line in done.stderr.splitlines() if not line.endswith("…")]
+            # before it, the screen says what would be sent
+            message = [line for line in done.stderr.splitlines() if line.startswith("goalspace: ")]
             assert len(message) == 1, done.stderr
+            assert done.stderr.endswith(f"{message[0]}\n")
             assert word in message[0], (arguments, message)
 
 

@@ -13,23 +13,14 @@ from typing import Any, Self
 
 import numpy as np
 
+from goalspace.corpus import storage
 from goalspace.corpus.disk_columns import GROUP_ROWS, DiskColumns, Spill, spilled
 from goalspace.corpus.folding import Folding, count_repeats, find_duplicates
 from goalspace.errors import InputError
 from goalspace.files import atomic_path
 from goalspace.tables.columns import id_columns, text_column
 from goalspace.tables.formats import open_table
-from goalspace.tables.table import reading
 from goalspace.text import unique_names
-
-FORMAT = 2
-_FORMATS = (1, FORMAT)  # format 1 stores no rows for folded duplicates
-_OWN = (
-    "id",
-    "text",
-    "count",
-    "duplicates",
-)  # the corpus' own columns in corpus.parquet, ahead of the metadata
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -137,7 +128,7 @@ class Corpus:
         return cls(
             ids=tuple(ids[row] for row in first),
             texts=tuple(fold.texts),
-            counts=_frozen(np.bincount(fold.owners, minlength=len(fold.texts))),
+            counts=storage.frozen(np.bincount(fold.owners, minlength=len(fold.texts))),
             duplicates=find_duplicates(ids, fold.owners, first),
             metadata=spill.columns(without=id_column),
             stats={
@@ -164,13 +155,13 @@ class Corpus:
         metadata = self.metadata if isinstance(self.metadata, DiskColumns) else spilled(self.metadata)
         string = pa.large_string()
         types = [string, string, pa.int64(), pa.list_(string)]
-        names = unique_names([*_OWN, *metadata])
+        names = unique_names([*storage.OWN, *metadata])
         header = {
-            "format": FORMAT,
+            "format": storage.FORMAT,
             "stats": dict(self.stats),
             "text_column": self.text_column,
             "id_column": self.id_column,
-            "metadata": dict(zip(metadata, names[len(_OWN) :], strict=True)),
+            "metadata": dict(zip(metadata, names[len(storage.OWN) :], strict=True)),
         }
         schema = pa.schema(
             zip(names, [*types, *metadata.types()], strict=True),
@@ -208,52 +199,9 @@ class Corpus:
         Raises
         ------
         InputError
-            If the file does not exist or is not a corpus.
+            If the file does not exist, is not a corpus, or is damaged.
         """
-        from pyarrow import parquet
-
-        path = Path(path)
-        ids: list[str] = []
-        texts: list[str] = []
-        counts: list[int] = []
-        duplicates: dict[str, tuple[str, ...]] = {}
-        folded: list[str] = []
-        with reading(str(path)), parquet.ParquetFile(path) as file:
-            header = json.loads((file.schema_arrow.metadata or {}).get(b"goalspace", b"{}"))
-            if header.get("format") not in _FORMATS:
-                raise InputError(
-                    f"{path} is not a corpus of this version of goalspace; read its source again."
-                )
-            n_groups = file.num_row_groups
-            for group in range(n_groups):
-                part = file.read_row_group(group, columns=list(_OWN)).select(_OWN).to_pydict()
-                if part["text"][0] is None:  # a group holds texts or duplicates
-                    folded += part["id"]
-                    continue
-                ids += part["id"]
-                texts += part["text"]
-                counts += part["count"]
-                more = zip(part["id"], part["duplicates"], strict=True)
-                duplicates.update((id_, tuple(others)) for id_, others in more if others)
-        of_texts = -(-len(ids) // GROUP_ROWS)
-        return cls(
-            ids=tuple(ids),
-            texts=tuple(texts),
-            counts=_frozen(np.array(counts, dtype=np.int64)),
-            duplicates=duplicates,
-            metadata=DiskColumns(path, header["metadata"], range(of_texts)),
-            stats=header["stats"],
-            text_column=header["text_column"],
-            id_column=header["id_column"],
-            folded=tuple(folded),
-            folded_metadata=DiskColumns(path, header["metadata"], range(of_texts, n_groups)),
-        )
-
-
-def _frozen(counts: np.ndarray) -> np.ndarray:
-    counts = counts.astype(np.int64)
-    counts.flags.writeable = False
-    return counts
+        return cls(**storage.read(Path(path)))
 
 
 def _pieces(own: Sequence[Any], groups: Iterator[list[Any]], schema: Any) -> Iterator[Any]:

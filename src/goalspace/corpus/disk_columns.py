@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from goalspace.checked import readable
+from goalspace.files import scratch_file, writing
 from goalspace.tables.table import columns_table
 
 GROUP_ROWS = 1024  # rows per Parquet row group, the unit held in memory while columns are copied
+AGAIN = "run goalspace discover with its source and goal again"
 
 
 class DiskColumns(Mapping[str, list[Any]]):
@@ -35,7 +37,7 @@ class DiskColumns(Mapping[str, list[Any]]):
 
         stored = self._stored[name]
         values: list[Any] = []
-        with parquet.ParquetFile(self._path) as file:
+        with self._opened(parquet.ParquetFile) as file:
             for batch in file.iter_batches(columns=[stored], row_groups=list(self._groups_of(file))):
                 values += batch.column(stored).to_pylist()
         return values
@@ -55,7 +57,7 @@ class DiskColumns(Mapping[str, list[Any]]):
 
         if not self._stored:
             return {}
-        with parquet.ParquetFile(self._path) as file:
+        with self._opened(parquet.ParquetFile) as file:
             for group in self._groups_of(file):
                 n_rows = file.metadata.row_group(group).num_rows
                 if position < n_rows:
@@ -72,7 +74,8 @@ class DiskColumns(Mapping[str, list[Any]]):
 
         if not self._stored:
             return []
-        schema = parquet.read_schema(self._path)
+        with self._opened(parquet.ParquetFile) as file:
+            schema = file.schema_arrow
         return [schema.field(stored).type for stored in self._stored.values()]
 
     def groups(self) -> Iterator[list[Any]]:
@@ -81,9 +84,16 @@ class DiskColumns(Mapping[str, list[Any]]):
 
         if self._stored:
             names = list(self._stored.values())
-            with parquet.ParquetFile(self._path) as file:
+            with self._opened(parquet.ParquetFile) as file:
                 for group in self._groups_of(file):
                     yield file.read_row_group(group, columns=names).select(names).columns
+
+    @contextmanager
+    def _opened(self, open_file: Callable[[Path], Any]) -> Iterator[Any]:
+        """Open the file; what is wrong with it is an InputError that names it."""
+        assert self._path is not None
+        with readable(self._path, again=AGAIN), open_file(self._path) as file:
+            yield file
 
     def _groups_of(self, file: Any) -> range:
         return range(file.num_row_groups) if self._groups is None else self._groups
@@ -101,6 +111,7 @@ class Spill:
         self._writer: Any = None
         self._pending: list[Any] = []
         self._remove: Any = None
+        self._delete: Any = None
 
     def __enter__(self) -> Self:
         return self
@@ -110,8 +121,9 @@ class Spill:
             if kind is None and self._pending:
                 self._write(whole_groups=False)
         finally:
-            if self._writer is not None:
-                self._writer.close()
+            if self._writer is not None and self._path is not None:
+                with writing(self._path):
+                    self._writer.close()
 
     def add(self, batch: Any, kept: Sequence[bool]) -> None:
         """Append the `kept` rows of a record batch."""
@@ -128,16 +140,15 @@ class Spill:
 
         rows = pa.Table.from_batches(self._pending)
         n_rows = rows.num_rows - (rows.num_rows % GROUP_ROWS if whole_groups else 0)
-        if self._writer is None:
-            handle, name = tempfile.mkstemp(prefix="goalspace-", suffix=".parquet")
-            os.close(handle)
-            self._path = Path(name)
-            self._remove = weakref.finalize(self, self._path.unlink, missing_ok=True)
+        if self._path is None:
+            self._path, self._delete = scratch_file(".parquet")
+            self._remove = weakref.finalize(self, self._delete)
             schema = pa.schema(zip(self._stored.values(), rows.schema.types, strict=True))
             self._writer = parquet.ParquetWriter(self._path, schema, compression="lz4")
-        self._writer.write_table(
-            rows.slice(0, n_rows).rename_columns(list(self._stored.values())), row_group_size=GROUP_ROWS
-        )
+        with writing(self._path):
+            self._writer.write_table(
+                rows.slice(0, n_rows).rename_columns(list(self._stored.values())), row_group_size=GROUP_ROWS
+            )
         self._pending = rows.slice(n_rows).combine_chunks().to_batches()
 
     def columns(self, *, without: str | None = None) -> DiskColumns:
@@ -145,7 +156,7 @@ class Spill:
         opened = DiskColumns(self._path, {name: key for name, key in self._stored.items() if name != without})
         if self._path is not None:
             self._remove.detach()
-            weakref.finalize(opened, self._path.unlink, missing_ok=True)
+            weakref.finalize(opened, self._delete)
         return opened
 
 

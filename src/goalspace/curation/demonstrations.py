@@ -18,6 +18,7 @@ from goalspace.encoders.protocol import Encoder, encode_in_chunks
 from goalspace.encoders.registry import get_encoder
 from goalspace.errors import InputError
 from goalspace.files import atomic_path, digest, read_json, write_json
+from goalspace.llm.address import RecordedSpec
 from goalspace.progress import Progress
 from goalspace.vectors.cosines import cosine_blocks, largest
 from goalspace.vectors.geometry import normalize
@@ -57,7 +58,8 @@ class Demonstrations:
         return len(self._vectors) + len(self._added)
 
     def __repr__(self) -> str:
-        return f"Demonstrations({len(self):,} of encoder {self._name!r})"
+        name = str(self._encoder) if isinstance(self._encoder, RecordedSpec) else self._name
+        return f"Demonstrations({len(self):,} of encoder {name!r})"
 
     @classmethod
     def build(
@@ -158,7 +160,8 @@ class Demonstrations:
         folder
             Folder of the index.
         encoder
-            Replaces the recorded encoder, which may not exist on this machine; it must give the same vectors.
+            Replaces the recorded encoder, which may not exist on this machine; it must give the same vectors. Required
+            if that is an endpoint.
 
         Raises
         ------
@@ -171,7 +174,8 @@ class Demonstrations:
             if not (path / name).is_file() or (path / name).stat().st_size != size:
                 raise InputError(f"{path / name} has changed since it was saved; build the index again.")
         graph = open_graph(path / _GRAPH) if _GRAPH in about["files"] else None
-        return cls(read_array(path / _VECTORS), JsonRows.open(path), encoder or about["encoder"], graph)
+        recorded = encoder or RecordedSpec(about["encoder"], source="index")
+        return cls(read_array(path / _VECTORS), JsonRows.open(path), recorded, graph)
 
     def row(self, index: int) -> dict[str, Any]:
         """Return a row of the pool."""

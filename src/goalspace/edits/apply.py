@@ -10,7 +10,7 @@ import numpy as np
 
 from goalspace.edits.derive import Draft, EditContext, Part, recompute
 from goalspace.errors import InputError
-from goalspace.factors import Factors, centres, fitting, naming, scoring
+from goalspace.factors import Factors, fitting, naming, scoring
 from goalspace.factors.hierarchy import stack
 from goalspace.vectors.geometry import normalize
 
@@ -84,18 +84,23 @@ def _hide(factors: Factors, edit: Mapping[str, Any]) -> Factors:
     if len(hidden) == factors.dim:
         raise InputError("This is the last factor that is shown: show another one first.")
     dominant = scoring.assign_texts(
-        factors.links.text_vectors, factors.prototypes, factors.centre, kept := tuple(sorted(hidden))
+        factors.links.text_vectors,
+        factors.prototypes,
+        factors.owners,
+        factors.centre,
+        kept := tuple(sorted(hidden)),
+        factors.not_relevant,
     )
     return replace(
         factors,
         hidden=kept,
         dominant=dominant,
-        factor_map=centres(factors.map, dominant, factors.scores),
+        factor_map=scoring.centres(factors.map, dominant, factors.scores),
     )
 
 
 def _merge(context: EditContext, factors: Factors, edit: Mapping[str, Any]) -> Factors:
-    """Merge factors into one: the mean direction of the texts that belonged to any of them."""
+    """Merge factors into one that has the texts of all: it keeps their prototypes; its direction is the texts' mean."""
     merged = edit["factors"]
     name = edit.get("name")
     if name in factors.names and factors.names.index(name) not in merged:
@@ -105,7 +110,12 @@ def _merge(context: EditContext, factors: Factors, edit: Mapping[str, Any]) -> F
     direction = normalize(texts).sum(axis=0)
     if np.linalg.norm(direction) < 1e-9:  # factors that lost all their texts in the fit
         direction = sum(_mean_property(context, factors, draft, k) for k in merged)
-    whole = Part(prototype=normalize(direction[None])[0], replaces=tuple(merged), name=name)
+    whole = Part(
+        direction=normalize(direction[None])[0],
+        prototypes=factors.prototypes[np.isin(factors.owners, merged)],
+        replaces=tuple(merged),
+        name=name,
+    )
     kept = [k for k in range(factors.dim) if k not in merged[1:]]
     draft.parts = [whole if k == merged[0] else Part(k) for k in kept]
     draft.assignment = _renumbered(draft.assignment, successors(edit, factors.dim, len(kept)))
@@ -129,12 +139,13 @@ def _split(context: EditContext, factors: Factors, edit: Mapping[str, Any]) -> F
     draft = _draft(factors)
     vectors, texts = draft.vectors[own], factors.links.text_vectors[mine]
     groups = fitting.group(texts, vectors, into)
-    prototypes = scoring.calibrate(texts - factors.centre, vectors, groups, groups.argmax(axis=0))
+    start = scoring.mean_properties(vectors, groups, groups.argmax(axis=0))
+    prototypes = scoring.partition(normalize(texts - factors.centre), start)
     loadings = scoring.correlate(scoring.covariance_of(texts), prototypes, vectors)[1]
     kept = np.unique(loadings.argmax(axis=0)[loadings.max(axis=0) > 0])
     if len(kept) < 2:
         raise InputError(f"“{factors.names[k]}” does not fall into parts: its properties go together.")
-    parts = [Part(prototype=prototypes[i], replaces=(k,)) for i in kept]
+    parts = [Part(direction=prototypes[i], replaces=(k,)) for i in kept]
     draft.parts = [
         *(Part(i) for i in range(k)),
         *parts,
@@ -168,9 +179,11 @@ def _edit_property(context: EditContext, factors: Factors, edit: Mapping[str, An
     draft.parts = [Part(k) for k in range(factors.dim)]
     for k, mean in before.items():
         words = _own_words(factors, k)
-        moved = factors.prototypes[k] + _mean_property(context, factors, draft, k) - mean
+        change = _mean_property(context, factors, draft, k) - mean
+        moved = normalize(factors.prototypes[factors.owners == k].astype(np.float64) + change)
         draft.parts[k] = Part(
-            prototype=normalize(moved[None].astype(np.float64))[0],
+            direction=normalize(factors.directions[[k]].astype(np.float64))[0] + change,
+            prototypes=moved,
             replaces=(k,),
             name=words.get("name"),
             description=words.get("description"),
@@ -198,7 +211,9 @@ def _draft(factors: Factors) -> Draft:
 
 def _nearest(factors: Factors) -> np.ndarray:
     """The factor of every text, hidden or not."""
-    return scoring.assign_texts(factors.links.text_vectors, factors.prototypes, factors.centre)
+    return scoring.assign_texts(
+        factors.links.text_vectors, factors.prototypes, factors.owners, factors.centre
+    )
 
 
 def _renumbered(assignment: np.ndarray, became: Sequence[Sequence[int]]) -> np.ndarray:
@@ -209,27 +224,27 @@ def _renumbered(assignment: np.ndarray, became: Sequence[Sequence[int]]) -> np.n
 def _mean_property(context: EditContext, factors: Factors, draft: Draft, k: int) -> np.ndarray:
     """The direction of a factor's properties, each with the sign and strength of its loading before the edit.
 
-    A property that an analyst assigned weighs at least as much as the weakest one that the fit may assign, and counts
-    as positive unless its correlation is clearly negative.
+    A property that an analyst assigned weighs at least as much as the weakest one that the fit may assign, and counts as
+    positive: texts of other factors make its correlation negative before the edit.
     """
     own = np.flatnonzero(draft.assignment == k)
     known = own[own < factors.loadings.shape[1]]
     loading = factors.loadings[k, known].astype(np.float64)
     if len(known) < len(own):
         added = scoring.correlate(
-            context.covariance, factors.prototypes[k][None], draft.vectors[own[len(known) :]]
+            context.covariance, factors.directions[[k]].astype(np.float64), draft.vectors[own[len(known) :]]
         )[1][0]
         loading = np.concatenate([loading, added])
-    sign = np.where(loading <= -scoring.MIN_CORRELATION, -1.0, 1.0)
+    fitted = np.zeros(len(own), dtype=np.bool_)
+    fitted[: len(known)] = factors.assignment[known] == k
+    sign = np.where(fitted & (loading <= -scoring.MIN_CORRELATION), -1.0, 1.0)
     weight = sign * np.maximum(np.abs(loading), scoring.MIN_CORRELATION)
     return np.asarray(normalize((weight @ draft.vectors[own])[None])[0])
 
 
 def _own_words(factors: Factors, k: int) -> dict[str, str]:
     """The name and description of a factor where they differ from those derived from its properties."""
-    ends = naming.central_properties(
-        factors.vocabulary, factors.property_counts, factors.assignment, factors.loadings, k
-    )
+    ends = naming.typical_properties(factors.assignment, factors.loadings, factors.typicality, k)
     described = naming.describe_factor(factors.vocabulary, *ends)
     kept = {}
     if factors.names[k].rpartition(" (")[0] != described.name and factors.names[k] != described.name:

@@ -25,14 +25,15 @@ def check(factors: Factors, edit: Any) -> dict[str, Any]:
     InputError
         If it is not an edit, or names a factor or property that does not exist.
     """
-    if not isinstance(edit, Mapping) or edit.get("do") not in _FIELDS:
+    do = edit.get("do") if isinstance(edit, Mapping) else None
+    if not isinstance(do, str) or do not in _FIELDS:
         raise InputError(f"An edit must be an object whose 'do' is one of {', '.join(_FIELDS)}.")
-    checked = {"do": edit["do"]}
-    for name, (needed, read) in _FIELDS[edit["do"]].items():
+    checked = {"do": do}
+    for name, (needed, read) in _FIELDS[do].items():
         if name in edit and (needed or edit[name] is not None):
             checked[name] = read(factors, edit[name], name)
         elif needed:
-            raise InputError(f"The edit '{edit['do']}' needs '{name}'.")
+            raise InputError(f"The edit '{do}' needs '{name}'.")
     return checked
 
 
@@ -47,9 +48,10 @@ def _factor_or_none(factors: Factors, value: Any, name: str) -> int | None:
 
 
 def _several(factors: Factors, value: Any, name: str) -> list[int]:
-    if not isinstance(value, list) or len(value) != len({str(item) for item in value}) or len(value) < 2:
+    numbers = [_factor_of(factors, item, name) for item in value] if isinstance(value, list) else []
+    if len(numbers) < 2 or len(numbers) != len(set(numbers)):
         raise InputError(f"'{name}' must list at least two different factors.")
-    return sorted(_factor_of(factors, item, name) for item in value)
+    return sorted(numbers)
 
 
 def _line(_: Factors, value: Any, name: str) -> str:
@@ -67,7 +69,8 @@ def _paragraph(_: Factors, value: Any, name: str) -> str:
 
 def _property(factors: Factors, value: Any, name: str) -> str:
     if not isinstance(value, str) or value not in factors.vocabulary:
-        raise InputError(f"There is no property {str(value)[:80]!r}.")
+        shown = repr(value[:80]) if isinstance(value, str) else f"that is a {type(value).__name__}"
+        raise InputError(f"There is no property {shown}.")
     return value
 
 

@@ -10,9 +10,11 @@ import numpy as np
 
 from goalspace.corpus import Corpus
 from goalspace.encoders.protocol import Encoder
-from goalspace.factors import Factors, centres, naming, scoring
+from goalspace.factors import Factors, naming, scoring
 from goalspace.factors.evidence import collect_evidence
+from goalspace.factors.fitting import information
 from goalspace.factors.hierarchy import stack
+from goalspace.factors.typicality import distinguish, of_own_factor
 from goalspace.links import Links
 
 _BLOCK = 4096  # texts
@@ -53,10 +55,15 @@ class EditContext:
 
 @dataclass(frozen=True)
 class Part:
-    """A factor after an edit: an unchanged one (`old`), or a new prototype that replaces others."""
+    """A factor after an edit: an unchanged one (`old`), or one that replaces others.
+
+    Its direction gives the scores; the texts nearest to one of its prototypes, which without any is the direction, have it
+    as their dominant factor.
+    """
 
     old: int | None = None
-    prototype: np.ndarray | None = None
+    direction: np.ndarray | None = None
+    prototypes: np.ndarray | None = None
     replaces: tuple[int, ...] = ()
     name: str | None = None  # None: derived from its properties
     description: str | None = None
@@ -73,11 +80,6 @@ class Draft:
     parts: list[Part] = field(default_factory=list)
 
 
-def _information(loadings: np.ndarray) -> np.ndarray:
-    """Mutual information of each factor's scores with the properties, summed, in nats."""
-    return np.asarray(-0.5 * np.log1p(-np.clip(loadings.astype(np.float64) ** 2, 0, 1 - 1e-6)).sum(axis=1))
-
-
 def recompute(context: EditContext, old: Factors, draft: Draft, *, kept: np.ndarray | None = None) -> Factors:
     """Compute the factors of a draft; `kept` masks the old properties that remain."""
     new = [i for i, part in enumerate(draft.parts) if part.old is None]
@@ -86,42 +88,37 @@ def recompute(context: EditContext, old: Factors, draft: Draft, *, kept: np.ndar
     n_factors, n_properties = len(draft.parts), len(draft.vocabulary)
     columns = np.arange(old.loadings.shape[1]) if kept is None else np.flatnonzero(kept)
 
-    fresh = np.stack([part.prototype for part in draft.parts if part.prototype is not None])
+    fresh = np.stack([part.direction for part in draft.parts if part.direction is not None])
     directions = np.empty((n_factors, old.directions.shape[1]), dtype=np.float32)
-    prototypes, offset = np.empty_like(directions), np.empty(n_factors, dtype=np.float32)
+    offset = np.empty(n_factors, dtype=np.float32)
     loadings = np.empty((n_factors, n_properties), dtype=np.float32)
     scores = np.empty((len(old.scores), n_factors), dtype=np.float32)
     strength = np.empty(n_factors, dtype=old.strength.dtype)
 
-    directions[stay], prototypes[stay], offset[stay] = (
-        old.directions[source],
-        old.prototypes[source],
-        old.offset[source],
-    )
+    directions[stay], offset[stay] = old.directions[source], old.offset[source]
     scores[:, stay], strength[stay] = old.scores[:, source], old.strength[source]
     loadings[stay, : len(columns)] = old.loadings[source][:, columns]
     if len(columns) < n_properties:  # a property was added
         added = scoring.correlate(
-            context.covariance, prototypes[stay].astype(np.float64), draft.vectors[len(columns) :]
+            context.covariance, directions[stay].astype(np.float64), draft.vectors[len(columns) :]
         )[1]
         loadings[stay, len(columns) :] = added
 
     made, correlations = scoring.correlate(context.covariance, fresh, draft.vectors)
-    directions[new], prototypes[new], loadings[new] = made, fresh, correlations
+    directions[new], loadings[new] = made, correlations
     offset[new] = made @ old.centre
     scores[:, new] = scoring.score_texts(old.links.text_vectors, directions[new], offset[new])
-    for i in new:
-        # rescaled to the strengths of the fit, which depend on its noise estimate
-        replaced = list(draft.parts[i].replaces)
-        scale = old.strength[replaced].sum() / max(_information(old.loadings[replaced]).sum(), 1e-9)
-        strength[i] = scale * _information(loadings[[i]])[0]
+    strength[new] = information(loadings, draft.assignment)[new]
 
     hidden = tuple(
         i
         for i, part in enumerate(draft.parts)
         if all(k in old.hidden for k in ((part.old,) if part.old is not None else part.replaces))
     )
-    dominant = scoring.assign_texts(old.links.text_vectors, prototypes, old.centre, hidden)
+    prototypes, owners = _prototypes(old, draft.parts)
+    dominant = scoring.assign_texts(
+        old.links.text_vectors, prototypes, owners, old.centre, hidden, old.not_relevant
+    )
     drawn = replace(
         old,
         scores=scores,
@@ -130,15 +127,51 @@ def recompute(context: EditContext, old: Factors, draft: Draft, *, kept: np.ndar
         loadings=loadings,
         assignment=draft.assignment,
         property_counts=draft.counts,
+        typicality=_typicality(old, draft, columns, loadings, dominant, new),
         strength=strength,
-        factor_map=centres(old.map, dominant, scores),
+        factor_map=scoring.centres(old.map, dominant, scores),
         directions=directions,
         offset=offset,
         prototypes=prototypes,
+        owners=owners,
         links=replace(old.links, property_vectors=draft.vectors),
         hidden=hidden,
     )
     return _reworded(context, old, drawn, draft.parts)
+
+
+def _typicality(
+    old: Factors,
+    draft: Draft,
+    columns: np.ndarray,
+    loadings: np.ndarray,
+    dominant: np.ndarray,
+    new: Sequence[int],
+) -> np.ndarray:
+    """Return the typicality of the properties; `columns` are the old ones that remain, `new` the factors that changed.
+
+    In these it is the distinctiveness, more for properties of many texts: which texts have a property is not known here.
+    """
+    kept = np.zeros(len(draft.vocabulary), dtype=np.float32)
+    kept[: len(columns)] = old.typicality[columns]
+    values = distinguish(old.links.text_vectors, draft.vectors, dominant, len(draft.parts))
+    found = of_own_factor(np.sign(loadings) * values * np.log2(2 + draft.counts), draft.assignment)
+    return np.where(np.isin(draft.assignment, [*new, -1]), found, kept)
+
+
+def _prototypes(old: Factors, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the prototypes of all parts, and the part that owns each."""
+    rows = []
+    for part in parts:
+        if part.old is not None:
+            rows.append(old.prototypes[old.owners == part.old])
+        elif part.prototypes is not None:
+            rows.append(part.prototypes)
+        else:
+            assert part.direction is not None
+            rows.append(part.direction[None])
+    owners = np.repeat(np.arange(len(parts), dtype=np.int32), [len(own) for own in rows])
+    return np.concatenate(rows).astype(np.float32), owners
 
 
 def _reworded(context: EditContext, old: Factors, drawn: Factors, parts: Sequence[Part]) -> Factors:
@@ -151,9 +184,7 @@ def _reworded(context: EditContext, old: Factors, drawn: Factors, parts: Sequenc
             descriptions.append(old.descriptions[part.old])
             poles.append(old.poles[part.old])
             continue
-        ends = naming.central_properties(
-            drawn.vocabulary, drawn.property_counts, drawn.assignment, drawn.loadings, k
-        )
+        ends = naming.typical_properties(drawn.assignment, drawn.loadings, drawn.typicality, k)
         described = naming.describe_factor(drawn.vocabulary, *ends)
         name, number = part.name or described.name, 1
         while name in taken:
@@ -169,6 +200,7 @@ def _reworded(context: EditContext, old: Factors, drawn: Factors, parts: Sequenc
         drawn.assignment,
         drawn.loadings,
         drawn.scores,
+        drawn.dominant,
         poles,
         drawn.links.property_vectors,
         context.encoder(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,13 +10,15 @@ from typing import Any, cast
 
 import numpy as np
 
+from goalspace.checked import check as check_schema
+from goalspace.checked import expect, read_arrays, readable
 from goalspace.edits.apply import apply, successors
 from goalspace.edits.checks import check
 from goalspace.edits.contract import DoneEdit, EditHistory
 from goalspace.edits.derive import EditContext
-from goalspace.errors import InputError
+from goalspace.errors import InputError, UnnamedEndpoint
 from goalspace.factors import Factors
-from goalspace.files import atomic_path, digest, read_json, write_atomic, write_json
+from goalspace.files import as_json, atomic_path, decode_json, digest, read_json, write_atomic, write_json
 from goalspace.links import Links
 from goalspace.tables.plain import text_lines
 
@@ -25,6 +26,23 @@ LOG = "edits.jsonl"
 FOLDER = "edited"
 _ANCHORS = 12  # properties that identify a factor after a refit
 _FIELDS = ("factor", "factors", "to")  # fields of an edit that hold factor numbers
+_ENTRY = {
+    "edit": {
+        "do": str,
+        "factor?": int,
+        "factors?": [int],
+        "to?": (int, None),
+        "name?": (str, None),
+        "description?": (str, None),
+        "property?": str,
+        "into?": int,
+        "hidden?": bool,
+    },
+    "said": str,
+    "of": {str: {"name": str, "properties": [str]}},
+    "when": str,
+}
+_ABOUT = {"log": str, "fit": str, "lost": [str], "stats": {str: (None, bool, int, float, str)}}
 
 
 @dataclass(frozen=True)
@@ -91,7 +109,7 @@ def read_log(folder: Path) -> Edits:
             continue
         n_lines += 1
         try:
-            record = json.loads(line)
+            record = decode_json(line)
             if record.get("undo"):
                 undone.append(done.pop())
             elif record.get("redo"):
@@ -107,15 +125,30 @@ def read_log(folder: Path) -> Edits:
 
 
 def _read_entry(record: Mapping[str, Any]) -> Entry:
-    anchors = {int(k): (str(of["name"]), tuple(of["properties"])) for k, of in record["of"].items()}
-    if not isinstance(record["edit"]["do"], str) or not set(_numbers(record["edit"])) <= anchors.keys():
-        raise ValueError
-    return Entry(dict(record["edit"]), str(record["said"]), anchors, str(record["when"]))
+    check_schema(record, _ENTRY)
+    anchors = {int(k): (of["name"], tuple(of["properties"])) for k, of in record["of"].items()}
+    expect(set(_numbers(record["edit"])) <= anchors.keys(), "a factor has no name")
+    expect(min(anchors, default=0) >= 0, "the number of a factor is negative")
+    return Entry(dict(record["edit"]), record["said"], anchors, record["when"])
 
 
 def _lost(folder: Path) -> tuple[str, ...]:
-    mark = folder / FOLDER / "edited.json"
-    return tuple(read_json(mark)["lost"]) if mark.is_file() else ()
+    return tuple(_about(folder).get("lost", ()))
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    """Return what edited.json says about the edited factors; empty if there are none."""
+    path = folder / FOLDER / "edited.json"
+    if not path.is_file():
+        return {}
+    with readable(path, again=_again(folder)):
+        about: dict[str, Any] = read_json(path)
+        check_schema(about, _ABOUT)
+    return about
+
+
+def _again(folder: Path) -> str:
+    return f"run goalspace factor {folder} again"
 
 
 def append(folder: Path, entry: Entry | str) -> None:
@@ -132,7 +165,7 @@ def append(folder: Path, entry: Entry | str) -> None:
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
     if before and not before.endswith("\n"):  # a text editor may have stripped the last newline
         before += "\n"
-    write_atomic(path, before + json.dumps(record, ensure_ascii=False) + "\n")
+    write_atomic(path, before + as_json(record) + "\n")
 
 
 def _now() -> str:
@@ -202,11 +235,18 @@ def replay(
     Returns
     -------
     The factors, and a line for each edit that could not be applied.
+
+    Raises
+    ------
+    UnnamedEndpoint
+        If an edit needs the encoder, and that is an endpoint which only the run names.
     """
     factors, lost = fitted, []
     for entry in entries:
         try:
             factors = apply(context, factors, check(factors, _found_again(factors, entry)))
+        except UnnamedEndpoint:  # says nothing about the edit, which must not be lost
+            raise
         except InputError as error:
             lost.append(f"Not applied: {entry.sentence} {error}")
     return factors, tuple(lost)
@@ -318,18 +358,19 @@ def load(folder: Path, fitted: Factors, links: Links, fit_digest: str) -> Factor
     InputError
         If the log was changed outside goalspace.
     """
-    from safetensors.numpy import load_file
-
     if not read_log(folder).done:
         return fitted
-    target = folder / FOLDER
-    about = read_json(target / "edited.json") if (target / "edited.json").is_file() else {}
+    target, about = folder / FOLDER, _about(folder)
     if about.get("log") != _log_digest(folder) or about.get("fit") != fit_digest:
         raise InputError(
             f"{folder / LOG} was changed after the factors were last edited. Run: goalspace factor {folder}"
         )
-    vectors = load_file(target / "properties.safetensors")["property_vectors"]
-    return Factors.load(target, replace(links, property_vectors=vectors), about["stats"])
+    path = target / "properties.safetensors"
+    with readable(path, again=_again(folder)):
+        layout = {"property_vectors": ("float", "n_properties", "dim")}
+        vectors = read_arrays(path, layout, {"dim": links.dim})["property_vectors"]
+    edited = replace(links, property_vectors=vectors)
+    return Factors.load(target, edited, about["stats"], again=_again(folder))
 
 
 def _log_digest(folder: Path) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 
 from goalspace.encoders.protocol import Encoder
 from goalspace.encoders.registry import get_encoder
-from goalspace.errors import GoalspaceError
+from goalspace.encoders.remote import RemoteEncoder
+from goalspace.errors import GoalspaceError, UnnamedEndpoint
 from goalspace.language.sentences import sentence_spans
 from goalspace.links import Links
 
@@ -40,7 +41,14 @@ class Meaning:
             self._ready.set()
 
     def begin(self) -> None:
-        """Load the encoder in the background, once; called after the first request so as not to delay the page."""
+        """Load the encoder in the background, once; called after the first request so as not to delay the page.
+
+        An endpoint is not called before the first search by meaning or edit.
+        """
+        if not isinstance(self._encoder, RemoteEncoder):
+            self._start()
+
+    def _start(self) -> None:
         with self._lock:
             if self._begun or self._failed is not None:
                 return
@@ -63,8 +71,8 @@ class Meaning:
 
     @property
     def possible(self) -> bool:
-        """Whether the encoder is loaded or can be."""
-        return self._failed is None
+        """Whether the encoder is loaded or can be, perhaps after the user has named its endpoint."""
+        return self._failed is None or isinstance(self._failed, UnnamedEndpoint)
 
     @property
     def loaded(self) -> bool:
@@ -79,7 +87,7 @@ class Meaning:
         GoalspaceError
             If it cannot be loaded.
         """
-        self.begin()
+        self._start()
         self._ready.wait()
         if self._failed is not None:
             raise self._failed

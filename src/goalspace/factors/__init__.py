@@ -6,40 +6,44 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
 from goalspace.corpus import Corpus
 from goalspace.encoders.cache import cached
+from goalspace.encoders.protocol import Encoder
+from goalspace.encoders.registry import refuse_endpoint
 from goalspace.errors import InputError
-from goalspace.factors import fitting, naming, scoring
+from goalspace.factors import fitting, naming, scoring, storage
 from goalspace.factors.evidence import Evidence
 from goalspace.factors.hierarchy import Layer, stack
-from goalspace.files import atomic_path, digest, read_json, write_json
+from goalspace.factors.typicality import measure_typicality, rank_properties
+from goalspace.files import digest
 from goalspace.links import Links
 from goalspace.llm import call_cache, get_llm
+from goalspace.llm.limits import Limits
 from goalspace.llm.protocol import LLM
+from goalspace.llm.redaction import Redactor
 from goalspace.llm.structured import Calls
 from goalspace.progress import Progress, ignore_progress
 from goalspace.proposals import Proposals
 from goalspace.vectors.projection import lay_out
 
-_ARRAYS = (
-    "scores",
-    "dominant",
+if TYPE_CHECKING:
+    from goalspace.corex.linear import LinearCorex
+
+# those that are taken from the fit as they are
+_FITTED = (
     "loadings",
     "assignment",
     "strength",
-    "map",
-    "factor_map",
-    "property_counts",
     "directions",
     "offset",
     "prototypes",
+    "owners",
     "centre",
 )
-_KEYS = {"strength": "tc"}  # arrays stored under another name
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Factors:
-    """Latent dimensions of texts, ordered by the total correlation they explain.
+    """Latent dimensions of texts, strongest first.
 
     Attributes
     ----------
@@ -71,6 +75,10 @@ class Factors:
         (n_factors, n_properties) float32, signed correlation of factor and property.
     assignment
         (n_properties,) int32, the factor of a property, -1 unassigned.
+    property_counts
+        (n_properties,) number of texts that a property was proposed for.
+    typicality
+        (n_properties,) float32, how typical a property is of its factor (see `measure_typicality`); 0 for unassigned ones.
     strength
         (n_factors,) how strong each factor is, in `strength_unit`.
     tc_curve
@@ -81,16 +89,18 @@ class Factors:
         For each factor, the sentences that show it best.
     map, factor_map
         (n_texts, 2) and (n_factors, 2) float32 positions in the unit square.
-    directions, offset, prototypes, centre
+    directions, offset, prototypes, owners, centre
         What scores new texts: scores are directions @ v - offset for a text vector v of the links, the dominant
-        factor has the prototype with the largest cosine to v - centre.
+        factor owns the prototype with the largest cosine to v - centre. A factor that was merged from others owns several.
     links
         The links that encode new texts; their property vectors are those of `vocabulary`.
     hidden
         Factors that an analyst hid: they keep their scores, but are never a dominant factor and do not count when texts
         are compared.
+    not_relevant
+        Indices of the texts without a property that answers the goal; they have scores, but no dominant factor.
     strength_unit
-        "nats": the total correlation that a factor explains alone. "cosine", of labelled instructions: the mean cosine
+        "nats": the mutual information of a factor's scores with its properties, summed. "cosine", of labelled instructions: the mean cosine
         of the instructions of a task with their centre.
     """
 
@@ -103,6 +113,7 @@ class Factors:
     loadings: np.ndarray
     assignment: np.ndarray
     property_counts: np.ndarray
+    typicality: np.ndarray
     strength: np.ndarray
     tc_curve: tuple[tuple[int, float], ...]
     hierarchy: tuple[Layer, ...]
@@ -112,10 +123,12 @@ class Factors:
     directions: np.ndarray
     offset: np.ndarray
     prototypes: np.ndarray
+    owners: np.ndarray
     centre: np.ndarray
     links: Links = field(compare=False, repr=False)
     stats: Mapping[str, Any] = field(default_factory=dict)
     hidden: tuple[int, ...] = ()
+    not_relevant: tuple[int, ...] = ()
     strength_unit: Literal["nats", "cosine"] = "nats"
 
     @property
@@ -135,11 +148,10 @@ class Factors:
 
     @cached_property
     def properties(self) -> tuple[tuple[Member, ...], ...]:
-        """The properties assigned to each factor, strongest first."""
+        """The properties assigned to each factor, most typical first."""
         groups = []
         for k in range(self.dim):
-            own = np.flatnonzero(self.assignment == k)
-            own = own[np.argsort(-np.abs(self.loadings[k, own]), kind="stable")]
+            own = rank_properties(self.assignment, self.typicality, k)
             groups.append(
                 tuple(
                     Member(self.vocabulary[i], float(self.loadings[k, i]), int(self.property_counts[i]))
@@ -155,7 +167,15 @@ class Factors:
     def assign(self, texts: Sequence[str]) -> np.ndarray:
         """The dominant factor of texts, seen or new (n_texts,) int32, -1 where none describes the text."""
         vectors = self.links.encode(texts)
-        return scoring.assign_texts(vectors, self.prototypes, self.centre, self.hidden)
+        return scoring.assign_texts(vectors, self.prototypes, self.owners, self.centre, self.hidden)
+
+    @cached_property
+    def corex(self) -> LinearCorex:
+        """Linear CorEx with as many factors, fitted to the same links: the solution of the paper (arXiv 1706.03353).
+
+        The factors shown differ from it: they group the texts, starting from it among others.
+        """
+        return fitting.fit_corex(self.links.text_vectors, self.links.property_vectors, self.dim)
 
     @property
     def space(self) -> FactorSpace:
@@ -169,27 +189,7 @@ class Factors:
 
     def save(self, folder: Path) -> None:
         """Write factors.safetensors and factors.json into `folder`."""
-        from safetensors.numpy import save_file
-
-        with atomic_path(folder / "factors.safetensors") as path:
-            arrays = {_KEYS.get(name, name): getattr(self, name) for name in _ARRAYS}
-            save_file({key: np.ascontiguousarray(array) for key, array in arrays.items()}, path)
-        write_json(
-            folder / "factors.json",
-            {
-                "names": self.names,
-                "descriptions": self.descriptions,
-                "poles": self.poles,
-                "vocabulary": self.vocabulary,
-                "tc_curve": self.tc_curve,
-                "hierarchy": [
-                    {"names": layer.names, "assignment": layer.assignment.tolist()}
-                    for layer in self.hierarchy
-                ],
-                "evidence": [[vars(item) for item in items] for items in self.evidence],
-                "hidden": self.hidden,
-            },
-        )
+        storage.write(folder, vars(self))
 
     @classmethod
     def load(
@@ -199,29 +199,30 @@ class Factors:
         stats: Mapping[str, Any] | None = None,
         *,
         strength_unit: Literal["nats", "cosine"] = "nats",
+        again: str = "run goalspace factor on this run again",
     ) -> Self:
-        """Read what `save` wrote; `links` place new texts. The files do not hold the unit of the strength."""
-        from safetensors.numpy import load_file
+        """Read what `save` wrote.
 
-        arrays = load_file(folder / "factors.safetensors")
-        about = read_json(folder / "factors.json")
-        return cls(
-            **{name: arrays[_KEYS.get(name, name)] for name in _ARRAYS},
-            names=tuple(about["names"]),
-            descriptions=tuple(about["descriptions"]),
-            poles=tuple((positive, negative) for positive, negative in about["poles"]),
-            vocabulary=tuple(about["vocabulary"]),
-            tc_curve=tuple((int(number), float(tc)) for number, tc in about["tc_curve"]),
-            hierarchy=tuple(
-                Layer(tuple(layer["names"]), np.array(layer["assignment"], dtype=np.int32))
-                for layer in about["hierarchy"]
-            ),
-            evidence=tuple(tuple(Evidence(**item) for item in items) for items in about["evidence"]),
-            links=links,
-            stats=stats or {},
-            hidden=tuple(about.get("hidden", ())),
-            strength_unit=strength_unit,
-        )
+        Parameters
+        ----------
+        folder
+            The folder.
+        links
+            The links that place new texts.
+        stats
+            The counts recorded by the stage.
+        strength_unit
+            The unit of the strength, which the files do not hold.
+        again
+            What makes the files again, for messages.
+
+        Raises
+        ------
+        InputError
+            If a file is missing or damaged, or does not go with the links.
+        """
+        stored = storage.read(folder, links.text_vectors, links.property_vectors, again=again)
+        return cls(**stored, links=links, stats=stats or {}, strength_unit=strength_unit)
 
 
 @dataclass(frozen=True)
@@ -238,7 +239,7 @@ class FactorSpace:
 
     @cached_property
     def _basis(self) -> np.ndarray:
-        return scoring.span(self.factors.prototypes[list(self.factors.shown)])
+        return scoring.span(self.factors.prototypes[np.isin(self.factors.owners, self.factors.shown)])
 
     @property
     def name(self) -> str:
@@ -267,6 +268,8 @@ def factor(
     goal: str,
     n_factors: int | None = None,
     llm: str | LLM | None = None,
+    limits: Limits | None = None,
+    redact: bool = False,
     seed: int = 0,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
@@ -283,6 +286,10 @@ def factor(
         Number of factors; None chooses it by the gain in total correlation. Factors without properties are dropped.
     llm
         Names and describes the factors; None uses the most central properties.
+    limits
+        What the calls may cost, and how fast they may go.
+    redact
+        Mask private data for the language model, as `propose` does.
     seed
         Seed of the map and of the hierarchy; the factors themselves do not depend on it.
     cache_dir
@@ -293,35 +300,37 @@ def factor(
     Raises
     ------
     InputError
-        If `n_factors` is out of range.
+        If `n_factors` is out of range, or `redact` is given with an encoder of the links behind an endpoint.
     """
-    if n_factors is not None and not 1 <= n_factors <= len(proposals.properties):
-        raise InputError(
-            f"The 'n_factors' parameter of factor must be between 1 and the number of properties, "
-            f"{len(proposals.properties)}. Got {n_factors} instead."
-        )
-    report = progress or ignore_progress
+    _check_number(n_factors, len(proposals.properties))
+    report, calls = progress or ignore_progress, Calls()
+    namer = _namer(llm, links, cache_dir, limits, redact, report)
     curve: tuple[tuple[int, float], ...] = ()
     if n_factors is None:
         report("choosing the number of factors", 0, 1)
         n_factors, curve = fitting.choose_n_factors(links.text_vectors, links.property_vectors)
     report("fitting the factors", 0, 1)
-    structure = fitting.fit_structure(links.text_vectors, links.property_vectors, n_factors)
-    scores, dominant = structure.score(links.text_vectors), structure.assign(links.text_vectors)
+    structure = fitting.fit_structure(
+        links.text_vectors, links.property_vectors, n_factors, not_relevant=proposals.not_relevant
+    )
+    scores = structure.score(links.text_vectors)
+    dominant = structure.assign(links.text_vectors, proposals.not_relevant)
     report("drawing the map and collecting evidence", 0, 1)
-    counts = proposals.n_texts_with()
-    calls = Calls()
+    second = _second_encoder(links, cache_dir)
+    typicality = measure_typicality(corpus.texts, proposals, structure, scores, dominant, links, second)
     names = naming.name_factors(
         corpus,
         proposals,
         structure,
         scores,
-        counts,
+        dominant,
+        typicality,
         links.property_vectors,
         goal,
-        cached(links.encoder, cache_dir),
-        get_llm(llm, cache=call_cache(cache_dir)) if llm is not None else None,
+        cached(links.encoder, cache_dir, limits=limits),
+        namer,
         calls,
+        report,
     )
     positions = lay_out((links.text_vectors - structure.centre) @ structure.prototypes.T, seed=seed)
     hierarchy = stack(scores, names.names, seed)
@@ -332,37 +341,54 @@ def factor(
         scores=scores,
         dominant=dominant,
         vocabulary=proposals.properties,
-        loadings=structure.loadings,
-        assignment=structure.assignment,
-        property_counts=counts,
-        strength=structure.tc,
+        property_counts=proposals.n_texts_with(),
+        typicality=typicality,
+        **{name: getattr(structure, name) for name in _FITTED},
         tc_curve=curve,
         hierarchy=hierarchy,
         evidence=names.evidence,
         map=positions,
-        factor_map=centres(positions, dominant, scores),
-        directions=structure.directions,
-        offset=structure.offset,
-        prototypes=structure.prototypes,
-        centre=structure.centre,
+        factor_map=scoring.centres(positions, dominant, scores),
         links=links,
+        not_relevant=proposals.not_relevant,
         stats={
             "n_factors": len(names.names),
-            "tc": float(structure.model.tc_),
+            "tc": structure.tc,
             "n_unassigned": int((structure.assignment < 0).sum()),
             "n_layers": len(hierarchy),
             "n_without_dominant": int((dominant < 0).sum()),
+            "n_not_relevant": len(proposals.not_relevant),
             **(calls.as_stats() if llm is not None else {}),
         },
     )
 
 
-def centres(positions: np.ndarray, dominant: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Position of each factor on the map: the median of its dominated texts, or of its ten highest-scoring ones."""
-    centres = []
-    for k in range(scores.shape[1]):
-        own = np.flatnonzero(dominant == k)
-        if not len(own):
-            own = np.argsort(-scores[:, k], kind="stable")[:10]
-        centres.append(np.median(positions[own], axis=0))
-    return np.asarray(centres, dtype=np.float32)
+def _second_encoder(links: Links, cache_dir: Path | None) -> Encoder | None:
+    """Return an encoder that did not take part in the links, to check names with: MiniLM, unless it did."""
+    name = links.encoder if isinstance(links.encoder, str) else links.encoder.name
+    return None if name == "minilm" else cached("minilm", cache_dir)
+
+
+def _check_number(n_factors: int | None, n_properties: int) -> None:
+    if n_factors is not None and not 1 <= n_factors <= n_properties:
+        raise InputError(
+            f"The 'n_factors' parameter of factor must be between 1 and the number of properties, {n_properties}. "
+            f"Got {n_factors} instead."
+        )
+
+
+def _namer(
+    llm: str | LLM | None,
+    links: Links,
+    cache_dir: Path | None,
+    limits: Limits | None,
+    redact: bool,
+    progress: Progress,
+) -> LLM | None:
+    """Return the model that names the factors, before the factors are fitted, because it may be refused."""
+    if redact:
+        refuse_endpoint(links.encoder)
+    if llm is None:
+        return None
+    redactor = Redactor(cache_dir) if redact else None
+    return get_llm(llm, cache=call_cache(cache_dir), limits=limits, redactor=redactor, progress=progress)

@@ -30,16 +30,21 @@ def collect_evidence(
     assignment: np.ndarray,
     loadings: np.ndarray,
     scores: np.ndarray,
+    dominant: np.ndarray,
     poles: Sequence[tuple[str, str | None]],
     property_vectors: np.ndarray,
     encoder: Encoder,
     factors: Sequence[int],
 ) -> list[tuple[Evidence, ...]]:
-    """From the highest-scoring texts of some factors, pick the sentence closest to the factor's properties."""
+    """From the highest-scoring texts of some factors, pick the sentence closest to the factor's properties.
+
+    At the positive pole, these are texts whose dominant factor it is, if there are any.
+    """
     chosen: list[tuple[int, int, int]] = []  # factor, pole, text
     for k in factors:
         order = np.argsort(-scores[:, k], kind="stable")
-        best = [i for i in order[:_TEXTS_PER_POLE] if scores[i, k] > 0]
+        mine = order[dominant[order] == k]
+        best = [i for i in (mine if len(mine) else order)[:_TEXTS_PER_POLE] if scores[i, k] > 0]
         chosen += [(k, 1, int(i)) for i in best]
         if poles[k][1] is not None:
             worst = [i for i in order[::-1][:_TEXTS_PER_POLE] if scores[i, k] < 0]

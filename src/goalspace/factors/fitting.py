@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -12,9 +13,10 @@ import numpy as np
 from goalspace.factors.scoring import (
     MIN_CORRELATION,
     assign_texts,
-    calibrate,
     correlate,
     covariance_of,
+    mean_properties,
+    partition,
     project_texts,
     score_texts,
     span,
@@ -33,6 +35,10 @@ MIN_GAIN_SHARE = (
 _CURVE_PROPERTIES = 400
 _TEXTS_PER_FACTOR = 25
 _PROPERTIES_PER_FACTOR = 3
+# Starts of k-means. With few of them, rounding on another processor decides between optima that are almost equally good
+_MIN_STARTS, _MAX_STARTS = 10, 100
+_STARTS_BY_TEXTS = 40_000  # starts times texts
+_MAX_STARTING = 10_000  # texts among which k-means looks for a start
 _MAX_ITER = 200  # groups still change long after 60 iterations, though the bound hardly does
 MAX_TREE_PROPERTIES = (
     4000  # most frequent properties that the start's tree is built of; the others join the nearest group
@@ -47,22 +53,27 @@ class Structure:
     `directions` and `offset` give the standardised scores of a text vector v: directions @ v - offset.
     """
 
-    model: LinearCorex
     assignment: np.ndarray  # (n_properties,) int32, -1 unassigned
     directions: np.ndarray  # (n_factors, dim) float32
     offset: np.ndarray  # (n_factors,) float32
     prototypes: np.ndarray  # (n_factors, dim) float32, around `centre`
     centre: np.ndarray  # (dim,) float32
     loadings: np.ndarray  # (n_factors, n_properties) float32
-    tc: np.ndarray  # (n_factors,) nats
+    strength: np.ndarray  # (n_factors,) nats, see `information`
+    tc: float  # total correlation that CorEx explains with as many factors, in nats
+
+    @property
+    def owners(self) -> np.ndarray:
+        """The factor of each prototype: every factor has one."""
+        return np.arange(len(self.prototypes), dtype=np.int32)
 
     def score(self, vectors: np.ndarray) -> np.ndarray:
         """Standardised scores of text vectors (n_texts, n_factors)."""
         return score_texts(vectors, self.directions, self.offset)
 
-    def assign(self, vectors: np.ndarray) -> np.ndarray:
+    def assign(self, vectors: np.ndarray, not_relevant: Sequence[int] = ()) -> np.ndarray:
         """The factor that describes a text best (n_texts,) int32, -1 where none does."""
-        return assign_texts(vectors, self.prototypes, self.centre)
+        return assign_texts(vectors, self.prototypes, self.owners, self.centre, not_relevant=not_relevant)
 
     def project(self, vectors: np.ndarray) -> np.ndarray:
         """Coordinates of text vectors in the space that the factors span (n_texts, rank)."""
@@ -150,42 +161,98 @@ def _ward(rows: np.ndarray, n_groups: int) -> np.ndarray:
     return np.asarray(groups == np.arange(groups.max() + 1)[:, None], dtype=np.float64)
 
 
-def fit_structure(text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int) -> Structure:
-    """Fit the factors, calibrate their scores, and drop those without properties.
+def fit_structure(
+    text_vectors: np.ndarray,
+    property_vectors: np.ndarray,
+    n_factors: int,
+    *,
+    not_relevant: Sequence[int] = (),
+) -> Structure:
+    """Find groups of texts, starting from CorEx's factors among others, and describe each by a factor.
 
-    Each property is assigned to the factor whose scores it shares most information with, which for Gaussian variables
-    is the most strongly correlated one, if the correlation is large enough. Calibration starts from CorEx's groups.
+    The prototype of a factor is the mean direction of its texts. Each property is assigned to the factor whose scores it
+    shares most information with, which for Gaussian variables is the most strongly correlated one, if the correlation is
+    large enough. Factors without texts or properties are dropped.
+
+    Parameters
+    ----------
+    text_vectors, property_vectors
+        (n_texts, dim) and (n_properties, dim), those of the links.
+    n_factors
+        Number of factors.
+    not_relevant
+        Indices of the texts that are not grouped, unless these are all.
     """
     model = fit_corex(text_vectors, property_vectors, n_factors)
-    live, assignment = _assign(model.loadings_)
     centre = model.text_mean_
-    prototypes = calibrate(text_vectors - centre, property_vectors, model.loadings_[live], assignment)
-    directions, loadings = correlate(covariance_of(text_vectors), prototypes, property_vectors)
+    grouped = np.setdiff1d(np.arange(len(text_vectors)), not_relevant)
+    directions = normalize(text_vectors[grouped if len(grouped) else slice(None)] - centre)
+    prototypes = partition(directions, *_starts(model, directions, property_vectors, n_factors))
+    used = np.unique((directions @ prototypes.T).argmax(axis=1))
+    directions, loadings = correlate(covariance_of(text_vectors), prototypes[used], property_vectors)
     kept, assignment = _assign(loadings)
-    directions, prototypes = directions[kept], prototypes[kept]
+    strength = information(loadings[kept], assignment)
+    order = np.argsort(-strength, kind="stable")
+    directions, prototypes = directions[kept[order]], prototypes[used[kept[order]]]
+    places = np.append(np.argsort(order), -1)  # the last one for unassigned properties
     return Structure(
-        model,
-        assignment,
+        places[assignment].astype(np.int32),
         directions.astype(np.float32),
         (directions @ centre).astype(np.float32),
         prototypes.astype(np.float32),
         centre.astype(np.float32),
-        loadings[kept].astype(np.float32),
-        model.tcs_[live[kept]],
+        loadings[kept[order]].astype(np.float32),
+        strength[order],
+        float(model.tc_),
     )
+
+
+def information(loadings: np.ndarray, assignment: np.ndarray) -> np.ndarray:
+    """Mutual information of each factor's scores with its properties, summed, in nats (n_factors,)."""
+    own = np.where(assignment == np.arange(len(loadings))[:, None], loadings.astype(np.float64), 0.0)
+    return np.asarray(-0.5 * np.log1p(-np.clip(own**2, 0, 1 - 1e-6)).sum(axis=1))
+
+
+def _starts(
+    model: LinearCorex, directions: np.ndarray, property_vectors: np.ndarray, n_factors: int
+) -> Iterator[np.ndarray]:
+    """Yield prototypes: the mean properties of CorEx's factors, and the best of k-means from random starts."""
+    from sklearn.cluster import KMeans
+
+    live, assignment = _assign(model.loadings_)
+    if len(live) == n_factors:
+        yield mean_properties(property_vectors, model.loadings_[live], assignment)
+    sample = directions[:: -(-len(directions) // _MAX_STARTING)]
+    n_groups = min(n_factors, len(np.unique(sample.round(6), axis=0)))
+    n_starts = min(max(_STARTS_BY_TEXTS // len(sample), _MIN_STARTS), _MAX_STARTS)
+    kmeans = KMeans(n_groups, n_init=n_starts, random_state=0).fit(sample)
+    yield normalize(kmeans.cluster_centers_)
 
 
 def _assign(loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The factors that are kept, and which of these each property belongs to, -1 where none.
 
-    A factor is kept if some property correlates positively with it; otherwise it could not be named.
+    A factor is kept if some property correlates positively with it; otherwise it could not be named. A factor without such
+    a property gets the one that correlates most with it among those that other factors can spare.
     """
+    n_factors = len(loadings)
     strength = np.abs(loadings)
     nearest = strength.argmax(axis=0)
     along = (loadings.max(axis=0) >= MIN_CORRELATION) & (loadings.argmax(axis=0) == nearest)
-    kept = np.unique(nearest[along])
+    counts = np.bincount(nearest[along], minlength=n_factors)
+    for k in np.flatnonzero(counts == 0):
+        spared = ~along | (counts[nearest] > 1)
+        candidates = np.where(spared, loadings[k], -np.inf)
+        best = int(candidates.argmax())
+        if candidates[best] >= MIN_CORRELATION:
+            counts[nearest[best]] -= along[best]
+            nearest[best], counts[k], along[best] = k, 1, True
+    kept = np.flatnonzero(counts)
     if not len(kept):  # one factor of all properties, however weak
         return np.arange(1), np.zeros(loadings.shape[1], dtype=np.int32)
-    strength = strength[kept]
-    assignment = np.where(strength.max(axis=0) >= MIN_CORRELATION, strength.argmax(axis=0), -1)
-    return kept, assignment.astype(np.int32)
+    places = np.full(n_factors, -1)
+    places[kept] = np.arange(len(kept))
+    lost = places[nearest] < 0  # their factor was dropped
+    nearest[lost] = kept[strength[kept][:, lost].argmax(axis=0)]
+    related = strength[nearest, np.arange(len(nearest))] >= MIN_CORRELATION
+    return kept, np.where(related, places[nearest], -1).astype(np.int32)

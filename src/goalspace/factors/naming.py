@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -12,15 +13,19 @@ from goalspace.corpus import Corpus
 from goalspace.encoders.protocol import Encoder
 from goalspace.factors.evidence import Evidence, collect_evidence
 from goalspace.factors.fitting import Structure
+from goalspace.factors.typicality import rank_properties
 from goalspace.llm.prompts import Template
 from goalspace.llm.protocol import LLM
-from goalspace.llm.structured import Calls, ask, find_json
+from goalspace.llm.reading import find_json
+from goalspace.llm.redaction import passage_for
+from goalspace.llm.structured import Calls, ask
+from goalspace.progress import Progress
 from goalspace.proposals import Proposals
 from goalspace.text import to_line
 
 _SECOND_POLE = 0.2  # least share of a factor's squared correlations at its negative end
 _SHORT_NAME = 16  # characters below which a name gets a second property
-_NAME_TOKENS = 160
+NAME_TOKENS = 160  # most tokens of the reply for a factor
 _MAX_NAME, _MAX_DESCRIPTION = 60, 300  # characters
 _NAME_SCHEMA = {
     "type": "object",
@@ -45,23 +50,30 @@ def name_factors(
     proposals: Proposals,
     structure: Structure,
     scores: np.ndarray,
-    counts: np.ndarray,
+    dominant: np.ndarray,
+    typicality: np.ndarray,
     property_vectors: np.ndarray,
     goal: str,
     encoder: Encoder,
     llm: LLM | None,
     calls: Calls,
+    progress: Progress,
 ) -> FactorNames:
     """Name the factors and collect their evidence; with a language model, it writes the names and descriptions."""
-    factors = range(len(structure.tc))
-    ranked = [
-        central_properties(proposals.properties, counts, structure.assignment, structure.loadings, k)
-        for k in factors
-    ]
+    factors = range(len(structure.strength))
+    ranked = [typical_properties(structure.assignment, structure.loadings, typicality, k) for k in factors]
     described = [describe_factor(proposals.properties, *ends) for ends in ranked]
     poles = [item.poles for item in described]
     evidence = collect_evidence(
-        corpus, structure.assignment, structure.loadings, scores, poles, property_vectors, encoder, factors
+        corpus,
+        structure.assignment,
+        structure.loadings,
+        scores,
+        dominant,
+        poles,
+        property_vectors,
+        encoder,
+        factors,
     )
     names, descriptions = (
         number_repeats([item.name for item in described]),
@@ -69,7 +81,7 @@ def name_factors(
     )
     if llm is not None:
         names, descriptions = _ask_names(
-            llm, goal, corpus, proposals, ranked, evidence, names, descriptions, calls
+            llm, goal, corpus, proposals, ranked, evidence, names, descriptions, calls, progress
         )
     return FactorNames(tuple(names), tuple(descriptions), tuple(poles), tuple(evidence))
 
@@ -92,21 +104,16 @@ def describe_factor(
     return FactorDescription(_offline_name(along), _offline_description(along, against), poles)
 
 
-def central_properties(
-    vocabulary: Sequence[str], counts: np.ndarray, assignment: np.ndarray, loadings: np.ndarray, k: int
+def typical_properties(
+    assignment: np.ndarray, loadings: np.ndarray, typicality: np.ndarray, k: int
 ) -> tuple[list[int], list[int]]:
-    """Properties of factor k at its positive and its negative end, most central first.
+    """Properties of factor k at its positive and its negative end, most typical first.
 
-    A property is central if it correlates with the factor, was proposed for many texts, and has more than one word. The
-    negative end is empty unless several properties there carry a fair share of the squared correlations.
+    The negative end is empty unless several properties there carry a fair share of the squared correlations.
     """
-    own = np.flatnonzero(assignment == k)
+    own = rank_properties(assignment, typicality, k)
     loading = loadings[k, own]
-    several = np.array([" " in vocabulary[int(i)] for i in own], dtype=np.bool_)
-    weight = loading**2 * np.log2(2 + counts[own]) * np.where(several, 1.5, 1.0)
-    order = np.argsort(-weight, kind="stable")
-    positive = [int(own[i]) for i in order if loading[i] > 0]
-    negative = [int(own[i]) for i in order if loading[i] <= 0]
+    positive, negative = own[loading > 0].tolist(), own[loading <= 0].tolist()
     if not positive:
         return negative, []
     share = np.square(np.minimum(loading, 0)).sum() / np.square(loading).sum()
@@ -160,12 +167,14 @@ def _ask_names(
     names: list[str],
     descriptions: list[str],
     calls: Calls,
+    progress: Progress,
 ) -> tuple[list[str], list[str]]:
     """Let the language model write names and descriptions; fall back to the offline ones if no reply can be parsed."""
     rows = {text_id: i for i, text_id in enumerate(corpus.ids)}
     prompts = []
     for (positive, negative), items in zip(ranked, evidence, strict=True):
-        shown = [corpus.texts[rows[e.text_id]][e.start : e.end] for e in items if e.pole > 0][:5]
+        along = [e for e in items if e.pole > 0][:5]
+        shown = [passage_for(llm, corpus.texts[rows[e.text_id]], e.start, e.end) for e in along]
         opposite = "\n".join(f"- {proposals.properties[i]}" for i in negative[:5])
         prompts.append(
             Template.load("name_factor").fill(
@@ -175,7 +184,15 @@ def _ask_names(
                 evidence="\n".join(f"- {sentence}" for sentence in shown),
             )
         )
-    answers = ask(llm, prompts, schema=_NAME_SCHEMA, parse=_parse_name, max_tokens=_NAME_TOKENS, calls=calls)
+    answers = ask(
+        llm,
+        prompts,
+        schema=_NAME_SCHEMA,
+        parse=_parse_name,
+        max_tokens=NAME_TOKENS,
+        calls=calls,
+        progress=partial(progress, "naming the factors"),
+    )
     for k, answer in enumerate(answers):
         name, description = answer or ("", "")
         names[k], descriptions[k] = name or names[k], description or descriptions[k]
@@ -184,8 +201,8 @@ def _ask_names(
 
 def _parse_name(reply: str) -> tuple[str, str] | None:
     """The name and description in a reply; either is empty if missing or of an invalid length."""
-    value = find_json(reply)
-    if not isinstance(value, dict):
+    value = find_json(reply, "name", "description")
+    if value is None:
         return None
     name, description = (
         to_line(value[key]) if isinstance(value.get(key), str) else "" for key in ("name", "description")

@@ -19,13 +19,23 @@ def score_texts(vectors: np.ndarray, directions: np.ndarray, offset: np.ndarray)
 
 
 def assign_texts(
-    vectors: np.ndarray, prototypes: np.ndarray, centre: np.ndarray, hidden: Sequence[int] = ()
+    vectors: np.ndarray,
+    prototypes: np.ndarray,
+    owners: np.ndarray,
+    centre: np.ndarray,
+    hidden: Sequence[int] = (),
+    not_relevant: Sequence[int] = (),
 ) -> np.ndarray:
-    """The prototype with the largest inner product, -1 if none is positive; hidden prototypes are ignored."""
+    """The factor that owns the prototype with the largest inner product (n_texts,) int32, -1 if none is positive.
+
+    The prototypes of hidden factors are ignored; texts that are not relevant to the goal have no factor.
+    """
     strength = (vectors - centre) @ prototypes.T
-    strength[:, list(hidden)] = -np.inf
+    strength[:, np.isin(owners, hidden)] = -np.inf
     best = strength.argmax(axis=1)
-    return np.where(strength[np.arange(len(best)), best] > 1e-6, best, -1).astype(np.int32)
+    dominant = np.where(strength[np.arange(len(best)), best] > 1e-6, owners[best], -1).astype(np.int32)
+    dominant[list(not_relevant)] = -1
+    return dominant
 
 
 def span(prototypes: np.ndarray) -> np.ndarray:
@@ -55,25 +65,48 @@ def covariance_of(vectors: np.ndarray) -> np.ndarray:
     return np.atleast_2d(np.cov(vectors.T.astype(np.float64), bias=True))
 
 
-def calibrate(
-    centred: np.ndarray, property_vectors: np.ndarray, loadings: np.ndarray, assignment: np.ndarray
-) -> np.ndarray:
-    """Make factors comparable: replace each by the mean direction of the texts that belong to it.
+def partition(directions: np.ndarray, *starts: np.ndarray) -> np.ndarray:
+    """Group directions by spherical k-means (Dhillon & Modha 2001) from several starts, and keep the best result.
 
-    Factors overlap, so their raw scores are not comparable and an argmax over them gives a poor partition. Spherical
-    k-means (Dhillon & Modha 2001) starts from the mean property of each factor; a factor that loses all its texts
-    keeps its previous prototype.
+    Parameters
+    ----------
+    directions
+        (n, dim) rows of length 1, such as text vectors around their mean.
+    starts
+        Prototypes (k, dim) to start from; a prototype that loses all its rows stays as it is.
+
+    Returns
+    -------
+    (k, dim) prototypes of length 1: those with the largest sum of cosines.
     """
-    n_factors = len(loadings)
-    weights = np.where(assignment == np.arange(n_factors)[:, None], loadings, 0)
-    prototypes = normalize(weights @ property_vectors)
-    texts = normalize(centred)
-    for _ in range(MAX_LLOYD_ITER if n_factors > 1 else 0):  # all texts belong to a single factor
-        nearest = (texts @ prototypes.T).argmax(axis=1)
+    found = [_lloyd(directions, start) for start in starts]
+    return max(found, key=lambda prototypes: float((directions @ prototypes.T).max(axis=1).sum()))
+
+
+def _lloyd(directions: np.ndarray, prototypes: np.ndarray) -> np.ndarray:
+    for _ in range(MAX_LLOYD_ITER if len(prototypes) > 1 else 0):  # all rows belong to a single prototype
+        nearest = (directions @ prototypes.T).argmax(axis=1)
         sums = np.zeros_like(prototypes)
-        np.add.at(sums, nearest, texts)
+        np.add.at(sums, nearest, directions)
         moved = np.where(np.linalg.norm(sums, axis=1, keepdims=True) > 1e-9, normalize(sums), prototypes)
         if np.allclose(moved, prototypes, atol=1e-6):
             break
         prototypes = moved
     return np.asarray(prototypes)
+
+
+def mean_properties(property_vectors: np.ndarray, loadings: np.ndarray, assignment: np.ndarray) -> np.ndarray:
+    """The direction of the properties of each factor, weighted by their loadings (n_factors, dim)."""
+    weights = np.where(assignment == np.arange(len(loadings))[:, None], loadings, 0)
+    return normalize(weights @ property_vectors)
+
+
+def centres(positions: np.ndarray, dominant: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Position of each factor on the map: the median of its dominated texts, or of its ten highest-scoring ones."""
+    centres = []
+    for k in range(scores.shape[1]):
+        own = np.flatnonzero(dominant == k)
+        if not len(own):
+            own = np.argsort(-scores[:, k], kind="stable")[:10]
+        centres.append(np.median(positions[own], axis=0))
+    return np.asarray(centres, dtype=np.float32)

@@ -11,9 +11,10 @@ from typing import Self
 import numpy as np
 
 from goalspace.corpus import Corpus
-from goalspace.factors import Factors, centres, scoring
+from goalspace.factors import Factors, scoring
 from goalspace.factors.evidence import Evidence
 from goalspace.factors.hierarchy import Layer
+from goalspace.factors.typicality import distinguish, of_own_factor
 from goalspace.language import OTHER
 from goalspace.links import Links
 from goalspace.links.towers import TextTower
@@ -163,6 +164,7 @@ def arrange(
     scores = np.asarray((vectors - centre) @ directions.T, dtype=np.float32)
     assignment = np.full(len(proposals), -1, dtype=np.int32)
     assignment[proposals.property_index] = dominant[proposals.text_index]
+    telling = distinguish(vectors, links.property_vectors, dominant, n_factors)
     poles = tuple((name, None) for name in tasks.names)
     positions = lay_out(vectors - centre)
     hierarchy = _groups(tasks)
@@ -176,15 +178,17 @@ def arrange(
         loadings=loadings.astype(np.float32),
         assignment=assignment,
         property_counts=proposals.n_texts_with(),
+        typicality=of_own_factor(telling, assignment),
         strength=np.linalg.norm(means, axis=1) / sizes,
         tc_curve=(),
         hierarchy=hierarchy,
         evidence=tuple(_central(corpus, scores[:, k], dominant == k) for k in range(n_factors)),
         map=positions,
-        factor_map=centres(positions, dominant, scores),
+        factor_map=scoring.centres(positions, dominant, scores),
         directions=directions.astype(np.float32),
         offset=(directions @ centre).astype(np.float32),
         prototypes=prototypes.astype(np.float32),
+        owners=np.arange(n_factors, dtype=np.int32),
         centre=centre.astype(np.float32),
         links=links,
         stats={"n_factors": n_factors, "n_without_dominant": int((~known).sum())},

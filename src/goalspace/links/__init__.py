@@ -10,21 +10,27 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from goalspace.checked import Layout, check, expect, read_arrays, readable
 from goalspace.corpus import Corpus
 from goalspace.corpus.folding import cleaned
 from goalspace.encoders.cache import cached
-from goalspace.encoders.protocol import Encoder
+from goalspace.encoders.protocol import Encoder, encode_properties
 from goalspace.encoders.registry import get_encoder
 from goalspace.errors import InputError
 from goalspace.files import atomic_path, read_json, write_json
 from goalspace.links import heads, towers
 from goalspace.links.features import Blocks
 from goalspace.links.heads import PairTable, evaluate_links, split
+from goalspace.llm.address import RecordedSpec
+from goalspace.llm.limits import Limits
 from goalspace.progress import Progress
 from goalspace.proposals import OFFLINE, Proposals
 
-# Offline properties are phrases of the texts and add nothing to the sentence vectors, so the head may only adjust them
-_OFFLINE_RESIDUAL = 3.0
+_LAYOUT: Layout = {
+    "text_vectors": ("float", "n_texts", "dim"),
+    "property_vectors": ("float", "n_properties", "dim"),
+    **{f"tower.{name}": shape for name, shape in towers.LAYOUT.items()},
+}
 _MIN_TEXTS = 30  # texts with proposals needed to train and evaluate a head
 
 
@@ -35,7 +41,7 @@ class Links:
     Attributes
     ----------
     text_vectors
-        (n_texts, dim) float32, of length 1.
+        (n_texts, dim) float32, of length 1. Those of texts with proposals from a language model point half to these.
     property_vectors
         (n_properties, dim) float32, of length 1.
     recipe
@@ -72,7 +78,7 @@ class Links:
         encoder
             The encoder of the links if it is already loaded.
         """
-        vectors = (encoder or get_encoder(self.encoder)).encode(properties)
+        vectors = encode_properties(encoder or get_encoder(self.encoder), properties)
         head = self.tower.head
         return vectors if head is None else towers.centre(head.space.project(vectors), head.centre)
 
@@ -96,22 +102,42 @@ class Links:
         )
 
     @classmethod
-    def load(cls, folder: Path, *, encoder: str | Encoder | None = None) -> Self:
-        """Read what `save` wrote; pass `encoder` if the saved name cannot be resolved."""
-        from safetensors.numpy import load_file
+    def load(cls, folder: Path, *, encoder: str | Encoder | None = None, n_texts: int | None = None) -> Self:
+        """Read what `save` wrote.
 
-        about = read_json(folder / "links.json")
-        arrays = load_file(folder / "vectors.safetensors")
-        tower = towers.TextTower.from_arrays(
-            {name.removeprefix("tower."): a for name, a in arrays.items() if name.startswith("tower.")}
-        )
+        Parameters
+        ----------
+        folder
+            The folder.
+        encoder
+            The encoder, if the saved name cannot be resolved or names an endpoint.
+        n_texts
+            The number of texts that the links must have, if known.
+
+        Raises
+        ------
+        InputError
+            If a file is missing or damaged.
+        """
+        again = f"run goalspace link {folder.parent} again"
+        path = folder / "links.json"
+        with readable(path, again=again):
+            about = read_json(path)
+            check(about, {"recipe": str, "encoder": str, "metrics": {str: object}})
+        path = folder / "vectors.safetensors"
+        with readable(path, again=again):
+            arrays = read_arrays(path, _LAYOUT, {} if n_texts is None else {"n_texts": n_texts})
+            expect(len(arrays["property_vectors"]) > 0, "it has no properties")
+            tower = towers.TextTower.from_arrays(
+                {name.removeprefix("tower."): a for name, a in arrays.items() if name.startswith("tower.")}
+            )
         return cls(
             arrays["text_vectors"],
             arrays["property_vectors"],
             about["recipe"],
             about["metrics"],
             tower,
-            encoder or about["encoder"],
+            encoder or RecordedSpec(about["encoder"]),
         )
 
 
@@ -123,6 +149,7 @@ def link(
     tune: Literal["heads", "full", "none"] = "heads",
     seed: int = 0,
     tuned_folder: Path | None = None,
+    limits: Limits | None = None,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> Links:
@@ -130,8 +157,8 @@ def link(
 
     With "heads", the text tower is a linear map from features of the text into the space of the property vectors,
     fitted in closed form to the mean vector of the text's proposals. Which features it reads (sentence vector,
-    surface and format, character n-grams) and its regularisation are chosen by recall of held-out texts'
-    proposals; where none beats the encoder as it is, the encoder is used as it is.
+    surface and format, character n-grams) and its regularisation are chosen by how well the similarities of held-out texts
+    agree with those of their proposals; where the encoder as it is agrees better, it is used as it is.
 
     Parameters
     ----------
@@ -147,6 +174,8 @@ def link(
         Seed of the held-out split.
     tuned_folder
         Where a fully tuned encoder is kept; required for "full".
+    limits
+        What the calls of an encoder behind an endpoint may cost, and how fast they may go.
     cache_dir
         Folder in which vectors are cached.
     progress
@@ -160,10 +189,12 @@ def link(
     if tune not in ("heads", "full", "none"):
         raise InputError(f"The 'tune' parameter of link must be heads, full or none. Got {tune!r} instead.")
     name: str | Encoder = encoder
-    encoder = cached(encoder, cache_dir, partial(progress, "embedding") if progress else None)
-    properties = encoder.encode(proposals.properties)
+    encoder = cached(encoder, cache_dir, partial(progress, "embedding") if progress else None, limits)
+    properties = encode_properties(encoder, proposals.properties)
     sentences = encoder.encode(corpus.texts)
     pairs = heads.PairTable.build(proposals.text_index, proposals.property_index, len(corpus))
+    if _is_chosen_by(encoder, proposals):  # it has nothing to learn from its own choice
+        return Links(sentences, properties, "untrained", {}, towers.TextTower.untrained(), name)
     if tune == "none" or len(pairs.rows) < _MIN_TEXTS:
         metrics = _few(len(pairs.rows)) if tune != "none" else {}
         if len(pairs.rows) >= _MIN_TEXTS:
@@ -179,7 +210,7 @@ def link(
         )
     if progress:
         progress("choosing what the text tower reads", 0, 1)
-    return _link_heads(corpus, sentences, properties, pairs, name, seed, _is_offline(proposals))
+    return _link_heads(corpus, sentences, properties, pairs, name, seed)
 
 
 def _link_heads(
@@ -189,23 +220,34 @@ def _link_heads(
     pairs: heads.PairTable,
     encoder: str | Encoder,
     seed: int,
-    offline: bool,
 ) -> Links:
-    """Choose the towers on held-out texts and refit them on all texts; fall back to the encoder if they do not help."""
+    """Choose the towers on held-out texts and refit them on all texts; fall back to the encoder if they do not help.
+
+    Agreement is measured with the whitened properties, whose frequent directions do not hide the others.
+    """
     folds = heads.split(pairs.rows, seed)
+    counts = np.bincount(np.concatenate(pairs.properties), minlength=len(properties))
+    plain, whitened = towers.Space.plain(properties.shape[1]), towers.Space.whitened(properties, counts)
+    targets = [heads.make_targets(whitened, properties, pairs, fold) for fold in folds]
     untrained = heads.mean_of(
-        heads.evaluate_links(sentences[fold] @ properties.T, pairs, fold) for fold in folds
+        heads.evaluate_links(sentences[fold] @ properties.T, pairs, fold)
+        | {"agreement": heads.measure_agreement(sentences[fold], wanted)}
+        for fold, wanted in zip(folds, targets, strict=True)
     )
     blocks = Blocks.fit(corpus.texts, sentences, seed=seed)
-    choice, held_out, table = _choose(blocks, sentences, properties, pairs, folds, untrained, offline=offline)
+    tried = [
+        heads.choose(blocks, space, sentences, properties, pairs, folds, targets)
+        for space in (plain, whitened)
+    ]
+    choice, held_out, _ = max(tried, key=lambda result: result[1]["agreement"])
     metrics: dict[str, Any] = {
         **_named("untrained_", untrained),
         "n_heldout": sum(len(fold) for fold in folds),
-        "candidates": table,
+        "candidates": [row for result in tried for row in result[2]],
     }
-    if held_out["recall_at_k"] <= untrained["recall_at_k"]:
+    if held_out["agreement"] <= untrained["agreement"]:
         return Links(
-            sentences,
+            heads.add_proposals(sentences, properties, pairs),
             properties,
             "untrained",
             {**metrics, **untrained},
@@ -214,52 +256,15 @@ def _link_heads(
         )
     head = heads.fit_head(blocks, choice, sentences, properties, pairs, pairs.rows)
     tower = towers.TextTower(blocks.only(choice.features), head)
+    own = towers.centre(head.space.project(properties), head.centre)
     return Links(
-        head.project(blocks.stack(choice.features), sentences),
-        towers.centre(head.space.project(properties), head.centre),
+        heads.add_proposals(head.project(blocks.stack(choice.features), sentences), own, pairs),
+        own,
         str(choice),
         {**metrics, **held_out, "alpha": choice.alpha, "residual": choice.residual},
         tower,
         encoder,
     )
-
-
-def _choose(
-    blocks: Blocks,
-    sentences: np.ndarray,
-    properties: np.ndarray,
-    pairs: heads.PairTable,
-    folds: Sequence[np.ndarray],
-    untrained: Mapping[str, float],
-    *,
-    offline: bool,
-) -> tuple[heads.Choice, dict[str, float], list[dict[str, Any]]]:
-    """Pick the space of the properties and what the text tower reads.
-
-    The space that needs the smaller residual to beat the untrained encoder wins, as a residual blurs the factors; ties
-    go to the better recall. Offline properties keep the encoder's own space.
-    """
-    plain = towers.Space.plain(properties.shape[1])
-    if offline:
-        spaces = [plain]
-    else:
-        counts = np.bincount(np.concatenate(pairs.properties), minlength=len(properties))
-        spaces = [plain, towers.Space.whitened(properties, counts)]
-    tried = [
-        heads.choose(
-            blocks,
-            space,
-            sentences,
-            properties,
-            pairs,
-            folds,
-            untrained["recall_at_k"],
-            min_residual=_OFFLINE_RESIDUAL if offline else 0.0,
-        )
-        for space in spaces
-    ]
-    best = min(tried, key=lambda result: (result[0].residual, -result[1]["recall_at_k"]))
-    return *best[:2], [row for result in tried for row in result[2]]
 
 
 def _link_tuned(
@@ -277,7 +282,7 @@ def _link_tuned(
     from goalspace.training import train
     from goalspace.training.pairs import Pairs
 
-    heads = _link_heads(corpus, sentences, properties, pairs, name, seed, _is_offline(proposals))
+    heads = _link_heads(corpus, sentences, properties, pairs, name, seed)
     held_out = split(pairs.rows, seed)[0]
     known = ~np.isin(proposals.text_index, held_out)
     tuned = train(
@@ -310,8 +315,9 @@ def _link_tuned(
     )
 
 
-def _is_offline(proposals: Proposals) -> bool:
-    return proposals.stats.get("proposer") == OFFLINE
+def _is_chosen_by(encoder: Encoder, proposals: Proposals) -> bool:
+    """Return whether the encoder chose the properties itself: offline, the encoder `goal` does."""
+    return proposals.stats.get("proposer") == OFFLINE and encoder.name.startswith("goal")
 
 
 def _few(n_texts: int) -> dict[str, Any]:

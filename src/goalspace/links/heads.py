@@ -1,4 +1,4 @@
-"""Linear heads on frozen vectors, fitted by ridge regression and chosen by held-out recall."""
+"""Linear heads on frozen vectors, fitted by ridge regression and chosen by their agreement with held-out proposals."""
 
 from __future__ import annotations
 
@@ -102,8 +102,14 @@ def _targets(properties: np.ndarray, pairs: PairTable, rows: np.ndarray) -> np.n
     return np.stack([properties[pairs.properties[row]].mean(axis=0) for row in rows]).astype(np.float64)
 
 
-def _mean_target(properties: np.ndarray, pairs: PairTable, rows: np.ndarray) -> np.ndarray:
-    return np.asarray(_targets(properties, pairs, rows).mean(axis=0), dtype=np.float32)
+def add_proposals(vectors: np.ndarray, properties: np.ndarray, pairs: PairTable) -> np.ndarray:
+    """Move the texts with proposals half way towards the mean vectors of these (n_texts, dim), of length 1.
+
+    What was read in a text says more about it than what can be learned from other texts.
+    """
+    moved = vectors.copy()
+    moved[pairs.rows] += normalize_float32(_targets(properties, pairs, pairs.rows))
+    return normalize_float32(moved)
 
 
 def choose(
@@ -113,14 +119,22 @@ def choose(
     properties: np.ndarray,
     pairs: PairTable,
     folds: Sequence[np.ndarray],
-    untrained: float,
-    *,
-    min_residual: float = 0.0,
+    targets: Sequence[np.ndarray],
 ) -> tuple[Choice, dict[str, float], list[dict[str, Any]]]:
-    """Choose the hyperparameters of the text tower by recall of held-out proposals.
+    """Choose the hyperparameters of the text tower by its agreement with held-out proposals.
 
-    First the features and regularisation with the best recall without a residual; then the smallest allowed residual
-    with which they beat the untrained encoder.
+    First the features and regularisation without a residual, then the residual.
+
+    Parameters
+    ----------
+    blocks, sentences
+        The features and the sentence vectors of all texts.
+    space, properties
+        The space of the properties, and their vectors.
+    pairs, folds
+        The proposals, and the texts that are held out in turn.
+    targets
+        Of each fold, what `measure_agreement` compares with.
 
     Returns
     -------
@@ -132,45 +146,72 @@ def choose(
     plain = space.project(sentences, _mean(sentences))
     measured: dict[Choice, list[dict[str, float]]] = {}
     learned: dict[tuple[str, ...], list[list[np.ndarray]]] = {}
+    centres: list[np.ndarray] = []
+
+    def measure(choice: Choice, number: int, vectors: np.ndarray) -> None:
+        fold = folds[number]
+        found = evaluate_links(vectors @ centre(properties, centres[number]).T, pairs, fold)
+        found["agreement"] = measure_agreement(vectors, targets[number])
+        measured.setdefault(choice, []).append(found)
+
     for subset in subsets:
         learned[subset] = []
-        for fold in folds:
+        for number, fold in enumerate(folds):
             rows = np.setdiff1d(pairs.rows, fold, assume_unique=True)
             held = blocks.stack(subset)[fold]
             fitted = _ridge(blocks, subset, ALPHAS, properties, pairs, rows)
+            if len(centres) == number:
+                centres.append(fitted[0][2])
             projected = [normalize_float32(held @ weights + offset) for weights, offset, _ in fitted]
-            candidates = centre(properties, fitted[0][2])
             for alpha, vectors in zip(ALPHAS, projected, strict=True):
-                metrics = evaluate_links(vectors @ candidates.T, pairs, fold)
-                measured.setdefault(Choice(subset, alpha, 0.0, space), []).append(metrics)
+                measure(Choice(subset, alpha, 0.0, space), number, vectors)
             learned[subset].append(projected)
+
+    def agreement(choice: Choice) -> tuple[float, float]:
+        return mean_of(measured[choice])["agreement"], choice.alpha
+
+    best = max(measured, key=agreement)
+    for residual in RESIDUALS[1:]:
+        for number, projected in enumerate(learned[best.features]):
+            vectors = projected[ALPHAS.index(best.alpha)] + residual * plain[folds[number]]
+            measure(Choice(best.features, best.alpha, residual, space), number, normalize_float32(vectors))
+    best = max(measured, key=agreement)
     means = {choice: mean_of(results) for choice, results in measured.items()}
-    best = max(means, key=lambda choice: (means[choice]["recall_at_k"], choice.alpha))
-    for residual in (r for r in RESIDUALS[1:] if r >= min_residual):
-        if means[best]["recall_at_k"] > untrained and best.residual >= min_residual:
-            break
-        results = []
-        for fold, projected in zip(folds, learned[best.features], strict=True):
-            vectors = projected[ALPHAS.index(best.alpha)] + residual * plain[fold]
-            known = np.setdiff1d(pairs.rows, fold, assume_unique=True)
-            results.append(
-                evaluate_links(
-                    vectors @ centre(properties, _mean_target(properties, pairs, known)).T, pairs, fold
-                )
-            )
-        best = Choice(best.features, best.alpha, residual, space)
-        means[best] = mean_of(results)
     table = [
         {
             "features": "+".join(choice.features),
             "whitened": choice.space.whitens,
             "alpha": choice.alpha,
             "residual": choice.residual,
-            "recall_at_k": round(metrics["recall_at_k"], 4),
+            **{name: round(metrics[name], 4) for name in ("recall_at_k", "agreement")},
         }
         for choice, metrics in means.items()
     ]
     return best, means[best], table
+
+
+def measure_agreement(vectors: np.ndarray, targets: np.ndarray) -> float:
+    """Correlation of the cosines between texts with those between their targets, the mean vectors of their proposals.
+
+    Recall also rises where links only repeat what texts are about; this measure asks whether texts are alike for the same
+    reason as their proposals.
+    """
+    if len(vectors) < 3:
+        return 0.0
+    pairs = np.triu_indices(len(vectors), 1)
+    cosines, wanted = (
+        (unit @ unit.T)[pairs] for unit in (normalize_float32(vectors - vectors.mean(axis=0)), targets)
+    )
+    spread = cosines.std() * wanted.std()
+    return (
+        float(((cosines - cosines.mean()) * (wanted - wanted.mean())).mean() / spread) if spread > 0 else 0.0
+    )
+
+
+def make_targets(space: Space, properties: np.ndarray, pairs: PairTable, rows: np.ndarray) -> np.ndarray:
+    """The mean vectors of the proposals of texts around their own mean, in a space (n_rows, dim), of length 1."""
+    means = _targets(space.project(properties), pairs, rows)
+    return normalize_float32(means - means.mean(axis=0))
 
 
 def evaluate_links(scores: np.ndarray, pairs: PairTable, rows: np.ndarray) -> dict[str, float]:

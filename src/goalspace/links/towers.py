@@ -8,10 +8,30 @@ from typing import Self
 
 import numpy as np
 
+from goalspace.checked import Layout, expect
 from goalspace.encoders.protocol import Encoder
-from goalspace.encoders.surface import LexicalFeatures
+from goalspace.encoders.surface import N_BUCKETS, N_SURFACE, LexicalFeatures
 from goalspace.links.features import LEXICAL, SENTENCE, SURFACE, Blocks
 from goalspace.vectors.geometry import normalize
+
+# the arrays of a tower (see `checked.read_arrays`); what it does not use is missing
+LAYOUT: Layout = {
+    "weights?": ("float", "n_features", "dim"),
+    "offset?": ("float", "dim"),
+    "centre?": ("float", "dim"),
+    "sentence_mean?": ("float", "n_sentence"),
+    "residual?": ("float", 1),
+    "mean.sentence?": ("float", "n_sentence"),
+    "scale.sentence?": ("scale", "n_sentence"),
+    "mean.surface?": ("float", N_SURFACE),
+    "scale.surface?": ("scale", N_SURFACE),
+    "mean.lexical?": ("float", "n_lexical"),
+    "scale.lexical?": ("scale", "n_lexical"),
+    "lexical.idf?": ("float", N_BUCKETS),
+    "lexical.components?": ("float", "n_lexical", N_BUCKETS),
+    "space.mean?": ("float", "n_sentence"),
+    "space.spread?": ("float", "n_sentence", "dim"),
+}
 
 
 @dataclass(frozen=True)
@@ -121,7 +141,7 @@ class TextTower:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
-        """Rebuild a tower from `arrays`."""
+        """Rebuild a tower from `arrays` whose shapes are those of `LAYOUT`; ValueError or KeyError if some are missing."""
         if not arrays:
             return cls.untrained()
         # the order of the blocks is the order of the head's rows; a mapping read from a file may have lost it
@@ -137,10 +157,19 @@ class TextTower:
             {name: arrays[f"scale.{name}"] for name in names},
             lexical,
         )
+        n_features = sum(map(len, blocks.means.values()))
+        expect(
+            n_features == len(arrays["weights"]), "the features of the text tower do not match its weights"
+        )
+        expect((LEXICAL in names) == (lexical is not None), "the n-grams of the text tower are incomplete")
         space = (  # runs saved before whitening was added have no space: plain
             Space(arrays["space.mean"], arrays["space.spread"])
             if "space.spread" in arrays
             else Space.plain(len(arrays["offset"]))
+        )
+        expect(
+            space.mean.shape == arrays["sentence_mean"].shape,
+            "the text tower does not match its sentence vectors",
         )
         return cls(
             blocks,

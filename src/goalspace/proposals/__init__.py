@@ -15,20 +15,27 @@ import numpy as np
 
 from goalspace.corpus import Corpus
 from goalspace.encoders.cache import cached
+from goalspace.encoders.goal import GoalEncoder
 from goalspace.encoders.protocol import Encoder
-from goalspace.errors import InputError, LLMError
+from goalspace.encoders.registry import refuse_endpoint
+from goalspace.errors import CapReached, InputError, LLMError
 from goalspace.files import write_atomic
 from goalspace.llm import call_cache, get_llm
+from goalspace.llm.limits import Limits
 from goalspace.llm.protocol import LLM
-from goalspace.llm.structured import Calls
+from goalspace.llm.redaction import MaskedText, Redactor
+from goalspace.llm.structured import STOP_SHARE, Calls
 from goalspace.progress import Progress
-from goalspace.proposals.from_llm import Answer, ask_properties
-from goalspace.proposals.from_phrases import PER_TEXT, propose_phrases
+from goalspace.proposals import storage
+from goalspace.proposals.answers import Answer
+from goalspace.proposals.from_llm import ask_properties
 from goalspace.proposals.from_records import read_recorded
+from goalspace.proposals.offline import propose_offline
+from goalspace.proposals.sample import TEXT_TOKENS, draw_rows, truncate
 from goalspace.proposals.vocabulary import MERGE, merge_near_duplicates, normalise
+from goalspace.text import count_reasons
 
-OFFLINE = "offline (corpus phrases)"
-_CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English
+OFFLINE = "offline (property bank and phrases of the texts)"
 _OFFLINE_SAMPLE = 20_000  # largest number of texts that the offline proposer reads; links score the others
 
 
@@ -46,6 +53,8 @@ class Proposals:
         For each pair the supporting words, quoted verbatim from the text, or None.
     surface_forms
         For each property the spellings merged into it.
+    not_relevant
+        Indices of the texts that were read without finding a property that answers the goal.
     analyses
         Text index → the language model's analysis of the text.
     stats
@@ -57,6 +66,7 @@ class Proposals:
     property_index: np.ndarray
     quotes: tuple[str | None, ...]
     surface_forms: tuple[tuple[str, ...], ...]
+    not_relevant: tuple[int, ...] = ()
     analyses: Mapping[int, str] = field(default_factory=dict)
     stats: Mapping[str, Any] = field(default_factory=dict)
 
@@ -68,8 +78,8 @@ class Proposals:
         return np.bincount(self.property_index, minlength=len(self.properties))
 
     def save(self, path: Path, corpus: Corpus) -> None:
-        """Write one JSON line per text with proposals, followed by one with the surface forms."""
-        lines: dict[int, list[dict[str, Any]]] = {}
+        """Write one JSON line per text that was read, followed by one with the surface forms."""
+        lines: dict[int, list[dict[str, Any]]] = {text: [] for text in self.not_relevant}
         for text, prop, quote in zip(self.text_index, self.property_index, self.quotes, strict=True):
             item = {"property": self.properties[prop], **({"quote": quote} if quote is not None else {})}
             lines.setdefault(int(text), []).append(item)
@@ -87,24 +97,23 @@ class Proposals:
 
     @classmethod
     def load(cls, path: Path, corpus: Corpus, stats: Mapping[str, Any] | None = None) -> Self:
-        """Read proposals written by `save`; `stats` come from the run's record."""
-        with path.open(encoding="utf-8") as file:
-            *records, last = [json.loads(line) for line in file]
-        names: list[str] = last["properties"]
-        index = {name: i for i, name in enumerate(names)}
-        rows = {id: i for i, id in enumerate(corpus.ids)}
-        pairs = [
-            (rows[r["id"]], index[p["property"]], p.get("quote")) for r in records for p in r["properties"]
-        ]
-        return cls(
-            tuple(names),
-            np.array([text for text, _, _ in pairs], dtype=np.int32),
-            np.array([prop for _, prop, _ in pairs], dtype=np.int32),
-            tuple(quote for _, _, quote in pairs),
-            tuple(tuple(last["surface_forms"].get(name, (name,))) for name in names),
-            {rows[r["id"]]: r["analysis"] for r in records if "analysis" in r},
-            stats or {},
-        )
+        """Read proposals written by `save`.
+
+        Parameters
+        ----------
+        path
+            The file.
+        corpus
+            The texts.
+        stats
+            The counts recorded by the stage.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged, or does not go with the texts.
+        """
+        return cls(**storage.read(path, corpus.ids), stats=stats or {})
 
 
 def propose(
@@ -116,11 +125,13 @@ def propose(
     sample: int | None = None,
     prompting: Literal["single", "chained"] = "single",
     texts_per_call: int = 1,
-    text_tokens: int = 2000,
+    text_tokens: int = TEXT_TOKENS,
     truncate_from: Literal["end", "start"] = "end",
     merge: float = MERGE,
     max_unparsed: float = 0.2,
     seed: int = 0,
+    limits: Limits | None = None,
+    redact: bool = False,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> Proposals:
@@ -134,9 +145,9 @@ def propose(
         What the analyst wants to know, in plain language.
     llm
         A language model (see `get_llm`); ``recorded:FILE`` or ``recorded:FILE#FIELD`` for JSON Lines with ids and
-        properties; or None for phrases of the corpus, ranked by `encoder`.
+        properties; or None for properties of the bank and phrases of the texts, chosen by the encoder ``goal``.
     encoder
-        Encoder for merging near-duplicates and ranking phrases.
+        Encoder for merging near-duplicates.
     sample
         Read only this many texts, drawn with `seed`; links score the others.
     prompting, texts_per_call
@@ -151,52 +162,76 @@ def propose(
         Largest permitted share of texts whose replies remain unparsed after a second attempt.
     seed
         Seed of the sample.
+    limits
+        What the calls may cost, and how fast they may go. If the cost reaches its limit, the texts read by then are used.
+    redact
+        Mask e-mail addresses, phone numbers, payment cards and IBANs for the language model (extra ``redact``). Properties and
+        analyses keep the placeholders; quotes are passages of the texts.
     cache_dir
-        Folder in which calls (llm.sqlite) and vectors are cached, for later stages and for resuming.
+        Folder in which calls (llm.sqlite), placeholders (redacted.sqlite) and vectors are cached, for later stages and for resuming.
     progress
         Called with (description of the step, number done, total).
 
     Raises
     ------
     InputError
-        If the goal is empty, an option is out of range, or a recorded file does not match the corpus.
+        If the goal is empty, an option is out of range, a recorded file does not match the corpus, or `redact` is given with
+        an encoder behind an endpoint.
     LLMError
         If the endpoint fails, or too many replies cannot be parsed.
     """
     goal = _check(goal, sample, prompting, texts_per_call, text_tokens, truncate_from, max_unparsed)
-    encoder = cached(encoder, cache_dir, partial(progress, "embedding") if progress else None)
+    if redact:
+        refuse_endpoint(encoder)
+    report = partial(progress, "embedding") if progress else None
+    encoder = cached(encoder, cache_dir, report, limits)
     recorded = isinstance(llm, str) and llm.startswith("recorded:")
     limit = sample if sample is not None or llm is not None else _OFFLINE_SAMPLE
-    rows = _draw(len(corpus), limit, seed)
+    rows = draw_rows(len(corpus), limit, seed)
     stats: dict[str, Any] = {"n_read": len(rows)}
+    sources: dict[int, MaskedText] = {}
     if llm is None:
-        phrases = propose_phrases([corpus.texts[i] for i in rows], goal, encoder, per_text=PER_TEXT)
-        answers: list[Answer | None] = [Answer(properties=tuple(pairs)) for pairs in phrases]
+        reader, texts = GoalEncoder(goal), [corpus.texts[i] for i in rows]
+        vectors = cached(reader, cache_dir, report).encode(texts)
+        answers: list[Answer | None] = [*propose_offline(texts, vectors, reader)]
         stats["proposer"] = OFFLINE
     elif recorded:
         answers = read_recorded(str(llm).removeprefix("recorded:"), [corpus.ids[i] for i in rows])
         stats["proposer"] = f"recorded replies ({Path(str(llm).removeprefix('recorded:')).name})"
     else:
-        model = get_llm(llm, cache=call_cache(cache_dir))
-        cut = [_truncate(corpus.texts[i], text_tokens, truncate_from) for i in rows]
-        calls = Calls()
+        redactor = Redactor(cache_dir) if redact else None
+        model = get_llm(llm, cache=call_cache(cache_dir), limits=limits, redactor=redactor, progress=progress)
+        sources = _mask(corpus, rows, redactor, stats, progress)
+        cut = [truncate(sources[i].text, text_tokens, truncate_from) for i in rows]
+        calls = Calls(
+            stop_share=max(STOP_SHARE, max_unparsed),
+            wanted="property",
+            retry_unread=limits is not None and limits.retry_unread,
+        )
         answers = ask_properties(
             model,
             cut,
-            goal,
+            # before anything is made of it, such as a digest
+            goal if redactor is None else redactor.mask_prompts([goal])[0],
             calls=calls,
             prompting=prompting,
             texts_per_call=texts_per_call,
-            progress=partial(progress, "asking the LLM") if progress else None,
+            truncate_from=truncate_from,
+            progress=progress,
         )
+        if calls.cap:  # the other texts were not read, as in a sample
+            rows, cut, answers = _answered(rows, cut, answers, calls.cap)
+        n_unparsed = sum(answer is None for answer in answers)
+        calls.note_too_long(n_unparsed)
         stats |= {
+            "n_read": len(rows),
             "proposer": model.name,
-            "n_cut": sum(len(short) < len(corpus.texts[i]) for i, short in zip(rows, cut, strict=True)),
-            "n_unparsed": sum(answer is None for answer in answers),
+            "n_cut": sum(len(short) < len(sources[i].text) for i, short in zip(rows, cut, strict=True)),
+            "n_unparsed": n_unparsed,
             **calls.as_stats(),
         }
         _check_unparsed(calls.unparsed, stats, len(rows), max_unparsed, call_cache(cache_dir))
-    return _assemble(corpus, rows, answers, encoder, merge, stats)
+    return _assemble(corpus, rows, answers, sources, encoder, merge, stats)
 
 
 def _check(
@@ -236,21 +271,31 @@ def _check(
     return goal.strip()
 
 
-def _draw(n_texts: int, sample: int | None, seed: int) -> list[int]:
-    """Return the rows to read, in the order of the corpus."""
-    if sample is None or sample >= n_texts:
-        return list(range(n_texts))
-    return sorted(np.random.default_rng(seed).choice(n_texts, size=sample, replace=False).tolist())
+def _mask(
+    corpus: Corpus,
+    rows: Sequence[int],
+    redactor: Redactor | None,
+    stats: dict[str, Any],
+    progress: Progress | None,
+) -> dict[int, MaskedText]:
+    """Return the texts of the rows as a model is shown them: masked as a whole, before they are cut."""
+    texts = [corpus.texts[i] for i in rows]
+    if redactor is None:
+        return dict(zip(rows, map(MaskedText, texts), strict=True))
+    report = partial(progress, "masking private data") if progress else None
+    masked = redactor.mask(texts, report)
+    stats["n_masked"] = sum(len(text.masks) for text in masked)
+    return dict(zip(rows, masked, strict=True))
 
 
-def _truncate(text: str, tokens: int, truncate_from: str) -> str:
-    """Return about `tokens` tokens from the start or the end of a text, in whole words."""
-    budget = tokens * _CHARACTERS_PER_TOKEN
-    if len(text) <= budget:
-        return text
-    if truncate_from == "end":
-        return text[:budget].rsplit(None, 1)[0]
-    return text[-budget:].split(None, 1)[-1]
+def _answered(
+    rows: Sequence[int], cut: Sequence[str], answers: Sequence[Answer | None], cap: str
+) -> tuple[list[int], list[str], list[Answer | None]]:
+    """Return the rows, texts and answers of the texts that were answered before a limit was reached."""
+    found = [triple for triple in zip(rows, cut, answers, strict=True) if triple[2] is not None]
+    if not found:
+        raise CapReached(f"{cap} No text was read: run the same command with a larger limit.")
+    return [row for row, _, _ in found], [text for _, text, _ in found], [answer for _, _, answer in found]
 
 
 def _check_unparsed(
@@ -258,9 +303,11 @@ def _check_unparsed(
 ) -> None:
     if stats["n_unparsed"] > max_unparsed * n_texts:
         where = f" All replies are in {cache}." if cache else ""
+        last = f"the last one begins {unparsed[-1][:80]!r}" if unparsed else "no text got a reply"
         raise LLMError(
-            f"{stats['n_unparsed']} of {n_texts} replies of {stats['proposer']} could not be read, more than the "
-            f"{max_unparsed:.0%} allowed; the last one begins {unparsed[-1][:80]!r}.{where} Try a larger model."
+            f"{stats['n_unparsed']} of {n_texts} replies of {stats['proposer']} could not be read "
+            f"({count_reasons(stats['unread'])}), more than the {max_unparsed:.0%} allowed; {last}.{where} Try a larger model, "
+            "or, if the trouble was with the endpoint, --retry-unread."
         )
 
 
@@ -268,6 +315,7 @@ def _assemble(
     corpus: Corpus,
     rows: Sequence[int],
     answers: Sequence[Answer | None],
+    sources: Mapping[int, MaskedText],
     encoder: Encoder,
     merge: float,
     stats: dict[str, Any],
@@ -291,9 +339,12 @@ def _assemble(
             if name is None:
                 continue
             forms.setdefault(name, Counter())[normalise(wording)] += 1
-            exact = _find_quote(quote, corpus.texts[row])
+            exact = _find_quote(quote, sources.get(row) or MaskedText(corpus.texts[row]))
             n_dropped += bool(quote.strip()) and exact is None
             pairs[row, name] = pairs.get((row, name)) or exact
+    not_relevant = tuple(
+        row for row, answer in zip(rows, answers, strict=True) if answer and not answer.properties
+    )
     frequency = Counter(name for _, name in pairs)
     names = sorted(frequency, key=lambda name: (-frequency[name], name))
     index = {name: i for i, name in enumerate(names)}
@@ -303,6 +354,7 @@ def _assemble(
         "n_merged": len(counts) - len(names),
         "n_pairs": len(pairs),
         "coverage": len(covered) / len(corpus),
+        "n_not_relevant": len(not_relevant),
         "n_quotes": sum(quote is not None for quote in pairs.values()),
         "n_quotes_dropped": n_dropped,
     }
@@ -312,16 +364,17 @@ def _assemble(
         np.array([index[name] for _, name in pairs], dtype=np.int32),
         tuple(pairs.values()),
         tuple(tuple(form for form, _ in forms[name].most_common()) for name in names),
+        not_relevant,
         {row: a.analysis for row, a in zip(rows, answers, strict=True) if a and a.analysis},
         stats,
     )
 
 
-def _find_quote(quote: str, text: str) -> str | None:
-    """Return the passage of the text that matches a quote up to whitespace and case; None if there is none."""
+def _find_quote(quote: str, source: MaskedText) -> str | None:
+    """Return the passage of the text that a quote of what was shown matches up to whitespace and case, or None."""
     words = quote.strip().strip("\"'“”").split()
     if not words:
         return None
-    pattern = r"\s+".join(re.escape(word) for word in words)
+    pattern, text = r"\s+".join(re.escape(word) for word in words), source.text
     match = re.search(pattern, text) or re.search(pattern, text, re.IGNORECASE)
-    return match.group() if match else None
+    return source.restore(*match.span()) if match else None

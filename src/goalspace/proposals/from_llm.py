@@ -1,16 +1,18 @@
-"""Properties from a language model: prompts, and parsing of replies."""
+"""Properties from a language model: what it is asked, and again what it did not answer."""
 
 from __future__ import annotations
 
-import re
+import hashlib
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from goalspace.llm.prompts import Template
-from goalspace.llm.protocol import LLM
-from goalspace.llm.structured import Calls, ask_again, ask_once, drop_thoughts, find_json, json_values
-from goalspace.text import to_line
+from goalspace.llm.protocol import LLM, is_batched
+from goalspace.llm.structured import Calls, ask, ask_again, ask_once
+from goalspace.progress import Progress
+from goalspace.proposals.answers import Answer, parse_analysis, parse_answer, parse_group
 
 _PROPERTY = {
     "type": "object",
@@ -52,17 +54,10 @@ _MANY: dict[str, Any] = {
     "additionalProperties": False,
 }
 
-_MAX_PROPERTIES = 12
-_ANALYSIS_TOKENS = 160
-_ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+(.{3,})$", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The answer for one text: an analysis, and pairs of a property and a supporting quote."""
-
-    analysis: str = ""
-    properties: tuple[tuple[str, str], ...] = ()
+REPLY_TOKENS = 700  # most tokens of the reply for one text
+ANALYSIS_TOKENS = 160  # likewise of the analysis, if it is a call of its own
+_MAX_HALVINGS = 6  # of a text that is too long for the model
+_CHAINED = 64  # texts whose analyses are asked for before their properties
 
 
 def ask_properties(
@@ -73,8 +68,9 @@ def ask_properties(
     calls: Calls,
     prompting: str = "single",
     texts_per_call: int = 1,
-    max_tokens: int = 700,
-    progress: Callable[[int, int], None] | None = None,
+    max_tokens: int = REPLY_TOKENS,
+    truncate_from: str = "end",
+    progress: Progress | None = None,
 ) -> list[Answer | None]:
     """Ask for the properties of every text (Instruct-LF §3.1, arXiv 2502.15147).
 
@@ -96,8 +92,10 @@ def ask_properties(
         With "single", the number of texts per call.
     max_tokens
         Maximum length of the reply for one text, in tokens.
+    truncate_from
+        Which end of a text is cut off if it is too long for the model.
     progress
-        Called with (number of texts answered, total).
+        Called with (what is done, number of texts answered, total).
 
     Returns
     -------
@@ -106,53 +104,99 @@ def ask_properties(
     """
     template = Template.load("propose")
     prompts = [template.fill(goal=goal, text=text) for text in texts]
-    if prompting == "chained":
-        answers = _ask_chained(llm, texts, goal, max_tokens, calls, progress)
-    elif texts_per_call > 1:
-        answers = _ask_groups(llm, texts, goal, texts_per_call, max_tokens, calls, progress)
-    else:
-        answers = ask_once(
-            llm,
-            prompts,
-            schema=ONE,
-            parse=parse_answer,
-            max_tokens=max_tokens,
-            calls=calls,
-            progress=progress,
-        )
-    return ask_again(
-        llm, prompts, answers, schema=ONE, parse=parse_answer, max_tokens=max_tokens, calls=calls
+    first, again = (
+        partial(progress, what) if progress else None for what in ("asking the LLM", "asking the LLM again")
     )
+    asked: dict[str, Any] = {"schema": ONE, "parse": parse_answer, "max_tokens": max_tokens, "calls": calls}
+    if prompting == "chained":
+        answers = _ask_chained(llm, texts, prompts, goal, max_tokens, calls, first)
+    elif texts_per_call > 1:
+        answers = _ask_groups(llm, texts, goal, texts_per_call, max_tokens, calls, first)
+    else:
+        answers = ask_once(llm, prompts, progress=first, **asked)
+    answers = ask_again(llm, prompts, answers, progress=again, **asked)
+    return _ask_shorter(llm, texts, goal, answers, truncate_from, max_tokens, calls)
+
+
+def _ask_shorter(
+    llm: LLM,
+    texts: Sequence[str],
+    goal: str,
+    answers: list[Answer | None],
+    truncate_from: str,
+    max_tokens: int,
+    calls: Calls,
+) -> list[Answer | None]:
+    """Ask about one half of texts that are too long for the model, one quarter, and so on."""
+    template, shorter = Template.load("propose"), list(texts)
+    for _ in range(_MAX_HALVINGS):
+        rows = [
+            i
+            for i, answer in enumerate(answers)
+            if answer is None and template.fill(goal=goal, text=shorter[i]) in calls.too_long
+        ]
+        if not rows or calls.cap:
+            break
+        for i in rows:
+            half = len(shorter[i]) // 2
+            shorter[i] = shorter[i][:half] if truncate_from == "end" else shorter[i][-half:]
+        prompts = [template.fill(goal=goal, text=shorter[i]) for i in rows]
+        found = ask(llm, prompts, schema=ONE, parse=parse_answer, max_tokens=max_tokens, calls=calls)
+        for i, answer in zip(rows, found, strict=True):
+            answers[i] = answer
+    return answers
 
 
 def _ask_chained(
     llm: LLM,
     texts: Sequence[str],
+    singles: Sequence[str],
     goal: str,
     max_tokens: int,
     calls: Calls,
     progress: Callable[[int, int], None] | None,
 ) -> list[Answer | None]:
-    """Ask for an analysis of every text, then for the properties in it."""
+    """Ask for an analysis of every text, then for the properties in it; the second attempts are made with `singles`."""
     analyse, propose = Template.load("analyse"), Template.load("propose_from_analysis")
-    prompts = [analyse.fill(goal=goal, text=text) for text in texts]
-    analyses = [
-        analysis or ""
-        for analysis in ask_once(
-            llm, prompts, schema=None, parse=_parse_analysis, max_tokens=_ANALYSIS_TOKENS, calls=calls
+    found: list[Answer | None] = []
+
+    def count_texts(start: int, done: int, _: int) -> None:
+        if progress:
+            progress(start + done, len(texts))
+
+    # in parts, so that a limit of cost is not spent on analyses alone; in batches, each part could take two days
+    size = len(texts) if is_batched(llm) else _CHAINED
+    for start in range(0, len(texts), max(size, 1)):
+        part = texts[start : start + size] if not calls.cap else ()
+        analyses = ask_once(
+            llm,
+            [analyse.fill(goal=goal, text=text) for text in part],
+            schema=None,
+            parse=parse_analysis,
+            max_tokens=ANALYSIS_TOKENS,
+            calls=calls,
         )
-    ]
-    prompts = [
-        propose.fill(goal=goal, text=text, analysis=analysis)
-        for text, analysis in zip(texts, analyses, strict=True)
-    ]
-    answers = ask_once(
-        llm, prompts, schema=_LIST, parse=parse_answer, max_tokens=max_tokens, calls=calls, progress=progress
-    )
-    return [
-        None if answer is None else Answer(analysis, answer.properties)
-        for analysis, answer in zip(analyses, answers, strict=True)
-    ]
+        # after a batch, what is left below the cap may do for the texts that were analysed
+        asked = [i for i, text in enumerate(analyses) if not calls.cap or (text and is_batched(llm))]
+        prompts = [propose.fill(goal=goal, text=part[i], analysis=analyses[i] or "") for i in asked]
+        answers = ask_once(
+            llm,
+            prompts,
+            schema=_LIST,
+            parse=parse_answer,
+            max_tokens=max_tokens,
+            calls=calls,
+            progress=partial(count_texts, start),
+        )
+        calls.failed.update(
+            singles[start + i] for i, prompt in zip(asked, prompts, strict=True) if prompt in calls.failed
+        )
+        by_row = dict(zip(asked, answers, strict=True))
+        found += [
+            None if (answer := by_row.get(i)) is None else Answer(analysis or "", answer.properties)
+            for i, analysis in enumerate(analyses)
+        ]
+    return [*found, *[None] * (len(texts) - len(found))]
 
 
 def _ask_groups(
@@ -167,12 +211,11 @@ def _ask_groups(
     """Ask about `size` texts per call."""
     groups = [texts[start : start + size] for start in range(0, len(texts), size)]
     template = Template.load("propose_many")
-    prompts = [
-        template.fill(
-            goal=goal, texts="\n\n".join(f"---------- {n}\n{text}" for n, text in enumerate(group, 1))
-        )
-        for group in groups
-    ]
+    prompts = []
+    for group in groups:
+        fence = _fence(group, goal)
+        numbered = "\n".join(f"{fence} {n}\n{text}" for n, text in enumerate(group, 1))
+        prompts.append(template.fill(goal=goal, fence=fence, texts=f"{numbered}\n{fence} end"))
 
     def count_texts(done: int, _: int) -> None:
         if progress:
@@ -182,7 +225,7 @@ def _ask_groups(
         llm,
         prompts,
         schema=_MANY,
-        parse=_parse_group,
+        parse=parse_group,
         max_tokens=max_tokens * size,
         calls=calls,
         progress=count_texts,
@@ -194,47 +237,10 @@ def _ask_groups(
     ]
 
 
-def _parse_analysis(reply: str) -> str:
-    return " ".join(drop_thoughts(reply).split())
+def _fence(texts: Sequence[str], goal: str) -> str:
+    """Return the mark between texts that share a prompt.
 
-
-def _parse_group(reply: str) -> dict[int, Answer | None]:
-    """Parse a reply on several texts: number of the text in the prompt → answer."""
-    value = find_json(reply)
-    items = value.get("texts") if isinstance(value, dict) else None
-    answers: dict[int, Answer | None] = {}
-    for item in items if isinstance(items, list) else []:
-        number = item.get("number") if isinstance(item, dict) else None
-        if isinstance(number, int):
-            answers[number] = _answer_from(item)
-    return answers
-
-
-def parse_answer(reply: str) -> Answer | None:
-    """Parse a reply on one text: JSON anywhere in the reply, else the items of a list.
-
-    If the JSON was cut off by the token limit, the complete properties are used.
+    It depends on all of them, so that no text can contain it, and on nothing else, so that a rerun makes the same calls.
     """
-    values = list(json_values(reply))
-    whole = next((value for value in values if isinstance(value, dict) and "properties" in value), None)
-    if whole is not None:
-        return _answer_from(whole)
-    if values and isinstance(values[0], list) and (answer := _answer_from({"properties": values[0]})):
-        return answer
-    if answer := _answer_from({"properties": [v for v in values if isinstance(v, dict) and "property" in v]}):
-        return answer
-    items = tuple((item.strip().strip("*"), "") for item in _ITEM.findall(drop_thoughts(reply)))
-    return Answer(properties=items[:_MAX_PROPERTIES]) if items else None
-
-
-def _answer_from(value: dict[str, Any]) -> Answer | None:
-    analysis, items = value.get("analysis"), value.get("properties")
-    pairs: list[tuple[str, str]] = []
-    for item in items if isinstance(items, list) else []:
-        name = item.get("property") if isinstance(item, dict) else item
-        quote = item.get("quote") if isinstance(item, dict) else ""
-        if isinstance(name, str) and to_line(name):
-            pairs.append((to_line(name), quote if isinstance(quote, str) else ""))
-    if not pairs:
-        return None
-    return Answer(to_line(analysis) if isinstance(analysis, str) else "", tuple(pairs[:_MAX_PROPERTIES]))
+    digest = hashlib.sha256(json.dumps([goal, *texts]).encode()).hexdigest()
+    return f"---------- {digest[:16]}"

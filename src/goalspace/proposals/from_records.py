@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from goalspace.errors import InputError
-from goalspace.proposals.from_llm import Answer
+from goalspace.proposals.answers import Answer
 from goalspace.tables.plain import text_lines
+from goalspace.tables.table import as_string, reading
 
 
 def read_recorded(spec: str, ids: Sequence[str]) -> list[Answer | None]:
@@ -18,13 +19,16 @@ def read_recorded(spec: str, ids: Sequence[str]) -> list[Answer | None]:
     if not path.is_file():
         raise InputError(f"There is no file {path} with recorded properties.")
     by_id: dict[str, Answer] = {}
-    for number, line in enumerate(text_lines(path), 1):
+    with reading(str(path)):
+        lines = list(text_lines(path))
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path}, line {number}: this is not JSON ({error.msg}).") from None
+        except (ValueError, RecursionError) as error:
+            why = getattr(error, "msg", None) or str(error)
+            raise InputError(f"{path}, line {number}: this is not JSON ({why}).") from None
         field_name = chosen or "properties"
         items = record.get(field_name) if isinstance(record, dict) else None
         if not isinstance(items, list) or "id" not in record:
@@ -33,15 +37,35 @@ def read_recorded(spec: str, ids: Sequence[str]) -> list[Answer | None]:
                 f"{path}, line {number}: expected an object with 'id' and a list '{field_name}', found: {fields}. "
                 "To use another list, write recorded:FILE#FIELD."
             )
-        pairs = [
-            (item, "") if isinstance(item, str) else (item.get("property", ""), item.get("quote") or "")
-            for item in items
-            if isinstance(item, (str, dict))
-        ]
-        by_id[str(record["id"])] = Answer(record.get("analysis") or "", tuple(pairs))
+        pairs = [(item, "") if isinstance(item, str) else _fields(item, path, number) for item in items]
+        analysis = record.get("analysis") or ""
+        if not isinstance(analysis, str) or isinstance(record["id"], (list, dict)):
+            raise InputError(
+                f"{path}, line {number}: 'id' must be a text or a number, and 'analysis' a text. Correct the line."
+            )
+        by_id[_clean(str(record["id"]))] = Answer(
+            _clean(analysis), tuple((_clean(name), _clean(quote)) for name, quote in pairs)
+        )
     if not any(id in by_id for id in ids):
         raise InputError(
             f"No id in {path} matches an id of the texts (in the file: {next(iter(by_id), 'none')!r}; of the texts: {ids[0]!r}). "
             "Select the id column of the texts with --id."
         )
     return [by_id.get(id) for id in ids]
+
+
+def _fields(item: object, path: Path, number: int) -> tuple[str, str]:
+    """Return the property and the quote of an item, which is "" if there is none."""
+    fields = item if isinstance(item, dict) else {}
+    name, quote = fields.get("property"), fields.get("quote") or ""
+    if not isinstance(name, str) or not isinstance(quote, str):
+        raise InputError(
+            f"{path}, line {number}: every property must be a text, or an object with the texts 'property' and 'quote'. "
+            "Correct the line."
+        )
+    return name, quote
+
+
+def _clean(text: str) -> str:
+    """Return a text without lone surrogates, which JSON can express but UTF-8 cannot."""
+    return as_string(text) or ""

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from goalspace.encoders.protocol import Encoder
+from goalspace.encoders.protocol import Encoder, encode_properties
+from goalspace.llm.placeholders import PLACEHOLDER
 
 # cosine from which two properties are merged, chosen by inspecting offline and recorded vocabularies
 MERGE = 0.93
 MAX_LENGTH = 120  # characters
 
 _EDGES = " \t\n\r.,;:!?-–—*•·\"'`“”‘’«»()[]{}"
+_HELD = ("\ue000", "\ue001")  # the brackets of a placeholder while edges are stripped
 _NEGATION = re.compile(
     r"\b(no|not|non|never|without|lack|lacks|lacking|un\w+|in\w+able|dis\w+|anti\w*)\b|n't\b"
 )
@@ -24,7 +26,9 @@ _NUMBER = re.compile(r"\d+")
 
 def normalise(name: str) -> str:
     """Normalise case, width, whitespace and outer punctuation; "" if nothing is left or it is too long for a phrase."""
-    folded = " ".join(unicodedata.normalize("NFKC", name).casefold().split()).strip(_EDGES)
+    folded = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    held = PLACEHOLDER.sub(lambda found: found[0][1:-1].join(_HELD), folded)
+    folded = held.strip(_EDGES).replace(_HELD[0], "[").replace(_HELD[1], "]")
     return folded if len(folded) <= MAX_LENGTH else ""
 
 
@@ -52,7 +56,7 @@ def merge_near_duplicates(
         return {name: name for name in names}
     order = sorted(range(len(names)), key=lambda i: (-counts[i], names[i]))
     ordered = [names[i] for i in order]
-    vectors = encoder.encode(ordered)
+    vectors = encode_properties(encoder, ordered)
     marks = [_marks(name) for name in ordered]
     stands_for = np.arange(len(ordered))
     for start in range(0, len(ordered), 1024):

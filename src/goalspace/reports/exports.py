@@ -55,7 +55,7 @@ def scores(run: RunLike, wanted: Sequence[int] | np.ndarray | None = None) -> di
         own = [text_id, *corpus.duplicates.get(text_id, ())]
         ids += own
         rows += [row] * len(own)
-    names = np.array([*factors.names, ""], dtype=object)
+    names = np.array([*factors.names, None], dtype=object)  # the last one for texts without a factor
     columns: dict[str, Any] = {"id": ids, "dominant": names[factors.dominant[rows]].tolist()}
     for k, name in enumerate(factors.names):
         columns[free_names(f"score: {name}", columns)] = factors.scores[rows, k]

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from goalspace.text import format_percent, join_clauses, plural, to_line
+from goalspace.language.detection import languages_of
+from goalspace.text import count_reasons, format_percent, join_clauses, plural, to_line
 
 _TITLES = {
     "corpus": "Texts",
@@ -33,6 +34,8 @@ _REMARKS = {
     "whitened properties": "with whitened properties",
     "beside the encoder": "combined with the unchanged encoder",
 }
+_TOO_FEW = "There were too few texts to hold some out, so the links were not evaluated."
+_OWN_CHOICE = "The encoder that links texts and properties also chose the properties, so the links cannot be evaluated with them."
 _MANY_FOREIGN = 0.2  # share of the texts; English lists and headlines are detected less reliably
 _SECRET = re.compile(r"(^|_)(api_?key|key|token|secret|password|authorization)$", re.IGNORECASE)
 _LOCAL_PATH = re.compile(r"(\w{2,}:)?((?:/(?!/)|~|[A-Za-z]:[\\/]).*)", re.DOTALL)
@@ -86,48 +89,47 @@ def _propose(result: Mapping[str, Any]) -> str:
             if quotes or dropped
             else "",
             f"{plural(cut, 'long text')} cut" if cut else "",
-            f"{plural(unparsed, 'reply', 'replies')} could not be read" if unparsed else "",
+            f"{plural(unparsed, 'reply', 'replies')} could not be read{_reasons(result)}" if unparsed else "",
         ]
     )
 
 
+def _reasons(result: Mapping[str, Any]) -> str:
+    unread = result.get("unread")
+    return f" ({to_line(count_reasons(unread), 200)})" if isinstance(unread, dict) and unread else ""
+
+
 def _link(result: Mapping[str, Any]) -> str:
-    recipe, encoder = str(result.get("recipe", "")), result.get("encoder", "sentence")
-    recall, untrained = _finite(result.get("recall_at_10")), _finite(result.get("untrained_recall_at_10"))
+    agreement, untrained = _finite(result.get("agreement")), _finite(result.get("untrained_agreement"))
     return join_clauses(
         [
-            _recipe(recipe).format(encoder=encoder),
-            f"held-out recall@10 {recall:.2f}"
-            + (f" (untrained {untrained:.2f})" if untrained is not None else "")
-            if recall is not None
-            else "",
-            "recall in the top 2% of the properties {:.2f} (untrained {:.2f})".format(*chosen_by)
-            if (chosen_by := _chosen_by(result))
+            _recipe(str(result.get("recipe", ""))).format(encoder=_encoder(result)),
+            "held-out texts are alike where their properties are: correlation {:.2f}{}".format(
+                agreement, f" (untrained {untrained:.2f})" if untrained is not None else ""
+            )
+            if agreement is not None
             else "",
             _foreign(result),
         ]
     )
 
 
+def _encoder(result: Mapping[str, Any]) -> str:
+    """Return the name of the encoder; that of ``goal`` without the goal, which the report shows anyway."""
+    name = str(result.get("encoder", "sentence"))
+    return "goal" if name.startswith("goal@") else name
+
+
 def _foreign(result: Mapping[str, Any]) -> str:
-    """Return a warning if the encoder knows only English and many texts are in other languages."""
-    share = _finite(result.get("share_foreign"))
-    if share is None or share < _MANY_FOREIGN:
+    """Return a warning if many texts are in languages that the encoder does not know."""
+    share, languages = _finite(result.get("share_foreign")), languages_of(_encoder(result))
+    if share is None or share < _MANY_FOREIGN or not languages:
         return ""
+    known = " or ".join(", ".join(languages).rsplit(", ", 1))
     return (
-        f"{format_percent(share)} of the texts do not look English, the only language of the encoder "
-        f"{result.get('encoder')}: choose another with --encoder"
+        f"{format_percent(share)} of the texts do not look {known}, all that the encoder {_encoder(result)} knows: choose "
+        "another with --encoder"
     )
-
-
-def _chosen_by(result: Mapping[str, Any]) -> tuple[float, float] | None:
-    """Return trained and untrained recall@k if training improved it, but not recall@10."""
-    ten, many = _finite(result.get("recall_at_10")), _finite(result.get("recall_at_k"))
-    before_ten = _finite(result.get("untrained_recall_at_10"))
-    before_many = _finite(result.get("untrained_recall_at_k"))
-    if ten is None or many is None or before_ten is None or before_many is None:
-        return None
-    return (many, before_many) if ten <= before_ten and many > before_many else None
 
 
 def _recipe(recipe: str) -> str:
@@ -174,33 +176,32 @@ def _arrange(result: Mapping[str, Any]) -> str:
 def quality(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the held-out measures of the links as "measures", and "sentences" that explain them.
 
-    Each measure has "name", "value" and "untrained" (None if unknown), both in [0, 1], and "chance"
-    (None for recall).
+    Each measure has "name", "value" and "untrained" (None if unknown), both at most 1, and "chance" (None for recall).
     """
     result = record.get("stages", {}).get("link", {}).get("result") or {}
     recall, auc = _finite(result.get("recall_at_10")), _finite(result.get("auc"))
     if recall is None and auc is None:
-        return {
-            "measures": [],
-            "sentences": ["There were too few texts to hold some out, so the links were not evaluated."],
-        }
+        return {"measures": [], "sentences": [_TOO_FEW if result.get("too_few") else _OWN_CHOICE]}
     heldout, trained = result.get("n_heldout"), result.get("recipe") != "untrained"
     base_recall = _finite(result.get("untrained_recall_at_10"))
     base_auc = _finite(result.get("untrained_auc"))
     aside = f"{plural(heldout, 'text')}, each held out once" if heldout else "held-out texts"
-    measures, sentences = [], []
+    measures: list[dict[str, Any]] = []
+    sentences = []
+    agreement, base = _finite(result.get("agreement")), _finite(result.get("untrained_agreement"))
+    if agreement is not None:
+        measures.append({"name": "agreement", "value": agreement, "untrained": base, "chance": 0.0})
+        before = f" (untrained encoder: {base:.2f})" if base is not None else ""
+        sentences.append(
+            f"Agreement: the correlation between how alike two texts are and how alike their proposed properties are, for "
+            f"{aside}, is {agreement:.2f}{before}; the links were selected by it."
+        )
     if recall is not None:
         measures.append({"name": "recall@10", "value": recall, "untrained": base_recall, "chance": None})
         before = f" (untrained encoder: {format_percent(base_recall)})" if base_recall is not None else ""
         sentences.append(
             f"Recall@10: of the properties proposed for {aside}, {format_percent(recall)} are among the ten that "
             f"the links rank highest{before}."
-        )
-    if chosen_by := _chosen_by(result):
-        after, before_it = map(format_percent, chosen_by)
-        sentences.append(
-            f"The links were selected by recall in the top 2% of the properties: {after} of the proposed "
-            f"properties rank there (untrained encoder: {before_it})."
         )
     if auc is not None:
         measures.append({"name": "AUC", "value": auc, "untrained": base_auc, "chance": 0.5})

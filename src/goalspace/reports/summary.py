@@ -88,6 +88,7 @@ def _totals(run: RunLike, dominant: np.ndarray) -> dict[str, Any]:
         "n_unassigned": int((assignment < 0).sum()),
         "n_factors": len(run.factors.names) - len(run.factors.hidden),
         "n_described": n_described,
+        "n_not_relevant": len(run.factors.not_relevant),
         "described": n_described / n_texts if n_texts else 0.0,
     }
 
@@ -163,6 +164,9 @@ def _undescribed(run: RunLike, dominant: np.ndarray) -> dict[str, Any]:
     strength = np.abs(np.asarray(run.factors.scores)[rows]).max(axis=1, initial=0.0)
     weakest = rows[np.argsort(strength, kind="stable")[:3]]
     return {
+        "name": "not relevant to the goal"
+        if len(run.factors.not_relevant) == len(rows)
+        else "no dominant factor",
         "n": len(rows),
         "share": len(rows) / len(dominant) if len(dominant) else 0.0,
         "examples": [
@@ -177,11 +181,25 @@ def _undescribed(run: RunLike, dominant: np.ndarray) -> dict[str, Any]:
 
 def _hierarchy(factors: Factors) -> list[dict[str, Any]]:
     """Return the groups of factors as a tree; a leaf is {"factor": index}. Empty if there are none."""
-    nodes: list[dict[str, Any]] = [{"factor": i} for i in range(len(factors.names))]
+    below: list[dict[str, Any]] = [{"factor": i} for i in range(len(factors.names))]
+    alone: list[dict[str, Any]] = []  # in no group of the layer above
     for layer in factors.hierarchy:
         groups: list[dict[str, Any]] = [{"name": to_line(name, 160), "children": []} for name in layer.names]
-        alone: list[dict[str, Any]] = []
-        for node, group in zip(nodes, layer.assignment, strict=True):
+        nodes, alone = below + alone, []
+        # a layer groups the groups below it, and may group what is in none of them
+        stay = [-1] * (len(nodes) - len(layer.assignment))
+        for node, group in zip(nodes, [*layer.assignment, *stay], strict=True):
             (groups[int(group)]["children"] if group >= 0 else alone).append(node)
-        nodes = [group for group in groups if group["children"]] + alone
-    return nodes if factors.hierarchy else []
+        below = groups
+    return _without_empty(below) + _without_empty(alone) if factors.hierarchy else []
+
+
+def _without_empty(nodes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the nodes of a tree without groups that have no factor."""
+    kept = []
+    for node in nodes:
+        if "children" in node:
+            node = {**node, "children": _without_empty(node["children"])}
+        if node.get("children", True):
+            kept.append(node)
+    return kept

@@ -53,10 +53,11 @@ def _factors(summary: dict[str, Any]) -> Table:
     table.add_column("", justify="right", style="dim", no_wrap=True)
     table.add_column("factor", overflow="fold", max_width=34)
     table.add_column("texts", no_wrap=True)
-    table.add_column("strongest properties", overflow="fold")
+    table.add_column("typical properties", overflow="fold")
     top = max([factor["share"] for factor in summary["factors"]] + [summary["undescribed"]["share"], 1e-9])
     for factor in _shown_factors(summary)[:MAX_ROWS]:
-        properties = ", ".join(_signed(item) for item in _varied(factor["properties"], _SHOWN))
+        along = [item for item in factor["properties"] if item["weight"] > 0]
+        properties = ", ".join(_signed(item) for item in _varied(along or factor["properties"], _SHOWN))
         table.add_row(
             str(factor["index"] + 1),
             Text(to_line(factor["name"], 60), style="bold"),
@@ -65,7 +66,10 @@ def _factors(summary: dict[str, Any]) -> Table:
         )
     if summary["undescribed"]["n"]:
         table.add_row(
-            "", Text("no dominant factor"), share_bar(summary["undescribed"]["share"], top, "dim"), ""
+            "",
+            Text(summary["undescribed"]["name"]),
+            share_bar(summary["undescribed"]["share"], top, "dim"),
+            "",
         )
     return table
 

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from goalspace.corpus import Corpus
 from goalspace.encoders.protocol import Encoder
+from goalspace.encoders.registry import get_encoder, refuse_endpoint
 from goalspace.errors import InputError
+from goalspace.factors.plan import plan_names
+from goalspace.files import is_temporary, make_folder, writing
 from goalspace.llm import get_llm
+from goalspace.llm.address import recorded
+from goalspace.llm.limits import Limits
+from goalspace.llm.private_data import check_installed
 from goalspace.llm.protocol import LLM
 from goalspace.progress import Progress
+from goalspace.proposals.plan import CallPlan, plan_calls, plan_vectors
 from goalspace.run.folder import Run
 from goalspace.run.record import (
     STAGES,
-    current_arguments,
     default_folder,
     locked,
     new_record,
+    read_record,
     source_name,
     write_record,
 )
+from goalspace.run.schema import check_arguments, current_arguments
 from goalspace.run.stages import do_stage, save_corpus
 
 __all__ = ["Run", "discover", "redo"]
@@ -39,12 +47,15 @@ def discover(
     text: str | None = None,
     id: str | None = None,
     llm: str | LLM | None = None,
-    encoder: str | Encoder = "minilm",
+    encoder: str | Encoder | None = None,
     tune: str = "heads",
     n_factors: int | None = None,
     sample: int | None = None,
     seed: int = 0,
     options: Mapping[str, Any] | None = None,
+    limits: Limits | None = None,
+    redact: bool = False,
+    announce: Callable[[Sequence[CallPlan]], None] | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Find the latent factors of texts for a goal: read, propose, link, factor.
@@ -65,7 +76,8 @@ def discover(
     llm
         The language model that proposes properties and names factors; None works offline (see `propose`).
     encoder
-        The sentence encoder (see `get_encoder`).
+        The sentence encoder (see `get_encoder`); None is ``goal``, which reads the texts under the goal, or, as that one
+        cannot be fine-tuned, ``minilm`` if `tune` is "full".
     tune
         "heads", "full" or "none" (see `link`).
     n_factors
@@ -76,6 +88,12 @@ def discover(
         Seed of all random choices.
     options
         Further arguments of `propose`.
+    limits
+        What the calls of endpoints may cost together, and how fast those of each may go.
+    redact
+        Mask private data for language models (see `propose`), now and in later stages of the run.
+    announce
+        Called with what endpoints would be sent, perhaps nothing, before it is and before anything is written.
     progress
         Called with (current step, items done, items in total).
 
@@ -95,7 +113,11 @@ def discover(
             'The goal is empty. Say what you want to know, for example --goal "why customers leave".'
         )
     goal = " ".join(goal.split())
-    _check_llm(llm)
+    _check_llm(llm, limits)
+    _check_encoder(_with_goal(encoder, goal) if encoder else None, limits)
+    path = Path(out) if out is not None else default_folder(source, goal)
+    redact = redact or _was_redacted(path)
+    masking = _masking(redact, encoder)
     if progress:
         progress("reading the texts", 0, 1)
     started = time.monotonic()
@@ -105,21 +127,40 @@ def discover(
             f"{source_name(source)} holds {len(corpus)} different text{'s' * (len(corpus) != 1)}, too few to find "
             f"factors in: give at least {MIN_TEXTS}."
         )
-    path = Path(out) if out is not None else default_folder(source, goal)
+    asked = {"llm": llm, "sample": sample, "seed": seed, **masking, **(options or {})}
+    if announce:
+        announce(
+            _known(
+                plan_calls(corpus, goal=goal, limits=limits, **asked),
+                _plan_links(corpus, encoder, limits),
+            )
+        )
     run = _begin(path, goal)
+    run.named = (llm, encoder)
     with locked(path):
+        _keep_choice(run, redact)
         save_corpus(run, corpus, {"source": source_name(source), "text": text, "id": id}, started)
+        encoder = _with_goal(encoder or ("minilm" if tune == "full" else "goal"), goal)
         arguments = {
-            "propose": {"llm": llm, "encoder": encoder, "sample": sample, "seed": seed, **(options or {})},
+            "propose": {"encoder": encoder, **asked},
             "link": {"encoder": encoder, "tune": tune, "seed": seed},
-            "factor": {"n_factors": n_factors, "llm": llm, "seed": seed},
+            "factor": {"n_factors": n_factors, "llm": llm, "seed": seed, **masking},
         }
         for stage in STAGES[1:]:
-            do_stage(run, stage, arguments[stage], progress=progress)
+            do_stage(run, stage, arguments[stage], limits=limits, progress=progress)
     return run
 
 
-def redo(run: Run, stage: str, changes: Mapping[str, Any], *, progress: Progress | None = None) -> list[str]:
+def redo(
+    run: Run,
+    stage: str,
+    changes: Mapping[str, Any],
+    *,
+    limits: Limits | None = None,
+    redact: bool = False,
+    announce: Callable[[Sequence[CallPlan]], None] | None = None,
+    progress: Progress | None = None,
+) -> list[str]:
     """Rerun one stage with its recorded arguments and some changes.
 
     Parameters
@@ -129,7 +170,14 @@ def redo(run: Run, stage: str, changes: Mapping[str, Any], *, progress: Progress
     stage
         "propose", "link" or "factor".
     changes
-        Arguments that differ from the recorded ones.
+        Arguments that differ from the recorded ones. A recorded LLM or encoder that is an endpoint must be named again.
+        For "factor", `encoder` names that of the links again, as in `Run.open`.
+    limits
+        What the calls of endpoints may cost together, and how fast those of each may go.
+    redact
+        Mask private data for language models (see `propose`), from now on; a run that does so goes on.
+    announce
+        Called with what endpoints would be sent, perhaps nothing, before it is.
     progress
         Called with (current step, items done, items in total).
 
@@ -145,21 +193,86 @@ def redo(run: Run, stage: str, changes: Mapping[str, Any], *, progress: Progress
     blocked = [name for name in run.stale() if name in before]
     if blocked:
         raise InputError(f"{run.path}: first redo the stage '{blocked[0]}', on which '{stage}' builds.")
-    recorded = run.record["stages"].get(stage, {}).get("arguments", {})
-    with locked(run.path):
-        do_stage(
-            run,
-            stage,
-            {**current_arguments(recorded), **current_arguments(changes)},
-            progress=progress,
-            again=True,
+    changes = current_arguments(changes)
+    if "encoder" in changes:
+        changes["encoder"] = _with_goal(changes["encoder"], run.goal)
+    _name_endpoints(run, stage, changes)
+    arguments = {**_recorded_arguments(run, stage), **changes}
+    check_arguments(arguments, stage)
+    _check_llm(arguments.get("llm"), limits)
+    redact = redact or run.is_redacted
+    encoder = run.links.encoder if stage == "factor" else arguments.get("encoder")
+    masking = _masking(redact, encoder)
+    arguments |= masking if stage != "link" else {}
+    _check_encoder(encoder, limits)
+    if announce:
+        planner = plan_calls if stage == "propose" else plan_names
+        announce(
+            _known(
+                planner(run.corpus, goal=run.goal, limits=limits, **{"llm": None, **arguments}),
+                _plan_links(run.corpus, encoder, limits) if stage == "link" else None,
+            )
         )
+    with locked(run.path):
+        _keep_choice(run, redact)
+        do_stage(run, stage, arguments, limits=limits, progress=progress, again=True)
     return run.stale()
+
+
+def _masking(redact: bool, encoder: str | Encoder | None) -> dict[str, bool]:
+    """Return the arguments of stages with a language model; fail early if private data could not be masked for all."""
+    if not redact:
+        return {}
+    check_installed()
+    if encoder is not None:
+        refuse_endpoint(encoder)
+    return {"redact": True}
+
+
+def _was_redacted(path: Path) -> bool:
+    """Return whether the folder holds a run that masks private data."""
+    with writing(path):
+        return (path / "run.json").is_file() and bool(read_record(path).get("redact", False))
+
+
+def _keep_choice(run: Run, redact: bool) -> None:
+    """Record before the first call that private data is masked, so that a run that is interrupted goes on doing so."""
+    if redact and not run.is_redacted:
+        run.record["redact"] = True
+        write_record(run.path, run.record)
+
+
+def _name_endpoints(run: Run, stage: str, changes: dict[str, Any]) -> None:
+    """Let the run know what the user named; remove from the changes what is no argument of the stage."""
+    run.named = (*run.named, run.encoder, changes.get("llm"), changes.get("encoder"))
+    if "encoder" in changes:
+        # of the factors, it is that of the links; of another stage, the links may be made with it
+        run.encoder = changes.pop("encoder") if stage == "factor" else None
+        run.clear_cache()
+
+
+def _recorded_arguments(run: Run, stage: str) -> dict[str, Any]:
+    """Return the recorded arguments of a stage, with endpoints that only the run names marked as such."""
+    arguments = current_arguments(run.record["stages"].get(stage, {}).get("arguments", {}))
+    for name in ("llm", "encoder"):
+        if isinstance(arguments.get(name), str):
+            arguments[name] = recorded(arguments[name], option=name, named=run.named)
+    return arguments
+
+
+def _with_goal(encoder: str | Encoder, goal: str) -> str | Encoder:
+    """Return the encoder; of ``goal``, the name that contains the goal."""
+    if isinstance(encoder, str) and (encoder == "goal" or encoder.startswith("goal:")):
+        return get_encoder(encoder, goal=goal).name
+    return encoder
 
 
 def _begin(path: Path, goal: str) -> Run:
     """Open the run in the folder if it has this goal, or start a new one."""
-    if (path / "run.json").is_file():
+    with writing(path):
+        started = (path / "run.json").is_file()
+        kept = path.exists() and (not path.is_dir() or not all(map(_may_be_left, path.iterdir())))
+    if started:
         run = Run.open(path)
         if run.goal != goal:
             raise InputError(
@@ -167,19 +280,43 @@ def _begin(path: Path, goal: str) -> Run:
                 "delete that one."
             )
         return run
-    if path.exists() and (not path.is_dir() or any(p.name != "vectors" for p in path.iterdir())):
+    if kept:
         raise InputError(f"{path} exists and is not a run folder. Choose another one with --out.")
-    path.mkdir(parents=True, exist_ok=True)
+    make_folder(path)
     run = Run(path, new_record(goal))
     write_record(run.path, run.record)
     return run
 
 
-def _check_llm(llm: str | LLM | None) -> None:
-    """Fail before anything is written if the model is misspelt or its API key is missing."""
-    if isinstance(llm, str) and llm.startswith("recorded:"):
+def _may_be_left(path: Path) -> bool:
+    """Whether a file may be of a run that was killed at its start, or of `embed`."""
+    return path.name in ("vectors", ".lock") or is_temporary(path)
+
+
+def _plan_links(corpus: Corpus, encoder: object, limits: Limits | None) -> CallPlan | None:
+    return plan_vectors(corpus.texts, encoder=encoder, column=corpus.text_column, limits=limits)
+
+
+def _known(*plans: CallPlan | None) -> list[CallPlan]:
+    return [plan for plan in plans if plan is not None]
+
+
+def _check_llm(llm: str | LLM | None, limits: Limits | None) -> None:
+    """Fail before anything is written if the model is misspelt, may not be called, or lacks its API key or price."""
+    is_recorded = isinstance(llm, str) and llm.startswith("recorded:")
+    if limits is not None and limits.batch and (llm is None or is_recorded):
+        raise InputError(
+            "There are no calls for batches: name a model with --llm openai:MODEL, or leave out --batch."
+        )
+    if isinstance(llm, str) and is_recorded:
         path = Path(llm.removeprefix("recorded:").partition("#")[0])
         if not path.is_file():
             raise InputError(f"There is no file {path} with recorded properties.")
     elif llm is not None:
-        get_llm(llm)
+        get_llm(llm, cache=Path("llm.sqlite"), limits=limits)  # nothing is opened
+
+
+def _check_encoder(encoder: str | Encoder | None, limits: Limits | None) -> None:
+    """Likewise, of the encoder."""
+    if encoder is not None:
+        get_encoder(encoder, limits=limits, cache_dir=Path())  # nothing is opened

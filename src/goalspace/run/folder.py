@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -15,11 +16,17 @@ from goalspace.edits.derive import EditContext
 from goalspace.edits.log import Edits
 from goalspace.encoders.protocol import Encoder
 from goalspace.encoders.registry import get_encoder
+from goalspace.errors import InputError
 from goalspace.factors import Factors
+from goalspace.files import sweep
 from goalspace.links import Links
+from goalspace.llm.address import recorded, replaces
 from goalspace.proposals import Proposals
 from goalspace.run.record import read_record, stage_files, stale_stages
 from goalspace.run.wording import TEXTS, Wording
+from goalspace.text import to_line
+
+_MAX_SHOWN = 120  # characters of the name of an encoder in a message
 
 
 class Run:
@@ -31,26 +38,47 @@ class Run:
         The folder.
     record
         The content of run.json.
+    encoder
+        The encoder of the links, named by the user.
+
+    Attributes
+    ----------
+    named
+        Specs of endpoints that the user named in this call: texts may be sent to their addresses if the folder names
+        them, too.
     """
 
     wording: Wording = TEXTS
     derived: tuple[str, ...] = ()  # metadata columns that only repeat the factors
 
-    def __init__(self, path: Path, record: dict[str, Any]) -> None:
+    def __init__(self, path: Path, record: dict[str, Any], *, encoder: str | Encoder | None = None) -> None:
         self.path = path
         self.record = record
+        self.encoder = encoder
+        self.named: tuple[object, ...] = ()
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Self:
-        """Open a run folder; needs neither torch nor an LLM.
+    def open(cls, path: str | os.PathLike[str], *, encoder: str | Encoder | None = None) -> Self:
+        """Open a run folder; needs neither torch nor an LLM, and sends nothing.
+
+        Parameters
+        ----------
+        path
+            The folder.
+        encoder
+            The encoder that the run was linked with, named again. This is required to score new texts, to search by
+            meaning and to edit if that encoder is an endpoint: the folder may come from somebody else. An endpoint may
+            have moved to another address, but not changed its model.
 
         Raises
         ------
         InputError
-            If the folder holds no run, or one of a newer format.
+            If the folder holds no run, one of a newer format, or a damaged record.
         """
         folder = Path(path)
-        return cls(folder, read_record(folder))
+        record = read_record(folder)
+        sweep(folder)
+        return cls(folder, record, encoder=encoder)
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, goal={self.goal!r}, stages={list(self.record['stages'])})"
@@ -59,6 +87,11 @@ class Run:
     def goal(self) -> str:
         """What the analyst wants to know."""
         return str(self.record["goal"])
+
+    @property
+    def is_redacted(self) -> bool:
+        """Whether private data is masked for language models: once chosen, it stays."""
+        return bool(self.record.get("redact", False))
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -76,13 +109,26 @@ class Run:
     def links(self) -> Links:
         """How strongly every text has every property."""
         with stage_files(self.path, self.record, "link") as path:
-            return Links.load(path.parent)
+            links = Links.load(path.parent, n_texts=len(self.corpus))
+        return replace(links, encoder=self._links_encoder(str(links.encoder)))
+
+    def _links_encoder(self, spec: str) -> str | Encoder:
+        """Return the encoder of the links: the one that the user names, or the recorded one, marked as such."""
+        if self.encoder is None:
+            return recorded(spec, named=self.named)
+        if isinstance(self.encoder, str) and not replaces(self.encoder, spec):
+            raise InputError(
+                f"{self.path} was linked with the encoder '{to_line(spec, _MAX_SHOWN)}', not with '{self.encoder}': name "
+                f"that one, or link the run again: goalspace link {self.path} --encoder {self.encoder}"
+            )
+        return self.encoder
 
     @cached_property
     def fitted(self) -> Factors:
         """The latent factors before any edit."""
         with stage_files(self.path, self.record, "factor") as path:
-            return Factors.load(path.parent, self.links, self._result("factor"))
+            again = f"run goalspace factor {self.path} again"
+            return Factors.load(path.parent, self.links, self._result("factor"), again=again)
 
     @cached_property
     def factors(self) -> Factors:

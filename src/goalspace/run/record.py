@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from goalspace import __version__
+from goalspace.checked import check, readable
 from goalspace.errors import GoalspaceError, InputError
-from goalspace.files import read_json, write_json
+from goalspace.files import read_json, refuse_link, sweep, write_json, writing
+from goalspace.run.schema import check_record
 
 FORMAT = 1
 STAGES = ("corpus", "propose", "link", "factor")
@@ -25,6 +27,19 @@ FILES = {
     "link": ("links/vectors.safetensors", "links/links.json"),
     "factor": ("factors.safetensors", "factors.json"),
 }
+_OWN_FOLDERS = ("links", "edited", "vectors")
+_OWN_FILES = (
+    "run.json",
+    "edits.jsonl",
+    "report.html",
+    "report.md",
+    *(
+        f"{name}.sqlite{part}"
+        for name in ("llm", "redacted")
+        for part in ("", "-wal", "-shm", "-journal", ".lock")
+    ),
+    *(name for names in FILES.values() for name in names),
+)
 _PACKAGES = (
     "numpy",
     "scipy",
@@ -36,53 +51,37 @@ _PACKAGES = (
 )
 
 
-# renamed arguments of `propose`: old name → new name, and old values → new values
-_RENAMED: Mapping[str, tuple[str, Mapping[str, str]]] = {
-    "calls": ("prompting", {"one": "single", "two": "chained"}),
-    "keep": ("truncate_from", {"start": "end", "end": "start"}),
-    "max_unread": ("max_unparsed", {}),
-}
-
-
-def current_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Translate arguments recorded, or options given, under the names of an earlier version."""
-    translated = {}
-    for name, value in arguments.items():
-        new, values = _RENAMED.get(name, (name, {}))
-        translated[new] = values.get(value, value) if values else value
-    return translated
-
-
 def read_record(folder: Path) -> dict[str, Any]:
     """Read run.json.
 
     Raises
     ------
     InputError
-        If the folder holds no run, or one of a newer format.
+        If the folder holds no run, one of a newer format, or a record that is damaged.
     """
     path = folder / "run.json"
-    if (folder / "labels.parquet").is_file() and not path.is_file():
+    with readable(folder, again="check the path and its permissions"):
+        is_run, is_labelled = path.is_file(), (folder / "labels.parquet").is_file()
+    if is_labelled and not is_run:
         raise InputError(
             f"{folder} is a folder of goalspace label, which has tasks and no factors. Look at it with: goalspace "
             f"explore {folder}; or name a folder of goalspace discover."
         )
-    if not path.is_file():
+    if not is_run:
         raise InputError(
             f"{folder} is not a run folder: it has no run.json. Make one with: goalspace discover"
         )
-    try:
+    with readable(path, again="run goalspace discover with its source and goal, and another folder as --out"):
         record = read_json(path)
-    except ValueError as error:
-        raise InputError(f"{path} cannot be read ({error}).") from None
-    if not isinstance(record, dict) or not isinstance(record.get("format"), int):
-        raise InputError(f"{path} is not the record of a run.")
-    if record["format"] > FORMAT:
-        raise InputError(
-            f"{folder} was written by goalspace {record.get('goalspace')} in format {record['format']}; "
-            f"this version reads format {FORMAT}. Upgrade goalspace."
-        )
-    return record
+        check(record, {"format": int}, "it")
+        if record["format"] > FORMAT:
+            raise InputError(
+                f"{folder} was written by goalspace {str(record.get('goalspace'))[:20]} in format {record['format']}; "
+                f"this version reads format {FORMAT}. Upgrade goalspace."
+            )
+        check_record(record)
+    checked: dict[str, Any] = record
+    return checked
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
@@ -136,8 +135,6 @@ def stage_files(folder: Path, record: Mapping[str, Any], stage: str) -> Iterator
     InputError
         If the stage has not finished, or a file of it is missing or damaged.
     """
-    from safetensors import SafetensorError
-
     if stage not in record["stages"]:
         raise InputError(f"{folder} has not finished the stage '{stage}'. Run goalspace discover again.")
     again = (
@@ -146,29 +143,51 @@ def stage_files(folder: Path, record: Mapping[str, Any], stage: str) -> Iterator
     for name in FILES[stage]:
         if not (folder / name).is_file():
             raise InputError(f"{folder / name} is missing: run {again} again.")
-    try:
+    with readable(*(folder / name for name in FILES[stage]), again=f"run {again} again"):
         yield folder / FILES[stage][0]
-    except GoalspaceError:
-        raise
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError) as error:
-        shown = " or ".join(str(folder / name) for name in FILES[stage])
-        why = str(error).partition("\n")[0]
-        raise InputError(f"{shown} cannot be read ({why}): run {again} again.") from error
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Lock the folder for one writing process, and remove temporary files that a killed one left behind."""
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise GoalspaceError(
-                f"Another process is working in {folder}. Wait for it, or choose --out."
-            ) from None
-        for left in folder.rglob(".*.tmp"):
-            left.unlink(missing_ok=True)
+    """Lock the folder for one writing process, and remove temporary files that a killed one left behind.
+
+    Raises
+    ------
+    GoalspaceError
+        If another process works in the folder, the folder cannot be written, or a file of the run is a link.
+    """
+    path = folder / ".lock"
+    with writing(path):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    try:
+        with writing(path):
+            _lock(handle, folder)
+        _refuse_links(folder)
+        sweep(folder, older_than=0)
         yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise GoalspaceError(
+            f"Another process is working in {folder}. Wait for it, or choose --out."
+        ) from None
+
+
+def _refuse_links(folder: Path) -> None:
+    """Raise an `InputError` if a file or folder that stages write is a link: it may lead out of the run folder."""
+    for path in folder.iterdir():
+        if path.name in _OWN_FILES:
+            refuse_link(path)
+        elif path.name in _OWN_FOLDERS:
+            refuse_link(path)
+            for parent, folders, names in os.walk(path):
+                for name in (*folders, *names):
+                    refuse_link(Path(parent, name))
 
 
 def source_name(source: Any) -> str:

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from goalspace.checked import readable
 from goalspace.corpus import Corpus
 from goalspace.edits import log
 from goalspace.factors import factor
 from goalspace.files import digest
 from goalspace.language import detection
 from goalspace.links import link
+from goalspace.llm.limits import Limits
 from goalspace.progress import Progress
 from goalspace.proposals import propose
 from goalspace.run.folder import Run
@@ -20,20 +22,39 @@ from goalspace.run.record import FILES, FORMAT, STAGES, stage_entry, write_recor
 
 
 def do_stage(
-    run: Run, stage: str, arguments: dict[str, Any], *, progress: Progress | None, again: bool = False
+    run: Run,
+    stage: str,
+    arguments: dict[str, Any],
+    *,
+    limits: Limits | None = None,
+    progress: Progress | None,
+    again: bool = False,
 ) -> None:
-    """Run a stage and record it, unless the folder already holds it for the same arguments and input."""
+    """Run a stage and record it, unless the folder already holds it for the same arguments and input.
+
+    A stage that a limit of cost ended early runs again, as does one with unread replies if these are asked for again.
+    """
     before = run.record["stages"][STAGES[STAGES.index(stage) - 1]]["digest"]
     named = {name: _name(value) for name, value in arguments.items()}
     mark = digest(stage, FORMAT, named, _recorded_digest(arguments.get("llm")), before, run.goal)
     entry = run.record["stages"].get(stage)
     done = all((run.path / name).is_file() for name in FILES[stage])
-    if entry and entry["digest"] == mark and entry["after"] == before and done and not again:
+    is_current = entry is not None and entry["digest"] == mark and entry["after"] == before and done
+    is_partial = entry is not None and bool(
+        entry["result"].get("cap") or (limits and limits.retry_unread and entry["result"].get("n_unparsed"))
+    )
+    if is_current and not again and not is_partial:
         return
+    earlier = _proposals_digest(run)
     started = time.monotonic()
     work = {"propose": _propose, "link": _link, "factor": _factor}[stage]
-    result = work(run, arguments, progress)
+    # the limits are not recorded: they do not change the result
+    result = work(run, {**arguments, "limits": limits}, progress)
     run.record["stages"][stage] = stage_entry(named, mark=mark, after=before, started=started, result=result)
+    if _proposals_digest(run) != earlier:
+        # the arguments may be those of before: more texts were read, or other replies came
+        for later in STAGES[STAGES.index("propose") + 1 :]:
+            run.record["stages"].get(later, {}).update(after=None)
     write_record(run.path, run.record)
     run.clear_cache()
     if stage == "factor" and run.edits.done:
@@ -41,6 +62,11 @@ def do_stage(
             progress("reapplying the edits", 0, 1)
         log.reapply(run.path, run.edit_context(), run.fitted, run.fit_digest)
         run.clear_cache()
+
+
+def _proposals_digest(run: Run) -> str | None:
+    path = run.path / FILES["propose"][0]
+    return digest(path.read_bytes()) if path.is_file() else None
 
 
 def _propose(run: Run, arguments: Mapping[str, Any], progress: Progress | None) -> dict[str, Any]:
@@ -66,8 +92,9 @@ def _link(run: Run, arguments: Mapping[str, Any], progress: Progress | None) -> 
     )
     links.save(run.path / "links")
     metrics = {name: value for name, value in links.metrics.items() if name != "candidates"}
-    if arguments["encoder"] in detection.ENCODERS:
-        metrics["share_foreign"] = detection.share_foreign(run.corpus.texts)
+    languages = detection.languages_of(_name(arguments["encoder"]))
+    if languages:
+        metrics["share_foreign"] = detection.share_foreign(run.corpus.texts, languages)
     return {"recipe": links.recipe, "encoder": _name(arguments["encoder"]), **metrics}
 
 
@@ -105,7 +132,9 @@ def save_corpus(run: Run, corpus: Corpus, arguments: dict[str, Any], started: fl
 def _recorded_digest(llm: Any) -> str | None:
     """Digest of a file of recorded properties: it is an input, so a change makes the stage stale."""
     if isinstance(llm, str) and llm.startswith("recorded:"):
-        return digest(Path(llm.removeprefix("recorded:").partition("#")[0]).read_bytes())
+        path = Path(llm.removeprefix("recorded:").partition("#")[0])
+        with readable(path, again="name the file of recorded properties with --llm recorded:FILE"):
+            return digest(path.read_bytes())
     return None
 
 

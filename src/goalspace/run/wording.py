@@ -36,8 +36,9 @@ def _headline(factors: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -
     largest = max(factors, key=lambda factor: factor["share"])
     share = f"“{largest['name']}”, describes {format_percent(largest['share'])} of the texts best"
     rest = totals["n_texts"] - totals["n_described"]
-    fit = f"{format_percent(rest / totals['n_texts'])} fit no factor" if rest else "every text fits a factor"
-    return f"{texts}, {counted}. {'The most common' if len(factors) > 1 else 'It'}, {share}; {fit}."
+    fits = "are not relevant to the goal" if rest == totals["n_not_relevant"] else "fit no factor"
+    fit = f"; {format_percent(rest / totals['n_texts'])} {fits}" if rest else ""
+    return f"{texts}, {counted}. {'The most common' if len(factors) > 1 else 'It'}, {share}{fit}."
 
 
 TEXTS = Wording(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,17 +53,28 @@ class _WholeRows(io.RawIOBase):
     def __init__(self, stream: io.BufferedReader) -> None:
         super().__init__()
         self._stream = stream
+        self._reading = threading.Lock()
+        self._stopped = False
         while stream.peek(1)[:1] in (b"\r", b"\n"):  # blank lines before the header, which pyarrow counts
             stream.read(1)
 
     def readable(self) -> bool:
         return True
 
+    def stop(self) -> None:
+        """Wait for pyarrow's thread and give it nothing more: a thread that reads when Python exits aborts the process."""
+        with self._reading:
+            self._stopped = True
+
     def read(self, size: int = -1) -> bytes:
+        with self._reading:
+            return b"" if self._stopped else self._read(size)
+
+    def _read(self, size: int) -> bytes:
         piece = bytearray(self._stream.read(_CSV_PIECE))
-        piece += self._stream.readline()
+        piece += self._stream.readline(_MAX_ROW_BYTES)
         open_quote = piece.count(b'"') % 2
-        while open_quote and len(piece) < size and (line := self._stream.readline()):
+        while open_quote and len(piece) < size and (line := self._stream.readline(_MAX_ROW_BYTES)):
             piece += line
             open_quote ^= line.count(b'"') % 2
         return bytes(piece)
@@ -98,6 +110,8 @@ def csv_batches(path: Path, names: list[str], delimiter: str) -> Iterator[Any]:
                 yield batch
         except pa.ArrowInvalid as error:
             raise _csv_error(path.name, delimiter, str(error), ragged) from error
+        finally:
+            rows.stop()
         # an open quote in the last column swallows the rest of the file
         if raw.quotes % 2 and last is not None and (last.column(-1)[-1].as_py() or "").endswith("\n"):
             raise InputError(f"The last row of {path.name} opens a quote that is never closed; close it.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from goalspace.errors import InputError
 
 _MAGIC = {b"PK\x03\x04": "a zip or Excel", b"%PDF": "a PDF", b"\x1f\x8b": "a gzip", b"PAR1": "a Parquet"}
 PIECE = 1 << 20
+MAX_ITEM = 128 << 20  # bytes of a line, an item or a value, whose size a few compressed bytes can claim
 
 
 def raw(path: Path) -> Any:
@@ -90,3 +92,26 @@ class Utf8(io.RawIOBase):
 def utf8(path: Path, name: str = "") -> io.BufferedReader:
     """Open the checked bytes; messages refer to the file as `name`."""
     return io.BufferedReader(Utf8(path, name or path.name), buffer_size=PIECE)
+
+
+def lines(path: Path, name: str = "") -> Iterator[bytes]:
+    """Yield the checked lines, each with its line break.
+
+    Raises
+    ------
+    InputError
+        If a line is too long to be held in memory.
+    """
+    name = name or path.name
+    with utf8(path, name) as file:
+        number = 0
+        while line := file.readline(MAX_ITEM):
+            number += 1
+            check_size(len(line) + 1, f"line {number} of {name}")
+            yield line
+
+
+def check_size(n_bytes: int, what: str) -> None:
+    """Raise an `InputError` if a line, an item or a value is larger than `MAX_ITEM`."""
+    if n_bytes > MAX_ITEM:
+        raise InputError(f"{what[0].upper()}{what[1:]} is larger than {MAX_ITEM >> 20} MB: split it.")

@@ -74,7 +74,10 @@ def _existing_path(source: str | os.PathLike[str]) -> Path:
     if not os.path.exists(source):  # unlike Path.exists, returns False for a name that is too long
         shown = os.fspath(source) if len(os.fspath(source)) <= 200 else f"{os.fspath(source)[:80]}…"
         raise InputError(f"There is no file {shown!r}; check the path.")
-    return Path(source)
+    path = Path(source)
+    if not path.is_dir() and not path.is_file():
+        raise InputError(f"{str(path)!r} is neither a file nor a folder; give one that holds texts.")
+    return path
 
 
 def _find_format(path: Path) -> Format:

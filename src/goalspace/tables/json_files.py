@@ -6,12 +6,13 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from goalspace.errors import InputError
 from goalspace.files import as_json
-from goalspace.tables.encoding import PIECE, utf8
+from goalspace.tables.encoding import MAX_ITEM, PIECE, check_size, lines, utf8
 from goalspace.tables.format import Format
 from goalspace.tables.rows import Row, RowFile, TextRowFile
 from goalspace.tables.table import Table, as_record, check_lengths, columns_table, records_table
@@ -27,14 +28,13 @@ def json_lines_table(path: Path) -> Table:
 def json_lines(path: Path, convert: Convert = as_record) -> Iterator[dict[str, Any]]:
     """Yield the objects of JSON Lines, each passed through `convert` with "line", its number and the file name."""
     decode = json.JSONDecoder().decode
-    with utf8(path) as file:
-        for number, line in enumerate(file, 1):
-            if not line.isspace():
-                try:
-                    item = decode(line.decode())
-                except (ValueError, RecursionError) as error:
-                    raise _broken_json(path, error, number) from error
-                yield convert(item, "line", number, path.name)
+    for number, line in enumerate(lines(path), 1):
+        if not line.isspace():
+            try:
+                item = decode(line.decode())
+            except (ValueError, RecursionError) as error:
+                raise _broken_json(path, error, number) from error
+            yield convert(item, "line", number, path.name)
 
 
 def _broken_json(path: Path, error: Exception, line: int) -> InputError:
@@ -65,8 +65,12 @@ def json_shape(path: Path) -> str:
         if first.lstrip().startswith(b"["):
             return "array"
         try:
-            json.loads(first + file.readline() if not first.endswith(b"\n") else first)
-            return "lines" if file.read().strip() else "object"
+            json.loads(first + file.readline(MAX_ITEM) if not first.endswith(b"\n") else first)
+            return (
+                "lines"
+                if any(not piece.isspace() for piece in iter(partial(file.read, PIECE), b""))
+                else "object"
+            )
         except (ValueError, RecursionError):
             return "object"  # over several lines, or broken
 
@@ -74,8 +78,12 @@ def json_shape(path: Path) -> str:
 def json_value(path: Path) -> Any:
     """Parse a whole JSON file."""
     with utf8(path) as file:
+        packed = path.suffix.lower() == ".gz"  # whose size says little
+        content = file.read(MAX_ITEM + 1 if packed else -1)
+        if packed:
+            check_size(len(content), path.name)
         try:
-            return json.loads(file.read())
+            return json.loads(content)
         except (ValueError, RecursionError) as error:
             raise _broken_json(path, error, getattr(error, "lineno", 1)) from error
 
@@ -105,7 +113,9 @@ def json_items(path: Path, convert: Convert = as_record) -> Iterator[dict[str, A
                 IndexError,
                 RecursionError,
             ) as error:  # broken or incomplete: decided by the next piece
-                more = file.read(max(PIECE, len(text) - at))
+                kept = len(text) - at
+                check_size(kept, f"item {number} of {path.name}")
+                more = file.read(max(PIECE, min(kept, MAX_ITEM + 1 - kept)))
                 if not more:
                     if isinstance(error, IndexError):
                         error = json.JSONDecodeError(

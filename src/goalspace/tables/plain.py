@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from goalspace.errors import InputError
-from goalspace.tables.encoding import utf8
+from goalspace.tables.encoding import MAX_ITEM, check_size, lines, utf8
 from goalspace.tables.format import Format
 from goalspace.tables.rows import TextRowFile
 from goalspace.tables.table import Table, reading, records_table
@@ -26,13 +26,18 @@ def lines_table(path: Path) -> Table:
 
 def text_lines(path: Path) -> Iterator[str]:
     """Yield the lines of a text file, including empty ones, without line endings."""
-    with utf8(path) as file:
-        for line in file:
-            yield line.decode().rstrip("\r\n")
+    for line in lines(path):
+        yield line.decode().rstrip("\r\n")
 
 
 def folder_table(path: Path) -> Table:
-    """Open a folder of .txt and .md files."""
+    """Open a folder of .txt and .md files.
+
+    Raises
+    ------
+    InputError
+        If it holds no such file, or one that is a link to a file outside it.
+    """
     named = {
         file.relative_to(path).as_posix(): file
         for file in path.rglob("*")
@@ -42,10 +47,20 @@ def folder_table(path: Path) -> Table:
     if not files:
         raise InputError(f"The folder {str(path)!r} contains no .txt or .md file.")
 
+    inside = path.resolve()
+    for name, file in files:
+        if inside not in file.resolve().parents:
+            raise InputError(
+                f"{name} in the folder {str(path)!r} is a link to {str(file.resolve())!r}, outside it: remove the link, or "
+                "copy the file."
+            )
+
     def records() -> Iterator[dict[str, Any]]:
         for name, file in files:
             with reading(name), utf8(file, name) as stream:
-                yield {"id": name, "text": stream.read().decode()}
+                content = stream.read(MAX_ITEM + 1)
+                check_size(len(content), name)
+                yield {"id": name, "text": content.decode()}
 
     return records_table(f"the folder {str(path)!r}", records, types={"id": {str}, "text": {str}})
 

@@ -62,7 +62,7 @@ class Table:
 
 @contextmanager
 def reading(name: str) -> Iterator[None]:
-    """Turn errors of the file system, gzip and pyarrow into an `InputError` with a one-line message."""
+    """Turn errors of the file system, encoding, gzip and pyarrow into an `InputError` with a one-line message."""
     import pyarrow as pa
 
     try:
@@ -70,6 +70,10 @@ def reading(name: str) -> Iterator[None]:
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise InputError(
             f"{name} is not a complete gzip file ({error}); compress it again, or give it uncompressed."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name} has a text that is not UTF-8 ({error.reason}); write it as UTF-8."
         ) from error
     except OSError as error:
         raise InputError(f"{name} cannot be read: {error.strerror or str(error).splitlines()[0]}.") from error
@@ -263,6 +267,7 @@ def arrow_table(
 
     def batches() -> Iterator[Any]:
         for batch in open():
+            batch.validate(full=True)  # a file may hold strings that are not UTF-8
             columns = [
                 _plain(column, target) for column, (_, target) in zip(batch.columns, plain, strict=True)
             ]

@@ -1,0 +1,145 @@
+"""Phrases of the texts that can describe them: noun phrases, and verbs with their object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from goalspace.language.sentences import sentence_spans
+from goalspace.language.tagging import Word, lemma, words_of
+
+_MAX_SENTENCES = 12  # of a text: later ones rarely say what it is about, and tagging takes time
+_MAX_WORDS = 60  # of a sentence
+_MAX_LENGTH = 3  # words of a noun phrase
+_MIN_LETTERS = 4  # of a phrase
+_NOUNS = ("noun", "name")
+_VERBS = ("verb", "past", "participle", "gerund", "verb-s")
+_SKIPPED = ("determiner", "possessive", "number", "adverb", "particle")  # between a verb and its object
+_ARTICLES = ("a", "an", "the")
+_NEGATIONS = ("not", "n't", "never")
+# nouns that name nothing by themselves, and verbs that say nothing about their object
+_EMPTY_NOUNS = frozenset(
+    [
+        "thing",
+        "things",
+        "stuff",
+        "bit",
+        "lot",
+        "lots",
+        "way",
+        "ways",
+        "kind",
+        "sort",
+        "one",
+        "ones",
+        "time",
+        "times",
+        "day",
+        "days",
+        "man",
+        "woman",
+        "guy",
+        "guys",
+        "other",
+        "others",
+        "thanks",
+        "please",
+        "hello",
+        "dear",
+        "regards",
+        "anything",
+        "everything",
+        "something",
+        "nothing",
+        "someone",
+        "everyone",
+    ]
+)
+_EMPTY_VERBS = frozenset(
+    [
+        "be",
+        "have",
+        "do",
+        "get",
+        "go",
+        "make",
+        "take",
+        "let",
+        "say",
+        "see",
+        "come",
+        "seem",
+        "become",
+        "keep",
+        "put",
+    ]
+)
+
+
+class Phrase(NamedTuple):
+    """A phrase in lower case, with its verb in the base form, and the span of the text that says it."""
+
+    name: str
+    start: int
+    end: int
+
+
+def find_phrases(text: str) -> list[Phrase]:
+    """Return the noun phrases of a text, and its verbs with their object, each at its first occurrence.
+
+    A noun phrase has at most three words, adjectives and nouns. In "I returned the broken router", "broken router" and
+    "return the broken router" are found. English only: in texts of other languages hardly anything is found.
+    """
+    found: dict[str, Phrase] = {}
+    for start, end in sentence_spans(text)[:_MAX_SENTENCES]:
+        words = words_of(text[start:end], limit=_MAX_WORDS)
+        spans = list(_spans(text, start, words))
+        for name, first, last in _phrases_of(words):
+            found.setdefault(name, Phrase(name, spans[first][0], spans[last][1]))
+    return list(found.values())
+
+
+def _spans(text: str, at: int, words: Sequence[Word]) -> Iterator[tuple[int, int]]:
+    for word in words:
+        start = text.index(word.text, at)
+        at = start + len(word.text)
+        yield start, at
+
+
+def _phrases_of(words: Sequence[Word]) -> Iterator[tuple[str, int, int]]:
+    """Yield phrases with the positions of their first and last word."""
+    at = 0
+    while at < len(words):
+        end = _end_of_noun_phrase(words, at)
+        if end == at:
+            at += 1
+            continue
+        name = " ".join(word.low for word in words[at:end])
+        if len(name) >= _MIN_LETTERS and words[end - 1].low not in _EMPTY_NOUNS:
+            yield name, at, end - 1
+            verb = _verb_before(words, at)
+            if verb is not None and (base := lemma(words[verb].low, "verb")) not in _EMPTY_VERBS:
+                negated = any(word.low.endswith(_NEGATIONS) for word in words[max(0, verb - 2) : verb])
+                article = "".join(f"{word.low} " for word in words[verb + 1 : at] if word.low in _ARTICLES)
+                yield f"{'not ' * negated}{base} {article}{name}", verb, end - 1
+        at = end
+
+
+def _end_of_noun_phrase(words: Sequence[Word], at: int) -> int:
+    """Return the end of the noun phrase that starts at `at`, without determiners; `at` if there is none."""
+    end = at
+    while end < len(words) and words[end].kind in (*_NOUNS, "adjective") and words[end].low[0].isalpha():
+        if words[end].kind == "adjective" and end > at and words[end - 1].kind in _NOUNS:
+            break
+        end += 1
+    if end == at or words[end - 1].kind not in _NOUNS:
+        return at
+    return at if end - at > _MAX_LENGTH else end
+
+
+def _verb_before(words: Sequence[Word], at: int) -> int | None:
+    """Return the position of the verb whose object starts at `at`, None if no verb is before it."""
+    before = at - 1
+    while before >= 0 and words[before].kind in _SKIPPED and words[before].low not in _NEGATIONS:
+        before -= 1
+    return before if before >= 0 and words[before].kind in _VERBS else None
