@@ -32,10 +32,10 @@ VERBS = ("label", "select", "retrieve", "compress", "correlate")
 # pages, as /folder/name without its ending, in the order of the sidebar
 NAVIGATION = {
     "docs/index": {
-        "Guide": ["Overview </README>", "report", "explore", "evaluate"],
+        "Guide": ["Overview </README>", "report", "explore", "evaluate", "redaction"],
         "Instruction data": [f"instructions/{verb}" for verb in VERBS],
         "Reference": ["goal-encoder", "cli", "api/index", "benchmarks"],
-        "Project": ["/CONTRIBUTING", "/CHANGELOG", "decisions/README"],
+        "Project": ["/CONTRIBUTING", "/SECURITY", "/CHANGELOG", "decisions/README"],
         "Folders": ["/examples/*", "/recipes/**/README", "/bench/**/README", "/web/*"],
     },
     "docs/decisions/README": {"": ["0*"]},

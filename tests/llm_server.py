@@ -4,7 +4,8 @@
         llm = get_llm(server.spec)
 
 The function gets the decoded body of a chat request and returns the text of the reply, or an `Answer` with
-which the server misbehaves. It is called from several threads at once. `embed` makes one text's embedding.
+which the server misbehaves. It is called from several threads at once. `embed` makes one text's embedding. With
+`batches`, a `BatchHost`, it has the batch API, too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
+from llm_batches import BATCHES, FILES, BatchHost, read_form
+
 CHAT = "/v1/chat/completions"
 EMBEDDINGS = "/v1/embeddings"
 MODELS = "/v1/models"
@@ -26,12 +29,18 @@ MODELS = "/v1/models"
 
 @dataclass(frozen=True)
 class Answer:
-    """A complete HTTP answer; with `reset` the connection is torn down instead."""
+    """A complete HTTP answer; with `reset` the connection is torn down instead, after `sent` bytes of the body.
+
+    `pause` is the seconds before each byte (a drip), or before the first one if `hangs`.
+    """
 
     status: int = 200
     body: Any = None  # bytes are sent as they are, anything else as JSON
     headers: dict[str, str] = field(default_factory=dict)
     reset: bool = False
+    sent: int = 0
+    pause: float = 0.0
+    hangs: bool = False
 
 
 RESET = Answer(reset=True)
@@ -88,12 +97,15 @@ class LLMServer:
         key: str | None = None,
         refuses: Collection[str] = (),
         lists_models: bool = True,
+        batches: BatchHost | None = None,
     ) -> None:
         self.chat, self.embed = chat, embed
+        self.batches = batches
         self.models, self.key, self.refuses, self.lists_models = models, key, refuses, lists_models
         self.requests: list[tuple[str, dict[str, Any], dict[str, str]]] = []
         self.in_flight = self.most_in_flight = 0
         self.lock = threading.Lock()
+        self.released = threading.Event()  # ends every pause
         self._http = _Http(self)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
 
@@ -104,6 +116,7 @@ class LLMServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.released.set()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
@@ -125,7 +138,13 @@ class LLMServer:
         """The prompt of every chat request."""
         return [prompt_of(body) for body in self.bodies()]
 
-    def answer(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> Answer:
+    def _in_batch(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, Any]:
+        found = self.answer(CHAT, body, headers)
+        return found.status, found.body
+
+    def answer(
+        self, path: str, body: dict[str, Any], headers: dict[str, str], method: str = "POST"
+    ) -> Answer:
         """What a well-behaved endpoint answers, unless it was told to refuse."""
         if self.key is not None and headers.get("authorization") != f"Bearer {self.key}":
             return failure(401, "Incorrect API key provided.", code="invalid_api_key")
@@ -133,6 +152,8 @@ class LLMServer:
             return Answer(
                 200, {"object": "list", "data": [{"id": m, "object": "model"} for m in self.models]}
             )
+        if self.batches and path.startswith((FILES, BATCHES)):
+            return Answer(*self.batches.answer(path, body, method, lambda one: self._in_batch(one, headers)))
         if path not in (CHAT, EMBEDDINGS):
             return failure(404, f"Invalid URL ({path})")
         if body["model"] not in self.models:
@@ -158,7 +179,8 @@ class LLMServer:
         else:
             encoded = list(vectors)
         data = [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(encoded)]
-        usage = {"prompt_tokens": 0, "total_tokens": 0}
+        n_words = sum(len(text.split()) for text in texts)
+        usage = {"prompt_tokens": n_words, "total_tokens": n_words}
         return Answer(200, {"object": "list", "model": body["model"], "data": data, "usage": usage})
 
 
@@ -182,7 +204,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._respond({})
 
     def do_POST(self) -> None:
-        self._respond(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        kind = self.headers["Content-Type"]
+        self._respond(read_form(content, kind) if kind.startswith("multipart/") else json.loads(content))
 
     def log_message(self, format: str, *args: Any) -> None:
         """Keep the output of the tests clean."""
@@ -195,15 +219,12 @@ class _Handler(BaseHTTPRequestHandler):
             owner.in_flight += 1
             owner.most_in_flight = max(owner.most_in_flight, owner.in_flight)
         try:
-            answer = owner.answer(self.path, body, headers)
+            answer = owner.answer(self.path, body, headers, self.command)
         finally:
             with owner.lock:
                 owner.in_flight -= 1
-        if answer.reset:
-            # linger 0: the client sees a reset and not an orderly end
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.connection.close()
-            self.close_connection = True
+        if answer.reset and not answer.sent:
+            self._tear_down()
             return
         content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
         self.send_response(answer.status)
@@ -211,4 +232,24 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        self._write(content, answer)
+
+    def _write(self, content: bytes, answer: Answer) -> None:
+        if answer.hangs:
+            self.server.owner.released.wait(answer.pause)
+        if answer.reset:
+            self.wfile.write(content[: answer.sent])
+            self._tear_down()
+        elif answer.pause and not answer.hangs:
+            for i in range(len(content)):
+                self.wfile.write(content[i : i + 1])
+                if self.server.owner.released.wait(answer.pause):
+                    break
+        else:
+            self.wfile.write(content)
+
+    def _tear_down(self) -> None:
+        # linger 0: the client sees a reset and not an orderly end
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True

@@ -29,7 +29,7 @@ LAYERS = (
     "tables llm corex pages",
     "vectors",
     "language",
-    "text progress estimate files errors",
+    "checked text progress estimate files mounts errors",
 )
 MAX_PLAIN_FILES = 12
 MAX_MODULE_LINES = 400

@@ -54,7 +54,7 @@ def test_nothing_slow_is_loaded(code):
 def test_help_loads_only_the_command_line():
     """Not even numpy: `goalspace --help` takes less than 0.1 s."""
     ours = {name.split(".")[1] for name in loaded_by(HELP) if name.startswith("goalspace.")}
-    assert ours == {"cli", "errors", "progress"}
+    assert ours == {"cli", "errors"}
     assert "numpy" not in loaded_by(HELP)
 
 

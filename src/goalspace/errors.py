@@ -2,7 +2,9 @@
 
 GoalspaceError
 ├── InputError          the input is wrong: the message states what is wrong, where, and how to fix it
+│   └── UnnamedEndpoint a folder names an endpoint that the user has not named, so nothing is sent
 ├── LLMError            an endpoint could not be reached, rejected the key, or sent unusable replies
+│   └── CapReached      the next call could cost more than a limit allows
 └── MissingDependency   an optional package is not installed
 """
 
@@ -20,8 +22,16 @@ class InputError(GoalspaceError, ValueError):
     """The input is wrong; the message names the file, the row and the remedy."""
 
 
+class UnnamedEndpoint(InputError):
+    """Only a folder names the endpoint, which may be somebody else's; the message says how to name it."""
+
+
 class LLMError(GoalspaceError, RuntimeError):
     """The LLM endpoint failed in a way that retrying does not fix."""
+
+
+class CapReached(LLMError):
+    """The next call could exceed the budget or the number of tokens; what was received so far is kept."""
 
 
 class MissingDependency(GoalspaceError, ImportError):

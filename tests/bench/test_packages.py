@@ -18,7 +18,7 @@ SCRIPTS = sorted(
     for module, path in MODULES.items()
     if "__main__" in path.read_text("utf-8")
 )
-PACKAGES = ("kit", "paper", "speed", "uses")
+PACKAGES = ("calls", "kit", "paper", "speed", "uses")
 
 
 def test_packages():

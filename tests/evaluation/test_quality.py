@@ -109,7 +109,7 @@ def test_edited_factors_are_measured(finished: Path, tmp_path: Path) -> None:
     path = Path(shutil.copytree(finished, tmp_path / "edited"))
     before = measure(Run.open(path), seeds=2)
     weakest = Run.open(path).factors.properties[0][-1].name
-    encoder = get_encoder("minilm")
+    encoder = get_encoder(Run.open(path).links.encoder)
     editor = Editor(Run.open(path), lambda: encoder)
     editor.do({"do": "add", "property": "nobody proposed this", "to": 1})
     editor.do({"do": "remove", "property": weakest})
@@ -185,7 +185,8 @@ def test_the_verb_prints_the_measures_and_writes_json(finished: Path, tmp_path: 
         ([], "Missing option --encoder, --task, --data"),
         (["--encoder", "minilm", "--task", "grouping"], "Missing option --data"),
         (["--run", "{run}", "--task", "grouping"], "--task is about encoders and cannot go with --run"),
-        (["--run", "{run}", "--encoder", "minilm"], "--encoder is about encoders"),
+        (["--run", "{run}", "--encoder", "minilm", "--encoder", "task"], "--encoder names the one encoder"),
+        (["--run", "{run}", "--encoder", "minilm", "--judge", "smollm2"], "a judge needs none"),
         (["--judge", "smollm2"], "--judge is about a run: name it with --run"),
         (["--run", "{run}", "--against", "{run}"], "--against is for a judge: name one with --judge"),
         (["--run", "{run}", "--sample", "3"], "--sample is for a judge"),
@@ -275,8 +276,8 @@ def test_a_judge_that_likes_what_stands_first_is_even_and_found_out(run: Path, o
     assert found.preference.first == (1.0, 0.0)
     assert (found.preference.n_won, found.preference.n_lost) == (0, 0)
     # calls run side by side: of every question its other order was asked, too
-    parts = [re.split(r"Description [12]:\n|\n\nAll of the above", p)[:3] for p in asked]
-    orders = {(text, first.strip(), second.strip()) for text, first, second in parts}
+    parts = [re.split(r"\n\n(?:Description [12]|The text):\n", p)[1:] for p in asked]
+    orders = {(text, first, second) for first, second, text in parts}
     assert orders == {(text, second, first) for text, first, second in orders}
 
 
@@ -406,6 +407,9 @@ def test_a_second_try_is_taken_and_partly_unparsed_runs_say_so(run: Path) -> Non
         '<think>maybe {"reason":"draft","relevance":1,"informativeness":1}? no.</think>\n%s',
         "<think>The options are [1, 2, 3, 4, 5].</think>\n%s",
         'Options: {"reason": 1}. %s',
+        '{"reason":"draft","relevance":1,"informativeness":1} is too low: %s',
+        '[THINK]{"reason":"draft","relevance":1,"informativeness":1}[/THINK]```json\n%s\n```',
+        '%s follows the form {"reason": "...", "relevance": "1 to 5", "informativeness": "1 to 5"}',
         'So {"reason":"draft","relevance":1,"informativeness":1}? No.</think>%s',
         '{"relevance": 1%s, "informativeness": 1} %%s' % ("0" * 5000),
         '{"relevance": "1%s", "informativeness": 1} %%s' % ("0" * 5000),

@@ -24,6 +24,7 @@ from goalspace.errors import InputError, LLMError, MissingDependency
 from goalspace.llm import get_llm
 from goalspace.llm.chat import ChatLLM, api_llm
 from goalspace.llm.endpoint import connect, find_endpoint, open_client, translate_errors
+from goalspace.llm.limits import Limits
 from goalspace.llm.protocol import LLM, FunctionLLM, Reply, stream
 from llm_server import CHAT, RESET, Answer, LLMServer, failure, prompt_of, refusal
 
@@ -111,7 +112,13 @@ def test_strings_of_a_schema_can_be_limited() -> None:
     }
     with LLMServer() as server:
         endpoint = find_endpoint(server.spec)
-        llm = ChatLLM("m", "model", partial(connect, endpoint, timeout=5), concurrency=1, longest_string=40)
+        llm = ChatLLM(
+            "m",
+            "model",
+            partial(connect, endpoint, timeout=5),
+            limits=Limits(concurrency=1),
+            longest_string=40,
+        )
         llm.complete(["a"], schema=schema)
         (body,) = server.bodies()
     sent = body["response_format"]["json_schema"]["schema"]["properties"]
@@ -150,14 +157,15 @@ def test_a_refused_schema_is_learned_once(refused: list[str], kinds: list[str | 
         seen = [body.get("response_format", {}).get("type") for body in server.bodies()]
         last = server.prompts()[-1]
     assert seen == kinds + kinds[-1:] * 20
-    assert last.startswith("one more\n")
-    assert json.loads(last.rpartition("\n")[2]) == SCHEMA
+    shared, _, text = last.rpartition("\n\n")
+    assert text == "one more"
+    assert json.loads(shared.rpartition("\n")[2]) == SCHEMA
 
 
 def test_a_schema_refused_in_openai_words_is_not_mistaken_for_a_long_prompt() -> None:
     words = "Invalid schema for response_format 'reply': In context=('a',), 'maxLength' is not permitted."
     with LLMServer(Faults(failure(400, words, param="response_format"))) as server:
-        assert texts(get_llm(server.spec).complete(["a"], schema=SCHEMA))[0].startswith("re: a")
+        assert texts(get_llm(server.spec).complete(["a"], schema=SCHEMA))[0].endswith("\n\na")
         assert server.bodies()[-1]["response_format"] == {"type": "json_object"}
 
 
@@ -222,9 +230,11 @@ def test_prompt_too_long() -> None:
     words = (
         "This model's maximum context length is 4096 tokens; your request has 512 max_tokens and 9000 input."
     )
-    with LLMServer(Faults(*[failure(400, words)] * 9)) as server:
-        assert "finds a prompt too long" in explain(server)
-        assert len(server.bodies()) == 1
+    with LLMServer(lambda body: failure(400, words) if "long" in prompt_of(body) else "fine") as server:
+        long, short = get_llm(server.spec).complete(["a long text", "a text"])
+        assert (long.text, long.problem) == ("", "the prompt is too long for the model")
+        assert (short.text, short.problem) == ("fine", "")
+        assert len(server.bodies()) == 2
 
 
 def test_unreachable() -> None:
@@ -253,19 +263,35 @@ def test_odd_answers(answer: Answer, words: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (failure(429, "quota used up", retry_after=0.02), "quota used up"),
-        (failure(500, "oops", retry_after=0.02), "status 500"),
+        (failure(429, "slow down", retry_after=0.05), "slow down"),
+        (failure(500, "oops", retry_after=0.05), "status 500"),
+        (failure(503, "busy", retry_after=3600), "asks to wait 3600 s, longer than the patience of 1 s"),
     ],
 )
-def test_retries_are_limited(answer: Answer, words: str) -> None:
+def test_patience_is_limited(answer: Answer, words: str) -> None:
     with LLMServer(lambda body: answer) as server:
-        assert words in explain(server)
-        assert len(server.bodies()) == 7
+        llm = get_llm(server.spec, limits=Limits(patience=1))
+        with pytest.raises(LLMError, match=words) as caught:
+            llm.complete(["a", "b"])
+    assert "Run the same command later" in str(caught.value)
 
 
-def test_an_answer_that_takes_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    # private, as no argument sets it: before each retry the SDK waits, half a minute in all
-    monkeypatch.setattr("goalspace.llm.endpoint._RETRIES", 1)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        failure(429, "You exceeded your current quota", code="insufficient_quota"),
+        failure(402, "Payment required"),
+        failure(429, "Insufficient balance"),
+    ],
+)
+def test_an_account_without_money_is_not_asked_again(answer: Answer) -> None:
+    with LLMServer(lambda body: answer) as server:
+        with pytest.raises(LLMError):
+            get_llm(server.spec).complete(["a", "b", "c"])
+        assert len(server.bodies()) == 1
+
+
+def test_an_answer_that_takes_too_long_is_an_error() -> None:
     release = threading.Event()
 
     def stuck(body: dict[str, Any]) -> str:
@@ -274,7 +300,7 @@ def test_an_answer_that_takes_too_long_is_an_error(monkeypatch: pytest.MonkeyPat
 
     with LLMServer(stuck) as server:
         with pytest.raises(LLMError, match="did not answer in time"):
-            api_llm(server.spec, timeout=0.2).complete(["a"])
+            api_llm(server.spec, limits=Limits(deadline=0.2, patience=0.5)).complete(["a"])
         release.set()
 
 
@@ -333,6 +359,7 @@ def test_a_proxy_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) 
 )
 def test_ollama_host(monkeypatch: pytest.MonkeyPatch, host: str, address: str) -> None:
     monkeypatch.setenv("OLLAMA_HOST", host)
+    monkeypatch.setenv("GOALSPACE_INSECURE_HTTP", "1")
     endpoint = find_endpoint("ollama:qwen3:4b")
     assert (endpoint.name, endpoint.model, endpoint.address) == ("ollama:qwen3:4b", "qwen3:4b", address)
 
@@ -345,6 +372,7 @@ def test_openai_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert endpoint.key == "sk-secret"
     assert "secret" not in repr(endpoint)
     assert find_endpoint("https://api.openai.com/v1#m").key == "sk-secret"
+    monkeypatch.setenv("GOALSPACE_INSECURE_HTTP", "1")
     assert find_endpoint("http://api.openai.com/v1#m").key == "none"  # not in the clear
     assert find_endpoint("https://api.openai.com.evil.org/v1#m").key == "none"
 
@@ -514,7 +542,7 @@ def test_a_reply_is_stored_before_it_is_used(tmp_path: Path) -> None:
             assert ("abcdef"[position], reply.text) in stored(path)
             if seen == 4:
                 break  # a consumer that stops in the middle
-        assert len(stored(path)) == 4
+        assert len(stored(path)) == len(server.bodies())  # also those in flight then
 
 
 def test_what_was_answered_outlives_a_failure(tmp_path: Path) -> None:
@@ -680,8 +708,7 @@ def test_smollm2_one_at_a_time_repeats_itself() -> None:
     forward = llm.complete(prompts, max_tokens=10)
     backward = llm.complete(prompts[::-1], max_tokens=10)
     assert texts(forward) == texts(backward)[::-1]
-    with pytest.raises(LLMError, match="finds a prompt too long for model 'smollm2'"):
-        llm.complete(["word " * 5000])
+    assert llm.complete(["word " * 5000])[0].problem == "the prompt is too long for the model"
 
 
 @pytest.mark.usefixtures("embedded")

@@ -65,3 +65,17 @@ def test_prompts_in_the_package_are_those_that_the_code_loads():
         name for path in SOURCES for name in re.findall(r'Template\.load\("(\w+)"\)', path.read_text("utf-8"))
     }
     assert loaded == set(PROMPTS)
+
+
+# prompted embeddings depend on what follows the text; a second attempt shares the first one's prompt, which stands first
+@pytest.mark.parametrize(
+    "name", [name for name in PROMPTS if not name.startswith("pie_") and name != "again"]
+)
+def test_what_prompts_share_stands_first_and_the_text_last(name):
+    """Providers charge less for the beginning of a prompt that they have seen before."""
+    text = Template.load(name).text
+    shared, rest = re.split(r"(?=\{\{(?!goal\}))", text, maxsplit=1)
+    assert 'JSON object: {"' in shared or name == "analyse"
+    assert len(max(re.split(r"\{\{\w+\}\}|\n", rest), key=len)) < 40  # titles of what follows
+    if "text" in Template.load(name).slots:
+        assert re.fullmatch(r"[\s-]*", rest.rpartition("{{text}}")[2])

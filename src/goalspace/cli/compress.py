@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from goalspace.cli.console import show_progress
+from goalspace.cli.options import INSECURE_HTTP_OPTION, task_encoder_option
 from goalspace.cli.outcome import show_output
+from goalspace.cli.progress_line import show_progress
 
 
 @click.command()
@@ -23,9 +24,8 @@ from goalspace.cli.outcome import show_output
 @click.option(
     "--field", metavar="FIELD", help="The field of BENCH that holds the question [default: guessed]"
 )
-@click.option(
-    "--encoder", default="task", show_default=True, metavar="MODEL", help="The encoder that compares items."
-)
+@task_encoder_option("items")
+@INSECURE_HTTP_OPTION
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random choices.")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="Folder to write to [default: runs/compress-NAME]"

@@ -1,17 +1,15 @@
-"""Shared by all commands: one-line errors, given options, output checks, the progress line."""
+"""Shared by all commands: one-line errors, given options, output checks."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from goalspace.errors import GoalspaceError
-from goalspace.progress import Progress
+from goalspace.errors import CapReached, GoalspaceError
 
 _RESUMING = (
     "discover",
@@ -23,6 +21,9 @@ _RESUMING = (
 )  # commands that resume after an interruption
 
 
+EXIT_AT_CAP = 3  # a limit of cost ended the work
+
+
 class Group(click.Group):
     """Shows our errors as one line and exits with status 2, as click does for its own."""
 
@@ -31,7 +32,7 @@ class Group(click.Group):
             return super().invoke(ctx)
         except GoalspaceError as error:
             click.echo(f"goalspace: {' '.join(str(error).split())}", err=True)
-            ctx.exit(2)
+            ctx.exit(EXIT_AT_CAP if isinstance(error, CapReached) else 2)
         except KeyboardInterrupt:
             kept = "; run the same command to resume" if ctx.invoked_subcommand in _RESUMING else ""
             click.echo(f"goalspace: interrupted{kept}.", err=True)
@@ -72,48 +73,3 @@ def check_output(option: str, path: Path, *, read: Sequence[Path]) -> None:
 def given_of(options: dict[str, Any]) -> dict[str, Any]:
     """The options that were given on the command line."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-@contextmanager
-def show_progress() -> Iterator[Progress]:
-    """A progress line on the terminal that vanishes when done; plain lines where there is no terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _plain_lines()
-        return
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[count]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=None, count="")
-
-        def show(what: str, done: int, total: int) -> None:
-            known = total > 1
-            bar.update(
-                task,
-                description=what,
-                completed=done if known else 0,
-                total=total if known else None,
-                count=f"{done:,} of {total:,}" if known else "",
-            )
-
-        yield show
-
-
-def _plain_lines() -> Progress:
-    """Print a line when a new step begins."""
-    shown: set[str] = set()
-
-    def show(what: str, done: int, total: int) -> None:
-        if what not in shown:
-            shown.add(what)
-            click.echo(f"{what} …", err=True)
-
-    return show

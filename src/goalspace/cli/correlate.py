@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from goalspace.cli.console import show_progress
+from goalspace.cli.options import INSECURE_HTTP_OPTION, task_encoder_option
 from goalspace.cli.outcome import show_output
+from goalspace.cli.progress_line import show_progress
 
 
 @click.command()
@@ -15,9 +16,8 @@ from goalspace.cli.outcome import show_output
 @click.option(
     "--field", metavar="FIELD", help="The field that holds the instruction, in all files [default: guessed]"
 )
-@click.option(
-    "--encoder", default="task", show_default=True, metavar="MODEL", help="The encoder that compares rows."
-)
+@task_encoder_option("rows")
+@INSECURE_HTTP_OPTION
 @click.option(
     "--labels/--no-labels", default=True, show_default=True, help="Label tasks; takes most of the time."
 )

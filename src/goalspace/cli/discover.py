@@ -7,22 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from goalspace.cli.console import given_of, show_progress
+from goalspace.cli.console import given_of
 from goalspace.cli.options import (
     ENCODER_OPTION,
     FACTORS_OPTION,
+    INSECURE_HTTP_OPTION,
     LLM_OPTION,
     MAX_UNPARSED_OPTION,
     PROMPTING_OPTION,
+    REDACT_OPTION,
+    RETRY_UNREAD_OPTION,
     SAMPLE_OPTION,
     SEED_OPTION,
     TEXT_TOKENS_OPTION,
     TEXTS_PER_CALL_OPTION,
     TRUNCATE_OPTION,
     TUNE_OPTION,
+    limits_of,
+    with_limits,
     with_old_names,
 )
-from goalspace.cli.outcome import show_lost_edits, show_summary, write_report
+from goalspace.cli.outcome import show_lost_edits, show_summary, show_unread, write_report
+from goalspace.cli.progress_line import show_progress
+from goalspace.cli.sending import announcer, exit_at_cap
 
 if TYPE_CHECKING:
     from goalspace.run.folder import Run
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
 @click.option("--id", "id_column", metavar="COLUMN", help="The column that holds their ids.")
 @LLM_OPTION
 @ENCODER_OPTION
+@INSECURE_HTTP_OPTION
 @TUNE_OPTION
 @FACTORS_OPTION
 @SAMPLE_OPTION
@@ -43,6 +51,9 @@ if TYPE_CHECKING:
 @TEXT_TOKENS_OPTION
 @TRUNCATE_OPTION
 @MAX_UNPARSED_OPTION
+@RETRY_UNREAD_OPTION
+@REDACT_OPTION
+@with_limits
 @with_old_names
 @SEED_OPTION
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="The run folder [default: runs/NAME]")
@@ -52,21 +63,33 @@ def discover(source: Path, goal: str, text: str | None, id_column: str | None, *
     SOURCE is a CSV, TSV, JSON Lines, JSON, Parquet or text file, or a folder of .txt and .md files.
     """
     from goalspace.run import discover as run_discover
-    from goalspace.run.record import current_arguments
+    from goalspace.run.schema import current_arguments
 
     given = current_arguments(given_of(given))
+    limits = limits_of(given)
+    is_dry_run, is_agreed = given.pop("dry_run", False), given.pop("yes", False)
     options = {name: given.pop(name) for name in _PROPOSE_ONLY if name in given}
     if "factors" in given:
         given["n_factors"] = given.pop("factors")
     with show_progress() as progress:
         run = run_discover(
-            source, goal=goal, text=text, id=id_column, options=options, progress=progress, **given
+            source,
+            goal=goal,
+            text=text,
+            id=id_column,
+            options=options,
+            limits=limits,
+            announce=announcer(progress, is_dry_run=is_dry_run, is_agreed=is_agreed),
+            progress=progress,
+            **given,
         )
         progress("writing the report", 0, 1)
         page, summary = write_report(run)
     show_summary(summary, page)
     show_lost_edits(run)
     _print_proposer(run)
+    show_unread(run)
+    exit_at_cap(run, ("propose", "factor"))
 
 
 _PROPOSE_ONLY = ("prompting", "texts_per_call", "text_tokens", "truncate_from", "max_unparsed")
@@ -79,8 +102,8 @@ def _print_proposer(run: Run) -> None:
     proposer = run.record["stages"]["propose"]["result"]["proposer"]
     if proposer == OFFLINE:
         click.echo(
-            "Properties are phrases of the texts themselves (no LLM). An LLM adds properties that no text says "
-            "outright, checked quotes and worded names: --llm openai:MODEL or ollama:MODEL."
+            "No LLM was used: the properties come from a bank and from the texts, chosen by an encoder that reads the texts "
+            "under the goal. An LLM reads more closely, and quotes what it found: --llm openai:MODEL or ollama:MODEL."
         )
     else:
         click.echo(f"Properties were proposed by {proposer}.")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from goalspace.cli.console import show_progress
+from goalspace.cli.console import given_of
+from goalspace.cli.options import INSECURE_HTTP_OPTION, limits_of, mark_spec, with_limits
+from goalspace.cli.progress_line import show_progress
+from goalspace.cli.sending import announcer
 from goalspace.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,8 +28,10 @@ SUFFIXES = (".npy", ".parquet")
     default="task",
     show_default=True,
     metavar="MODEL",
+    callback=mark_spec,
     help="task, minilm, goal, smollm2, pie:FOLDER (a language model), a sentence-transformers folder, openai:MODEL, ….",
 )
+@INSECURE_HTTP_OPTION
 @click.option(
     "--goal",
     help="What matters in the texts, for the encoder goal or one that reads a prompt (smollm2, pie:FOLDER).",
@@ -37,6 +42,7 @@ SUFFIXES = (".npy", ".parquet")
     help="Its prompt: pie, sentence, goal, none, or a text with {x} and perhaps {goal} [default: goal or pie]",
 )
 @click.option("--text", metavar="COLUMN", help="The column that holds the texts.")
+@with_limits
 @click.option(
     "-o",
     "--out",
@@ -45,7 +51,13 @@ SUFFIXES = (".npy", ".parquet")
     help="Where to write: NAME.npy or NAME.parquet.",
 )
 def embed(
-    source: Path, encoder: str, goal: str | None, template: str | None, text: str | None, out: Path
+    source: Path,
+    encoder: str,
+    goal: str | None,
+    template: str | None,
+    text: str | None,
+    out: Path,
+    **given: Any,
 ) -> None:
     """Write a vector for every text in SOURCE.
 
@@ -53,14 +65,22 @@ def embed(
     """
     from goalspace.encoders.cache import embed as embed_texts
     from goalspace.encoders.registry import get_encoder
+    from goalspace.proposals.plan import plan_vectors
 
+    given = given_of(given)
+    limits = limits_of(given)
     if out.suffix not in SUFFIXES:
         raise InputError(f"{out}: the name must end in {' or '.join(SUFFIXES)}.")
-    model = get_encoder(encoder, goal=goal, template=template)
     cache_dir = out.with_name(f".{out.name}.cache")  # an interrupted command resumes from here
+    model = get_encoder(encoder, goal=goal, template=template, limits=limits, cache_dir=cache_dir)
     with show_progress() as progress:
         progress("reading", 0, 1)
         ids, texts, n_empty = read_texts(source, text)
+        plan = plan_vectors(texts, encoder=encoder, column=text, limits=limits)
+        announce = announcer(
+            progress, is_dry_run=given.get("dry_run", False), is_agreed=given.get("yes", False)
+        )
+        announce([plan] if plan else [])
         progress("embedding", 0, len(texts))
         vectors = embed_texts(texts, encoder=model, cache_dir=cache_dir, progress=progress)
     write_vectors(out, ids, vectors)

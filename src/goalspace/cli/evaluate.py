@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from goalspace.cli.console import check_output
+from goalspace.cli.options import INSECURE_HTTP_OPTION, OF_CALLS, REDACT_OPTION, mark_spec, with_limits
 
 # those of goalspace.evaluation.tasks, whose import would slow down --help; a test compares them
 TASKS = (
@@ -20,8 +21,8 @@ TASKS = (
     "next-action",
 )
 
-_OF_ENCODERS = ("encoders", "goal", "task", "data", "text", "label", "setting", "texts")
-_OF_RUNS = ("judge", "against")
+_OF_ENCODERS = ("goal", "task", "data", "text", "label", "setting", "texts")
+_OF_RUNS = ("judge", "against", *OF_CALLS)
 _SEEDED = ("instruction-clustering", "grouping", "categorisation")  # tasks in which something is drawn
 _SEEDS, _SAMPLE = 5, 50
 
@@ -32,9 +33,12 @@ _SEEDS, _SAMPLE = 5, 50
     "encoders",
     multiple=True,
     metavar="MODEL",
+    callback=mark_spec,
     help="What to measure: minilm, task, goal, a sentence-transformers folder, st:NAME, openai:MODEL, …, or run:FOLDER, the "
-    "factors of a run (categorisation: their scores; other tasks: the space that they span); may be repeated.",
+    "factors of a run (categorisation: their scores; other tasks: the space that they span); may be repeated. With --run: "
+    "the encoder of the run, named again if it is an endpoint.",
 )
+@INSECURE_HTTP_OPTION
 @click.option(
     "--goal",
     metavar="TEXT",
@@ -66,7 +70,12 @@ _SEEDS, _SAMPLE = 5, 50
     type=click.Path(path_type=Path),
     help="Measure the factors of this run instead: coherence, diversity, intruders, stability.",
 )
-@click.option("--judge", metavar="MODEL", help="Let this LLM rate the factors of the run: openai:MODEL, …")
+@click.option(
+    "--judge",
+    metavar="MODEL",
+    callback=mark_spec,
+    help="Let this LLM rate the factors of the run: openai:MODEL, …",
+)
 @click.option(
     "--against", type=click.Path(path_type=Path), metavar="RUN", help="Let the judge compare with this run."
 )
@@ -89,6 +98,8 @@ _SEEDS, _SAMPLE = 5, 50
     help="k-means runs in our setting, or trees; of a run, intruders per factor and samples of the texts. [default: "
     f"{_SEEDS}]",
 )
+@REDACT_OPTION
+@with_limits
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Write the scores as JSON too.")
 def evaluate(run: Path | None, out: Path | None, **given: Any) -> None:
     """Evaluate encoders on a task, or the factors of a run.
@@ -122,14 +133,18 @@ def evaluate(run: Path | None, out: Path | None, **given: Any) -> None:
         )
     elif "judge" in named:
         against, sample = named.get("against"), named.get("sample", _SAMPLE)
-        judge_run(run, named["judge"], against=against, sample=sample, out=out)
+        of_calls = {name: named[name] for name in OF_CALLS if name in named}
+        judge_run(run, named["judge"], against=against, sample=sample, out=out, given=of_calls)
     else:
-        measure_run(run, seeds=seeds, out=out)
+        measure_run(run, encoder=next(iter(named.get("encoders", ())), None), seeds=seeds, out=out)
 
 
 def _check(run: Path | None, named: dict[str, Any], out: Path | None) -> None:
     """Reject options that do not go with --run, or go only with it."""
-    option = {name: f"--{name.removesuffix('s') if name == 'encoders' else name}" for name in named}
+    option = {
+        name: f"--{name.removesuffix('s') if name == 'encoders' else name.replace('_', '-')}"
+        for name in named
+    }
     foreign = [option[name] for name in (_OF_RUNS if run is None else _OF_ENCODERS) if name in named]
     if foreign and run is None:
         raise click.UsageError(f"{foreign[0]} is about a run: name it with --run.")
@@ -139,6 +154,10 @@ def _check(run: Path | None, named: dict[str, Any], out: Path | None) -> None:
         )
     if run is None:
         _check_task(named, out)
+    elif len(named.get("encoders", ())) > ("judge" not in named):
+        raise click.UsageError(
+            "With --run, --encoder names the one encoder of the run again, and a judge needs none: use one or the other."
+        )
     elif "judge" in named:
         if "seeds" in named:
             raise click.UsageError("--seeds is for measures without a judge: leave it out.")
@@ -146,7 +165,7 @@ def _check(run: Path | None, named: dict[str, Any], out: Path | None) -> None:
             raise click.UsageError(
                 "--sample is of texts that two runs are compared on: name one with --against."
             )
-    elif others := [option[name] for name in named if name != "seeds"]:
+    elif others := [option[name] for name in named if name not in ("seeds", "encoders")]:
         raise click.UsageError(f"{others[0]} is for a judge: name one with --judge.")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from goalspace.cli.console import show_progress
+from goalspace.cli.progress_line import show_progress
 from goalspace.cli.score_tables import cell, score_tables
 from goalspace.evaluation.run_encoder import RUN_PREFIX, find_encoder
 
@@ -45,7 +45,8 @@ def measure_encoders(
         )
     task = open_task(name, data, seeds=seeds, **options)
     loaded = {
-        encoder: find_encoder(encoder, by_scores=isinstance(task, Probe), goal=goal) for encoder in encoders
+        encoder: find_encoder(encoder, by_scores=isinstance(task, Probe), goal=goal, named=encoders)
+        for encoder in encoders
     }
     with show_progress() as progress:
         scores = evaluate(loaded, [task], progress=progress)

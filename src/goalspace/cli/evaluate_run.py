@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from goalspace.cli.console import show_progress
+from goalspace.cli.console import EXIT_AT_CAP
+from goalspace.cli.options import limits_of
+from goalspace.cli.progress_line import show_progress
 from goalspace.cli.score_tables import cell
+from goalspace.cli.sending import announcer
 from goalspace.errors import LLMError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from goalspace.evaluation.judging import Judgement
+    from goalspace.evaluation.judgement import Judgement
 
 
 _N_REASONS = 3  # factors whose reasons are printed
 
 
-def measure_run(path: Path, *, seeds: int, out: Path | None) -> None:
+def measure_run(path: Path, *, encoder: str | None, seeds: int, out: Path | None) -> None:
     """Print the measures of a run that need no labels."""
     from rich.console import Console
     from rich.text import Text
@@ -33,7 +36,7 @@ def measure_run(path: Path, *, seeds: int, out: Path | None) -> None:
     if seeds < 2:
         raise click.UsageError("--seeds must be at least 2 with --run: stability compares fits.")
     with show_progress() as progress:
-        quality = measure(Run.open(path), seeds=seeds, progress=progress)
+        quality = measure(Run.open(path, encoder=encoder), seeds=seeds, progress=progress)
     if out is not None:  # before anything is printed, as a pipe may be closed early
         write_json(out, {"run": str(path), **quality.as_dict()})
     console = Console()
@@ -52,8 +55,13 @@ def measure_run(path: Path, *, seeds: int, out: Path | None) -> None:
         click.echo(out)
 
 
-def judge_run(path: Path, llm: str, *, against: Path | None, sample: int, out: Path | None) -> None:
-    """Print a judge's ratings of the factors of a run, and whether it prefers the run to another."""
+def judge_run(
+    path: Path, llm: str, *, against: Path | None, sample: int, out: Path | None, given: dict[str, Any]
+) -> None:
+    """Print a judge's ratings of the factors of a run, and whether it prefers the run to another.
+
+    `given` are the options of `with_limits` and --redact.
+    """
     from rich.console import Console
     from rich.text import Text
 
@@ -61,18 +69,26 @@ def judge_run(path: Path, llm: str, *, against: Path | None, sample: int, out: P
     from goalspace.files import write_json
     from goalspace.run.folder import Run
 
+    limits = limits_of(given)
     with show_progress() as progress:
         judgement = judge(
             Run.open(path),
             llm=llm,
             against=None if against is None else Run.open(against),
             sample=sample,
+            limits=limits,
+            redact=given.get("redact", False),
+            announce=announcer(
+                progress, is_dry_run=given.get("dry_run", False), is_agreed=given.get("yes", False)
+            ),
             progress=progress,
         )
-    if not judgement.ratings and (judgement.preference is None or not judgement.preference.choices):
+    calls = judgement.calls
+    is_read = judgement.ratings or (judgement.preference is not None and judgement.preference.choices)
+    if not is_read and not calls.cap:
+        first = f"the first begins: {calls.unparsed[0][:80]!r}" if calls.unparsed else "none came"
         raise LLMError(
-            f"No reply of {judgement.judge} could be parsed, even on the second attempt; the first begins: "
-            f"{judgement.calls.unparsed[0][:80]!r}. Use a larger model."
+            f"No reply of {judgement.judge} could be parsed, even on the second attempt; {first}. Use a larger model."
         )
     if out is not None:
         write_json(out, {"run": str(path), **judgement.as_dict()})
@@ -90,6 +106,12 @@ def judge_run(path: Path, llm: str, *, against: Path | None, sample: int, out: P
     _print_calls(judgement)
     if out is not None:
         click.echo(out)
+    if calls.cap:
+        click.echo(
+            f"goalspace: {calls.cap} Not everything was judged; to go on, run the same command with a larger limit.",
+            err=True,
+        )
+        raise click.exceptions.Exit(EXIT_AT_CAP)
 
 
 def _verdict(judgement: Judgement) -> Table:

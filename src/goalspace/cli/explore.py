@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from goalspace.cli.console import show_progress
+from goalspace.cli.options import INSECURE_HTTP_OPTION, LINKS_ENCODER_OPTION
+from goalspace.cli.progress_line import show_progress
 from goalspace.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     metavar="FOLDER",
     help="Of instructions: show what goalspace retrieve found [default: that in RUN]",
 )
+@LINKS_ENCODER_OPTION
+@INSECURE_HTTP_OPTION
 @click.option("--no-browser", is_flag=True, help="Print the address without opening a browser.")
 def explore(
     run: Path,
@@ -41,6 +44,7 @@ def explore(
     edit: bool,
     selection: Path | None,
     demonstrations: Path | None,
+    encoder: str | None,
     no_browser: bool,
 ) -> None:
     """Explore RUN in a browser: map, factors, texts, comparisons.
@@ -55,17 +59,23 @@ def explore(
         click.echo(url)
         click.echo("Press Ctrl-C to stop.", err=True)
 
-    opened = _open(run, edit=edit, selection=selection, demonstrations=demonstrations)
+    opened = _open(run, edit=edit, selection=selection, demonstrations=demonstrations, encoder=encoder)
     serve(opened, port=port, edit=edit, browser=not no_browser, ready=ready)
 
 
-def _open(run: Path, *, edit: bool, selection: Path | None, demonstrations: Path | None) -> RunLike:
+def _open(
+    run: Path, *, edit: bool, selection: Path | None, demonstrations: Path | None, encoder: str | None
+) -> RunLike:
     from goalspace.instructions.labelled import LabelledRun, is_labelled, refuse_edits
     from goalspace.run.folder import Run
 
     if is_labelled(run):
         if edit:
             refuse_edits(run)  # before they are embedded
+        if encoder is not None:
+            raise InputError(
+                f"--encoder is about runs, and {run} is a folder of goalspace label: leave it out."
+            )
         with show_progress() as progress:
             return LabelledRun.open(
                 run, selection=selection, demonstrations=demonstrations, progress=progress
@@ -73,4 +83,4 @@ def _open(run: Path, *, edit: bool, selection: Path | None, demonstrations: Path
     named = "--selection" if selection else "--demonstrations" if demonstrations else None
     if named:
         raise InputError(f"{named} is about instructions, and {run} is not a folder of goalspace label.")
-    return Run.open(run)
+    return Run.open(run, encoder=encoder)

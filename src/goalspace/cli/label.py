@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from goalspace.cli.console import show_progress
 from goalspace.cli.outcome import show_output
+from goalspace.cli.progress_line import show_progress
 
 
 @click.command()

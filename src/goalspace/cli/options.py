@@ -4,23 +4,72 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    from goalspace.llm.limits import Limits
+
+_PLAIN_HTTP = "goalspace.cli.plain_http"
+
+
+def _accept_plain_http(context: click.Context, _: click.Parameter, given: bool) -> None:
+    context.meta[_PLAIN_HTTP] = given
+
+
+def mark_spec(context: click.Context, _: click.Parameter, value: Any) -> Any:
+    """Callback of options that name models: with --insecure-http, mark the specs as accepted in plain http."""
+    if value is None or not context.meta.get(_PLAIN_HTTP):
+        return value
+    from goalspace.llm.address import PlainHttpSpec
+
+    return tuple(map(PlainHttpSpec, value)) if isinstance(value, tuple) else PlainHttpSpec(value)
+
+
+INSECURE_HTTP_OPTION = click.option(
+    "--insecure-http",
+    is_flag=True,
+    is_eager=True,  # before the options that it is about
+    expose_value=False,
+    callback=_accept_plain_http,
+    help="Accept that an endpoint on another machine is called in plain http, which others can read.",
+)
 RUN_ARGUMENT = click.argument("run", type=click.Path(path_type=Path))
 LLM_OPTION = click.option(
     "--llm",
     metavar="MODEL",
+    callback=mark_spec,
     help="The LLM that proposes properties and names factors: openai:MODEL, ollama:MODEL, http://HOST:PORT/v1#MODEL, "
-    "gguf:PATH, smollm2, or recorded:FILE#FIELD. Without it, phrases of the texts, offline.",
+    "gguf:PATH, smollm2, or recorded:FILE#FIELD. Without it, properties are chosen offline.",
 )
 ENCODER_OPTION = click.option(
     "--encoder",
     metavar="MODEL",
-    help="The sentence encoder: minilm (built in), a sentence-transformers folder, openai:MODEL, ollama:MODEL or "
-    "http://HOST:PORT/v1#MODEL.",
+    callback=mark_spec,
+    help="The sentence encoder: goal (default) and minilm, which are built in, a sentence-transformers folder, "
+    "openai:MODEL, ollama:MODEL or http://HOST:PORT/v1#MODEL.",
 )
+LINKS_ENCODER_OPTION = click.option(
+    "--encoder",
+    metavar="MODEL",
+    callback=mark_spec,
+    help="The encoder that RUN was linked with: name it again if it is an endpoint, to let texts be sent there.",
+)
+
+
+def task_encoder_option(compared: str) -> Callable[..., Any]:
+    """Make the option of the encoder that compares things, by their tasks unless another one is named."""
+    return click.option(
+        "--encoder",
+        default="task",
+        show_default=True,
+        metavar="MODEL",
+        callback=mark_spec,
+        help=f"The encoder that compares {compared}.",
+    )
+
+
 TUNE_OPTION = click.option(
     "--tune",
     type=click.Choice(["heads", "full", "none"]),
@@ -58,6 +107,89 @@ MAX_UNPARSED_OPTION = click.option(
     metavar="SHARE",
     help="Share of replies that may remain unparsed [default: 0.2]",
 )
+RETRY_UNREAD_OPTION = click.option(
+    "--retry-unread", is_flag=True, default=None, help="Ask again where a stored reply cannot be read."
+)
+
+
+REDACT_OPTION = click.option(
+    "--redact",
+    is_flag=True,
+    default=None,
+    help="Mask e-mail addresses, phone numbers, payment cards and IBANs before texts go to an LLM "
+    "(pip install 'goalspace[redact]'). A run that was made with it goes on doing so.",
+)
+
+
+def with_limits(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of what calls may cost and how fast they may go; `limits_of` takes them out again."""
+    positive = click.FloatRange(0, min_open=True)
+    for option in reversed(
+        (
+            click.option(
+                "--budget",
+                type=positive,
+                metavar="USD",
+                help="US dollars that all calls of the run may cost.",
+            ),
+            click.option(
+                "--max-tokens-total",
+                type=click.IntRange(1),
+                metavar="N",
+                help="Tokens that all calls may use.",
+            ),
+            click.option(
+                "--prices",
+                type=click.Path(exists=True, dir_okay=False, path_type=Path),
+                metavar="FILE",
+                help='Prices, before those of genai-prices: {"MODEL": {"input": USD, "output": USD}} per million tokens.',
+            ),
+            click.option(
+                "--concurrency", type=click.IntRange(1), metavar="N", help="Most calls at a time [default: 8]"
+            ),
+            click.option("--rpm", type=positive, metavar="N", help="Most calls per minute."),
+            click.option("--tpm", type=positive, metavar="N", help="Most tokens per minute."),
+            click.option(
+                "--patience",
+                type=positive,
+                metavar="SECONDS",
+                help="Stop after so long without any reply [default: 600]",
+            ),
+            click.option(
+                "--batch",
+                is_flag=True,
+                default=None,
+                help="Send the calls through the batch API of the endpoint: at half the price at OpenAI, within 24 hours.",
+            ),
+            click.option(
+                "--dry-run", is_flag=True, default=None, help="Say what would be sent, and send nothing."
+            ),
+            click.option("--yes", is_flag=True, default=None, help="Do not ask before the first paid call."),
+        )
+    ):
+        verb = option(verb)
+    return verb
+
+
+def limits_of(given: dict[str, Any]) -> Limits:
+    """Take the options of `with_limits` out of the given ones; --dry-run and --yes stay."""
+    from goalspace.llm.limits import Limits
+
+    return Limits(**{name: given.pop(name) for name in _LIMITS if name in given})
+
+
+_LIMITS = (
+    "retry_unread",
+    "budget",
+    "max_tokens_total",
+    "prices",
+    "concurrency",
+    "rpm",
+    "tpm",
+    "patience",
+    "batch",
+)
+OF_CALLS = (*_LIMITS, "dry_run", "yes", "redact")  # options about the calls of an LLM
 
 
 def with_old_names(verb: Callable[..., Any]) -> Callable[..., Any]:

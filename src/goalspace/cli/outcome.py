@@ -35,6 +35,19 @@ def show_lost_edits(run: Run) -> None:
         click.echo(line)
 
 
+def show_unread(run: Run) -> None:
+    """Print why texts have no properties because no reply about them could be read, and what to do."""
+    from goalspace.text import count_reasons, plural, to_line
+
+    result = run.record["stages"]["propose"]["result"]
+    if result.get("unread"):
+        reasons = to_line(count_reasons(result["unread"]))
+        what = plural(result["n_unparsed"], "reply", "replies")
+        click.echo(
+            f"{what} could not be read ({reasons}). To ask again: the same command with --retry-unread."
+        )
+
+
 def show_output(output: Output[object]) -> None:
     """Print the summary of a report on instructions, and the files that were written."""
     from rich.console import Console

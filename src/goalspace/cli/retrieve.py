@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from goalspace.cli.console import show_progress
+from goalspace.cli.options import INSECURE_HTTP_OPTION, task_encoder_option
 from goalspace.cli.outcome import show_output
+from goalspace.cli.progress_line import show_progress
 from goalspace.errors import InputError
 
 
@@ -32,13 +33,8 @@ from goalspace.errors import InputError
     "--field", metavar="FIELD", help="The field of POOL that holds the instruction [default: guessed]"
 )
 @click.option("--query-field", metavar="FIELD", help="The same for QUERIES [default: guessed]")
-@click.option(
-    "--encoder",
-    default="task",
-    show_default=True,
-    metavar="MODEL",
-    help="The encoder that compares instructions.",
-)
+@task_encoder_option("instructions")
+@INSECURE_HTTP_OPTION
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="Folder to write to [default: runs/retrieve-NAME]"
 )

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from goalspace.cli.console import show_progress
+from goalspace.cli.options import INSECURE_HTTP_OPTION, task_encoder_option
 from goalspace.cli.outcome import show_output
+from goalspace.cli.progress_line import show_progress
 
 # those of goalspace.curation.selection, whose import would slow down --help; a test compares them
 METHODS = ("representatives", "k-center", "facility-location")
@@ -29,9 +30,8 @@ METHODS = ("representatives", "k-center", "facility-location")
     "--dedupe", type=float, metavar="COSINE", help="Keep one of several near-duplicate rows, e.g. 0.95."
 )
 @click.option("--by-task", is_flag=True, help="Cover as many tasks as the budget allows, common ones first.")
-@click.option(
-    "--encoder", default="task", show_default=True, metavar="MODEL", help="The encoder that compares rows."
-)
+@task_encoder_option("rows")
+@INSECURE_HTTP_OPTION
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random choices.")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="Folder to write to [default: runs/select-NAME]"

@@ -7,13 +7,17 @@ from typing import Any
 
 import click
 
-from goalspace.cli.console import given_of, show_progress
+from goalspace.cli.console import given_of
 from goalspace.cli.options import (
     ENCODER_OPTION,
     FACTORS_OPTION,
+    INSECURE_HTTP_OPTION,
+    LINKS_ENCODER_OPTION,
     LLM_OPTION,
     MAX_UNPARSED_OPTION,
     PROMPTING_OPTION,
+    REDACT_OPTION,
+    RETRY_UNREAD_OPTION,
     RUN_ARGUMENT,
     SAMPLE_OPTION,
     SEED_OPTION,
@@ -21,21 +25,29 @@ from goalspace.cli.options import (
     TEXTS_PER_CALL_OPTION,
     TRUNCATE_OPTION,
     TUNE_OPTION,
+    limits_of,
+    with_limits,
     with_old_names,
 )
-from goalspace.cli.outcome import show_lost_edits, show_summary, write_report
+from goalspace.cli.outcome import show_lost_edits, show_summary, show_unread, write_report
+from goalspace.cli.progress_line import show_progress
+from goalspace.cli.sending import announcer, exit_at_cap
 
 
 @click.command()
 @RUN_ARGUMENT
 @LLM_OPTION
 @ENCODER_OPTION
+@INSECURE_HTTP_OPTION
 @SAMPLE_OPTION
 @PROMPTING_OPTION
 @TEXTS_PER_CALL_OPTION
 @TEXT_TOKENS_OPTION
 @TRUNCATE_OPTION
 @MAX_UNPARSED_OPTION
+@RETRY_UNREAD_OPTION
+@REDACT_OPTION
+@with_limits
 @with_old_names
 @SEED_OPTION
 def propose(run: Path, **given: Any) -> None:
@@ -46,7 +58,9 @@ def propose(run: Path, **given: Any) -> None:
 @click.command()
 @RUN_ARGUMENT
 @ENCODER_OPTION
+@INSECURE_HTTP_OPTION
 @TUNE_OPTION
+@with_limits
 @SEED_OPTION
 def link(run: Path, **given: Any) -> None:
     """Learn the links of RUN between texts and properties again."""
@@ -57,6 +71,10 @@ def link(run: Path, **given: Any) -> None:
 @RUN_ARGUMENT
 @FACTORS_OPTION
 @LLM_OPTION
+@REDACT_OPTION
+@with_limits
+@LINKS_ENCODER_OPTION
+@INSECURE_HTTP_OPTION
 @SEED_OPTION
 def factor(run: Path, **given: Any) -> None:
     """Find the factors of RUN again, such as another number of them.
@@ -99,12 +117,19 @@ def _redo(path: Path, stage: str, changes: dict[str, Any]) -> None:
     from goalspace.run.folder import Run
 
     run = Run.open(path)
+    limits = limits_of(changes)
+    is_dry_run, is_agreed = changes.pop("dry_run", False), changes.pop("yes", False)
+    redact = changes.pop("redact", False)
     with show_progress() as progress:
-        stale = redo(run, stage, changes, progress=progress)
+        announce = announcer(progress, is_dry_run=is_dry_run, is_agreed=is_agreed)
+        stale = redo(run, stage, changes, limits=limits, redact=redact, announce=announce, progress=progress)
     click.echo(f"{path}: the stage '{stage}' is done.")
     show_lost_edits(run)
+    if stage == "propose":
+        show_unread(run)
     if stale:
         click.echo(f"Now stale: {', '.join(stale)}, report. Redo with: goalspace {stale[0]} {path}")
     else:
         page, summary = write_report(run)
         show_summary(summary, page)
+    exit_at_cap(run, (stage,))

@@ -33,6 +33,16 @@ class Encoder(Protocol):
         ...
 
 
+def encode_properties(encoder: Encoder, properties: Sequence[str]) -> np.ndarray:
+    """Encode properties into the space of an encoder's texts (n_properties, dim).
+
+    An encoder that reads properties in another way than texts has a method of this name; for any other encoder, a property
+    is a text.
+    """
+    own = getattr(encoder, "encode_properties", None)
+    return np.asarray(own(properties) if own is not None else encoder.encode(properties))
+
+
 def encode_in_chunks(
     encoder: Encoder,
     texts: Sequence[str],

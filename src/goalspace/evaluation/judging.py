@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from goalspace.errors import InputError
-from goalspace.estimate import Estimate
+from goalspace.errors import CapReached, InputError
+from goalspace.evaluation.judgement import Choice, Judgement, Preference, Rating
 from goalspace.llm import call_cache, get_llm
+from goalspace.llm.limits import Limits
 from goalspace.llm.prompts import Template
 from goalspace.llm.protocol import LLM
-from goalspace.llm.structured import Calls, ask, json_values
+from goalspace.llm.reading import json_objects, to_whole
+from goalspace.llm.redaction import RedactedLLM, Redactor, passage_for
+from goalspace.llm.structured import Calls, ask
 from goalspace.progress import Progress
-from goalspace.text import to_line
+from goalspace.proposals.plan import CallPlan, plan_prompts
+from goalspace.text import plural, to_line
 
 if TYPE_CHECKING:
     from goalspace.factors import Factors
@@ -30,6 +33,7 @@ _SENTENCES = 3
 _FACTORS = 2  # that describe a text
 _TEXT = 4000  # characters of a text that the judge sees
 _REASON = 300  # characters that are kept
+_TYPICAL_TOKENS = 100  # of an answer
 _MAX_TOKENS = 2000  # an answer takes about a hundred; the rest is for reasoning models
 
 _RATING: dict[str, Any] = {
@@ -50,124 +54,6 @@ _CHOICE: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Rating:
-    """The judge's ratings of a factor, from 1 to 5."""
-
-    factor: str
-    relevance: int
-    informativeness: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The preferred run for a text, asked in both orders: 1 for the run, -1 for the other, 0 for neither."""
-
-    text_id: str
-    run_first: int
-    run_second: int
-    reasons: tuple[str, str]
-
-    @property
-    def share(self) -> float:
-        """The run's share of the preference, from 0 to 1; half where the order decided."""
-        return (2 + self.run_first + self.run_second) / 4
-
-
-@dataclass(frozen=True)
-class Preference:
-    """The choices on all sampled texts.
-
-    Attributes
-    ----------
-    choices
-        Texts of which both answers could be parsed.
-    n_asked, n_unparsed
-        Texts asked about, and those of which an answer could not be parsed.
-    """
-
-    against: str
-    choices: tuple[Choice, ...]
-    n_asked: int
-    n_unparsed: int
-
-    @property
-    def share(self) -> Estimate | None:
-        """The run's share of the preference over the texts; 0.5 if the runs are equally good."""
-        return Estimate.of([choice.share for choice in self.choices]) if self.choices else None
-
-    @property
-    def first(self) -> Estimate | None:
-        """Share of the decided answers that chose the first description; 0.5 if the judge has no position bias."""
-        chosen = [c.run_first > 0 for c in self.choices if c.run_first]
-        chosen += [c.run_second < 0 for c in self.choices if c.run_second]
-        return Estimate.of(chosen) if chosen else None
-
-    @property
-    def n_won(self) -> int:
-        """Texts on which the run is preferred over both orders."""
-        return sum(choice.share > 0.5 for choice in self.choices)
-
-    @property
-    def n_lost(self) -> int:
-        """Texts on which the other run is preferred over both orders."""
-        return sum(choice.share < 0.5 for choice in self.choices)
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """Ratings of a run's factors, and the preference between it and another run if there is one."""
-
-    judge: str
-    goal: str
-    ratings: tuple[Rating, ...]
-    n_factors: int
-    preference: Preference | None
-    calls: Calls
-
-    @property
-    def n_unparsed(self) -> int:
-        """Factors for which no answer could be parsed."""
-        return self.n_factors - len(self.ratings)
-
-    @property
-    def relevance(self) -> Estimate | None:
-        """Mean over the rated factors and its standard error."""
-        return Estimate.of([rating.relevance for rating in self.ratings]) if self.ratings else None
-
-    @property
-    def informativeness(self) -> Estimate | None:
-        """Mean over the rated factors and its standard error."""
-        return Estimate.of([rating.informativeness for rating in self.ratings]) if self.ratings else None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON-able values, with every rating and choice and its reason."""
-        preference = self.preference
-        return {
-            "judge": self.judge,
-            "goal": self.goal,
-            "relevance": _as_dict(self.relevance),
-            "informativeness": _as_dict(self.informativeness),
-            "n_factors": self.n_factors,
-            "n_unparsed": self.n_unparsed,
-            "ratings": [vars(rating) for rating in self.ratings],
-            "preference": None
-            if preference is None
-            else {
-                "against": preference.against,
-                "share": _as_dict(preference.share),
-                "first": _as_dict(preference.first),
-                "n_won": preference.n_won,
-                "n_lost": preference.n_lost,
-                "n_asked": preference.n_asked,
-                "n_unparsed": preference.n_unparsed,
-                "choices": [{**vars(choice), "share": choice.share} for choice in preference.choices],
-            },
-            "calls": vars(self.calls),
-        }
-
-
 def judge(
     run: Run,
     *,
@@ -175,6 +61,9 @@ def judge(
     against: Run | None = None,
     sample: int = 50,
     seed: int = 0,
+    limits: Limits | None = None,
+    redact: bool = False,
+    announce: Callable[[Sequence[CallPlan]], None] | None = None,
     progress: Progress | None = None,
 ) -> Judgement:
     """Let a language model judge a run as people do in Instruct-LF (arXiv 2502.15147, human evaluation).
@@ -196,6 +85,13 @@ def judge(
         Number of texts on which the runs are compared.
     seed
         Seed of the sample.
+    limits
+        What the calls may cost, with all others of the run, and how fast they may go. If the cost reaches its limit, the
+        replies received by then count.
+    redact
+        Mask private data for the judge (see `propose`); a run that does so always does.
+    announce
+        Called with what endpoints would be sent, perhaps nothing, before it is.
     progress
         Called with (current step, items done, items in total).
 
@@ -205,41 +101,78 @@ def judge(
         If `sample` is below 1, or the runs have other goals or no text in common.
     LLMError
         If the endpoint fails; replies received so far are cached and not requested again.
+    CapReached
+        If the cost reaches its limit before the first reply.
     """
     if sample < 1:
         raise InputError(f"The 'sample' parameter of judge must be at least 1. Got {sample} instead.")
     pairs = [] if against is None else _common_texts(run, against, sample, seed)
-    model = get_llm(llm, cache=call_cache(run.path))
+    redact = redact or run.is_redacted or (against is not None and against.is_redacted)
+    redactor = Redactor(run.path) if redact else None
+    model = get_llm(llm, cache=call_cache(run.path), limits=limits, redactor=redactor)
+    if announce:
+        plain = model.llm if isinstance(model, RedactedLLM) else model  # a plan writes no placeholders
+        what = f"properties and sentences of {plural(len(run.factors.shown), 'factor')}"
+        plan = plan_prompts(
+            [*_factor_prompts(run, plain), *_pair_prompts(run, against, pairs, plain)],
+            what=f"{what}, and {plural(len(pairs), 'text')}" if pairs else what,
+            llm=llm,
+            reply_tokens=(_TYPICAL_TOKENS, _MAX_TOKENS),
+            limits=limits,
+            redact=redact,
+        )
+        announce([] if plan is None else [plan])
     calls = Calls()
     ratings = _rate(run, model, calls, progress)
     preference = None if against is None else _compare(run, against, pairs, model, calls, progress)
+    if calls.cap and not calls.n:
+        raise CapReached(f"{calls.cap} Nothing was judged: run the same command with a larger limit.")
     return Judgement(model.name, run.goal, tuple(ratings), len(run.factors.shown), preference, calls)
 
 
-def _rate(run: Run, model: LLM, calls: Calls, progress: Progress | None) -> list[Rating]:
+def _factor_prompts(run: Run, model: LLM) -> list[str]:
     factors = run.factors
     rows = {text_id: i for i, text_id in enumerate(run.corpus.ids)}
     template = Template.load("judge_factor")
     prompts = []
     for k in factors.shown:
-        sentences = [
-            run.corpus.texts[rows[e.text_id]][e.start : e.end] for e in factors.evidence[k] if e.pole > 0
-        ]
+        along = [e for e in factors.evidence[k] if e.pole > 0][:_SENTENCES]
+        sentences = [passage_for(model, run.corpus.texts[rows[e.text_id]], e.start, e.end) for e in along]
         prompts.append(
             template.fill(
                 goal=run.goal,
                 name=factors.names[k],
                 description=factors.descriptions[k],
                 properties=_listed(_strongest(factors, k)),
-                evidence=_listed(sentences[:_SENTENCES]),
+                evidence=_listed(sentences),
             )
         )
+    return prompts
+
+
+def _rate(run: Run, model: LLM, calls: Calls, progress: Progress | None) -> list[Rating]:
+    factors, prompts = run.factors, _factor_prompts(run, model)
     answers = _ask(model, prompts, _RATING, _read_rating, calls, "rating the factors", progress)
     return [
         Rating(factors.names[k], *answer)
         for k, answer in zip(factors.shown, answers, strict=True)
         if answer is not None
     ]
+
+
+def _pair_prompts(run: Run, against: Run | None, pairs: Sequence[tuple[int, int]], model: LLM) -> list[str]:
+    if against is None:
+        return []
+    template = Template.load("judge_pair")
+    prompts = []
+    for own, other in pairs:
+        text = run.corpus.texts[own]
+        end = len(text) if len(text) <= _TEXT else len(text[:_TEXT].rsplit(None, 1)[0])
+        cut = passage_for(model, text, 0, end) + (" […]" if end < len(text) else "")
+        both = _describe(run.factors, own), _describe(against.factors, other)
+        for first, second in (both, both[::-1]):
+            prompts.append(template.fill(goal=run.goal, text=cut, first=first, second=second))
+    return prompts
 
 
 def _compare(
@@ -250,14 +183,9 @@ def _compare(
     calls: Calls,
     progress: Progress | None,
 ) -> Preference:
-    template = Template.load("judge_pair")
-    prompts = []
-    for own, other in pairs:
-        text = run.corpus.texts[own]
-        cut = text if len(text) <= _TEXT else text[:_TEXT].rsplit(None, 1)[0] + " […]"
-        both = _describe(run.factors, own), _describe(against.factors, other)
-        for first, second in (both, both[::-1]):
-            prompts.append(template.fill(goal=run.goal, text=cut, first=first, second=second))
+    if calls.cap:  # nothing was asked
+        return Preference(str(against.path), (), 0, 0)
+    prompts = _pair_prompts(run, against, pairs, model)
     answers = _ask(model, prompts, _CHOICE, _read_choice, calls, "comparing the runs", progress)
     choices = []
     for (own, _), as_first, as_second in zip(pairs, answers[::2], answers[1::2], strict=True):
@@ -272,7 +200,8 @@ def _compare(
                 (reason, reason_second),
             )
         )
-    return Preference(str(against.path), tuple(choices), len(pairs), len(pairs) - len(choices))
+    n_asked = len(choices) if calls.cap else len(pairs)
+    return Preference(str(against.path), tuple(choices), n_asked, n_asked - len(choices))
 
 
 def _common_texts(run: Run, against: Run, sample: int, seed: int) -> list[tuple[int, int]]:
@@ -321,7 +250,7 @@ def _ask(
     progress: Progress | None,
 ) -> list[Read | None]:
     def parse(reply: str) -> Read | None:
-        answers = (read(value) for value in json_values(reply) if isinstance(value, dict))
+        answers = (read(value) for value in reversed(json_objects(reply)))  # the last one: models draft first
         return next((answer for answer in answers if answer is not None), None)
 
     return ask(
@@ -350,21 +279,11 @@ def _read_choice(value: Mapping[str, Any]) -> tuple[int, str] | None:
 
 
 def _whole(value: Any, allowed: range) -> int | None:
-    """A number as models write it, 4, 4.0 or "4", if it is one of those allowed."""
-    if isinstance(value, str):
-        try:
-            value = int(value)
-        except ValueError:  # no number, or one of thousands of digits
-            return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value not in allowed:
-        return None
-    return int(value)
+    """A whole number if it is one of those allowed."""
+    number = to_whole(value)
+    return number if number in allowed else None
 
 
 def _reason(value: Mapping[str, Any]) -> str:
     reason = value.get("reason")
     return to_line(reason, _REASON) if isinstance(reason, str) else ""
-
-
-def _as_dict(value: Estimate | None) -> dict[str, float] | None:
-    return None if value is None else value._asdict()

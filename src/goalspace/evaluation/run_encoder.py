@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from goalspace.encoders.registry import get_encoder, takes_goal
@@ -14,16 +15,19 @@ if TYPE_CHECKING:
 RUN_PREFIX = "run:"
 
 
-def find_encoder(spec: str, *, by_scores: bool, goal: str | None = None) -> str | Encoder:
+def find_encoder(
+    spec: str, *, by_scores: bool, goal: str | None = None, named: Sequence[str] = ()
+) -> str | Encoder:
     """Resolve an encoder spec: run:FOLDER gives the factors of the run, others are returned unchanged.
 
     Probes use the factor scores; tasks that compare whole texts use the space that the factors span. The goal is for
-    the encoders that take one.
+    the encoders that take one. `named` are all specs that the user names: texts are sent to the endpoint of a run only if
+    its address is among them.
 
     Raises
     ------
     InputError
-        If no folder is named, or it holds no finished run.
+        If no folder is named, it holds no finished run, or the encoder of the run cannot be used.
     """
     from goalspace.run.folder import Run
 
@@ -31,5 +35,10 @@ def find_encoder(spec: str, *, by_scores: bool, goal: str | None = None) -> str 
         return get_encoder(spec, goal=goal) if goal is not None and takes_goal(spec) else spec
     if spec == RUN_PREFIX:
         raise InputError(f"'{RUN_PREFIX}' names no folder: write {RUN_PREFIX}FOLDER, the folder of a run.")
-    factors = Run.open(spec.removeprefix(RUN_PREFIX)).factors
+    run = Run.open(spec.removeprefix(RUN_PREFIX))
+    run.named = tuple(named)
+    get_encoder(
+        run.links.encoder
+    )  # fails now if it cannot be used, and not after other encoders were measured
+    factors = run.factors
     return factors if by_scores else factors.space

@@ -3,72 +3,68 @@
 from __future__ import annotations
 
 import json
-import logging
-import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from functools import cached_property, partial
-from itertools import islice
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from goalspace.errors import LLMError
+from goalspace.errors import CapReached
+from goalspace.llm.attempts import Failure, attempt, find_failure
+from goalspace.llm.completion import Completion, Unreadable, read_completion
+from goalspace.llm.dialect import Dialect, is_declined
+from goalspace.llm.dispatch import Call, dispatch
 from goalspace.llm.endpoint import (
-    MAX_DETAIL,
-    TIMEOUT,
-    TOO_LONG,
     connect,
     describe,
     find_endpoint,
+    is_too_long,
+    open_async,
     translate_errors,
 )
-from goalspace.llm.protocol import Reply, collect
-from goalspace.text import to_line
+from goalspace.llm.governor import Governor
+from goalspace.llm.limits import Limits
+from goalspace.llm.meter import Meter, current_meter
+from goalspace.llm.pricing import Prices, estimate_tokens, most_tokens
+from goalspace.llm.protocol import PROMPT_TOO_LONG, Reply, collect
+from goalspace.llm.spending import Ledger, open_ledger
 
 if TYPE_CHECKING:
-    from openai import OpenAI, OpenAIError
+    from openai import AsyncOpenAI, OpenAI
 
 
-_log = logging.getLogger(__name__)
-
-_CONCURRENCY = 8
-
-# Parameters that an endpoint may reject, in the order in which error messages are searched for them.
-_REFUSABLE = {
-    "response_format": re.compile(r"response_format|schema|json_object|grammar|structured output"),
-    "max_tokens": re.compile(r"\bmax_tokens\b"),
-    "temperature": re.compile(r"\btemperature\b"),
-    "seed": re.compile(r"\bseed\b"),
-}
-_DECLINED = {"content_filter", "content_policy_violation", "invalid_prompt"}
-
-_SCHEMA_IN_WORDS = (
-    "{prompt}\n\nAnswer with one JSON object and nothing else. It follows this JSON schema:\n{schema}"
-)
+MAX_LENGTH = 4  # how many times as long as asked for a reply may become that was cut
 
 
-def api_llm(spec: str, *, concurrency: int | None = None, timeout: float = TIMEOUT) -> ChatLLM:
+def api_llm(spec: str, *, limits: Limits | None = None, ledger_path: Path | None = None) -> ChatLLM:
     """Make the LLM of ``openai:MODEL``, ``ollama:MODEL`` or ``http(s)://HOST:PORT/v1#MODEL``.
 
     Parameters
     ----------
     spec
         One of these forms.
-    concurrency
-        Number of concurrent calls; 8 by default.
-    timeout
-        Seconds to wait for one reply.
+    limits
+        How fast and how long it may be called, and what the calls may cost.
+    ledger_path
+        The file that keeps count of the cost.
     """
     endpoint = find_endpoint(spec)
-    opener = partial(connect, endpoint, timeout=timeout)
-    return ChatLLM(endpoint.name, endpoint.model, opener, concurrency=concurrency or _CONCURRENCY)
+    limits = limits or Limits()
+    prices = Prices(endpoint.model, endpoint.address, limits.prices)
+    ledger = open_ledger(ledger_path, limits, endpoint)
+    opener = partial(connect, endpoint, timeout=limits.deadline)
+    return ChatLLM(endpoint.name, endpoint.model, opener, limits=limits, ledger=ledger, prices=prices)
+
+
+class _TooLong(Exception):
+    """The prompt and the reply do not fit into the context of the model."""
 
 
 class ChatLLM:
     """A model behind an OpenAI-compatible endpoint.
 
-    Requests use temperature 0, seed 0 and, with a schema, strict JSON-schema output. Parameters that the endpoint
-    rejects are omitted from then on; if JSON-schema output is rejected, the prompt describes the schema.
+    Its requests are those of `Dialect`.
 
     Parameters
     ----------
@@ -78,8 +74,12 @@ class ChatLLM:
         Its name at the endpoint.
     connect
         Opens the client; called on the first prompt, so that a replayed run needs no endpoint.
-    concurrency
-        Number of concurrent calls.
+    limits
+        How fast and how long it may be called.
+    ledger
+        Keeps count of what the calls cost, and a cap; None for a model that costs nothing.
+    prices
+        The prices of the model, to show what calls cost; None if they are not known.
     longest_string
         Maximum length of strings in replies that follow a schema, for endpoints that enforce it, because small
         models repeat themselves until they run out of tokens. None sends the schema unchanged; not every endpoint
@@ -92,21 +92,24 @@ class ChatLLM:
         model: str,
         connect: Callable[[], OpenAI],
         *,
-        concurrency: int,
+        limits: Limits,
+        ledger: Ledger | None = None,
+        prices: Prices | None = None,
         longest_string: int | None = None,
     ) -> None:
         self.name = name
         self.model = model
-        self.concurrency = concurrency
-        self.longest_string = longest_string
-        self._connect = connect
-        self._refused: set[str] = set()
+        self.limits = limits
+        self.ledger = ledger
+        self.prices = prices
+        self.dialect = Dialect(name, model, longest_string=longest_string)
+        self.connect = connect
+        self._client: OpenAI | None = None
+        self._governor = Governor(limits, ledger)
+        self._pace = self._governor.pace
+        self._meter = Meter()
         # whether calls with (True) or without (False) a schema have succeeded
         self._answered: set[bool] = set()
-
-    @cached_property
-    def _client(self) -> OpenAI:
-        return self._connect()
 
     def complete(
         self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
@@ -119,109 +122,129 @@ class ChatLLM:
     ) -> Iterator[tuple[int, Reply]]:
         """Yield (position in `prompts`, reply) as replies arrive.
 
+        A prompt whose call fails again and again, while others are answered, gets an empty reply that names the problem.
+
         Raises
         ------
         LLMError
-            If a call fails permanently. No further call is started then; calls in flight are finished and yielded
-            first, so that a caller who stores replies loses none.
+            If the endpoint fails for good, or sends no reply for as long as the patience lasts. No further call is started
+            then; calls in flight are finished and yielded first, so that a caller who stores replies loses none.
+        CapReached
+            Likewise, if the next call could cost more than is left.
+        KeyboardInterrupt
+            Likewise, after Ctrl-C.
         """
-        ask = partial(self._ask, schema=schema, max_tokens=max_tokens)
-        waiting = iter(range(len(prompts)))
-        if (schema is not None) not in self._answered:
-            # alone, so that a wrong key or a rejected parameter costs one call instead of one per worker
-            for first in islice(waiting, 1):
-                yield first, ask(prompts[first])
-                self._answered.add(schema is not None)
-        running: dict[Future[Reply], int] = {}
-        failure: BaseException | None = None
-        with ThreadPoolExecutor(self.concurrency) as pool:
-            while True:
-                for position in islice(waiting, self.concurrency - len(running)):
-                    running[pool.submit(ask, prompts[position])] = position
-                if not running:
-                    break
-                for call in wait(running, return_when=FIRST_COMPLETED).done:
-                    position = running.pop(call)
-                    if error := call.exception():
-                        failure, waiting = failure or error, iter(range(0))
-                    else:
-                        yield position, call.result()
-        if failure:
-            raise failure
+        if not len(prompts):
+            return
+        self._meter = current_meter()
+        if self.ledger and self.limits.is_capped:
+            self._meter.ledger = self.ledger
+        if self._client is None:
+            self._price(1, 1)  # a file of prices that cannot be read is found before the first call
+            self._client = self.connect()
+        is_structured = schema is not None
 
-    def _ask(self, prompt: str, *, schema: dict[str, Any] | None, max_tokens: int) -> Reply:
-        import openai
+        def width() -> int:
+            # alone at first, so that a wrong key or a rejected parameter costs one call instead of one per worker
+            return self._pace.width if is_structured in self._answered else 1
 
+        @asynccontextmanager
+        async def opened() -> AsyncIterator[Call[Reply]]:
+            assert self._client is not None
+            async with open_async(self._client) as client:
+                yield lambda i: self._ask(client, prompts[i], schema=schema, max_tokens=max_tokens)
+
+        try:
+            yield from dispatch(opened, range(len(prompts)), width)
+        finally:
+            if self.ledger:
+                self.ledger.close()
+
+    async def _ask(
+        self, client: AsyncOpenAI, prompt: str, *, schema: dict[str, Any] | None, max_tokens: int
+    ) -> Reply:
+        """Make one call, and make it again until it succeeds or there is no hope."""
         started = time.monotonic()
-        address = str(self._client.base_url).rstrip("/")
+        address = str(client.base_url).rstrip("/")
+        where, length = f"{address} (model '{self.model}')", max_tokens
+        answers: list[Completion] = []
         with translate_errors(address, self.model, client=self._client):
-            while True:
-                request = self._request(prompt, schema, max_tokens)
-                try:
-                    answer = self._client.chat.completions.create(**request)
-                    break
-                except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                    if error.code in _DECLINED:  # concerns only this text, not the run
-                        return Reply(describe(error), 0, 0, seconds=time.monotonic() - started)
-                    if not self._learn(error, request):
-                        raise
-        choices = getattr(answer, "choices", None)
-        if not choices:
-            raise LLMError(
-                f"{address} does not behave like an OpenAI-compatible endpoint (model '{self.model}'): "
-                f"{to_line(str(getattr(answer, 'error', None) or answer), MAX_DETAIL)}. Does its address end in /v1?"
-            )
-        message, usage = choices[0].message, answer.usage
-        text = message.content or getattr(message, "refusal", None) or ""
+            try:
+                while not answers or (answers[-1].is_cut and length < MAX_LENGTH * max_tokens):
+                    length *= 2 if answers else 1  # a reply that was cut is not a whole one
+                    send = partial(self._send, client, prompt, schema, length)
+                    answers.append(await attempt(send, self._pace, where, self._meter))
+            except Failure as failure:
+                if not answers:
+                    return Reply("", 0, 0, seconds=time.monotonic() - started, problem=str(failure))
+            except _TooLong:
+                if not answers:
+                    return Reply("", 0, 0, seconds=time.monotonic() - started, problem=PROMPT_TOO_LONG)
+            except CapReached:
+                if not answers:  # a reply that was cut is better than none
+                    raise
+        self._answered.add(schema is not None)
         return Reply(
-            text.encode("utf-8", "replace").decode(),  # a lone surrogate cannot be stored
-            usage.prompt_tokens if usage else 0,
-            usage.completion_tokens if usage else 0,
+            answers[-1].text,
+            sum(answer.prompt_tokens or 0 for answer in answers),
+            sum(answer.completion_tokens or 0 for answer in answers),
             seconds=time.monotonic() - started,
         )
 
-    def _request(self, prompt: str, schema: dict[str, Any] | None, max_tokens: int) -> dict[str, Any]:
-        refused = self._refused.copy()
-        request: dict[str, Any] = {"model": self.model}
-        request["max_completion_tokens" if "max_tokens" in refused else "max_tokens"] = max_tokens
-        request |= {name: 0 for name in ("temperature", "seed") if name not in refused}
-        if schema is not None:
-            if "json_schema" not in refused:
-                limited = _limit(schema, self.longest_string) if self.longest_string else schema
-                form = {"name": "reply", "strict": True, "schema": limited}
-                request["response_format"] = {"type": "json_schema", "json_schema": form}
+    async def _send(
+        self, client: AsyncOpenAI, prompt: str, schema: dict[str, Any] | None, max_tokens: int
+    ) -> Completion:
+        """Send one request, without the parameters that the endpoint rejects.
+
+        Raises
+        ------
+        Failure
+            If the same request may succeed later.
+        """
+        import openai
+
+        while True:
+            request = self.dialect.request(prompt, schema, max_tokens)
+            sent = request["messages"][0]["content"]
+            try:
+                answer = await self._governor.send(
+                    partial(_post, client, request),
+                    prompt_tokens=most_tokens(sent + json.dumps(schema)),
+                    completion_tokens=max_tokens,
+                    expected_tokens=estimate_tokens(sent) + max_tokens,
+                )
+            except (openai.OpenAIError, TimeoutError, Unreadable) as error:
+                if failure := find_failure(error, self.limits.deadline):
+                    raise failure from error
+                if is_declined(error):
+                    answer = Completion(describe(error), 0, 0)  # concerns only this text, not the run
+                elif self.dialect.learn(error, request):
+                    continue
+                elif is_too_long(error):
+                    self._pace.note_reply()
+                    raise _TooLong from error
+                else:
+                    raise
             else:
-                prompt = _SCHEMA_IN_WORDS.format(prompt=prompt, schema=json.dumps(schema, ensure_ascii=False))
-                if "json_object" not in refused:
-                    request["response_format"] = {"type": "json_object"}
-        return request | {"messages": [{"role": "user", "content": prompt}]}
+                self._note_cost(sent, answer)
+            self._pace.note_reply()
+            return answer
 
-    def _learn(self, error: OpenAIError, request: dict[str, Any]) -> bool:
-        """Record the part of `request` that the endpoint rejected; return False if the error has another cause."""
-        text = str(error).lower()
-        if TOO_LONG.search(text):
-            return False
-        param = getattr(error, "param", None)
-        named = (
-            [param] if param in _REFUSABLE else [n for n, words in _REFUSABLE.items() if words.search(text)]
-        )
-        for name in named:
-            if name in request:
-                refused = request[name]["type"] if name == "response_format" else name
-                if refused not in self._refused:
-                    self._refused.add(refused)
-                    _log.warning(
-                        "%s rejects %s, which is omitted from now on: %s", self.name, refused, describe(error)
-                    )
-                return True
-        return False
+    def _note_cost(self, prompt: str, answer: Completion) -> None:
+        prompt_tokens, reply_tokens = answer.prompt_tokens, answer.completion_tokens
+        is_estimate = prompt_tokens is None or reply_tokens is None
+        if prompt_tokens is None or reply_tokens is None:
+            prompt_tokens, reply_tokens = estimate_tokens(prompt), estimate_tokens(answer.text)
+        usd = self._price(prompt_tokens, reply_tokens, answer.cached_tokens)
+        self._meter.note_cost(usd, prompt_tokens + reply_tokens, is_estimate=is_estimate)
+
+    def _price(self, *tokens: int) -> float | None:
+        return None if self.prices is None else self.prices.cost(*tokens)
 
 
-def _limit(schema: Any, longest: int) -> Any:
-    """Return the schema with a `maxLength` for every string without one."""
-    if isinstance(schema, list):
-        return [_limit(part, longest) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    limited = {name: _limit(part, longest) for name, part in schema.items()}
-    return {"maxLength": longest, **limited} if schema.get("type") == "string" else limited
+async def _post(client: AsyncOpenAI, request: dict[str, Any]) -> Completion:
+    # the SDK checks its own arguments against their types, which takes longer than sending them, but not an extra body
+    raw = await client.chat.completions.with_raw_response.create(
+        model=request["model"], messages=(), extra_body=request
+    )
+    return read_completion(raw.content)

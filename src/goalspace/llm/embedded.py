@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from goalspace.errors import InputError, MissingDependency, require
 from goalspace.llm.chat import ChatLLM
 from goalspace.llm.endpoint import Endpoint, connect
+from goalspace.llm.limits import Limits
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -95,7 +96,7 @@ def _embedded_llm(path: Path, name: str, slots: int) -> ChatLLM:
         name,
         name,
         partial(_connect, path, name, slots),
-        concurrency=slots,
+        limits=Limits(concurrency=slots, deadline=_TIMEOUT, patience=_TIMEOUT),
         longest_string=_MAX_STRING_LENGTH,
     )
 

@@ -10,22 +10,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, urlsplit
 
 from goalspace.errors import InputError, LLMError
+from goalspace.llm.address import (
+    OPENAI,
+    RecordedSpec,
+    bound_address,
+    check_encrypted,
+    check_named,
+    is_same,
+    is_this_machine,
+    locate,
+    openai_address,
+    origin,
+    without_password,
+)
+from goalspace.llm.transport import guarded_async_client, guarded_client
 from goalspace.text import to_line
 
 if TYPE_CHECKING:
-    from openai import OpenAI, OpenAIError
+    from openai import AsyncOpenAI, OpenAI, OpenAIError
 
 
 TIMEOUT = 300.0  # seconds for one reply
 TOO_LONG = re.compile(r"context (length|size|window)|maximum (prompt|input)|too (long|large|many tokens)")
 
-_OPENAI = "https://api.openai.com/v1"
 _CONNECT_TIMEOUT = 5.0
 _RETRIES = 6  # the SDK waits as Retry-After says, else 0.5 s doubling up to 8 s
 MAX_DETAIL = 200  # characters of an endpoint's error message, because some send whole HTML pages
+NO_MONEY = re.compile(
+    r"insufficient[ _](quota|funds|balance|credit)|exceeded your current quota|billing|payment required|out of credit"
+)
 _NO_MODEL = re.compile(r"model.*(not found|not exist|unknown)|(unknown|no such|invalid) model")
 
 
@@ -57,39 +72,47 @@ class Endpoint:
 def find_endpoint(spec: str) -> Endpoint:
     """Parse ``openai:MODEL``, ``ollama:MODEL`` or ``http(s)://HOST:PORT/v1#MODEL``; nothing is sent.
 
-    OPENAI_API_KEY is sent only to OPENAI_BASE_URL, or to OpenAI if that is not set.
+    OPENAI_API_KEY is sent only to OPENAI_BASE_URL, or to OpenAI if that is not set. GOALSPACE_API_KEY is sent only to
+    GOALSPACE_BASE_URL or, if that is not set, to the address that the user names, never to one that a folder names.
 
     Raises
     ------
+    UnnamedEndpoint
+        If the spec is a `RecordedSpec` whose address neither the user nor the environment names.
     InputError
-        If the spec does not have this form, or OPENAI_API_KEY is required but not set.
+        If the spec does not have this form, OPENAI_API_KEY is required but not set, or the address is plain http to
+        another machine, which the user has not accepted.
     """
-    kind, _, rest = spec.partition(":")
-    home = os.environ.get("OPENAI_BASE_URL", "").strip().rstrip("/") or _OPENAI
-    openai_key = _key("OPENAI_API_KEY")
-    if kind == "openai" and rest:
-        if not openai_key:
+    place = locate(spec)
+    check_named(spec, place)
+    check_encrypted(spec, place)
+    kind, address, model = place
+    if kind == "openai":
+        key = _key("OPENAI_API_KEY")
+        if not key:
             raise InputError(f"'{spec}' needs an API key: set the environment variable OPENAI_API_KEY.")
         # another endpoint may serve another model under the same name; the name must not contain a password
-        name = spec if home == _OPENAI else f"{home.rpartition('@')[2]}#{rest}"
-        return Endpoint(name, rest, home, openai_key, is_openai=True)
-    if kind == "ollama" and rest:
-        return Endpoint(spec, rest, _ollama_address(), "none")
-    address, _, model = spec.partition("#")
-    address = address.rstrip("/")
-    parts = _split(address)
-    if not model or parts is None or parts.scheme not in ("http", "https"):
-        raise InputError(
-            f"'{spec}' is not an endpoint: use openai:MODEL, ollama:MODEL or http://HOST:PORT/v1#MODEL."
-        )
-    if "@" in parts.netloc or parts.query:
-        raise InputError(
-            f"The address of '{model}' must not contain a user name, password or query, because the run records it. "
-            "Set the key in the environment variable GOALSPACE_API_KEY."
-        )
-    is_openai = bool(openai_key) and not _key("GOALSPACE_API_KEY") and _origin(address) == _origin(home)
-    key = openai_key if is_openai else _key("GOALSPACE_API_KEY")
-    return Endpoint(f"{address}#{model}", model, address, key or "none", is_openai)
+        name = str(spec) if address == OPENAI else f"{address.rpartition('@')[2]}#{model}"
+        return Endpoint(name, model, address, key, is_openai=True)
+    if kind == "ollama":
+        return Endpoint(str(spec), model, address, "none")
+    key, is_openai = _find_key(address, is_recorded=isinstance(spec, RecordedSpec))
+    return Endpoint(f"{address}#{model}", model, address, key, is_openai)
+
+
+def _find_key(address: str, *, is_recorded: bool) -> tuple[str, bool]:
+    """Return the key for an address, and whether it is OPENAI_API_KEY."""
+    own, bound = _key("GOALSPACE_API_KEY"), bound_address()
+    if own and (not is_recorded if bound is None else _belongs(address, bound, is_recorded)):
+        return own, False
+    openai_key = _key("OPENAI_API_KEY")
+    is_openai = bool(openai_key) and _belongs(address, openai_address(), is_recorded)
+    return (openai_key if is_openai else "none"), is_openai
+
+
+def _belongs(address: str, home: str, is_recorded: bool) -> bool:
+    """Return whether the key of `home` may be sent to an address: to its origin, but of a recorded one, to it only."""
+    return is_same(address, home) if is_recorded else origin(address) == origin(home)
 
 
 def _key(variable: str) -> str:
@@ -99,36 +122,6 @@ def _key(variable: str) -> str:
             f"The environment variable {variable} holds a character that API keys cannot contain: set it again."
         )
     return key
-
-
-def _split(address: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(address)
-        return parts if parts.hostname and parts.port != 0 else None
-    except ValueError:  # a port that is not a number, an unclosed bracket
-        return None
-
-
-def _origin(address: str) -> tuple[str, str | None, int | None] | None:
-    parts = _split(address)
-    return parts and (
-        parts.scheme,
-        parts.hostname,
-        parts.port or {"http": 80, "https": 443}.get(parts.scheme),
-    )
-
-
-def _ollama_address() -> str:
-    """Parse OLLAMA_HOST: a host, host:port or URL; without a scheme the default port is 11434, as in Ollama."""
-    host = os.environ.get("OLLAMA_HOST", "").strip().rstrip("/") or "127.0.0.1"
-    parts = _split(host if "://" in host else f"http://{host}")
-    if parts is None or parts.scheme not in ("http", "https"):
-        raise InputError(f"The environment variable OLLAMA_HOST must be HOST:PORT. Got '{host}' instead.")
-    # servers listen on 0.0.0.0, but clients cannot connect to it
-    name = "127.0.0.1" if parts.hostname == "0.0.0.0" else parts.hostname
-    name = f"[{name}]" if ":" in str(name) else name
-    default = {"https": 443, "http": 80}[parts.scheme] if "://" in host else 11434
-    return f"{parts.scheme}://{name}:{parts.port or default}{parts.path}/v1"
 
 
 def open_client(spec: str) -> tuple[OpenAI, str]:
@@ -168,8 +161,8 @@ def connect(endpoint: Endpoint, *, timeout: float = TIMEOUT) -> OpenAI:
 
     limits = openai.Timeout(timeout, connect=_CONNECT_TIMEOUT)
     # a proxy set in the environment cannot reach the loopback address of this machine
-    local = urlsplit(endpoint.address).hostname in ("127.0.0.1", "localhost", "::1")
-    transport = openai.DefaultHttpxClient(timeout=limits, trust_env=not local)
+    local = is_this_machine(endpoint.address)
+    transport = guarded_client(key=endpoint.key, timeout=limits, trust_env=not local)
     client = openai.OpenAI(
         api_key=endpoint.key,
         base_url=endpoint.address,
@@ -184,13 +177,38 @@ def connect(endpoint: Endpoint, *, timeout: float = TIMEOUT) -> OpenAI:
         client._custom_headers = {}
     with translate_errors(endpoint.address, endpoint.model):
         try:
-            client.models.list()
+            client.models.list(timeout=_CONNECT_TIMEOUT)
+        except openai.APITimeoutError as error:
+            # a list that does not come is no sign of a dead endpoint, unlike a connection that cannot be made
+            if "connect" in type(error.__cause__).__name__.lower():
+                raise
         except openai.APIConnectionError:
             raise
         except Exception:  # not every endpoint lists its models, but any answer shows that it is reachable
             pass
     client.max_retries = _RETRIES  # with_options would make a copy that reads the environment again
     return client
+
+
+def open_async(client: OpenAI) -> AsyncOpenAI:
+    """Open a client for concurrent calls with the address, key and headers of another one.
+
+    It makes no second attempt by itself.
+    """
+    import openai
+
+    local = is_this_machine(str(client.base_url))
+    transport = guarded_async_client(key=client.api_key, timeout=client.timeout, trust_env=not local)
+    found = openai.AsyncOpenAI(
+        api_key=client.api_key,
+        base_url=client.base_url,
+        max_retries=0,
+        timeout=client.timeout,
+        http_client=transport,
+    )
+    found.organization, found.project = client.organization, client.project
+    found._custom_headers = client._custom_headers
+    return found
 
 
 @contextmanager
@@ -213,6 +231,7 @@ def translate_errors(endpoint: str, model: str, *, client: OpenAI | None = None)
     """
     import openai
 
+    endpoint = without_password(endpoint)
     try:
         yield
     except openai.OpenAIError as error:
@@ -234,22 +253,41 @@ def _explain(error: OpenAIError, model: str, client: OpenAI | None) -> str:
         return f"cannot be reached ({cause}; model '{model}'): start the server or correct the address."
     if not isinstance(error, openai.APIStatusError):
         return f"failed for model '{model}': {detail}"
-    status, text = error.status_code, f"{error.code} {detail}".lower().replace("_", " ")
+    status, text = error.status_code, _words(error)
+    if 300 <= status < 400 and (target := error.response.headers.get("location")):
+        return (
+            f"redirects to {to_line(target, MAX_DETAIL)} (model '{model}'), to which nothing was sent: name that "
+            "address yourself if you trust it."
+        )
     if status == 401:  # without the detail, because some servers repeat the key in it
         return (
-            f"rejects the API key (model '{model}'): set OPENAI_API_KEY (openai:MODEL) or GOALSPACE_API_KEY."
+            f"rejects the API key (model '{model}'): set OPENAI_API_KEY (openai:MODEL) or GOALSPACE_API_KEY, which is "
+            "sent to GOALSPACE_BASE_URL only if that is set."
         )
     if status == 403:
         return f"does not let this API key use model '{model}': {detail}."
     if status == 404 or (status == 400 and _NO_MODEL.search(text)):
         return _explain_missing(model, detail, client)
+    if status in (402, 429) and NO_MONEY.search(text):
+        return f"says that the account has no credit or quota left (model '{model}'): {detail}. Add some, then run the same command again."
     if status == 429:
         return f"still answers 'too many requests' (model '{model}'): {detail}. Wait, then run the same command again."
-    if status in (400, 413, 422) and TOO_LONG.search(text):
+    if is_too_long(error):
         return (
             f"finds a prompt too long for model '{model}': {detail}. Shorten it or raise the model's context."
         )
     return f"answered with status {status} (model '{model}'): {detail}."
+
+
+def is_too_long(error: Exception) -> bool:
+    """Return whether an error says that the prompt does not fit into the context of the model."""
+    status = getattr(error, "status_code", None)
+    return status in (400, 413, 422) and TOO_LONG.search(_words(error)) is not None
+
+
+def _words(error: Exception) -> str:
+    """Return the code and the message of an error for searches, in lower case and with spaces for underscores."""
+    return f"{getattr(error, 'code', '')} {error}".lower().replace("_", " ")
 
 
 def _explain_missing(model: str, detail: str, client: OpenAI | None) -> str:
@@ -258,14 +296,15 @@ def _explain_missing(model: str, detail: str, client: OpenAI | None) -> str:
     names: list[str] = []
     if client is not None:
         with suppress(openai.OpenAIError, ValueError, TypeError, AttributeError):
-            names = sorted(entry.id for entry in client.models.list().data)
+            client.max_retries = 0  # this endpoint is not called again
+            names = sorted(entry.id for entry in client.models.list(timeout=_CONNECT_TIMEOUT).data)
     if model in names or not names:
         return f"has no model '{model}', or its address is wrong (does it end in /v1?): {detail}."
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
     return f"has no model '{model}'. It has: {', '.join(names[:10])}{more}."
 
 
-def describe(error: OpenAIError) -> str:
+def describe(error: Exception) -> str:
     """Return the error message of the endpoint as one line without a final full stop."""
     body = getattr(error, "body", None)
     if isinstance(body, dict):

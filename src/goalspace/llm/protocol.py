@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Protocol
 
-from goalspace.errors import InputError
+from goalspace.errors import InputError, LLMError
+from goalspace.llm.interrupts import Interrupts
 
 # Number of prompts per batch for an LLM that cannot stream, so that an interruption loses few replies.
 _BATCH = 8
+PROMPT_TOO_LONG = "the prompt is too long for the model"  # the problem of a reply
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Reply:
         Whether the reply came from the cache, without a call.
     seconds
         Duration of the call, including retries.
+    problem
+        Why there is no reply, if the call failed again and again while others succeeded; else empty.
     """
 
     text: str
@@ -35,6 +40,7 @@ class Reply:
     completion_tokens: int
     cached: bool = False
     seconds: float = 0.0
+    problem: str = ""
 
 
 class LLM(Protocol):
@@ -71,15 +77,22 @@ class FunctionLLM:
     def stream(
         self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
     ) -> Iterator[tuple[int, Reply]]:
-        """Yield (position in `prompts`, reply); `schema` and `max_tokens` are ignored."""
-        for position, prompt in enumerate(prompts):
-            started = time.monotonic()
-            text = self.function(prompt)
-            if not isinstance(text, str):
-                raise InputError(
-                    f"The function of FunctionLLM must return a string. Got {text!r:.60} instead."
-                )
-            yield position, Reply(text, 0, 0, seconds=time.monotonic() - started)
+        """Yield (position in `prompts`, reply); `schema` and `max_tokens` are ignored.
+
+        After Ctrl-C, the call in progress gets 10 seconds to end, and its reply is yielded first.
+        """
+        with Interrupts() as interrupts:
+            for position, prompt in enumerate(prompts):
+                started = time.monotonic()
+                text = self.function(prompt)
+                if not isinstance(text, str):
+                    raise InputError(
+                        f"The function of FunctionLLM must return a string. Got {text!r:.60} instead."
+                    )
+                yield position, Reply(text, 0, 0, seconds=time.monotonic() - started)
+                if interrupts.n:
+                    break
+        interrupts.reraise()
 
     def complete(
         self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
@@ -90,7 +103,7 @@ class FunctionLLM:
 
 def stream(
     llm: LLM, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
-) -> Iterator[tuple[int, Reply]]:
+) -> Generator[tuple[int, Reply]]:
     """Yield the replies of any LLM as they arrive, for progress reports and for storing them immediately.
 
     Parameters
@@ -112,9 +125,31 @@ def stream(
     if own is not None:
         yield from own(prompts, schema=schema, max_tokens=max_tokens)
         return
-    for start in range(0, len(prompts), _BATCH):
-        replies = llm.complete(prompts[start : start + _BATCH], schema=schema, max_tokens=max_tokens)
-        yield from enumerate(replies, start)
+    with Interrupts() as interrupts:
+        for start in range(0, len(prompts), _BATCH):
+            replies = llm.complete(prompts[start : start + _BATCH], schema=schema, max_tokens=max_tokens)
+            yield from enumerate(replies, start)
+            if interrupts.n:
+                break
+    interrupts.reraise()
+
+
+class StopCalls(Exception):
+    """Thrown into a stream by `finish`: no more calls are wanted, but the replies of those in flight are."""
+
+
+def finish(replies: Iterator[tuple[int, Reply]]) -> Iterator[tuple[int, Reply]]:
+    """Yield the replies of a stream's calls in flight, which get 10 seconds, and let it make no more."""
+    if not isinstance(replies, Generator):
+        return
+    with suppress(StopCalls, StopIteration, LLMError):  # whoever stops a stream has a reason of more weight
+        yield replies.throw(StopCalls())
+        yield from replies
+
+
+def is_batched(llm: LLM) -> bool:
+    """Return whether the calls of an LLM go through a batch API, where each series of calls may take a day."""
+    return bool(getattr(llm, "is_batched", False))
 
 
 def collect(replies: Iterable[tuple[int, Reply]]) -> list[Reply]:
