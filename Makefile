@@ -1,7 +1,7 @@
 # The one command is `make check`; all targets run in the active environment (pip install -e '.[dev]').
 PYTHON ?= python
 
-.PHONY: check format-check lint types test format docs docs-output site lock contract web bench bench-quick bench-paper bench-ieb bench-uses bench-goal-encoder bench-goal-corpus-size bench-explorer explorer-shots publish
+.PHONY: check format-check lint types test fuzz format docs docs-output site lock contract web bench bench-quick bench-paper bench-ieb bench-uses bench-goal-encoder bench-goal-corpus-size bench-goals bench-explorer bench-calls explorer-shots publish
 
 check: format-check lint types site test
 
@@ -18,6 +18,13 @@ types:
 # two processes; the tests of a file run in the same one, and idle threads must not spin on the other's core
 test:
 	OMP_WAIT_POLICY=PASSIVE $(PYTHON) -m pytest -n 2 --dist loadfile
+
+# mutated replies, prices, recorded files and logs of calls, and a tenth as many run folders, tables and edits, each of which
+# must be read or refused with one line: 100,000 take about 10 minutes on 2 cores
+CASES ?= 100000
+fuzz:
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(PYTHON) -m fuzz.campaign --target replies --cases $(CASES)
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(PYTHON) -m fuzz.campaign --target folders --cases $$(( $(CASES) / 10 ))
 
 format:
 	$(PYTHON) -m ruff check --fix .
@@ -82,6 +89,10 @@ bench-uses:
 bench-goal-encoder:
 	$(PYTHON) -m bench.uses.goal_encoder
 
+# whole runs under many goals and wordings, offline and with an LLM's properties for some texts
+bench-goals:
+	$(PYTHON) -m bench.uses.goal_runs
+
 # the same encoder trained on parts of its corpus, which takes twice as long as training it once
 bench-goal-corpus-size:
 	$(PYTHON) -m bench.uses.goal_corpus_size
@@ -89,6 +100,14 @@ bench-goal-corpus-size:
 # the explorer with 100,000 texts in Chromium
 bench-explorer:
 	$(PYTHON) -m bench.speed.explorer
+
+# paid calls: caps, killed processes, throughput, reading of replies: half an hour on 2 cores that do nothing else
+bench-calls:
+	PYTHONPATH=tests $(PYTHON) -m bench.calls.cap
+	$(PYTHON) -m bench.calls.kills
+	PYTHONPATH=tests $(PYTHON) -m bench.calls.kills --options=--batch --name calls-kills-batch
+	$(PYTHON) -m bench.calls.throughput
+	$(PYTHON) -m bench.calls.parsing
 
 # screenshots of every view of the explorer, on a desktop and a phone, light and dark
 SHOTS ?= bench/.cache/shots

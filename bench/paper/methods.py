@@ -14,6 +14,7 @@ from bench.kit.datasets import Dataset, embed, read_proposals
 from bench.kit.paths import CACHE
 from bench.kit.peers import Fitted
 from goalspace.encoders.cache import cached
+from goalspace.encoders.registry import get_encoder
 
 OURS = "goalspace"
 
@@ -205,7 +206,7 @@ def fit_goalspace(
     from goalspace.links import link
     from goalspace.proposals import propose
 
-    encoder = cached("minilm", CACHE)
+    encoder = cached(get_encoder("goal", goal=data.goals[goal]), CACHE)
     corpus = Corpus.read(data.write(), text="text", id="id")
     proposals = propose(corpus, goal=data.goals[goal], llm=recorded, encoder=encoder, seed=seed)
     links = link(corpus, proposals, encoder=encoder, seed=seed)
@@ -239,7 +240,7 @@ def ours(*, source: str = "LLM", compared: bool = False) -> list[Method]:
     methods = []
     for proposer, llm in (("offline", False), (source, True)):
         for suffix, own in (("", False), (", own number", True)):
-            note = "recorded proposals" if llm else "phrases of the texts"
+            note = "recorded proposals" if llm else "property bank and phrases"
             fit = _goalspace(llm=llm, own_number=own)
             name = f"{OURS}, {proposer}{suffix}"
             methods.append(Method(name, fit, note, informed=llm, by_goal=True, ours=True))

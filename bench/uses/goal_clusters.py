@@ -19,7 +19,7 @@ N_SAMPLE = 300  # texts on which slow methods are measured
 N_SAMPLE_WORDINGS = 2
 N_QUICK = 40
 
-_READ: dict[str, Callable[[], Dataset]] = {
+READ: dict[str, Callable[[], Dataset]] = {
     "sgd": sgd,
     "casino": casino,
     "emotions": emotions,
@@ -31,17 +31,17 @@ _READ: dict[str, Callable[[], Dataset]] = {
 }
 
 
-def measure_clusters(methods: Sequence[Method], *, quick: bool) -> list[Table]:
+def measure_clusters(methods: Sequence[Method], *, n_wordings: int, quick: bool) -> list[Table]:
     """Compare methods on all goals: the mean over wordings, the worst wording, and slow methods on a sample."""
     names = list(dict.fromkeys(goal.data for goal in GOALS))
-    full = {name: _READ[name]() for name in names}
+    full = {name: READ[name]() for name in names}
     small = {name: data.sample(N_QUICK if quick else N_SAMPLE) for name, data in full.items()}
     fast = [method for method in methods if not method.is_slow]
     tables: list[Table] = []
     if fast and quick:
-        tables = _compare(fast, small, n_wordings=N_SAMPLE_WORDINGS, seeds=1)
+        tables = _compare(fast, small, n_wordings=n_wordings, seeds=1)
     elif fast:
-        tables = _compare(fast, full, n_wordings=None, seeds=SEEDS)
+        tables = _compare(fast, full, n_wordings=n_wordings, seeds=SEEDS)
     if len(fast) < len(methods):
         mean, _ = _compare(methods, small, n_wordings=N_SAMPLE_WORDINGS, seeds=SEEDS)
         mean.title = f"k-means on {N_SAMPLE} texts of each data set, {N_SAMPLE_WORDINGS} wordings: mean ARI"
@@ -51,7 +51,7 @@ def measure_clusters(methods: Sequence[Method], *, quick: bool) -> list[Table]:
 
 
 def _compare(
-    methods: Sequence[Method], data: dict[str, Dataset], *, n_wordings: int | None, seeds: int
+    methods: Sequence[Method], data: dict[str, Dataset], *, n_wordings: int, seeds: int
 ) -> list[Table]:
     """Return the tables of the mean and of the worst wording."""
     columns = (*(goal.name for goal in GOALS), "mean")
@@ -82,9 +82,7 @@ def _compare(
     return tables
 
 
-def score_wordings(
-    method: Method, data: Dataset, goal: Goal, *, n_wordings: int | None, seeds: int
-) -> np.ndarray:
+def score_wordings(method: Method, data: Dataset, goal: Goal, *, n_wordings: int, seeds: int) -> np.ndarray:
     """Return the ARI for every wording and seed (n_wordings, seeds); of one wording if the method does not read goals."""
     from sklearn.metrics import adjusted_rand_score
 

@@ -20,7 +20,15 @@ import click
 from bench.kit.console import log, open_console
 from bench.kit.paths import CACHE, RESULTS, ROOT
 from bench.kit.tables import Table, save
-from bench.uses.goal_linking import COLUMNS, N_WORDINGS, choose, make_tables, score_domains, summarize
+from bench.uses.goal_linking import (
+    COLUMNS,
+    N_QUICK_WORDINGS,
+    N_WORDINGS,
+    choose,
+    make_tables,
+    score_domains,
+    summarize,
+)
 from bench.uses.goal_methods import Ours
 from goalspace.encoders import low_rank
 from goalspace.estimate import Estimate
@@ -67,7 +75,7 @@ def train_adapter(domains: Sequence[Domain], *, epochs: float, seed: int) -> Pat
 def measure(epochs: float, seed: int, *, quick: bool) -> list[Table]:
     """Train and measure every size."""
     parts = split(read_domains())
-    held_out, n_wordings = choose(parts, quick=quick)
+    held_out, n_wordings = choose(parts, quick=quick), N_QUICK_WORDINGS if quick else N_WORDINGS
     tables = make_tables(held_out, parts, n_wordings)
     for table in tables:
         table.columns = ("texts", "domains", *COLUMNS[:-1], "seconds")

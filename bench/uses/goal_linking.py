@@ -16,7 +16,7 @@ from goalspace.evaluation.metrics import auc
 from recipes.goal.corpus import Domain, Entry, Split, read_bank, read_domains, split
 
 K = 5
-N_WORDINGS = 10
+N_WORDINGS, N_QUICK_WORDINGS = 10, 2
 COLUMNS = (
     f"recall@{K}",
     f"recall@{K} worst",
@@ -64,10 +64,10 @@ class Scores(NamedTuple):
     values: np.ndarray
 
 
-def measure_linking(methods: Sequence[Method], *, quick: bool) -> list[Table]:
+def measure_linking(methods: Sequence[Method], *, n_wordings: int, quick: bool) -> list[Table]:
     """Compare methods on the held-out domains: over all goals, and over those with a held-out aspect."""
     parts = split(read_domains())
-    domains, n_wordings = choose(parts, quick=quick)
+    domains = choose(parts, quick=quick)
     tables = make_tables(domains, parts, n_wordings)
     controls = "the controls encode properties with MiniLM, and subtract and project them like the texts"
     tables[0].caption += f"; {controls}"
@@ -80,11 +80,11 @@ def measure_linking(methods: Sequence[Method], *, quick: bool) -> list[Table]:
     return tables
 
 
-def choose(parts: Split, *, quick: bool) -> tuple[list[Domain], int]:
-    """Return the domains to measure on and the number of wordings; with `quick`, two domains that have held-out aspects."""
+def choose(parts: Split, *, quick: bool) -> list[Domain]:
+    """Return the domains to measure on; with `quick`, two that have held-out aspects."""
     if not quick:
-        return parts.held_out, N_WORDINGS
-    return [domain for domain in parts.held_out if parts.aspects & set(domain.goals)][:2], 2
+        return parts.held_out
+    return [domain for domain in parts.held_out if parts.aspects & set(domain.goals)][:2]
 
 
 def make_tables(domains: Sequence[Domain], parts: Split, n_wordings: int) -> list[Table]:

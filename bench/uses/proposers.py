@@ -1,4 +1,4 @@
-"""Proposers without an LLM endpoint: the sentence encoder, the likelihood of SmolLM2, and PIE with the goal.
+"""Proposers without an LLM endpoint: ours, a plain sentence encoder, the likelihood of SmolLM2, and PIE with the goal.
 
     python -m bench.uses.proposers [--quick]        (make bench)
 
@@ -14,7 +14,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from bench.kit.paths import CACHE
 from bench.kit.tables import Table, save
 from goalspace.corpus import Corpus
 from goalspace.encoders.cache import cached
+from goalspace.encoders.goal import GoalEncoder
 from goalspace.encoders.prompted import PromptedEncoder
 from goalspace.encoders.protocol import Encoder
 from goalspace.evaluation.metrics import decision_tree_probe
@@ -34,13 +34,15 @@ from goalspace.factors import factor
 from goalspace.files import write_atomic
 from goalspace.links import link
 from goalspace.llm.embedded import smollm2_path
-from goalspace.proposals import OFFLINE, propose
-from goalspace.proposals.from_phrases import PER_TEXT, propose_phrases
+from goalspace.proposals import propose
+from goalspace.proposals.offline import PER_TEXT, propose_offline
+from goalspace.proposals.phrases import find_phrases
 from goalspace.vectors.geometry import normalize
 
 Phrases = list[list[tuple[str, str]]]
 Rows = dict[str, Phrases]  # the phrases that a method chooses, by the name of the row
 
+_GOAL = 0.6  # weight of the similarity to the goal
 N_CANDIDATES = 24  # per text, by the sentence encoder, from which SmolLM2 chooses
 N_FACTORS = 20
 _CHARACTERS = 1800  # per text that SmolLM2 reads, about 400 tokens
@@ -52,9 +54,16 @@ MIN_TEXTS = 5  # per class: one for every fold
 # --- methods ---------------------------------------------------------------------------------------
 
 
+def by_goal(texts: Sequence[str], goal: str, cache_dir: Path | None) -> Rows:
+    """Choose among the property bank and the phrases by the encoder goal, as goalspace does."""
+    encoder = GoalEncoder(goal)
+    answers = propose_offline(texts, cached(encoder, cache_dir).encode(texts), encoder)
+    return {"goalspace": [list(answer.properties) for answer in answers]}
+
+
 def by_encoder(texts: Sequence[str], goal: str, cache_dir: Path | None) -> Rows:
-    """Rank by MiniLM cosines with the text and the goal, as goalspace does."""
-    return {"goalspace, MiniLM": propose_phrases(texts, goal, cached("minilm", cache_dir))}
+    """Rank the phrases of each text by MiniLM cosines with the text and the goal."""
+    return {"MiniLM": rank_phrases(texts, goal, cached("minilm", cache_dir))}
 
 
 def by_likelihood(texts: Sequence[str], goal: str, cache_dir: Path | None) -> Rows:
@@ -70,12 +79,13 @@ def by_likelihood(texts: Sequence[str], goal: str, cache_dir: Path | None) -> Ro
 
 def by_pie(texts: Sequence[str], goal: str, cache_dir: Path | None) -> Rows:
     """Rank by cosines between texts and phrases of SmolLM2's states after a prompt that names the goal."""
-    return {"SmolLM2, PIE": propose_phrases(texts, goal, GoalStates(goal, cache_dir))}
+    return {"SmolLM2, PIE": rank_phrases(texts, goal, GoalStates(goal, cache_dir))}
 
 
-METHODS = (by_encoder, by_likelihood, by_pie)
+METHODS = (by_goal, by_encoder, by_likelihood, by_pie)
 NOTES = {
-    "goalspace, MiniLM": "the default",
+    "goalspace": "bank and phrases, encoder goal",
+    "MiniLM": "phrases",
     "SmolLM2, likelihood": f"of MiniLM's best {N_CANDIDATES}",
     "MiniLM and likelihood": "mean of both ranks",
     "SmolLM2, PIE": "goal in the template, centred",
@@ -95,12 +105,27 @@ class GoalStates:
         return normalize(vectors - vectors.mean(axis=0))
 
 
+def rank_phrases(texts: Sequence[str], goal: str, encoder: Encoder, per_text: int = PER_TEXT) -> Phrases:
+    """Rank the phrases of every text by cos(text, phrase) + 0.6 cos(goal, phrase), each with its words in the text."""
+    phrases = [find_phrases(text) for text in texts]
+    names = sorted({phrase.name for own in phrases for phrase in own})
+    index = {name: i for i, name in enumerate(names)}
+    vectors, text_vectors = encoder.encode(names), encoder.encode(texts)
+    to_goal = _GOAL * (vectors @ encoder.encode([goal])[0])
+    chosen = []
+    for text, vector, own in zip(texts, text_vectors, phrases, strict=True):
+        rows = np.array([index[phrase.name] for phrase in own], dtype=np.int64)
+        order = np.argsort(-(vectors[rows] @ vector + to_goal[rows]), kind="stable")[:per_text]
+        chosen.append([(own[i].name, text[own[i].start : own[i].end]) for i in order])
+    return chosen
+
+
 def _score_candidates(
     texts: Sequence[str], goal: str, cache_dir: Path | None
 ) -> list[tuple[list[tuple[str, str]], np.ndarray]]:
     """Return the candidates of every text and how much the text raises the log-likelihood of each."""
     model = Likelihood()
-    candidates = propose_phrases(texts, goal, cached("minilm", cache_dir), per_text=N_CANDIDATES)
+    candidates = rank_phrases(texts, goal, cached("minilm", cache_dir), N_CANDIDATES)
     head, ask = f"Goal: {goal}.\n", "\nWhat matters in this text for the goal, in a few words:"
     every = sorted({phrase for own in candidates for phrase, _ in own})
     prior = dict(zip(every, model.of(head + ask, every), strict=True))
@@ -198,8 +223,6 @@ def measure(data: Dataset, label: str, seeds: int) -> Table:
         for name, phrases in chosen.items():
             log.log(f"{data.name}: {name}: {seconds:.0f} s per 1,000")
             proposals = propose(corpus, goal=goal, llm=_recorded(corpus, phrases), cache_dir=CACHE)
-            # so that the links treat them as phrases of the texts
-            proposals = replace(proposals, stats={**proposals.stats, "proposer": OFFLINE})
             links = link(corpus, proposals, cache_dir=CACHE)
             factors = factor(corpus, proposals, links, goal=goal, n_factors=N_FACTORS, cache_dir=CACHE)
             table.add(

@@ -1,0 +1,1 @@
+"""Benchmarks of paid calls: the cap, processes that are killed, throughput, memory."""
