@@ -1,7 +1,7 @@
 """Processes whose calls go through the batch API of an `LLMServer`, for killing them.
 
     python tests/batch_process.py SPEC CACHE N [OPTION=VALUE …]   answers N prompts, prints the replies as JSON
-    python -m batch_process goalspace discover … --batch          the command line, with short waits
+    python tests/batch_process.py goalspace discover … --batch    the command line, with short waits
 
 `kill_and_resume` kills such processes at random moments until the work is done, and returns what was paid; to try that:
 
@@ -51,7 +51,7 @@ def start(
 def start_command(*arguments: object) -> subprocess.Popen[str]:
     """Start the command line with short waits."""
     return subprocess.Popen(
-        [sys.executable, "-m", "batch_process", "goalspace", *map(str, arguments)],
+        [sys.executable, __file__, "goalspace", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
