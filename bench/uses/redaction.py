@@ -3,7 +3,7 @@
     python -m bench.uses.redaction
 
 Requires the shared data (GOALSPACE_DATA, by default ../shared/data). presidio-analyzer is omitted if it is not installed; its
-recognizers of patterns need no spaCy model. Prints a table; docs/decisions/0021-redaction.md has its figures.
+recognizers of patterns need no spaCy model. docs/decisions/0021-redaction.md discusses the figures.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import click
 
 from bench.kit.console import open_console
 from bench.kit.paths import DATA, ROOT
-from bench.kit.tables import Table
+from bench.kit.tables import Table, save
 
 Finder = Callable[[str], list[tuple[int, int]]]
 _N_TEXTS = 10_000
@@ -63,7 +63,7 @@ def _texts(cases: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 @click.command()
 def main() -> None:
-    """Print how much is found of what is private and of what is not, per set of cases, and the seconds."""
+    """Measure how much is found of what is private and of what is not, per set of cases, and the seconds."""
     cases = [
         {"missed": {}, **json.loads(line)}
         for line in (ROOT / "tests" / "llm" / "private_data.jsonl").read_text("utf-8").splitlines()
@@ -92,6 +92,11 @@ def main() -> None:
             name, **dict(zip((c.replace(" ", "_") for c in table.columns), [*counts, seconds], strict=True))
         )
     table.show(open_console())
+    print(
+        save(
+            "redaction", [table], settings={"texts": _N_TEXTS}, packages=("presidio-analyzer", "phonenumbers")
+        )
+    )
 
 
 if __name__ == "__main__":
