@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,90 +43,124 @@ def csv_header(path: Path) -> tuple[list[str], str]:
     return headers[delimiter], delimiter
 
 
-class _WholeRows(io.RawIOBase):
-    """A stream of delimited text, read in pieces of whole rows.
-
-    pyarrow reads 32 pieces ahead and rejects a row that spans three, so pieces are small unless a row is large.
-    """
-
-    def __init__(self, stream: io.BufferedReader) -> None:
-        super().__init__()
-        self._stream = stream
-        self._reading = threading.Lock()
-        self._stopped = False
-        while stream.peek(1)[:1] in (b"\r", b"\n"):  # blank lines before the header, which pyarrow counts
-            stream.read(1)
-
-    def readable(self) -> bool:
-        return True
-
-    def stop(self) -> None:
-        """Wait for pyarrow's thread and give it nothing more: a thread that reads when Python exits aborts the process."""
-        with self._reading:
-            self._stopped = True
-
-    def read(self, size: int = -1) -> bytes:
-        with self._reading:
-            return b"" if self._stopped else self._read(size)
-
-    def _read(self, size: int) -> bytes:
-        piece = bytearray(self._stream.read(_CSV_PIECE))
-        piece += self._stream.readline(_MAX_ROW_BYTES)
-        open_quote = piece.count(b'"') % 2
-        while open_quote and len(piece) < size and (line := self._stream.readline(_MAX_ROW_BYTES)):
-            piece += line
-            open_quote ^= line.count(b'"') % 2
-        return bytes(piece)
-
-
 def csv_batches(path: Path, names: list[str], delimiter: str) -> Iterator[Any]:
     """Yield the rows below the header, with all columns as strings and empty fields as null."""
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-
-    ragged: list[Any] = []
-
-    def refuse(row: Any) -> str:
-        ragged.append(row)
-        return "error"
-
-    # one thread, so that errors carry row numbers; all columns stay strings, so that 007 stays 007
-    read = arrow_csv.ReadOptions(
-        column_names=names, skip_rows_after_names=1, use_threads=False, block_size=_MAX_ROW_BYTES
-    )
-    parse = arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=refuse)
-    types = dict.fromkeys(names, pa.large_string())
-    convert = arrow_csv.ConvertOptions(
-        column_types=types, null_values=[""], strings_can_be_null=True, check_utf8=False
-    )
-    last = None
     with Utf8(path, path.name) as raw:
-        rows = _WholeRows(io.BufferedReader(raw, buffer_size=PIECE))
-        try:
-            reader = arrow_csv.open_csv(rows, read_options=read, parse_options=parse, convert_options=convert)
-            for batch in reader:
-                last = batch if batch.num_rows else last
-                yield batch
-        except pa.ArrowInvalid as error:
-            raise _csv_error(path.name, delimiter, str(error), ragged) from error
-        finally:
-            rows.stop()
-        # an open quote in the last column swallows the rest of the file
-        if raw.quotes % 2 and last is not None and (last.column(-1)[-1].as_py() or "").endswith("\n"):
-            raise InputError(f"The last row of {path.name} opens a quote that is never closed; close it.")
+        stream = io.BufferedReader(raw, buffer_size=PIECE)
+        while stream.peek(1)[:1] in (b"\r", b"\n"):  # blank lines before the header, which pyarrow counts
+            stream.read(1)
+        for rows in _Pieces(stream, path.name, names, delimiter):
+            yield from rows.to_batches()
 
 
-def _csv_error(name: str, delimiter: str, message: str, ragged: list[Any]) -> InputError:
-    if ragged:
-        row = ragged[0]
-        return InputError(
-            f"In row {row.number} of {name} the number of fields is {row.actual_columns}, in the header "
-            f"{row.expected_columns}; quote fields that contain {delimiter!r}, quotes or line breaks."
+@dataclass(eq=False)
+class _Pieces:
+    """Parses delimited text in pieces of whole rows.
+
+    pyarrow's stream reader would need no pieces, but it reads ahead in a thread, and a thread that calls Python while
+    Python exits aborts the process.
+    """
+
+    stream: io.BufferedReader[Any]
+    name: str
+    names: list[str]
+    delimiter: str
+    n_rows: int = 0  # above the piece, with the header
+
+    def __iter__(self) -> Iterator[Any]:
+        while piece := self._read_lines(_CSV_PIECE):
+            rows = self._parse_whole(piece)
+            self.n_rows += len(rows) + (self.n_rows == 0)
+            if len(rows):
+                yield rows
+
+    def _parse_whole(self, piece: bytearray) -> Any:
+        """Return the rows of a piece, to which more is added while it ends within a field.
+
+        A quote within an unquoted field misleads the count of quotes.
+        """
+        while True:
+            try:
+                rows = self._parse(piece)
+                if not self._is_open(piece, rows):
+                    return rows
+                error = InputError(
+                    f"The last row of {self.name} opens a quote that is never closed; close it."
+                )
+                longest = self._long_row()
+            except InputError as caught:
+                error = longest = caught
+            if len(piece) >= _MAX_ROW_BYTES:
+                raise longest
+            if not (more := self._read_lines(len(piece))):
+                raise error
+            piece += more
+
+    def _read_lines(self, size: int) -> bytearray:
+        """Read `size` bytes and the rest of their last row, as far as counting quotes finds its end; nothing at the end."""
+        piece = bytearray(self.stream.read(size))
+        open_quote = piece.count(b'"') % 2
+        while line := self.stream.readline(_MAX_ROW_BYTES):
+            if not line.endswith(b"\n"):
+                raise self._long_row()
+            piece += line
+            open_quote ^= line.count(b'"') % 2
+            if not open_quote or len(piece) >= _MAX_ROW_BYTES:
+                break
+        return piece
+
+    def _parse(self, piece: bytearray) -> Any:
+        """Return the rows of a piece as a table; the last value may be incomplete."""
+        import pyarrow as pa
+        from pyarrow import csv as arrow_csv
+
+        ragged: list[Any] = []
+
+        def refuse(row: Any) -> str:
+            ragged.append(row)
+            return "error"
+
+        # one thread, so that errors carry row numbers; all columns stay strings, so that 007 stays 007
+        read = arrow_csv.ReadOptions(
+            column_names=self.names,
+            skip_rows_after_names=int(self.n_rows == 0),
+            use_threads=False,
+            block_size=len(piece) + 1,
         )
-    if "straddling" in message:
+        parse = arrow_csv.ParseOptions(
+            delimiter=self.delimiter, newlines_in_values=True, invalid_row_handler=refuse
+        )
+        convert = arrow_csv.ConvertOptions(
+            column_types=dict.fromkeys(self.names, pa.large_string()),
+            null_values=[""],
+            strings_can_be_null=True,
+            check_utf8=False,
+        )
+        try:
+            return arrow_csv.read_csv(pa.py_buffer(piece), read, parse, convert)
+        except pa.ArrowInvalid as error:
+            if not ragged:
+                raise InputError(f"{self.name} cannot be read: {str(error).splitlines()[0]}") from error
+            row = ragged[0]
+            if len(row.text) > _MAX_ROW_BYTES // 2:
+                raise self._long_row() from error
+            raise InputError(
+                f"In row {self.n_rows + row.number} of {self.name} the number of fields is {row.actual_columns}, in the "
+                f"header {row.expected_columns}; quote fields that contain {self.delimiter!r}, quotes or line breaks."
+            ) from error
+
+    def _is_open(self, piece: bytearray, rows: Any) -> bool:
+        """Tell whether the last value opens a quote that the piece does not close: then another quote adds no row."""
+        if not len(rows) or not (rows.column(-1)[-1].as_py() or "").endswith("\n"):
+            return False
+        try:
+            return len(self._parse(piece + b'"\n')) == len(rows)
+        except InputError:
+            return False
+
+    def _long_row(self) -> InputError:
         size = _MAX_ROW_BYTES >> 20
-        return InputError(f"{name} has a row longer than {size} MB; is a quote opened and never closed?")
-    return InputError(f"{name} cannot be read: {message.splitlines()[0]}")
+        return InputError(f"{self.name} has a row longer than {size} MB; is a quote opened and never closed?")
 
 
 @dataclass(frozen=True, eq=False)

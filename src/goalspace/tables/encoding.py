@@ -41,7 +41,6 @@ class Utf8(io.RawIOBase):
 
     def __init__(self, path: Path, name: str) -> None:
         super().__init__()
-        self.quotes = 0  # double quotes so far
         self._name, self._file = name, raw(path)
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._offset = self._newlines = self._nuls = 0
@@ -63,7 +62,6 @@ class Utf8(io.RawIOBase):
         self._offset += len(data)
         self._newlines += data.count(b"\n")
         self._nuls += data.count(b"\0")
-        self.quotes += data.count(b'"')
         if data:
             self._end = b"" if data.endswith(b"\n") else b"\n"
         else:
