@@ -21,6 +21,7 @@ from goalspace.llm import get_llm
 from goalspace.llm.batch_files import read_results, request_line
 from goalspace.llm.batches import BatchLLM
 from goalspace.llm.limits import Limits
+from goalspace.llm.meter import metered
 from goalspace.llm.pricing import Prices
 from goalspace.llm.protocol import PROMPT_TOO_LONG, Reply, stream
 from goalspace.llm.spending import Ledger
@@ -701,6 +702,18 @@ def test_a_file_of_prices_says_what_batches_cost(price_file: Callable[..., Path]
     assert Prices("model", "", price_file(batch=0.4)).cost(1000, 1000) == 3
     with pytest.raises(InputError, match='"batch" is the share'):
         Prices("model", "", price_file(batch=1.5)).cost(1, 1)
+
+
+def test_the_meter_counts_what_batches_cost(tmp_path: Path, price_file: Callable[..., Path]) -> None:
+    rates = {"prices": price_file(batch=0.5)}
+    with LLMServer(echo, batches=BatchHost()) as server:
+        with metered() as meter:
+            complete(server, tmp_path, **rates)
+        assert meter.usd == pytest.approx(40 * (2 * 1 + 3 * 2) / 2 / 1000)
+        assert (meter.tokens, meter.is_priced, meter.is_estimate) == (40 * 5, True, False)
+        with metered() as meter:
+            complete(server, tmp_path, **rates)
+        assert (meter.usd, meter.tokens) == (0, 0)
 
 
 def test_only_calls_that_fit_go_into_a_batch(tmp_path: Path, price_file: Callable[..., Path]) -> None:

@@ -269,14 +269,23 @@ class BatchLog:
 
     def finish(
         self, batch: Batch, outcomes: Mapping[int, Outcome], *, status: str, refused: set[str]
-    ) -> None:
-        """Store what became of the calls of a batch, and settle their cost, once, whichever process comes first."""
+    ) -> list[tuple[Call, Completion]]:
+        """Store what became of the calls of a batch, and settle their cost, once, whichever process comes first.
+
+        Returns
+        -------
+        list of (Call, Completion)
+            The calls that are billed, of which no process knew before.
+        """
+        billed = []
         with self.ledger.transaction() as log:
             (created,) = log.execute("SELECT created FROM batches WHERE mark = ?", (batch.mark,)).fetchone()
             seconds = max(time.time() - _to_seconds(created), 0.0)
             for call in self._open_calls(log, batch.mark):
                 outcome = outcomes.get(call.position, _FORGOTTEN)  # of a row that was tampered with
                 self._settle(call, outcome.answer, is_billed=outcome.is_billed)
+                if outcome.is_billed and outcome.answer is not None:
+                    billed.append((call, outcome.answer))
                 answer, place = outcome.answer, (batch.mark, call.position)
                 if outcome.state is None:
                     log.execute("DELETE FROM batch_calls WHERE batch = ? AND position = ?", place)
@@ -291,6 +300,7 @@ class BatchLog:
                 "UPDATE batches SET status = ?, refused = ? WHERE mark = ?",
                 (status, _as_json(refused), batch.mark),
             )
+        return billed
 
     def drop(self, calls: Sequence[Call]) -> None:
         """Forget calls whose reply is stored elsewhere, or that are made anew."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from goalspace.errors import LLMError
 from goalspace.llm.attempts import find_failure
@@ -14,6 +14,8 @@ from goalspace.llm.chat import MAX_LENGTH
 from goalspace.llm.completion import Completion, Unreadable, read_completion
 from goalspace.llm.dialect import Dialect, is_declined
 from goalspace.llm.endpoint import describe, is_too_long, translate_errors
+from goalspace.llm.meter import Meter
+from goalspace.llm.pricing import Prices
 from goalspace.llm.protocol import PROMPT_TOO_LONG, Reply
 
 MAX_FAILURES = 3  # of a call, after which it costs its text
@@ -94,3 +96,14 @@ def last_answer(calls: Sequence[Call]) -> Reply | None:
         sum(answer.completion_tokens or 0 for answer in answers),
         seconds=sum(call.seconds for call in calls),
     )
+
+
+def count_costs(billed: Iterable[tuple[Call, Completion]], prices: Prices, meter: Meter) -> None:
+    """Count what calls cost; one whose tokens the endpoint did not count as the largest possible, like the ledger."""
+    for call, answer in billed:
+        tokens = (answer.prompt_tokens, answer.completion_tokens)
+        prompt, completion = tokens
+        if prompt is None or completion is None:
+            prompt, completion = call.largest.prompt_tokens, call.largest.completion_tokens
+        usd = prices.cost(prompt, completion, answer.cached_tokens)
+        meter.note_cost(usd, prompt + completion, is_estimate=None in tokens)

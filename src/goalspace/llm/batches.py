@@ -18,11 +18,12 @@ from goalspace.llm.address import without_password
 from goalspace.llm.batch_api import BatchApi, BatchState
 from goalspace.llm.batch_files import Result, read_results, request_line
 from goalspace.llm.batch_log import Batch, BatchLog, Call, Outcome
-from goalspace.llm.batch_outcomes import MAX_FAILURES, decide, judge, last_answer
+from goalspace.llm.batch_outcomes import MAX_FAILURES, count_costs, decide, judge, last_answer
 from goalspace.llm.chat import ChatLLM, api_llm
 from goalspace.llm.completion import Completion
 from goalspace.llm.endpoint import NO_MONEY, find_endpoint
 from goalspace.llm.limits import Limits
+from goalspace.llm.meter import current_meter
 from goalspace.llm.pricing import Prices, most_tokens
 from goalspace.llm.protocol import Reply, collect
 from goalspace.llm.spending import Ledger, Reservation
@@ -112,6 +113,7 @@ class BatchLLM:
         self.chat, self.ledger, self.address = chat, ledger, address
         self.name, self.is_batched = chat.name, chat.limits.batch
         self._progress = progress or ignore_progress
+        self._meter = current_meter()
         self._api = BatchApi(chat.connect, chat.model, chat.limits, grace=self.grace)
         self._n_halved = 0  # how often the size of batches was halved, for the queue of the account
         self._n_failed = 0  # batches that failed as a whole
@@ -348,7 +350,8 @@ class BatchLLM:
                     continue
                 outcomes[position], error = judge(result, batch, dialect=self.chat.dialect, api=self._api)
                 failure = failure or error
-        log.finish(batch, outcomes, status=state.status, refused=self.chat.dialect.refused)
+        billed = log.finish(batch, outcomes, status=state.status, refused=self.chat.dialect.refused)
+        count_costs(billed, self.ledger.prices, self._meter)
         return failure
 
     def _download(self, batch: Batch, state: BatchState) -> tuple[dict[int, Result], BatchState, bool]:
