@@ -15,7 +15,10 @@ from recipes.goal.train import SHIPPED
 STORED = SHIPPED.with_name("goal_bank.safetensors")
 
 if __name__ == "__main__":
-    properties = load_bank().properties
-    encoder = GoalEncoder("any", adapter=SHIPPED)  # a file is never looked up among the stored vectors
-    save_stored(properties, normalize(encoder.encode_properties(properties)[:, : MiniLM.dim]), STORED)
+    bank, encoder = (
+        load_bank(),
+        GoalEncoder("any", adapter=SHIPPED),
+    )  # a file is never looked up among the stored vectors
+    vectors = normalize(encoder.encode_properties(bank.properties)[:, : MiniLM.dim])
+    save_stored(bank.properties, vectors, MiniLM().encode([text for _, text in bank.questions]), STORED)
     print(f"wrote {STORED}")

@@ -15,6 +15,7 @@ from goalspace.encoders import low_rank
 from goalspace.encoders.blend import load_blend
 from goalspace.encoders.cache import embed
 from goalspace.encoders.goal import GoalEncoder
+from goalspace.encoders.minilm import MiniLM
 from goalspace.encoders.registry import get_encoder
 from goalspace.encoders.stored import load_stored
 from goalspace.errors import InputError
@@ -103,9 +104,14 @@ def test_the_vectors_of_the_bank_are_stored():
     names = load_bank().properties[::500]
     goal = "how the writer feels"  # asks neither for content nor for form
     stored, encoded = (GoalEncoder(goal, adapter).encode_properties(names) for adapter in (None, SHIPPED))
-    assert set(names) <= set(load_stored())
+    assert set(names) <= set(load_stored().properties)
     assert np.sum(stored * encoded, axis=1).min() > 0.999
-    assert set(load_stored()) == set(load_bank().properties)
+    assert set(load_stored().properties) == set(load_bank().properties)
+
+
+def test_the_questions_of_the_bank_are_stored():
+    encoded = MiniLM().encode([text for _, text in load_bank().questions])
+    assert np.sum(load_stored().questions * encoded, axis=1).min() > 0.9999
 
 
 def test_what_stands_beside_the_vector_depends_on_the_goal():

@@ -188,7 +188,7 @@ class GoalEncoder:
 
     def _own(self, properties: Sequence[str]) -> np.ndarray:
         """Return the vectors of properties before blending (n_properties, 384); those of the bank are stored."""
-        stored = {} if self.adapter else load_stored()
+        stored = {} if self.adapter else load_stored().properties
         missing = [name for name in properties if name not in stored]
         found = dict(zip(missing, self._embed(missing), strict=True))
         return np.stack([found[name] if name in found else stored[name] for name in properties])

@@ -75,6 +75,13 @@ class Bank:
     aspects: tuple[Aspect, ...]
 
     @functools.cached_property
+    def questions(self) -> tuple[tuple[int, str], ...]:
+        """The number of the aspect and the text of every question, in the order of the bank."""
+        return tuple(
+            (number, text) for number, aspect in enumerate(self.aspects) for text in aspect.questions
+        )
+
+    @functools.cached_property
     def aspects_of(self) -> Mapping[str, tuple[str, ...]]:
         """The text of every property → the names of the aspects that it is a property of, in the order of the bank."""
         names: dict[str, list[str]] = {}

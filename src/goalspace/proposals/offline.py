@@ -10,6 +10,7 @@ import numpy as np
 
 from goalspace.encoders.goal import NOT_RELEVANT, GoalEncoder
 from goalspace.encoders.minilm import MiniLM
+from goalspace.encoders.stored import load_stored
 from goalspace.proposals.answers import Answer
 from goalspace.proposals.bank import load_bank
 from goalspace.proposals.phrases import Phrase, find_phrases
@@ -110,10 +111,8 @@ def _candidates(
 def _bank_properties(goal: str) -> Iterator[str]:
     """Yield the properties of the aspects whose questions are most like the goal."""
     aspects = load_bank().aspects
-    questions = [(number, text) for number, aspect in enumerate(aspects) for text in aspect.questions]
-    numbers = np.array([number for number, _ in questions])
-    encoder = MiniLM()
-    cosines = encoder.encode([text for _, text in questions]) @ encoder.encode([goal])[0]
+    numbers = np.array([number for number, _ in load_bank().questions])
+    cosines = load_stored().questions @ MiniLM().encode([goal])[0]
     likeness = [np.sort(cosines[numbers == n])[-_N_QUESTIONS:].mean() for n in range(len(aspects))]
     for number in np.argsort(likeness)[::-1][:_N_ASPECTS]:
         for item in aspects[number].properties:
