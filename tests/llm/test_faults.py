@@ -16,7 +16,7 @@ import pytest
 
 from goalspace.corpus import Corpus
 from goalspace.errors import LLMError
-from goalspace.llm import get_llm
+from goalspace.llm import attempts, get_llm
 from goalspace.llm.completion import Unreadable, read_completion
 from goalspace.llm.limits import Limits
 from goalspace.proposals import propose
@@ -172,7 +172,9 @@ def test_faults_of_all_kinds_change_nothing(tmp_path: Path) -> None:
     assert spec
 
 
-def test_a_prompt_that_always_fails_costs_one_text(tmp_path: Path) -> None:
+def test_a_prompt_that_always_fails_costs_one_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "_LONGEST_WAIT", 0.1)
+
     def poisoned(body: dict[str, Any]) -> str | Answer:
         return failure(500, "oops", retry_after=0.01) if "poison" in prompt_of(body) else "fine"
 
