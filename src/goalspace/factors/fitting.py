@@ -96,11 +96,12 @@ def choose_n_factors(
         rows = np.linspace(0, len(property_vectors) - 1, _CURVE_PROPERTIES).astype(int)
         property_vectors = property_vectors[rows]
     limit = min(len(text_vectors) // _TEXTS_PER_FACTOR, len(property_vectors) // _PROPERTIES_PER_FACTOR)
+    tree = PropertyTree(text_vectors, property_vectors)
     curve: list[tuple[int, float]] = []
     for number in CANDIDATE_NUMBERS:
         if number > max(limit, 2) or number > len(property_vectors):
             break
-        tc = fit_corex(text_vectors, property_vectors, number, max_iter=25).tc_
+        tc = fit_corex(text_vectors, property_vectors, number, max_iter=25, tree=tree).tc_
         # more factors explain no less: a dip is an ascent that stopped early
         curve.append((number, max(float(tc), curve[-1][1] if curve else 0.0)))
     best = curve[0][0] if curve else 1
@@ -111,17 +112,23 @@ def choose_n_factors(
 
 
 def fit_corex(
-    text_vectors: np.ndarray, property_vectors: np.ndarray, n_factors: int, *, max_iter: int = _MAX_ITER
+    text_vectors: np.ndarray,
+    property_vectors: np.ndarray,
+    n_factors: int,
+    *,
+    max_iter: int = _MAX_ITER,
+    tree: PropertyTree | None = None,
 ) -> LinearCorex:
     """Fit Linear CorEx to the links, from groups of properties that correlate.
 
-    With this start no annealing is needed and nothing is random: the same links always give the same factors.
+    With this start no annealing is needed and nothing is random: the same links always give the same factors. For several
+    fits, the `tree` of the properties can be grown once.
     """
     from sklearn.exceptions import ConvergenceWarning
 
     from goalspace.corex.linear import LinearCorex
 
-    start = group(text_vectors, property_vectors, n_factors)
+    start = (tree or PropertyTree(text_vectors, property_vectors)).cut(n_factors)
     model = LinearCorex(
         n_components=len(start), anneal=False, max_iter=max_iter, tol=1e-2, init=start, random_state=0
     )
@@ -131,34 +138,44 @@ def fit_corex(
         return model.fit_low_rank(text_vectors, property_vectors)
 
 
-def group(text_vectors: np.ndarray, property_vectors: np.ndarray, n_groups: int) -> np.ndarray:
-    """Cluster properties whose links correlate, by Ward's method (1963).
+class PropertyTree:
+    """Properties whose links correlate, clustered by Ward's method (1963).
 
     K-means with random starts gives groups with an adjusted Rand index of only 0.6 between seeds, however many
     starts are tried (docs/decisions/0012).
 
-    Returns
-    -------
-    The membership (n_groups, n_properties) as 0 and 1; fewer groups than asked for where fewer properties differ.
+    Parameters
+    ----------
+    text_vectors, property_vectors
+        (n_texts, dim) and (n_properties, dim), those of the links.
     """
-    # correlations of links are inner products of these rows
-    values, vectors = np.linalg.eigh(covariance_of(text_vectors))
-    rows = normalize(property_vectors @ (vectors * np.sqrt(np.maximum(values, 0))))
-    return _ward(rows, min(n_groups, len(np.unique(rows.round(6), axis=0))))
 
+    def __init__(self, text_vectors: np.ndarray, property_vectors: np.ndarray) -> None:
+        from scipy.cluster.hierarchy import linkage
 
-def _ward(rows: np.ndarray, n_groups: int) -> np.ndarray:
-    """Group unit vectors: the tree of the first rows, the others in the nearest group."""
-    from scipy.cluster.hierarchy import fcluster, linkage
+        # correlations of links are inner products of these rows
+        values, vectors = np.linalg.eigh(covariance_of(text_vectors))
+        self._rows = normalize(property_vectors @ (vectors * np.sqrt(np.maximum(values, 0))))
+        self._n_distinct = len(np.unique(self._rows.round(6), axis=0))
+        self._first = self._rows[:MAX_TREE_PROPERTIES]
+        self._links = linkage(self._first, "ward") if len(self._first) > 1 else None
 
-    if n_groups < 2 or len(rows) < 2:
-        return np.ones((1, len(rows)))
-    first = rows[:MAX_TREE_PROPERTIES]
-    groups = fcluster(linkage(first, "ward"), n_groups, "maxclust") - 1
-    if len(rows) > len(first):
-        centres = (groups == np.arange(groups.max() + 1)[:, None]) @ first
-        groups = np.concatenate([groups, (rows[MAX_TREE_PROPERTIES:] @ normalize(centres).T).argmax(axis=1)])
-    return np.asarray(groups == np.arange(groups.max() + 1)[:, None], dtype=np.float64)
+    def cut(self, n_groups: int) -> np.ndarray:
+        """Return the membership (n_groups, n_properties) as 0 and 1, with fewer groups where fewer properties differ.
+
+        Properties that are not in the tree join the nearest group.
+        """
+        from scipy.cluster.hierarchy import fcluster
+
+        n_groups = min(n_groups, self._n_distinct)
+        if n_groups < 2 or self._links is None:
+            return np.ones((1, len(self._rows)))
+        groups = fcluster(self._links, n_groups, "maxclust") - 1
+        if len(self._rows) > len(self._first):
+            centres = (groups == np.arange(groups.max() + 1)[:, None]) @ self._first
+            others = self._rows[MAX_TREE_PROPERTIES:] @ normalize(centres).T
+            groups = np.concatenate([groups, others.argmax(axis=1)])
+        return np.asarray(groups == np.arange(groups.max() + 1)[:, None], dtype=np.float64)
 
 
 def fit_structure(
