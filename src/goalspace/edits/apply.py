@@ -138,7 +138,7 @@ def _split(context: EditContext, factors: Factors, edit: Mapping[str, Any]) -> F
         )
     draft = _draft(factors)
     vectors, texts = draft.vectors[own], factors.links.text_vectors[mine]
-    groups = fitting.group(texts, vectors, into)
+    groups = fitting.PropertyTree(texts, vectors).cut(into)
     start = scoring.mean_properties(vectors, groups, groups.argmax(axis=0))
     prototypes = scoring.partition(normalize(texts - factors.centre), start)
     loadings = scoring.correlate(scoring.covariance_of(texts), prototypes, vectors)[1]

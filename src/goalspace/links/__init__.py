@@ -235,15 +235,12 @@ def _link_heads(
         for fold, wanted in zip(folds, targets, strict=True)
     )
     blocks = Blocks.fit(corpus.texts, sentences, seed=seed)
-    tried = [
-        heads.choose(blocks, space, sentences, properties, pairs, folds, targets)
-        for space in (plain, whitened)
-    ]
-    choice, held_out, _ = max(tried, key=lambda result: result[1]["agreement"])
+    spaces = (plain, whitened)
+    choice, held_out, table = heads.choose(blocks, spaces, sentences, properties, pairs, folds, targets)
     metrics: dict[str, Any] = {
         **_named("untrained_", untrained),
         "n_heldout": sum(len(fold) for fold in folds),
-        "candidates": [row for result in tried for row in result[2]],
+        "candidates": table,
     }
     if held_out["agreement"] <= untrained["agreement"]:
         return Links(

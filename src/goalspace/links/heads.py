@@ -64,38 +64,52 @@ def fit_head(
     rows: np.ndarray,
 ) -> Head:
     """Ridge regression from the features of the texts `rows` to the mean vector of their proposals."""
-    projected = choice.space.project(properties)
-    weights, offset, centre = _ridge(blocks, choice.features, (choice.alpha,), projected, pairs, rows)[0]
-    return Head(weights, offset, centre, _mean(sentences), choice.residual, choice.space)
+    ridge = Ridge(blocks.stack(choice.features)[rows])
+    targets = _targets(choice.space.project(properties), pairs, rows)
+    weights, offset = ridge.weights(targets, choice.alpha)
+    mean = targets.mean(axis=0).astype(np.float32)
+    return Head(weights, offset, mean, _mean(sentences), choice.residual, choice.space)
 
 
 def _mean(vectors: np.ndarray) -> np.ndarray:
     return np.asarray(vectors.mean(axis=0, dtype=np.float64), dtype=np.float32)
 
 
-def _ridge(
-    blocks: Blocks,
-    features: Sequence[str],
-    alphas: Sequence[float],
-    properties: np.ndarray,
-    pairs: PairTable,
-    rows: np.ndarray,
-) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(weights, offset, mean target) per regularisation, which is `alpha` per 1,000 texts: the same at any size."""
-    targets = _targets(properties, pairs, rows)
-    centre = targets.mean(axis=0)
-    inputs = blocks.stack(features)[rows].astype(np.float64)
-    mean = inputs.mean(axis=0)
-    inputs -= mean
-    values, vectors = np.linalg.eigh(inputs.T @ inputs)
-    rotated = vectors.T @ (inputs.T @ (targets - centre))
-    fitted = []
-    for alpha in alphas:
-        weights = vectors @ (rotated / (np.maximum(values, 0) + alpha * len(rows) / 1000)[:, None])
-        fitted.append(
-            (weights.astype(np.float32), (-mean @ weights).astype(np.float32), centre.astype(np.float32))
-        )
-    return fitted
+class Ridge:
+    """Ridge regressions (Hoerl & Kennard 1970) from the same inputs, which are decomposed once.
+
+    With fewer rows than columns, the Gram matrix of the rows is decomposed, which is smaller. The regularisation `alpha` is
+    that per 1,000 rows: the same at any size.
+
+    Parameters
+    ----------
+    inputs
+        (n_rows, n_features).
+    """
+
+    def __init__(self, inputs: np.ndarray) -> None:
+        rows = inputs.astype(np.float64)
+        self._mean = rows.mean(axis=0)
+        rows -= self._mean
+        is_wide = rows.shape[0] < rows.shape[1]
+        values, vectors = np.linalg.eigh(rows @ rows.T if is_wide else rows.T @ rows)
+        self._values = np.maximum(values, 0)
+        self._left: np.ndarray = vectors if is_wide else rows @ vectors
+        self._right: np.ndarray = rows.T @ vectors if is_wide else vectors
+
+    def weights(self, targets: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weights (n_features, dim) and the offset (dim,) that map inputs to targets less their mean, float32."""
+        weights = self._right @ self._coefficients(targets, alpha)
+        return weights.astype(np.float32), (-self._mean @ weights).astype(np.float32)
+
+    def predict(self, inputs: np.ndarray, targets: np.ndarray, alphas: Sequence[float]) -> list[np.ndarray]:
+        """Return, for each regularisation, the targets less their mean that other inputs are mapped to (n, dim)."""
+        rotated = (inputs - self._mean) @ self._right
+        return [rotated @ self._coefficients(targets, alpha) for alpha in alphas]
+
+    def _coefficients(self, targets: np.ndarray, alpha: float) -> np.ndarray:
+        strength = self._values + alpha * len(targets) / 1000
+        return np.asarray(self._left.T @ (targets - targets.mean(axis=0)) / strength[:, None])
 
 
 def _targets(properties: np.ndarray, pairs: PairTable, rows: np.ndarray) -> np.ndarray:
@@ -114,7 +128,7 @@ def add_proposals(vectors: np.ndarray, properties: np.ndarray, pairs: PairTable)
 
 def choose(
     blocks: Blocks,
-    space: Space,
+    spaces: Sequence[Space],
     sentences: np.ndarray,
     properties: np.ndarray,
     pairs: PairTable,
@@ -123,14 +137,14 @@ def choose(
 ) -> tuple[Choice, dict[str, float], list[dict[str, Any]]]:
     """Choose the hyperparameters of the text tower by its agreement with held-out proposals.
 
-    First the features and regularisation without a residual, then the residual.
+    For each space the features and regularisation without a residual, then the residual; last the space.
 
     Parameters
     ----------
     blocks, sentences
         The features and the sentence vectors of all texts.
-    space, properties
-        The space of the properties, and their vectors.
+    spaces, properties
+        Spaces of the properties, and their vectors.
     pairs, folds
         The proposals, and the texts that are held out in turn.
     targets
@@ -142,52 +156,80 @@ def choose(
     """
     names = tuple(blocks.matrices)
     subsets = [subset for size in range(1, len(names) + 1) for subset in combinations(names, size)]
-    properties = space.project(properties)
-    plain = space.project(sentences, _mean(sentences))
-    measured: dict[Choice, list[dict[str, float]]] = {}
-    learned: dict[tuple[str, ...], list[list[np.ndarray]]] = {}
-    centres: list[np.ndarray] = []
-
-    def measure(choice: Choice, number: int, vectors: np.ndarray) -> None:
-        fold = folds[number]
-        found = evaluate_links(vectors @ centre(properties, centres[number]).T, pairs, fold)
-        found["agreement"] = measure_agreement(vectors, targets[number])
-        measured.setdefault(choice, []).append(found)
-
+    trials = [_Trial(space, sentences, properties, pairs, folds, targets) for space in spaces]
     for subset in subsets:
-        learned[subset] = []
+        inputs = blocks.stack(subset)
         for number, fold in enumerate(folds):
             rows = np.setdiff1d(pairs.rows, fold, assume_unique=True)
-            held = blocks.stack(subset)[fold]
-            fitted = _ridge(blocks, subset, ALPHAS, properties, pairs, rows)
-            if len(centres) == number:
-                centres.append(fitted[0][2])
-            projected = [normalize_float32(held @ weights + offset) for weights, offset, _ in fitted]
-            for alpha, vectors in zip(ALPHAS, projected, strict=True):
-                measure(Choice(subset, alpha, 0.0, space), number, vectors)
-            learned[subset].append(projected)
+            ridge = Ridge(inputs[rows])
+            for trial in trials:
+                trial.regress(subset, number, ridge, rows, inputs[fold])
+    tried = [trial.finish() for trial in trials]
+    choice, metrics, _ = max(tried, key=lambda result: result[1]["agreement"])
+    return choice, metrics, [row for result in tried for row in result[2]]
 
-    def agreement(choice: Choice) -> tuple[float, float]:
-        return mean_of(measured[choice])["agreement"], choice.alpha
 
-    best = max(measured, key=agreement)
-    for residual in RESIDUALS[1:]:
-        for number, projected in enumerate(learned[best.features]):
-            vectors = projected[ALPHAS.index(best.alpha)] + residual * plain[folds[number]]
-            measure(Choice(best.features, best.alpha, residual, space), number, normalize_float32(vectors))
-    best = max(measured, key=agreement)
-    means = {choice: mean_of(results) for choice, results in measured.items()}
-    table = [
-        {
-            "features": "+".join(choice.features),
-            "whitened": choice.space.whitens,
-            "alpha": choice.alpha,
-            "residual": choice.residual,
-            **{name: round(metrics[name], 4) for name in ("recall_at_k", "agreement")},
-        }
-        for choice, metrics in means.items()
-    ]
-    return best, means[best], table
+class _Trial:
+    """Measures text towers whose properties lie in one space; parameters as of `choose`."""
+
+    def __init__(
+        self,
+        space: Space,
+        sentences: np.ndarray,
+        properties: np.ndarray,
+        pairs: PairTable,
+        folds: Sequence[np.ndarray],
+        targets: Sequence[np.ndarray],
+    ) -> None:
+        self._space, self._pairs, self._folds, self._targets = space, pairs, folds, targets
+        self._properties = space.project(properties)
+        self._plain = space.project(sentences, _mean(sentences))
+        self._measured: dict[Choice, list[dict[str, float]]] = {}
+        # by features and fold, the vectors of the held-out texts for each regularisation
+        self._learned: dict[tuple[tuple[str, ...], int], list[np.ndarray]] = {}
+
+    def regress(
+        self, features: tuple[str, ...], number: int, ridge: Ridge, rows: np.ndarray, held: np.ndarray
+    ) -> None:
+        """Measure regressions on the texts `rows` with the features `held` of the fold's texts."""
+        targets = _targets(self._properties, self._pairs, rows)
+        found = [normalize_float32(vectors) for vectors in ridge.predict(held, targets, ALPHAS)]
+        self._learned[features, number] = found
+        for alpha, vectors in zip(ALPHAS, found, strict=True):
+            self._measure(Choice(features, alpha, 0.0, self._space), number, vectors, targets.mean(axis=0))
+
+    def finish(self) -> tuple[Choice, dict[str, float], list[dict[str, Any]]]:
+        """Measure residuals beside the best regression; return the best choice, its metrics, and a table of all."""
+        best = max(self._measured, key=self._agreement)
+        for number, fold in enumerate(self._folds):
+            rows = np.setdiff1d(self._pairs.rows, fold, assume_unique=True)
+            mean = _targets(self._properties, self._pairs, rows).mean(axis=0)
+            learned = self._learned[best.features, number][ALPHAS.index(best.alpha)]
+            for residual in RESIDUALS[1:]:
+                vectors = normalize_float32(learned + residual * self._plain[fold])
+                self._measure(Choice(best.features, best.alpha, residual, self._space), number, vectors, mean)
+        best = max(self._measured, key=self._agreement)
+        means = {choice: mean_of(results) for choice, results in self._measured.items()}
+        table = [
+            {
+                "features": "+".join(choice.features),
+                "whitened": choice.space.whitens,
+                "alpha": choice.alpha,
+                "residual": choice.residual,
+                **{name: round(metrics[name], 4) for name in ("recall_at_k", "agreement")},
+            }
+            for choice, metrics in means.items()
+        ]
+        return best, means[best], table
+
+    def _measure(self, choice: Choice, number: int, vectors: np.ndarray, mean: np.ndarray) -> None:
+        own = centre(self._properties, mean.astype(np.float32))
+        found = evaluate_links(vectors @ own.T, self._pairs, self._folds[number])
+        found["agreement"] = measure_agreement(vectors, self._targets[number])
+        self._measured.setdefault(choice, []).append(found)
+
+    def _agreement(self, choice: Choice) -> tuple[float, float]:
+        return mean_of(self._measured[choice])["agreement"], choice.alpha
 
 
 def measure_agreement(vectors: np.ndarray, targets: np.ndarray) -> float:
