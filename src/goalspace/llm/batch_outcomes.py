@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 
 from goalspace.errors import LLMError
@@ -13,12 +14,17 @@ from goalspace.llm.batch_log import Batch, Call, Outcome
 from goalspace.llm.chat import MAX_LENGTH
 from goalspace.llm.completion import Completion, Unreadable, read_completion
 from goalspace.llm.dialect import Dialect, is_declined
-from goalspace.llm.endpoint import describe, is_too_long, translate_errors
+from goalspace.llm.endpoint import NO_MONEY, describe, is_too_long, translate_errors
 from goalspace.llm.meter import Meter
 from goalspace.llm.pricing import Prices
 from goalspace.llm.protocol import PROMPT_TOO_LONG, Reply
 
 MAX_FAILURES = 3  # of a call, after which it costs its text
+# why a batch fails as a whole: the queue of the account is full, and what does not pass
+QUEUE_FULL = re.compile(r"enqueued token|token_limit_exceeded")
+FATAL = re.compile(
+    rf"{NO_MONEY.pattern}|model_not_found|(invalid|mismatched)_model|model.*(not exist|not found|not supported)"
+)
 
 
 def judge(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,10 +17,18 @@ from goalspace.llm.address import without_password
 from goalspace.llm.batch_api import BatchApi, BatchState
 from goalspace.llm.batch_files import Result, read_results, request_line
 from goalspace.llm.batch_log import Batch, BatchLog, Call, Outcome
-from goalspace.llm.batch_outcomes import MAX_FAILURES, count_costs, decide, judge, last_answer
+from goalspace.llm.batch_outcomes import (
+    FATAL,
+    MAX_FAILURES,
+    QUEUE_FULL,
+    count_costs,
+    decide,
+    judge,
+    last_answer,
+)
 from goalspace.llm.chat import ChatLLM, api_llm
 from goalspace.llm.completion import Completion
-from goalspace.llm.endpoint import NO_MONEY, find_endpoint
+from goalspace.llm.endpoint import find_endpoint
 from goalspace.llm.limits import Limits
 from goalspace.llm.meter import current_meter
 from goalspace.llm.pricing import Prices, most_tokens
@@ -36,10 +43,6 @@ _MAX_DOWNLOADS = 4  # of results that are not complete
 _FLUSH = 100  # calls that are forgotten together
 _GROWTH = 1.5  # of the time between looks at a batch
 _MAX_HALVINGS = 6  # of batches that are too large for the queue of the account
-_QUEUE_FULL = re.compile(r"enqueued token|token_limit_exceeded")
-_FATAL = re.compile(
-    rf"{NO_MONEY.pattern}|model_not_found|(invalid|mismatched)_model|model.*(not exist|not found|not supported)"
-)
 
 
 def batch_llm(spec: str, *, limits: Limits, path: Path, progress: Progress | None = None) -> BatchLLM:
@@ -383,8 +386,8 @@ class BatchLLM:
         """Return what becomes of each call of a batch that failed as a whole, and what ends the run, if anything does."""
         self._n_failed += 1
         words = f"{state.problem_code} {state.problem}".lower()
-        is_full = _QUEUE_FULL.search(words) is not None
-        is_fatal = self._n_failed >= MAX_FAILURES or _FATAL.search(words) is not None
+        is_full = QUEUE_FULL.search(words) is not None
+        is_fatal = self._n_failed >= MAX_FAILURES or FATAL.search(words) is not None
         if is_full:
             self._n_failed -= 1
             self._n_halved += 1
