@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from goalspace.errors import LLMError
 from goalspace.llm.attempts import find_failure
-from goalspace.llm.batch_api import BatchApi
+from goalspace.llm.batch_api import BatchApi, BatchState
 from goalspace.llm.batch_files import Result
 from goalspace.llm.batch_log import Batch, Call, Outcome
 from goalspace.llm.chat import MAX_LENGTH
@@ -20,9 +21,8 @@ from goalspace.llm.pricing import Prices
 from goalspace.llm.protocol import PROMPT_TOO_LONG, Reply
 
 MAX_FAILURES = 3  # of a call, after which it costs its text
-# why a batch fails as a whole: the queue of the account is full, and what does not pass
-QUEUE_FULL = re.compile(r"enqueued token|token_limit_exceeded")
-FATAL = re.compile(
+_QUEUE_FULL = re.compile(r"enqueued token|token_limit_exceeded")
+_FATAL = re.compile(
     rf"{NO_MONEY.pattern}|model_not_found|(invalid|mismatched)_model|model.*(not exist|not found|not supported)"
 )
 
@@ -102,6 +102,14 @@ def last_answer(calls: Sequence[Call]) -> Reply | None:
         sum(answer.completion_tokens or 0 for answer in answers),
         seconds=sum(call.seconds for call in calls),
     )
+
+
+def judge_failed(state: BatchState, n_failed: int) -> Literal["full", "fatal", "passing"]:
+    """Say why a batch failed as a whole, the last of so many: a full queue, what does not pass, or what may."""
+    words = f"{state.problem_code} {state.problem}".lower()
+    if _QUEUE_FULL.search(words):
+        return "full"
+    return "fatal" if n_failed >= MAX_FAILURES or _FATAL.search(words) else "passing"
 
 
 def count_costs(billed: Iterable[tuple[Call, Completion]], prices: Prices, meter: Meter) -> None:

@@ -17,15 +17,7 @@ from goalspace.llm.address import without_password
 from goalspace.llm.batch_api import BatchApi, BatchState
 from goalspace.llm.batch_files import Result, read_results, request_line
 from goalspace.llm.batch_log import Batch, BatchLog, Call, Outcome
-from goalspace.llm.batch_outcomes import (
-    FATAL,
-    MAX_FAILURES,
-    QUEUE_FULL,
-    count_costs,
-    decide,
-    judge,
-    last_answer,
-)
+from goalspace.llm.batch_outcomes import count_costs, decide, judge, judge_failed, last_answer
 from goalspace.llm.chat import ChatLLM, api_llm
 from goalspace.llm.completion import Completion
 from goalspace.llm.endpoint import find_endpoint
@@ -385,19 +377,17 @@ class BatchLLM:
     def _judge_failed(self, batch: Batch, state: BatchState) -> tuple[Outcome, LLMError | None]:
         """Return what becomes of each call of a batch that failed as a whole, and what ends the run, if anything does."""
         self._n_failed += 1
-        words = f"{state.problem_code} {state.problem}".lower()
-        is_full = QUEUE_FULL.search(words) is not None
-        is_fatal = self._n_failed >= MAX_FAILURES or FATAL.search(words) is not None
-        if is_full:
+        verdict = judge_failed(state, self._n_failed)
+        if verdict == "full":
             self._n_failed -= 1
             self._n_halved += 1
-            is_fatal = self._n_halved > _MAX_HALVINGS
+        is_fatal = verdict == "fatal" or self._n_halved > _MAX_HALVINGS
         failure = LLMError(
             f"{self.address} refuses the batch (model '{self.chat.model}'): {state.problem or 'it gives no reason'}. "
             "Run the same command later, or without --batch."
         )
         answer = Completion(f"fails the batch: {state.problem}", None, None)
-        forgotten = Outcome(None if is_full or is_fatal else "failed", answer, is_billed=False)
+        forgotten = Outcome("failed" if verdict == "passing" else None, answer, is_billed=False)
         return forgotten, failure if is_fatal else None
 
 
