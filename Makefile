@@ -15,9 +15,9 @@ types:
 	$(PYTHON) -m mypy
 
 # the documentation is tested too: tests/test_docs.py runs its code and parses its commands
-# two processes; the tests of a file run in the same one, and idle threads must not spin on the other's core
+# three processes with a thread each, as many tests wait for servers; the tests of a file run in the same process
 test:
-	OMP_WAIT_POLICY=PASSIVE $(PYTHON) -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest -n 3 --dist loadfile
 
 # mutated replies, prices, recorded files and logs of calls, and a tenth as many run folders, tables and edits, each of which
 # must be read or refused with one line: 100,000 take about 10 minutes on 2 cores
