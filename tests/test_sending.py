@@ -61,6 +61,22 @@ def test_a_dry_run_sends_and_writes_nothing(tmp_path: Path, source: Path) -> Non
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("sent_to", ["--llm", "--encoder"])
+def test_a_dry_run_needs_no_key_and_a_run_says_so_before_it_asks(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch, sent_to: str
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    command = ("discover", source, "--goal", "trouble", "-o", tmp_path / "run", sent_to, "openai:gpt-4o-mini")
+    done = goalspace(*command, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "60 texts" in done.stdout
+    assert done.stdout.endswith("  key     OPENAI_API_KEY is not set\nNothing was sent.\n")
+    done = goalspace(*command)
+    assert done.returncode == 2
+    assert done.stderr.endswith("needs an API key: set the environment variable OPENAI_API_KEY.\n")
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_screen_comes_before_the_calls_and_a_limit_ends_them(tmp_path: Path, source: Path) -> None:
     run = tmp_path / "run"
     prices = tmp_path / "prices.json"

@@ -384,7 +384,6 @@ def test_openai_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         ("", "Choose one of"),
         ("openai:", "Choose one of"),
         ("azure:gpt", "Choose one of"),
-        ("openai:gpt-4o", "OPENAI_API_KEY"),
         ("http://127.0.0.1:8000/v1", "http://HOST:PORT/v1#MODEL"),
         ("http://#model", "http://HOST:PORT/v1#MODEL"),
         ("http://host:port/v1#model", "http://HOST:PORT/v1#MODEL"),
@@ -401,6 +400,13 @@ def test_bad_specs(spec: Any, words: str) -> None:
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_a_missing_key_is_told_at_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    llm = get_llm("openai:gpt-4o")
+    with pytest.raises(InputError, match=r"'openai:gpt-4o' needs an API key: .* OPENAI_API_KEY"):
+        llm.complete(["a"])
 
 
 def test_bad_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,8 @@ def announcer(
             if is_dry_run:
                 click.echo("Nothing was sent." if plans else "No endpoint would be called.")
                 raise click.exceptions.Exit(0)
+            if any(plan.lacks_key for plan in plans):
+                return  # the next step says so
             is_terminal = sys.stdin.isatty() and sys.stderr.isatty()
             if all(plan.is_local for plan in plans) or is_agreed or not is_terminal:
                 return
@@ -72,6 +74,7 @@ def describe_plan(plan: CallPlan) -> str:
             *(masked if plan.is_masked else []),
             f"  cost    {cost}",
             f"  time    {time}",
+            *(["  key     OPENAI_API_KEY is not set"] if plan.lacks_key else []),
         ]
     )
 

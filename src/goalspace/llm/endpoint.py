@@ -57,7 +57,7 @@ class Endpoint:
     address
         Base URL, without a trailing slash.
     key
-        API key; "none" if the user set none.
+        API key; "none" if the user set none, and empty if the endpoint needs one (see `check_key`).
     is_openai
         Whether the key is OPENAI_API_KEY, so that the SDK's other environment variables apply, too.
     """
@@ -80,8 +80,8 @@ def find_endpoint(spec: str) -> Endpoint:
     UnnamedEndpoint
         If the spec is a `RecordedSpec` whose address neither the user nor the environment names.
     InputError
-        If the spec does not have this form, OPENAI_API_KEY is required but not set, or the address is plain http to
-        another machine, which the user has not accepted.
+        If the spec does not have this form, or the address is plain http to another machine, which the user has not
+        accepted.
     """
     place = locate(spec)
     check_named(spec, place)
@@ -89,8 +89,6 @@ def find_endpoint(spec: str) -> Endpoint:
     kind, address, model = place
     if kind == "openai":
         key = _key("OPENAI_API_KEY")
-        if not key:
-            raise InputError(f"'{spec}' needs an API key: set the environment variable OPENAI_API_KEY.")
         # another endpoint may serve another model under the same name; the name must not contain a password
         name = str(spec) if address == OPENAI else f"{address.rpartition('@')[2]}#{model}"
         return Endpoint(name, model, address, key, is_openai=True)
@@ -98,6 +96,14 @@ def find_endpoint(spec: str) -> Endpoint:
         return Endpoint(str(spec), model, address, "none")
     key, is_openai = _find_key(address, is_recorded=isinstance(spec, RecordedSpec))
     return Endpoint(f"{address}#{model}", model, address, key, is_openai)
+
+
+def check_key(endpoint: Endpoint) -> None:
+    """Raise an `InputError` if the endpoint needs an API key that is not set."""
+    if not endpoint.key:
+        raise InputError(
+            f"'openai:{endpoint.model}' needs an API key: set the environment variable OPENAI_API_KEY."
+        )
 
 
 def _find_key(address: str, *, is_recorded: bool) -> tuple[str, bool]:
@@ -156,8 +162,17 @@ def connect(endpoint: Endpoint, *, timeout: float = TIMEOUT) -> OpenAI:
         The endpoint to connect to.
     timeout
         Seconds to wait for one reply.
+
+    Raises
+    ------
+    InputError
+        If the key is missing.
+    LLMError
+        If the address cannot be reached.
     """
     import openai
+
+    check_key(endpoint)
 
     limits = openai.Timeout(timeout, connect=_CONNECT_TIMEOUT)
     # a proxy set in the environment cannot reach the loopback address of this machine

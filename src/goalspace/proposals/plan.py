@@ -51,6 +51,8 @@ class CallPlan:
         Whether private data is masked in what is sent.
     apart
         Calls that are not counted.
+    lacks_key
+        Whether the endpoint needs an API key that is not set.
     """
 
     address: str
@@ -69,6 +71,7 @@ class CallPlan:
     is_encoder: bool = False
     is_masked: bool = False
     apart: str = "second attempts"
+    lacks_key: bool = False
 
     @property
     def is_local(self) -> bool:
@@ -195,4 +198,5 @@ def make_plan(
         n_calls / rate,
         concurrency,
         limits.batch,
+        lacks_key=not endpoint.key,
     )

@@ -15,7 +15,8 @@ from goalspace.errors import InputError
 from goalspace.factors.plan import plan_names
 from goalspace.files import is_temporary, make_folder, writing
 from goalspace.llm import get_llm
-from goalspace.llm.address import recorded
+from goalspace.llm.address import is_endpoint, recorded
+from goalspace.llm.endpoint import check_key, find_endpoint
 from goalspace.llm.limits import Limits
 from goalspace.llm.private_data import check_installed
 from goalspace.llm.protocol import LLM
@@ -135,6 +136,7 @@ def discover(
                 _plan_links(corpus, encoder, limits),
             )
         )
+    _check_keys(llm, encoder)
     run = _begin(path, goal)
     run.named = (llm, encoder)
     with locked(path):
@@ -213,6 +215,7 @@ def redo(
                 _plan_links(run.corpus, encoder, limits) if stage == "link" else None,
             )
         )
+    _check_keys(arguments.get("llm"), encoder)
     with locked(run.path):
         _keep_choice(run, redact)
         do_stage(run, stage, arguments, limits=limits, progress=progress, again=True)
@@ -302,7 +305,7 @@ def _known(*plans: CallPlan | None) -> list[CallPlan]:
 
 
 def _check_llm(llm: str | LLM | None, limits: Limits | None) -> None:
-    """Fail before anything is written if the model is misspelt, may not be called, or lacks its API key or price."""
+    """Fail before anything is written if the model is misspelt, may not be called, or has no price."""
     is_recorded = isinstance(llm, str) and llm.startswith("recorded:")
     if limits is not None and limits.batch and (llm is None or is_recorded):
         raise InputError(
@@ -314,6 +317,13 @@ def _check_llm(llm: str | LLM | None, limits: Limits | None) -> None:
             raise InputError(f"There is no file {path} with recorded properties.")
     elif llm is not None:
         get_llm(llm, cache=Path("llm.sqlite"), limits=limits)  # nothing is opened
+
+
+def _check_keys(*specs: object) -> None:
+    """Likewise if an endpoint lacks its API key; later than the rest, as what would be sent can be shown without one."""
+    for spec in specs:
+        if isinstance(spec, str) and is_endpoint(spec):
+            check_key(find_endpoint(spec))
 
 
 def _check_encoder(encoder: str | Encoder | None, limits: Limits | None) -> None:
