@@ -58,7 +58,7 @@ def get_llm(
     Raises
     ------
     InputError
-        If the spec is none of these, a key is missing, or the file is not a GGUF model.
+        If the spec is none of these, or the file is not a GGUF model.
     MissingDependency
         If the model needs a package that is not installed.
     """
