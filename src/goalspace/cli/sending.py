@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -25,7 +27,10 @@ def announcer(
     def announce(plans: Sequence[CallPlan]) -> None:
         with progress.hidden():
             for plan in plans:
-                click.echo(describe_plan(plan), err=not is_dry_run)
+                click.echo(
+                    _wrapped(describe_plan(plan), sys.stdout if is_dry_run else sys.stderr),
+                    err=not is_dry_run,
+                )
             if is_dry_run:
                 click.echo("Nothing was sent." if plans else "No endpoint would be called.")
                 raise click.exceptions.Exit(0)
@@ -39,6 +44,17 @@ def announcer(
                 raise click.exceptions.Exit(1)
 
     return announce
+
+
+def _wrapped(screen: str, stream: TextIO) -> str:
+    """Fit a screen to the terminal, with the continuation of a row below its words; leave it as it is in a file."""
+    if not stream.isatty():
+        return screen
+    width = shutil.get_terminal_size().columns
+    return "\n".join(
+        textwrap.fill(line, width, subsequent_indent=" " * 10, break_long_words=False, break_on_hyphens=False)
+        for line in screen.splitlines()
+    )
 
 
 def describe_plan(plan: CallPlan) -> str:
