@@ -79,11 +79,11 @@ class Model:
         for number, (row, _) in enumerate(pairs):
             of_row.setdefault(row, []).append(number)
         parts, order = [], []
-        for rows, ids, sizes in batch_tokens(tokenize(texts, TOKENS), _CHUNK_TOKENS):
+        for rows, ids, lengths in batch_tokens(tokenize(texts, TOKENS), _CHUNK_TOKENS):
             numbers = [number for row in rows for number in of_row[row]]
             places = [place for place, row in enumerate(rows) for _ in of_row[row]]
             prefixes = prefix.take([goals[pairs[number][1]] for number in numbers])
-            hidden = run_lower_layers(ids, sizes, self.weights).take(places)
+            hidden = run_lower_layers(ids, lengths, self.weights).take(places)
             parts.append(run_upper_layers(hidden, prefixes, self.weights))
             order += numbers
         return torch.cat(parts)[torch.tensor(order).argsort()]

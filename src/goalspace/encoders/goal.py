@@ -146,12 +146,12 @@ class GoalEncoder:
         import torch
 
         weights, device = _weights(self.adapter), load()[2]
-        ids, sizes = pad_tokens(tokenize([self.goal], GOAL_TOKENS))
+        ids, lengths = pad_tokens(tokenize([self.goal], GOAL_TOKENS))
         with torch.inference_mode():
-            prefix = encode_goals(ids.to(device), sizes.to(device), weights)
+            prefix = encode_goals(ids.to(device), lengths.to(device), weights)
 
-        def embed(ids: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
-            return run_upper_layers(run_lower_layers(ids, sizes, weights), prefix.expand(len(ids)), weights)
+        def embed(ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+            return run_upper_layers(run_lower_layers(ids, lengths, weights), prefix.expand(len(ids)), weights)
 
         own = run_batches(tokenize(texts, _TEXT_TOKENS), device, embed)
         return self._blend(own, texts, load_blend().surface(texts) if self._beside[1] else None)
@@ -210,15 +210,15 @@ class GoalEncoder:
         return normalize(vectors)
 
 
-def encode_goals(ids: torch.Tensor, sizes: torch.Tensor, weights: Mapping[str, torch.Tensor]) -> Prefix:
+def encode_goals(ids: torch.Tensor, lengths: torch.Tensor, weights: Mapping[str, torch.Tensor]) -> Prefix:
     """Turn the token ids of goals (n, longest) and their lengths (n,) into prefixes for `run_upper_layers`."""
-    hidden = run_layers(embed_inputs(ids, sizes, weights, segment=1), weights, range(_FIRST_GOAL_LAYER))
+    hidden = run_layers(embed_inputs(ids, lengths, weights, segment=1), weights, range(_FIRST_GOAL_LAYER))
     return make_prefix(hidden, weights, range(_FIRST_GOAL_LAYER, N_LAYERS))
 
 
-def run_lower_layers(ids: torch.Tensor, sizes: torch.Tensor, weights: Mapping[str, torch.Tensor]) -> Hidden:
+def run_lower_layers(ids: torch.Tensor, lengths: torch.Tensor, weights: Mapping[str, torch.Tensor]) -> Hidden:
     """Run the lower layers, which do not depend on the goal, on the token ids of texts."""
-    return run_layers(embed_inputs(ids, sizes, weights), weights, range(_FIRST_GOAL_LAYER))
+    return run_layers(embed_inputs(ids, lengths, weights), weights, range(_FIRST_GOAL_LAYER))
 
 
 def run_upper_layers(hidden: Hidden, goals: Prefix, weights: Mapping[str, torch.Tensor]) -> torch.Tensor:

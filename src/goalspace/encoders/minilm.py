@@ -81,7 +81,7 @@ def embed_tokens(
     tokens: Sequence[Sequence[int]], weights: Mapping[str, torch.Tensor], device: str
 ) -> np.ndarray:
     """Turn token ids, including special tokens, into vectors (n_texts, 384), rows of unit length."""
-    return run_batches(tokens, device, lambda ids, sizes: embed_batch(ids, sizes, weights))
+    return run_batches(tokens, device, lambda ids, lengths: embed_batch(ids, lengths, weights))
 
 
 def run_batches(
@@ -97,10 +97,10 @@ def run_batches(
 
     vectors = np.empty((len(tokens), _DIM), dtype=np.float32)
     with torch.inference_mode():
-        for rows, ids, sizes in batch_tokens(
+        for rows, ids, lengths in batch_tokens(
             tokens, _CPU_BATCH_TOKENS if device == "cpu" else _GPU_BATCH_TOKENS
         ):
-            vectors[rows] = embed(ids.to(device), sizes.to(device)).cpu().numpy()
+            vectors[rows] = embed(ids.to(device), lengths.to(device)).cpu().numpy()
     return vectors
 
 
@@ -115,19 +115,19 @@ def batch_tokens(
         # sorted, so the first text of a batch is the longest
         rows = order[start : start + max(1, budget // len(tokens[order[start]]))]
         start += len(rows)
-        ids, sizes = pad_tokens([tokens[row] for row in rows])
-        yield rows, ids, sizes
+        ids, lengths = pad_tokens([tokens[row] for row in rows])
+        yield rows, ids, lengths
 
 
 def pad_tokens(tokens: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
     """Return token ids padded to the longest row (n_rows, longest), and their lengths in tokens (n_rows,)."""
     import torch
 
-    sizes = np.array([len(ids) for ids in tokens])
-    padded = np.zeros((len(tokens), sizes.max()), dtype=np.int64)
+    lengths = np.array([len(ids) for ids in tokens])
+    padded = np.zeros((len(tokens), lengths.max()), dtype=np.int64)
     for line, ids in zip(padded, tokens, strict=True):
         line[: len(ids)] = ids
-    return torch.from_numpy(padded), torch.from_numpy(sizes)
+    return torch.from_numpy(padded), torch.from_numpy(lengths)
 
 
 @functools.cache
@@ -182,11 +182,11 @@ class Hidden(NamedTuple):
     """Texts on their way through the layers."""
 
     states: torch.Tensor  # (n_texts, longest, 384)
-    real: torch.Tensor  # (n_texts, longest), false for padding
+    attention_mask: torch.Tensor  # (n_texts, longest), false for padding
 
     def take(self, rows: Sequence[int]) -> Hidden:
         """Return some rows, which may repeat."""
-        return Hidden(self.states[rows], self.real[rows])
+        return Hidden(self.states[rows], self.attention_mask[rows])
 
 
 class Prefix(NamedTuple):
@@ -194,11 +194,11 @@ class Prefix(NamedTuple):
 
     # for each layer, keys and values (n_texts, heads, longest, 384 / heads)
     layers: Sequence[tuple[torch.Tensor, torch.Tensor]]
-    real: torch.Tensor  # (n_texts, longest), false for padding
+    attention_mask: torch.Tensor  # (n_texts, longest), false for padding
 
     def take(self, rows: Sequence[int]) -> Prefix:
         """Return some rows, which may repeat."""
-        return Prefix([(keys[rows], values[rows]) for keys, values in self.layers], self.real[rows])
+        return Prefix([(keys[rows], values[rows]) for keys, values in self.layers], self.attention_mask[rows])
 
     def expand(self, n_texts: int) -> Prefix:
         """Return the only row `n_texts` times, without copying it."""
@@ -206,20 +206,22 @@ class Prefix(NamedTuple):
             (keys.expand(n_texts, -1, -1, -1), values.expand(n_texts, -1, -1, -1))
             for keys, values in self.layers
         ]
-        return Prefix(pairs, self.real.expand(n_texts, -1))
+        return Prefix(pairs, self.attention_mask.expand(n_texts, -1))
 
 
-def embed_batch(ids: torch.Tensor, sizes: torch.Tensor, weights: Mapping[str, torch.Tensor]) -> torch.Tensor:
+def embed_batch(
+    ids: torch.Tensor, lengths: torch.Tensor, weights: Mapping[str, torch.Tensor]
+) -> torch.Tensor:
     """Run BERT (Devlin et al. 2018, arXiv 1810.04805), then average the tokens.
 
-    `ids` is (n_texts, longest), and the first `sizes` (n_texts,) entries of each row are tokens; the result is
+    `ids` is (n_texts, longest), and the first `lengths` (n_texts,) entries of each row are tokens; the result is
     (n_texts, 384), rows of unit length.
     """
-    return mean_pool(run_layers(embed_inputs(ids, sizes, weights), weights, range(N_LAYERS)))
+    return mean_pool(run_layers(embed_inputs(ids, lengths, weights), weights, range(N_LAYERS)))
 
 
 def embed_inputs(
-    ids: torch.Tensor, sizes: torch.Tensor, weights: Mapping[str, torch.Tensor], *, segment: int = 0
+    ids: torch.Tensor, lengths: torch.Tensor, weights: Mapping[str, torch.Tensor], *, segment: int = 0
 ) -> Hidden:
     """Look up the vectors of tokens and add those of their positions and of the segment, BERT's 0 or 1."""
     import torch
@@ -232,14 +234,14 @@ def embed_inputs(
     x = x + weights["embeddings.position_embeddings.weight"][:length]
     name = "embeddings.LayerNorm"
     x = functional.layer_norm(x, (_DIM,), weights[f"{name}.weight"], weights[f"{name}.bias"], _EPS)
-    return Hidden(x, torch.arange(length, device=ids.device) < sizes[:, None])
+    return Hidden(x, torch.arange(length, device=ids.device) < lengths[:, None])
 
 
 def mean_pool(hidden: Hidden) -> torch.Tensor:
     """Return the mean over the tokens of every text (n_texts, 384), rows of unit length."""
     from torch.nn import functional
 
-    mask = hidden.real[..., None]
+    mask = hidden.attention_mask[..., None]
     return functional.normalize((hidden.states.float() * mask).sum(dim=1) / mask.sum(dim=1), dim=1)
 
 
@@ -253,27 +255,31 @@ def run_layers(
     """Run some layers; with a prefix for every text, which has a pair for each of them, its tokens attend to it too."""
     import torch
 
-    mask = _mask(hidden.real if prefix is None else torch.cat([prefix.real, hidden.real], dim=1))
+    mask = _mask(
+        hidden.attention_mask
+        if prefix is None
+        else torch.cat([prefix.attention_mask, hidden.attention_mask], dim=1)
+    )
     x = hidden.states
     for number, layer in enumerate(layers):
         before = None if prefix is None else prefix.layers[number]
         x, _ = _run_layer(x, mask, weights, layer, before)
-    return Hidden(x, hidden.real)
+    return Hidden(x, hidden.attention_mask)
 
 
 def make_prefix(hidden: Hidden, weights: Mapping[str, torch.Tensor], layers: Iterable[int]) -> Prefix:
     """Run some layers and keep what other texts can attend to in each of them."""
-    mask = _mask(hidden.real)
+    mask = _mask(hidden.attention_mask)
     x, pairs = hidden.states, []
     for layer in layers:
         x, pair = _run_layer(x, mask, weights, layer)
         pairs.append(pair)
-    return Prefix(pairs, hidden.real)
+    return Prefix(pairs, hidden.attention_mask)
 
 
-def _mask(real: torch.Tensor) -> torch.Tensor | None:
+def _mask(attention_mask: torch.Tensor) -> torch.Tensor | None:
     """Return what `scaled_dot_product_attention` takes, which is faster without a mask."""
-    return None if bool(real.all()) else real[:, None, None, :]
+    return None if bool(attention_mask.all()) else attention_mask[:, None, None, :]
 
 
 def _run_layer(
