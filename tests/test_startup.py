@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -60,3 +61,29 @@ def test_help_loads_only_the_command_line():
 
 def test_importing_the_package_loads_none_of_its_modules():
     assert [name for name in loaded_by("import goalspace") if name.startswith("goalspace.")] == []
+
+
+def test_waiting_threads_leave_the_cores_to_others(tmp_path):
+    """By what OpenMP says itself when it is loaded; a user may decide otherwise."""
+    source = tmp_path / "texts.txt"
+    source.write_text("one text\nanother text\n", encoding="utf-8")
+    command = [
+        "-m",
+        "goalspace.cli",
+        "embed",
+        str(source),
+        "--encoder",
+        "minilm",
+        "-o",
+        str(tmp_path / "v.npy"),
+    ]
+    inherited = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    for chosen, expected in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
+        environment = {**inherited, "OMP_DISPLAY_ENV": "true", **chosen}
+        done = subprocess.run(
+            [sys.executable, *command], capture_output=True, text=True, check=False, env=environment
+        )
+        assert done.returncode == 0, done.stderr
+        if "OMP_WAIT_POLICY" not in done.stderr:
+            pytest.skip("this OpenMP does not show its settings")
+        assert f"OMP_WAIT_POLICY = '{expected}'" in done.stderr

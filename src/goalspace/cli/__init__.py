@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from goalspace import __version__
@@ -22,6 +24,8 @@ from goalspace.cli.stages import export, factor, link, propose, report
 @click.version_option(__version__, prog_name="goalspace")
 def main() -> None:
     """Turn a pile of texts and a goal in plain language into a few named factors, scored for every text."""
+    # waiting threads of OpenMP otherwise hold the cores that other processes need
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 for command in (
