@@ -50,7 +50,8 @@ class RemoteEncoder:
     Raises
     ------
     InputError
-        If the spec is wrong or its key is missing, or if there is a budget and the price of the model is not known.
+        If the spec is wrong, or if there is a budget and the price of the model is not known; at the first call, if its key is
+        missing.
     """
 
     batch = 128  # texts per request

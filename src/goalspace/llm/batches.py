@@ -24,7 +24,7 @@ from goalspace.llm.endpoint import find_endpoint
 from goalspace.llm.limits import Limits
 from goalspace.llm.meter import current_meter
 from goalspace.llm.pricing import Prices, most_tokens
-from goalspace.llm.protocol import Reply, collect
+from goalspace.llm.protocol import Reply, StreamingLLM
 from goalspace.llm.spending import Ledger, Reservation
 from goalspace.progress import Progress, ignore_progress
 from goalspace.text import plural
@@ -68,7 +68,7 @@ class _Ask:
     max_tokens: int
 
 
-class BatchLLM:
+class BatchLLM(StreamingLLM):
     """A model behind the batch API of an OpenAI-compatible endpoint.
 
     Calls are stored in the file of the ledger before their batch is created, and the id of the batch as soon as it is
@@ -112,12 +112,6 @@ class BatchLLM:
         self._api = BatchApi(chat.connect, chat.model, chat.limits, grace=self.grace)
         self._n_halved = 0  # how often the size of batches was halved, for the queue of the account
         self._n_failed = 0  # batches that failed as a whole
-
-    def complete(
-        self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
-    ) -> list[Reply]:
-        """Return the replies in the order of `prompts`."""
-        return collect(self.stream(prompts, schema=schema, max_tokens=max_tokens))
 
     def stream(
         self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512

@@ -15,7 +15,7 @@ from typing import Any
 
 from goalspace.files import digest
 from goalspace.llm.database import connect, unusable
-from goalspace.llm.protocol import LLM, Reply, collect, finish, is_batched, stream
+from goalspace.llm.protocol import LLM, Reply, StreamingLLM, finish, is_batched, stream
 
 _SYNC_SECONDS = 0.25  # within which a power failure may lose replies
 
@@ -35,12 +35,12 @@ CREATE TABLE IF NOT EXISTS calls (
 )"""
 
 
-class CachedLLM:
+class CachedLLM(StreamingLLM):
     """An LLM whose calls are cached: each reply is committed as it arrives and replayed from then on.
 
-    A reply is identified by the SHA-256 of (name of the LLM, prompt, schema, max_tokens). Failed calls are not
-    stored. An interruption loses at most the calls in flight, a power failure also those of the last quarter of a second, and
-    several processes may share one file.
+    A reply is identified by the SHA-256 of (name of the LLM, prompt, schema, max_tokens); identical prompts are sent
+    once. Failed calls are not stored. An interruption loses at most the calls in flight, a power failure also those of the
+    last quarter of a second, and several processes may share one file.
 
     Parameters
     ----------
@@ -63,12 +63,6 @@ class CachedLLM:
     def renewed(self) -> CachedLLM:
         """Return the same LLM, which makes every call again."""
         return CachedLLM(self.llm, self.path, renews=True)
-
-    def complete(
-        self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
-    ) -> list[Reply]:
-        """Return the replies in the order of `prompts`; identical prompts are sent once."""
-        return collect(self.stream(prompts, schema=schema, max_tokens=max_tokens))
 
     def stream(
         self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512

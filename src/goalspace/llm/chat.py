@@ -27,7 +27,7 @@ from goalspace.llm.governor import Governor
 from goalspace.llm.limits import Limits
 from goalspace.llm.meter import Meter, current_meter
 from goalspace.llm.pricing import Prices, estimate_tokens, most_tokens
-from goalspace.llm.protocol import PROMPT_TOO_LONG, Reply, collect
+from goalspace.llm.protocol import PROMPT_TOO_LONG, Reply, StreamingLLM
 from goalspace.llm.spending import Ledger, open_ledger
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class _TooLong(Exception):
     """The prompt and the reply do not fit into the context of the model."""
 
 
-class ChatLLM:
+class ChatLLM(StreamingLLM):
     """A model behind an OpenAI-compatible endpoint.
 
     Its requests are those of `Dialect`.
@@ -110,12 +110,6 @@ class ChatLLM:
         self._meter = Meter()
         # whether calls with (True) or without (False) a schema have succeeded
         self._answered: set[bool] = set()
-
-    def complete(
-        self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
-    ) -> list[Reply]:
-        """Return the replies in the order of `prompts`."""
-        return collect(self.stream(prompts, schema=schema, max_tokens=max_tokens))
 
     def stream(
         self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from operator import itemgetter
@@ -59,7 +60,24 @@ class LLM(Protocol):
         ...
 
 
-class FunctionLLM:
+class StreamingLLM(ABC):
+    """An LLM whose replies come one by one."""
+
+    @abstractmethod
+    def stream(
+        self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
+    ) -> Iterator[tuple[int, Reply]]:
+        """Yield (position in `prompts`, reply), every position once, in any order."""
+
+    def complete(
+        self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
+    ) -> list[Reply]:
+        """Return the replies in the order of `prompts`."""
+        replies = self.stream(prompts, schema=schema, max_tokens=max_tokens)
+        return [reply for _, reply in sorted(replies, key=itemgetter(0))]
+
+
+class FunctionLLM(StreamingLLM):
     """An LLM that calls a function from prompt to reply, for one prompt at a time and in order.
 
     Parameters
@@ -93,12 +111,6 @@ class FunctionLLM:
                 if interrupts.n:
                     break
         interrupts.reraise()
-
-    def complete(
-        self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
-    ) -> list[Reply]:
-        """Return the replies in the order of `prompts`."""
-        return collect(self.stream(prompts, schema=schema, max_tokens=max_tokens))
 
 
 def stream(
@@ -150,8 +162,3 @@ def finish(replies: Iterator[tuple[int, Reply]]) -> Iterator[tuple[int, Reply]]:
 def is_batched(llm: LLM) -> bool:
     """Return whether the calls of an LLM go through a batch API, where each series of calls may take a day."""
     return bool(getattr(llm, "is_batched", False))
-
-
-def collect(replies: Iterable[tuple[int, Reply]]) -> list[Reply]:
-    """Collect a stream of replies in the order of the prompts."""
-    return [reply for _, reply in sorted(replies, key=itemgetter(0))]

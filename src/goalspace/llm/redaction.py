@@ -13,7 +13,7 @@ from typing import Any
 
 from goalspace.llm.placeholders import PLACEHOLDER, Placeholders
 from goalspace.llm.private_data import Finding, PlainView, check_installed, find_private
-from goalspace.llm.protocol import LLM, Reply, collect, is_batched, stream
+from goalspace.llm.protocol import LLM, Reply, StreamingLLM, is_batched, stream
 
 _FILE = "redacted.sqlite"
 _BATCH = 256  # texts whose placeholders are stored at once
@@ -131,7 +131,7 @@ def _blank(text: str, findings: Sequence[Finding]) -> str:
     return MaskedText(text, masks).text if masks else text
 
 
-class RedactedLLM:
+class RedactedLLM(StreamingLLM):
     """An LLM whose prompts are masked, before they are stored or sent.
 
     Parameters
@@ -152,12 +152,6 @@ class RedactedLLM:
         """Return the same LLM, which makes every call again that its cache holds."""
         again: Callable[[], LLM] | None = getattr(self.llm, "renewed", None)
         return self if again is None else RedactedLLM(again(), self.redactor)
-
-    def complete(
-        self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
-    ) -> list[Reply]:
-        """Return the replies in the order of `prompts`."""
-        return collect(self.stream(prompts, schema=schema, max_tokens=max_tokens))
 
     def stream(
         self, prompts: Sequence[str], *, schema: dict[str, Any] | None = None, max_tokens: int = 512
