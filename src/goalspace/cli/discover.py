@@ -67,11 +67,11 @@ def discover(source: Path, goal: str, text: str | None, id_column: str | None, *
 
     given = current_arguments(given_of(given))
     limits = limits_of(given)
-    is_dry_run, is_agreed = given.pop("dry_run", False), given.pop("yes", False)
     options = {name: given.pop(name) for name in _PROPOSE_ONLY if name in given}
     if "factors" in given:
         given["n_factors"] = given.pop("factors")
     with show_progress() as progress:
+        announce = announcer(progress, given)
         run = run_discover(
             source,
             goal=goal,
@@ -79,7 +79,7 @@ def discover(source: Path, goal: str, text: str | None, id_column: str | None, *
             id=id_column,
             options=options,
             limits=limits,
-            announce=announcer(progress, is_dry_run=is_dry_run, is_agreed=is_agreed),
+            announce=announce,
             progress=progress,
             **given,
         )

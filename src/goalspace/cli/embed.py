@@ -77,10 +77,7 @@ def embed(
         progress("reading", 0, 1)
         ids, texts, n_empty = read_texts(source, text)
         plan = plan_vectors(texts, encoder=encoder, column=text, limits=limits)
-        announce = announcer(
-            progress, is_dry_run=given.get("dry_run", False), is_agreed=given.get("yes", False)
-        )
-        announce([plan] if plan else [])
+        announcer(progress, given)([plan] if plan else [])
         progress("embedding", 0, len(texts))
         vectors = embed_texts(texts, encoder=model, cache_dir=cache_dir, progress=progress)
     write_vectors(out, ids, vectors)

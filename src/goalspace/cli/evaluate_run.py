@@ -78,9 +78,7 @@ def judge_run(
             sample=sample,
             limits=limits,
             redact=given.get("redact", False),
-            announce=announcer(
-                progress, is_dry_run=given.get("dry_run", False), is_agreed=given.get("yes", False)
-            ),
+            announce=announcer(progress, given),
             progress=progress,
         )
     calls = judgement.calls

@@ -172,7 +172,7 @@ def with_limits(verb: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def limits_of(given: dict[str, Any]) -> Limits:
-    """Take the options of `with_limits` out of the given ones; --dry-run and --yes stay."""
+    """Take the options of `with_limits` out of the given ones; --dry-run and --yes stay (see `announcer`)."""
     from goalspace.llm.limits import Limits
 
     return Limits(**{name: given.pop(name) for name in _LIMITS if name in given})

@@ -6,7 +6,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from goalspace.run.folder import Run
 
 
-def announcer(
-    progress: ProgressLine, *, is_dry_run: bool, is_agreed: bool
-) -> Callable[[Sequence[CallPlan]], None]:
-    """Return what shows plans of calls, and asks on a terminal whether to make them, while the progress is hidden."""
+def announcer(progress: ProgressLine, given: dict[str, Any]) -> Callable[[Sequence[CallPlan]], None]:
+    """Return what shows plans of calls, and asks on a terminal whether to make them, while the progress is hidden.
+
+    Takes --dry-run and --yes out of the given options.
+    """
+    is_dry_run, is_agreed = given.pop("dry_run", False), given.pop("yes", False)
 
     def announce(plans: Sequence[CallPlan]) -> None:
         with progress.hidden():

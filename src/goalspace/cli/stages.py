@@ -118,10 +118,9 @@ def _redo(path: Path, stage: str, changes: dict[str, Any]) -> None:
 
     run = Run.open(path)
     limits = limits_of(changes)
-    is_dry_run, is_agreed = changes.pop("dry_run", False), changes.pop("yes", False)
     redact = changes.pop("redact", False)
     with show_progress() as progress:
-        announce = announcer(progress, is_dry_run=is_dry_run, is_agreed=is_agreed)
+        announce = announcer(progress, changes)
         stale = redo(run, stage, changes, limits=limits, redact=redact, announce=announce, progress=progress)
     click.echo(f"{path}: the stage '{stage}' is done.")
     show_lost_edits(run)
