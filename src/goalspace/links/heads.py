@@ -187,6 +187,7 @@ class _Trial:
         self._measured: dict[Choice, list[dict[str, float]]] = {}
         # by features and fold, the vectors of the held-out texts for each regularisation
         self._learned: dict[tuple[tuple[str, ...], int], list[np.ndarray]] = {}
+        self._centres: dict[int, np.ndarray] = {}  # by fold, the mean target of the other texts
 
     def regress(
         self, features: tuple[str, ...], number: int, ridge: Ridge, rows: np.ndarray, held: np.ndarray
@@ -195,19 +196,18 @@ class _Trial:
         targets = _targets(self._properties, self._pairs, rows)
         found = [normalize_float32(vectors) for vectors in ridge.predict(held, targets, ALPHAS)]
         self._learned[features, number] = found
+        self._centres[number] = targets.mean(axis=0).astype(np.float32)
         for alpha, vectors in zip(ALPHAS, found, strict=True):
-            self._measure(Choice(features, alpha, 0.0, self._space), number, vectors, targets.mean(axis=0))
+            self._measure(Choice(features, alpha, 0.0, self._space), number, vectors)
 
     def finish(self) -> tuple[Choice, dict[str, float], list[dict[str, Any]]]:
         """Measure residuals beside the best regression; return the best choice, its metrics, and a table of all."""
         best = max(self._measured, key=self._agreement)
         for number, fold in enumerate(self._folds):
-            rows = np.setdiff1d(self._pairs.rows, fold, assume_unique=True)
-            mean = _targets(self._properties, self._pairs, rows).mean(axis=0)
             learned = self._learned[best.features, number][ALPHAS.index(best.alpha)]
             for residual in RESIDUALS[1:]:
                 vectors = normalize_float32(learned + residual * self._plain[fold])
-                self._measure(Choice(best.features, best.alpha, residual, self._space), number, vectors, mean)
+                self._measure(Choice(best.features, best.alpha, residual, self._space), number, vectors)
         best = max(self._measured, key=self._agreement)
         means = {choice: mean_of(results) for choice, results in self._measured.items()}
         table = [
@@ -222,8 +222,8 @@ class _Trial:
         ]
         return best, means[best], table
 
-    def _measure(self, choice: Choice, number: int, vectors: np.ndarray, mean: np.ndarray) -> None:
-        own = centre(self._properties, mean.astype(np.float32))
+    def _measure(self, choice: Choice, number: int, vectors: np.ndarray) -> None:
+        own = centre(self._properties, self._centres[number])
         found = evaluate_links(vectors @ own.T, self._pairs, self._folds[number])
         found["agreement"] = measure_agreement(vectors, self._targets[number])
         self._measured.setdefault(choice, []).append(found)
