@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from command_line import goalspace
 from goalspace.corpus import Corpus
 from goalspace.llm.limits import Limits
 from goalspace.proposals.plan import plan_calls
@@ -28,16 +29,6 @@ def answer(body: dict[str, Any]) -> str:
     words = [word for word in prompt_of(body).split() if word.isalpha()][-3:]
     names = [{"property": f"says {word}", "quote": ""} for word in words]
     return json.dumps({"analysis": "", "properties": names, "name": "name", "description": "what it is"})
-
-
-def goalspace(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "goalspace.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
 
 
 @pytest.fixture

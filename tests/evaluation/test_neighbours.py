@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from command_line import goalspace
 from goalspace.cli.score_tables import cell, score_tables
 from goalspace.errors import InputError
 from goalspace.estimate import Estimate
@@ -48,14 +47,7 @@ def write_lines(path: Path, rows: Sequence[object]) -> Path:
     return path
 
 
-def cli(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "goalspace.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "COLUMNS": "100"},
-    )
+cli = partial(goalspace, COLUMNS="100")
 
 
 # --- recommendation --------------------------------------------------------------------------------

@@ -73,6 +73,13 @@ def spent(folder: Path, **limits: Any) -> tuple[float, int]:
         ledger.close()
 
 
+def discover_in_batches(folder: Path, server: LLMServer) -> tuple[object, ...]:
+    source = folder / "texts.txt"
+    source.write_text("\n".join(TEXTS), encoding="utf-8")
+    made = ("--llm", server.spec, "--batch", "--factors", 2, "-o", folder / "run")
+    return ("discover", source, "--goal", "why", *made)
+
+
 def check_paid_once(host: BatchHost, prompts: list[str] = PROMPTS) -> None:
     assert dict(host.paid) == dict.fromkeys(prompts, 1)
 
@@ -592,24 +599,12 @@ def test_random_kills_pay_nothing_twice(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_leaves_the_batch_at_the_endpoint(tmp_path: Path) -> None:
-    source = tmp_path / "texts.txt"
-    source.write_text("\n".join(TEXTS), encoding="utf-8")
     host = BatchHost(polls=10**6)
     killer = Killer("poll", 3, signal.SIGINT)
     host.watch = killer.watch
     with LLMServer(properties, batches=host) as server:
-        command = (
-            "discover",
-            source,
-            "--goal",
-            "why",
-            "--llm",
-            server.spec,
-            "-o",
-            tmp_path / "run",
-            "--batch",
-        )
-        process = start_command(*command, "--factors", 2)
+        command = discover_in_batches(tmp_path, server)
+        process = start_command(*command)
         killer.aim(process)
         _, told = process.communicate(timeout=900)
         assert process.returncode == 130
@@ -617,7 +612,7 @@ def test_ctrl_c_leaves_the_batch_at_the_endpoint(tmp_path: Path) -> None:
         assert told.rstrip().endswith("goalspace: interrupted; run the same command to resume.")
         assert "Traceback" not in told
         host.polls = 1
-        process = start_command(*command, "--factors", 2)
+        process = start_command(*command)
         _, told = process.communicate(timeout=900)
         assert process.returncode == 0, told
         assert "within 24 hours, as batches" in told
@@ -749,22 +744,10 @@ def test_the_cap_ends_a_run_when_the_results_are_in(tmp_path: Path) -> None:
 
 
 def test_a_run_at_its_cap_is_usable_and_exits_with_3(tmp_path: Path) -> None:
-    source = tmp_path / "texts.txt"
-    source.write_text("\n".join(TEXTS), encoding="utf-8")
     host = BatchHost()
     with LLMServer(properties, batches=host) as server:
-        command = (
-            "discover",
-            source,
-            "--goal",
-            "why",
-            "--llm",
-            server.spec,
-            "-o",
-            tmp_path / "run",
-            "--batch",
-        )
-        process = start_command(*command, "--factors", 2, "--max-tokens-total", 30_000)
+        command = discover_in_batches(tmp_path, server)
+        process = start_command(*command, "--max-tokens-total", 30_000)
         _, told = process.communicate(timeout=900)
         assert process.returncode == 3, told
         assert "texts were read. The run is usable" in told

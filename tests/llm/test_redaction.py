@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from command_line import goalspace
 from goalspace.cli.outcome import write_report
 from goalspace.corpus import Corpus
 from goalspace.encoders.registry import get_encoder
@@ -76,16 +77,6 @@ def leaks(text: str, private: Sequence[str] = PRIVATE) -> list[str]:
 
 def sent(server: LLMServer) -> str:
     return json.dumps([body for _, body, _ in server.requests], ensure_ascii=False)
-
-
-def goalspace(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "goalspace.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
 
 
 @pytest.fixture

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from command_line import goalspace
 from conftest import ROOT
 from goalspace.encoders.cache import embed
 from goalspace.encoders.registry import get_encoder
@@ -46,14 +47,7 @@ WORDS = {
 }
 
 
-def cli(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "goalspace.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "COLUMNS": "100", **environment},
-    )
+cli = partial(goalspace, COLUMNS="100")
 
 
 @pytest.fixture(scope="module")
