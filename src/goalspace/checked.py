@@ -59,7 +59,7 @@ def readable(*paths: Path, again: str) -> Iterator[None]:
 
 def _decoding_errors() -> tuple[type[BaseException], ...]:
     """What parsers raise; those of packages that are not loaded cannot occur."""
-    ours = [
+    ours = (
         OSError,
         ValueError,
         LookupError,
@@ -68,8 +68,11 @@ def _decoding_errors() -> tuple[type[BaseException], ...]:
         ArithmeticError,
         EOFError,
         MemoryError,
-    ]
-    ours += [RecursionError, NotImplementedError, struct.error, zlib.error]
+        RecursionError,
+        NotImplementedError,
+        struct.error,
+        zlib.error,
+    )
     loaded = (("pyarrow", "ArrowException"), ("safetensors", "SafetensorError"))
     return (
         *ours,

@@ -37,8 +37,7 @@ def find_encoder(
         raise InputError(f"'{RUN_PREFIX}' names no folder: write {RUN_PREFIX}FOLDER, the folder of a run.")
     run = Run.open(spec.removeprefix(RUN_PREFIX))
     run.named = tuple(named)
-    get_encoder(
-        run.links.encoder
-    )  # fails now if it cannot be used, and not after other encoders were measured
+    # fails now if it cannot be used, and not after other encoders were measured
+    get_encoder(run.links.encoder)
     factors = run.factors
     return factors if by_scores else factors.space
