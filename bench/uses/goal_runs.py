@@ -147,13 +147,13 @@ def measure_offline(*, n_wordings: int, quick: bool) -> list[Table]:
 
 def _methods(*, quick: bool) -> dict[str, Callable[[Dataset, Goal, str], np.ndarray]]:
     """Return what is compared: a partition of a data set under a wording of a goal."""
-    runs: dict[tuple[str, str, str], Groups] = {}
+    runs: dict[tuple[str, str], Groups] = {}
 
-    def ours(part: str, encoder: str) -> Callable[[Dataset, Goal, str], np.ndarray]:
+    def ours(part: str) -> Callable[[Dataset, Goal, str], np.ndarray]:
         def partition(data: Dataset, goal: Goal, wording: str) -> np.ndarray:
-            key = (goal.name, wording, encoder)
+            key = (goal.name, wording)
             if key not in runs:
-                runs[key] = run_goal(data, wording, _n_classes(data, goal), encoder=encoder)
+                runs[key] = run_goal(data, wording, _n_classes(data, goal))
             return np.asarray(getattr(runs[key], part))
 
         return partition
@@ -171,9 +171,8 @@ def _methods(*, quick: bool) -> dict[str, Callable[[Dataset, Goal, str], np.ndar
         return peers.keynmf(data.texts, embed(data.texts), number, seed_phrase=wording).dominant
 
     methods = {
-        "goalspace, dominant factor": ours("dominant", "goal"),
-        "goalspace, k-means in the factor space": ours("clustered", "goal"),
-        "goalspace, links by MiniLM": ours("dominant", "minilm"),
+        "goalspace, dominant factor": ours("dominant"),
+        "goalspace, k-means in the factor space": ours("clustered"),
         "MiniLM, k-means": plain,
     }
     return methods if quick else {**methods, "BERTopic": bertopic, "KeyNMF, goal as seed phrase": keynmf}
