@@ -181,16 +181,16 @@ def _static(_: Sequence[str]) -> Encoder:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.models import StaticEmbedding
 
-    from goalspace.encoders.minilm import load
+    from goalspace.encoders.minilm import load_arrays, load_tokenizer
     from goalspace.encoders.sentence import SentenceEncoder
 
     class Static(StaticEmbedding):
         max_seq_length = math.inf  # train() sets it, but the base class defines no setter
 
-    tokenizer, weights, _ = load()
+    tokenizer = load_tokenizer()
     whole = type(tokenizer).from_str(tokenizer.to_str())
     whole.no_truncation()
-    start = weights["embeddings.word_embeddings.weight"].float().cpu().numpy()
+    start = load_arrays()["embeddings.word_embeddings.weight"]
     model = SentenceTransformer(modules=[Static(whole, embedding_weights=start)], device="cpu")
     return _train(SentenceEncoder(model, name="static"), epochs=3, batch_size=128, learning_rate=1e-2)
 

@@ -44,6 +44,8 @@ _TRAINING = (  # what the weights depend on, beside the corpus
     "src/goalspace/encoders/goal.py",
     "src/goalspace/encoders/low_rank.py",
     "src/goalspace/encoders/minilm.py",
+    "src/goalspace/encoders/layers.py",
+    "src/goalspace/encoders/torch_backend.py",
     "src/goalspace/training/losses.py",
 )
 DRAWN = ("recall@5", "AUC")

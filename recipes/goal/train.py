@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from goalspace.encoders import low_rank
+from goalspace.encoders import low_rank, torch_backend
+from goalspace.encoders.backend import Weights
 from goalspace.encoders.goal import (
     GOAL_TOKENS,
     NOT_RELEVANT,
@@ -27,15 +28,8 @@ from goalspace.encoders.goal import (
     run_upper_layers,
     tokenize,
 )
-from goalspace.encoders.minilm import (
-    LINE_BREAK,
-    TOKEN_TYPES,
-    MiniLM,
-    batch_tokens,
-    embed_batch,
-    load,
-    pad_tokens,
-)
+from goalspace.encoders.layers import LINE_BREAK, TOKEN_TYPES
+from goalspace.encoders.minilm import MiniLM, batch_tokens, embed_batch, load_arrays, pad_tokens
 from goalspace.training.losses import info_nce, supervised_contrastive
 from recipes.goal.batches import Batch, Sampler
 from recipes.goal.corpus import Domain, Entry, read_bank, read_domains, split
@@ -60,7 +54,7 @@ class Model:
     """MiniLM with gradients; of its embeddings, only those of segments and of line breaks are trained."""
 
     def __init__(self) -> None:
-        weights = {name: array.cpu() for name, array in load()[1].items()}
+        weights = {name: torch.from_numpy(array) for name, array in load_arrays().items()}
         self.trained = {
             name: array.clone()
             for name, array in weights.items()
@@ -69,28 +63,34 @@ class Model:
         self.trained[LINE_BREAK] = torch.zeros(MiniLM.dim)
         for array in self.trained.values():
             array.requires_grad_()
-        self.weights = {**weights, **self.trained}
+        self.weights = Weights({**weights, **self.trained}, torch_backend)
 
     def embed_texts(self, texts: Sequence[str], pairs: Sequence[tuple[int, str]]) -> torch.Tensor:
         """Embed pairs of the row of a text and a goal (n_pairs, 384); the lower layers read every text once."""
         goals = {goal: number for number, goal in enumerate(dict.fromkeys(goal for _, goal in pairs))}
-        prefix = encode_goals(*pad_tokens(tokenize(list(goals), GOAL_TOKENS)), self.weights)
+        prefix = encode_goals(*_pad(tokenize(list(goals), GOAL_TOKENS)), self.weights)
         of_row: dict[int, list[int]] = {}
         for number, (row, _) in enumerate(pairs):
             of_row.setdefault(row, []).append(number)
         parts, order = [], []
-        for rows, ids, lengths in batch_tokens(tokenize(texts, TOKENS), _CHUNK_TOKENS):
+        for rows, ids, mask in batch_tokens(tokenize(texts, TOKENS), _CHUNK_TOKENS):
             numbers = [number for row in rows for number in of_row[row]]
             places = [place for place, row in enumerate(rows) for _ in of_row[row]]
             prefixes = prefix.take([goals[pairs[number][1]] for number in numbers])
-            hidden = run_lower_layers(ids, lengths, self.weights).take(places)
+            tokens = torch.from_numpy(ids), torch.from_numpy(mask)
+            hidden = run_lower_layers(*tokens, self.weights).take(places)
             parts.append(run_upper_layers(hidden, prefixes, self.weights))
             order += numbers
         return torch.cat(parts)[torch.tensor(order).argsort()]
 
     def embed_properties(self, properties: Sequence[str]) -> torch.Tensor:
         """Embed properties (n_properties, 384)."""
-        return embed_batch(*pad_tokens(tokenize(properties, GOAL_TOKENS)), self.weights)
+        return embed_batch(*_pad(tokenize(properties, GOAL_TOKENS)), self.weights)
+
+
+def _pad(tokens: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    ids, mask = pad_tokens(tokens)
+    return torch.from_numpy(ids), torch.from_numpy(mask)
 
 
 def compute_loss(model: Model, batch: Batch, plain: torch.Tensor) -> torch.Tensor:
@@ -165,7 +165,7 @@ def extract(model: Model, *, rank: int, kept: float = KEPT) -> low_rank.Adapter:
 
     Only a share of the change is kept, which forgets less of what MiniLM knew (Wortsman et al. 2022, arXiv 2109.01903).
     """
-    base = {name: array.cpu().numpy() for name, array in load()[1].items() if name in model.trained}
+    base = {name: array for name, array in load_arrays().items() if name in model.trained}
     tuned = {}
     for name, array in model.trained.items():
         before = base.get(name, 0.0)  # the line break is new

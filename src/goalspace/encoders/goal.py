@@ -4,40 +4,40 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 
 from goalspace.encoders import low_rank
+from goalspace.encoders.backend import Array, Weights
 from goalspace.encoders.blend import load_blend
-from goalspace.encoders.minilm import (
+from goalspace.encoders.layers import (
     LINE_BREAK,
     LINE_BREAK_ID,
-    N_LAYERS,
     TOKEN_TYPES,
     Hidden,
-    MiniLM,
     Prefix,
     embed_inputs,
-    embed_tokens,
-    load,
     make_prefix,
-    mean_pool,
-    pad_tokens,
-    run_batches,
     run_layers,
+)
+from goalspace.encoders.minilm import (
+    N_LAYERS,
+    MiniLM,
+    embed_tokens,
+    load_arrays,
+    load_tokenizer,
+    pad_tokens,
+    place,
+    run_batches,
 )
 from goalspace.encoders.stored import load_stored
 from goalspace.encoders.surface import SURFACE_NAMES
 from goalspace.errors import InputError
 from goalspace.files import digest
 from goalspace.vectors.geometry import normalize
-
-if TYPE_CHECKING:
-    import torch
-
 
 GOAL_TOKENS = 40  # of a goal or property
 # The property of texts to which the goal does not apply; see `GoalEncoder.encode_properties`
@@ -143,17 +143,17 @@ class GoalEncoder:
         """
         if not len(texts):
             return np.empty((0, self.dim), dtype=np.float32)
-        import torch
+        weights = _weights(self.adapter)
+        ids, mask = (
+            weights.backend.from_numpy(array) for array in pad_tokens(tokenize([self.goal], GOAL_TOKENS))
+        )
+        prefix = encode_goals(ids, mask, weights)
 
-        weights, device = _weights(self.adapter), load()[2]
-        ids, lengths = pad_tokens(tokenize([self.goal], GOAL_TOKENS))
-        with torch.inference_mode():
-            prefix = encode_goals(ids.to(device), lengths.to(device), weights)
+        def embed(ids: Array, attention_mask: Array) -> Array:
+            hidden = run_lower_layers(ids, attention_mask, weights)
+            return run_upper_layers(hidden, prefix.take([0] * len(ids)), weights)
 
-        def embed(ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-            return run_upper_layers(run_lower_layers(ids, lengths, weights), prefix.expand(len(ids)), weights)
-
-        own = run_batches(tokenize(texts, _TEXT_TOKENS), device, embed)
+        own = run_batches(tokenize(texts, _TEXT_TOKENS), weights, embed)
         return self._blend(own, texts, load_blend().surface(texts) if self._beside[1] else None)
 
     def encode_properties(self, properties: Sequence[str]) -> np.ndarray:
@@ -196,7 +196,7 @@ class GoalEncoder:
     def _embed(self, properties: Sequence[str]) -> np.ndarray:
         if not properties:
             return np.empty((0, MiniLM.dim), dtype=np.float32)
-        return embed_tokens(tokenize(properties, GOAL_TOKENS), _weights(self.adapter), load()[2])
+        return embed_tokens(tokenize(properties, GOAL_TOKENS), _weights(self.adapter))
 
     def _blend(self, own: np.ndarray, texts: Sequence[str], surface: np.ndarray | None) -> np.ndarray:
         """Put the vectors of plain MiniLM and of the surface beside the own ones, each with its weight."""
@@ -210,20 +210,23 @@ class GoalEncoder:
         return normalize(vectors)
 
 
-def encode_goals(ids: torch.Tensor, lengths: torch.Tensor, weights: Mapping[str, torch.Tensor]) -> Prefix:
-    """Turn the token ids of goals (n, longest) and their lengths (n,) into prefixes for `run_upper_layers`."""
-    hidden = run_layers(embed_inputs(ids, lengths, weights, segment=1), weights, range(_FIRST_GOAL_LAYER))
+def encode_goals(ids: Array, attention_mask: Array, weights: Weights) -> Prefix:
+    """Turn the padded token ids of goals (n, longest) into prefixes for `run_upper_layers`."""
+    hidden = run_layers(
+        embed_inputs(ids, attention_mask, weights, segment=1), weights, range(_FIRST_GOAL_LAYER)
+    )
     return make_prefix(hidden, weights, range(_FIRST_GOAL_LAYER, N_LAYERS))
 
 
-def run_lower_layers(ids: torch.Tensor, lengths: torch.Tensor, weights: Mapping[str, torch.Tensor]) -> Hidden:
-    """Run the lower layers, which do not depend on the goal, on the token ids of texts."""
-    return run_layers(embed_inputs(ids, lengths, weights), weights, range(_FIRST_GOAL_LAYER))
+def run_lower_layers(ids: Array, attention_mask: Array, weights: Weights) -> Hidden:
+    """Run the lower layers, which do not depend on the goal, on the padded token ids of texts."""
+    return run_layers(embed_inputs(ids, attention_mask, weights), weights, range(_FIRST_GOAL_LAYER))
 
 
-def run_upper_layers(hidden: Hidden, goals: Prefix, weights: Mapping[str, torch.Tensor]) -> torch.Tensor:
+def run_upper_layers(hidden: Hidden, goals: Prefix, weights: Weights) -> Array:
     """Run the upper layers on texts, each with its goal, and return unit vectors (n_texts, 384)."""
-    return mean_pool(run_layers(hidden, weights, range(_FIRST_GOAL_LAYER, N_LAYERS), prefix=goals))
+    last = run_layers(hidden, weights, range(_FIRST_GOAL_LAYER, N_LAYERS), prefix=goals)
+    return weights.backend.mean_pool(last.states, last.attention_mask)
 
 
 def tokenize(texts: Sequence[str], limit: int) -> list[list[int]]:
@@ -234,7 +237,7 @@ def tokenize(texts: Sequence[str], limit: int) -> list[list[int]]:
     # the tokeniser needs UTF-8, which cannot encode a lone surrogate
     split = [text[:_MAX_CHARACTERS].encode(errors="replace").decode().splitlines() for text in texts]
     lines = [line for each in split for line in each]
-    encodings = iter(load()[0].encode_batch_fast(lines, add_special_tokens=False) if lines else [])
+    encodings = iter(load_tokenizer().encode_batch_fast(lines, add_special_tokens=False) if lines else [])
     found = []
     for each in split:
         ids: list[int] = []
@@ -252,5 +255,5 @@ def _read(adapter: Path | None) -> low_rank.Adapter:
 
 
 @functools.cache
-def _weights(adapter: Path | None) -> dict[str, torch.Tensor]:
-    return low_rank.merge(load()[1], _read(adapter))
+def _weights(adapter: Path | None) -> Weights:
+    return place(low_rank.merge(load_arrays(), _read(adapter)))

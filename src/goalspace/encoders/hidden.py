@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from goalspace.encoders.minilm import find_device
 from goalspace.encoders.pooling import Tokens, pool_tokens
 from goalspace.encoders.sentence import quiet
 from goalspace.errors import InputError, require
@@ -241,6 +240,8 @@ def load_model(source: str, dtype: Dtype = "auto", mark: str = "") -> HiddenStat
     path = find_model(source)
     if path.is_file():
         require("gguf", extra="pie")
+    from goalspace.encoders.torch_backend import find_device
+
     device = find_device()
     if dtype == "int8" and device != "cpu":
         raise InputError(f"The dtype int8 is for CPUs; this machine computes on {device}: use float16.")

@@ -8,15 +8,12 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from goalspace.errors import InputError
 from goalspace.files import atomic_path, digest
-
-if TYPE_CHECKING:
-    import torch
 
 
 class Adapter(NamedTuple):
@@ -107,7 +104,7 @@ def fingerprint(adapter: Adapter) -> str:
     return digest(*low, *(adapter.whole[name] for name in sorted(adapter.whole)))[:8]
 
 
-def merge(weights: Mapping[str, torch.Tensor], adapter: Adapter) -> dict[str, torch.Tensor]:
+def merge(weights: Mapping[str, np.ndarray], adapter: Adapter) -> dict[str, np.ndarray]:
     """Return the weights with the adapter added; `weights` is not modified.
 
     Raises
@@ -115,17 +112,12 @@ def merge(weights: Mapping[str, torch.Tensor], adapter: Adapter) -> dict[str, to
     InputError
         If the adapter belongs to another model.
     """
-    import torch
-
     merged = dict(weights)
     for name, (down, up) in adapter.factors.items():
-        change = torch.from_numpy(down.astype(np.float32) @ up.astype(np.float32))
+        change = down.astype(np.float32) @ up.astype(np.float32)
         if name not in weights or weights[name].shape != change.shape:
             raise InputError(
                 f"The adapter changes '{name}', which does not exist in this shape in all-MiniLM-L6-v2."
             )
-        merged[name] = weights[name] + change.to(weights[name].device)
-    device = next(iter(weights.values())).device
-    for name, array in adapter.whole.items():
-        merged[name] = torch.from_numpy(array.astype(np.float32)).to(device)
-    return merged
+        merged[name] = weights[name] + change
+    return {**merged, **{name: array.astype(np.float32) for name, array in adapter.whole.items()}}

@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import numpy as np
 
-from goalspace.encoders.minilm import find_device
 from goalspace.errors import InputError
 
 _BATCH = 32
@@ -124,6 +123,8 @@ def load_model(source: str | Path, *, download: bool = True) -> Any:
 
 def _open_model(source: str, *, local_files_only: bool) -> Any:
     from sentence_transformers import SentenceTransformer
+
+    from goalspace.encoders.torch_backend import find_device
 
     return SentenceTransformer(
         source, device=find_device(), trust_remote_code=False, local_files_only=local_files_only

@@ -6,18 +6,15 @@ import functools
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 
 from goalspace.encoders import low_rank
-from goalspace.encoders.minilm import embed_tokens, load
+from goalspace.encoders.backend import Weights
+from goalspace.encoders.minilm import embed_tokens, load_arrays, load_tokenizer, place
 from goalspace.errors import InputError
 from goalspace.language import label_task
-
-if TYPE_CHECKING:
-    import torch
-
 
 _HEAD, _TAIL = 80, 47  # tokens kept of a longer instruction, which states the task at its start or end
 _MAX_CHARACTERS = 4096  # kept at either end before tokenisation
@@ -89,10 +86,10 @@ class TaskEncoder:
             return np.empty((0, self.dim), dtype=np.float32)
         self._check()
         weights = _weights(self.adapter)
-        whole = embed_tokens(_tokenize(texts), weights, load()[2])
+        whole = embed_tokens(_tokenize(texts), weights)
         commands = [_command(text) for text in texts]
         phrases = sorted({phrase for phrase in commands if phrase})
-        of_phrase = dict(zip(phrases, embed_tokens(_tokenize(phrases), weights, load()[2]), strict=True))
+        of_phrase = dict(zip(phrases, embed_tokens(_tokenize(phrases), weights), strict=True))
         for row, phrase in enumerate(commands):
             if phrase:
                 total = whole[row] + of_phrase[phrase]
@@ -110,7 +107,7 @@ def _command(text: str) -> str:
 
 def _tokenize(texts: Sequence[str]) -> list[list[int]]:
     """Return token ids with special tokens at both ends; of long texts, the first and the last tokens."""
-    tokenizer = load()[0]
+    tokenizer = load_tokenizer()
     heads, tails = [], []
     for text in texts:
         # the tokeniser needs UTF-8, which cannot encode a lone surrogate
@@ -133,5 +130,5 @@ def _read(adapter: Path | None) -> low_rank.Adapter:
 
 
 @functools.cache
-def _weights(adapter: Path | None) -> dict[str, torch.Tensor]:
-    return low_rank.merge(load()[1], _read(adapter))
+def _weights(adapter: Path | None) -> Weights:
+    return place(low_rank.merge(load_arrays(), _read(adapter)))

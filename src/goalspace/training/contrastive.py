@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from goalspace.encoders.minilm import find_device
 from goalspace.encoders.protocol import Encoder
 from goalspace.encoders.registry import get_encoder
 from goalspace.encoders.sentence import quiet
@@ -102,6 +101,8 @@ def _run(
     watch = _make_watch(state, student.model, store, report)
     with tempfile.TemporaryDirectory() as temporary:
         from sentence_transformers import SentenceTransformerTrainingArguments
+
+        from goalspace.encoders.torch_backend import find_device
 
         arguments = SentenceTransformerTrainingArguments(
             output_dir=temporary if store is None else str(store.folder),

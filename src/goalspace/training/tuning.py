@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from goalspace.encoders.hidden import HiddenStates
-from goalspace.encoders.minilm import MiniLM, find_device
+from goalspace.encoders.minilm import MiniLM
 from goalspace.encoders.prompted import PromptedEncoder
 from goalspace.encoders.protocol import Encoder, encode_in_chunks
 from goalspace.encoders.sentence import SentenceEncoder, load_model, quiet
@@ -283,5 +283,7 @@ def _adapt(transformer: Any, rank: int) -> Any:
 
 def _in_sequence(modules: Sequence[Any]) -> Any:
     from sentence_transformers import SentenceTransformer
+
+    from goalspace.encoders.torch_backend import find_device
 
     return SentenceTransformer(modules=list(modules), device=find_device())
