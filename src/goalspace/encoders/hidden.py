@@ -238,8 +238,8 @@ def load_model(source: str, dtype: Dtype = "auto", mark: str = "") -> HiddenStat
         If a package that the source needs is missing.
     """
     path = find_model(source)
-    if path.is_file():
-        require("gguf", extra="pie")
+    for module in ("torch", "transformers", "gguf") if path.is_file() else ("torch", "transformers"):
+        require(module, extra="pie")
     from goalspace.encoders.torch_backend import find_device
 
     device = find_device()

