@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from goalspace.errors import GoalspaceError, MissingDependency
+from goalspace.language.passages import Window
 
 if TYPE_CHECKING:
     import torch
@@ -34,17 +35,23 @@ _CPU_BATCH_TOKENS = 16 * MAX_TOKENS
 _GPU_BATCH_TOKENS = 256 * MAX_TOKENS
 # Longer texts are truncated before tokenisation: 256 tokens of real text are far shorter.
 _MAX_CHARACTERS = 1 << 16
+_LINES = 1024  # that are tokenised at a time
 
 
 class MiniLM:
     """all-MiniLM-L6-v2 (Wang et al. 2020, arXiv 2002.10957; trained by sentence-transformers).
 
-    Texts are truncated to 256 tokens. The other texts of a batch affect only the last bits of a vector (1e-7);
+    Texts are truncated to 256 tokens; see `PassageEncoder` for longer ones. The other texts of a batch affect only the last bits of a vector (1e-7);
     the same list of texts gives the same bits on the same machine.
     """
 
     name = "minilm"
     dim = _DIM
+    window = Window(MAX_TOKENS - 2, _MAX_CHARACTERS)  # [CLS] and [SEP] are two of them
+
+    def find_tokens(self, text: str) -> np.ndarray:
+        """Return the first character of every token of the whole text and the one after its last (n_tokens, 2)."""
+        return find_tokens(text)
 
     @property
     def folder(self) -> Path:
@@ -167,6 +174,34 @@ def load() -> tuple[Any, dict[str, torch.Tensor], str]:
     tokenizer.no_padding()
     device = find_device()
     return tokenizer, load_file(folder / "model.safetensors", device=device), device
+
+
+@functools.cache
+def _load_tokenizer() -> Any:
+    """Return a tokeniser that truncates nothing."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(_find_folder() / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def find_tokens(text: str, *, line_breaks: bool = False) -> np.ndarray:
+    """Return the spans of all tokens of a text (n_tokens, 2), with or without those that stand for line breaks."""
+    # the tokeniser needs UTF-8, which cannot encode a lone surrogate
+    lines = text.encode(errors="replace").decode().splitlines(keepends=True)
+    found, at = [], 0
+    for first in range(0, len(lines), _LINES):
+        block = lines[first : first + _LINES]
+        for line, encoding in zip(
+            block, _load_tokenizer().encode_batch(block, add_special_tokens=False), strict=True
+        ):
+            found.append(np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2) + at)
+            at += len(line)
+            if line_breaks and at < len(text):
+                found.append(np.array([(at - 1, at)], dtype=np.int32))
+    return np.concatenate(found) if found else np.empty((0, 2), dtype=np.int32)
 
 
 def find_device() -> str:
