@@ -13,10 +13,11 @@ import pytest
 from factories import save_tiny_model
 from goalspace.encoders.cache import CachedEncoder, embed
 from goalspace.encoders.goal import GoalEncoder
-from goalspace.encoders.minilm import MiniLM
+from goalspace.encoders.minilm import MiniLM, find_tokens
 from goalspace.encoders.passages import OFF, PassageEncoder
 from goalspace.encoders.sentence import SentenceEncoder
 from goalspace.errors import InputError
+from goalspace.language.passages import Window, split_passages
 from goalspace.vectors.geometry import normalize
 
 SHORT = ["The parcel came two weeks late.", " .\n\n ", "中文", "word " * 180]
@@ -197,3 +198,31 @@ def test_a_sentence_transformers_model_reads_its_own_window(tmp_path: Path) -> N
     encoder = SentenceEncoder(save_tiny_model(tmp_path / "model", "bert", [one_line()]))
     encoder.model.max_seq_length = 50
     assert PassageEncoder(encoder).count([one_line(), "parcel router"]) == {"n_long": 1, "n_passages": 40}
+
+
+def test_random_texts_are_split_without_loss() -> None:
+    rng = random.Random(0)
+    parts = [
+        "word ",
+        "unbelievable",
+        "  ",
+        "\n",
+        "\n\n",
+        ". ",
+        "。",
+        "中文",
+        "😀",
+        "x" * 120,
+        "3.50",
+        "-",
+        "ก" * 30,
+    ]
+    for _ in range(100):
+        text = "".join(rng.choices(parts, k=rng.randint(1, 500))).strip()
+        window = Window(rng.choice([120, 200]), rng.choice([300, 4096]))
+        spans = split_passages(text, find_tokens(text, line_breaks=True), window)
+        lost = set(range(len(text))).difference(*(range(*span) for span in spans))
+        assert not "".join(text[i] for i in lost).strip()
+        for start, end in spans:
+            passage = text[start:end]
+            assert window.holds(passage, find_tokens(passage, line_breaks=True))

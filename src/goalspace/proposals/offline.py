@@ -60,6 +60,7 @@ def propose_offline(
     *,
     per_text: int = PER_TEXT,
     max_sentences: int = MAX_SENTENCES,
+    weights: np.ndarray | None = None,
 ) -> list[Answer]:
     """Choose for every text the properties that describe it best with respect to the goal.
 
@@ -80,6 +81,9 @@ def propose_offline(
         Maximum number of properties of a text.
     max_sentences
         Sentences of a text that are searched for phrases.
+    weights
+        (n_texts,) what share of a whole text each of them is, by default 1. Properties of too few are dropped if they are both of
+        few `texts` and of few whole texts; those of too many, if they are of many whole texts.
 
     Returns
     -------
@@ -94,8 +98,8 @@ def propose_offline(
     irrelevant = vectors @ (encoder.encode_properties([NOT_RELEVANT])[0] - answers) > _MARGIN
     in_bank = np.isin(candidates.names, load_bank().properties)
     first = list(_best(candidates, in_bank, vectors, phrases, irrelevant, _FIRST))
-    counts = np.bincount(np.concatenate(first), minlength=len(candidates.names))
-    candidates, in_bank = _distinct(candidates, in_bank, counts, len(texts))
+    weights = np.ones(len(texts)) if weights is None else weights
+    candidates, in_bank = _distinct(candidates, in_bank, first, weights)
     best = _best(candidates, in_bank, vectors, phrases, irrelevant, per_text)
     return [
         Answer(properties=tuple(_quoted(candidates.names[i], text, own) for i in chosen))
@@ -108,8 +112,7 @@ def propose_in_passages(
 ) -> list[Answer]:
     """Choose properties as `propose_offline` does, for every passage of a long text, and put them together per text.
 
-    A text has the properties of all its passages, those of more passages first, each with the sentence that shows it. Shares
-    of texts are shares of passages here.
+    A text has the properties of all its passages, those of more passages first, each with the sentence that shows it.
 
     Parameters
     ----------
@@ -126,9 +129,13 @@ def propose_in_passages(
     read = [texts[row][start:end] for row, (start, end) in zip(units.texts, units.spans, strict=True)]
     if len(read) == len(texts):
         return propose_offline(texts, units.vectors, encoder, per_text=per_text)
-    # a passage is short, and none of its sentences less important than those of other passages
     answers = propose_offline(
-        read, units.vectors, encoder, per_text=per_text, max_sentences=max(map(len, read))
+        read,
+        units.vectors,
+        encoder,
+        per_text=per_text,
+        max_sentences=max(map(len, read)),  # a passage is short, and any of its sentences may matter
+        weights=1 / np.bincount(units.texts)[units.texts],
     )
     own: list[list[tuple[Span, Answer]]] = [[] for _ in texts]
     for row, span, answer in zip(units.texts, units.spans, answers, strict=True):
@@ -234,12 +241,17 @@ def _best(
 
 
 def _distinct(
-    candidates: _Candidates, in_bank: np.ndarray, counts: np.ndarray, n_texts: int
+    candidates: _Candidates, in_bank: np.ndarray, chosen: Sequence[np.ndarray], weights: np.ndarray
 ) -> tuple[_Candidates, np.ndarray]:
-    """Drop properties of too few or too many texts, and those near one of more texts."""
+    """Drop properties of too few or too many texts, given those of every text, and those near one of more texts."""
+    found, n = np.concatenate(chosen), len(candidates.names)
+    counts = np.bincount(found, minlength=n)
+    weighted = np.bincount(found, np.repeat(weights, [len(own) for own in chosen]), minlength=n)
+    least, least_weighted = (max(_MIN_SHARE * size, _MIN_TEXTS) for size in (len(weights), weights.sum()))
+    is_common = (counts >= least) | (weighted >= least_weighted)
+    is_rare = weighted <= max(_MAX_SHARE * weights.sum(), _MIN_TEXTS)
     order = np.argsort(-counts, kind="stable")
-    least, most = (max(share * n_texts, _MIN_TEXTS) for share in (_MIN_SHARE, _MAX_SHARE))
-    order = order[(counts[order] >= least) & (counts[order] <= most)]
+    order = order[is_common[order] & is_rare[order]]
     kept: list[int] = []
     for row in order:
         if not kept or (candidates.vectors[kept] @ candidates.vectors[row]).max() < _NEAR:
