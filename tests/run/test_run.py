@@ -400,7 +400,7 @@ def test_hostile_and_huge_texts_do_no_harm(tmp_path: Path) -> None:
         "你好，世界。坏了",
         "word " * 400_000,
     ]
-    run = discover(texts, goal="what is broken", out=tmp_path / "run", n_factors=3)
+    run = discover(texts, goal="what is broken", out=tmp_path / "run", n_factors=3, passages=100)
     assert np.isfinite(run.factors.scores).all()
 
 

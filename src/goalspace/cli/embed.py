@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goalspace.cli.console import given_of
-from goalspace.cli.options import INSECURE_HTTP_OPTION, limits_of, mark_spec, with_limits
+from goalspace.cli.options import INSECURE_HTTP_OPTION, PASSAGES_OPTION, limits_of, mark_spec, with_limits
 from goalspace.cli.progress_line import show_progress
 from goalspace.cli.sending import announcer
 from goalspace.errors import InputError
@@ -42,6 +42,7 @@ SUFFIXES = (".npy", ".parquet")
     help="Its prompt: pie, sentence, goal, none, or a text with {x} and perhaps {goal} [default: goal or pie]",
 )
 @click.option("--text", metavar="COLUMN", help="The column that holds the texts.")
+@PASSAGES_OPTION
 @with_limits
 @click.option(
     "-o",
@@ -64,11 +65,14 @@ def embed(
     SOURCE is a file of texts or of instruction data; the vectors are in its order.
     """
     from goalspace.encoders.cache import embed as embed_texts
+    from goalspace.encoders.passages import AUTO, PassageEncoder
     from goalspace.encoders.registry import get_encoder
     from goalspace.proposals.plan import plan_vectors
+    from goalspace.reports.stages import describe_passages
 
     given = given_of(given)
     limits = limits_of(given)
+    passages = given.pop("passages", AUTO)
     if out.suffix not in SUFFIXES:
         raise InputError(f"{out}: the name must end in {' or '.join(SUFFIXES)}.")
     cache_dir = out.with_name(f".{out.name}.cache")  # an interrupted command resumes from here
@@ -79,14 +83,16 @@ def embed(
         plan = plan_vectors(texts, encoder=encoder, column=text, limits=limits)
         announcer(progress, given)([plan] if plan else [])
         progress("embedding", 0, len(texts))
-        vectors = embed_texts(texts, encoder=model, cache_dir=cache_dir, progress=progress)
+        vectors = embed_texts(texts, encoder=model, passages=passages, cache_dir=cache_dir, progress=progress)
     write_vectors(out, ids, vectors)
     shutil.rmtree(cache_dir, ignore_errors=True)
     click.echo(f"{out}: {len(vectors):,} vectors of {vectors.shape[1]} numbers, {model.name}")
     if n_empty:
         click.echo(f"Rows without a text, left out: {n_empty:,}")
+    if line := describe_passages(PassageEncoder(model, passages).count(texts)):
+        click.echo(f"{line[0].upper()}{line[1:]}.")
     if n_cut := getattr(model, "n_cut", 0):
-        click.echo(f"Long texts of which the beginning was read: {n_cut:,}")
+        click.echo(f"Long texts of which only a part was read: {n_cut:,}")
 
 
 def read_texts(source: Path, column: str | None) -> tuple[list[str], list[str], int]:

@@ -75,6 +75,29 @@ TUNE_OPTION = click.option(
     type=click.Choice(["heads", "full", "none"]),
     help="What is learned from the proposals: small heads (default), the whole encoder, or nothing.",
 )
+
+
+class _PassagesType(click.ParamType[Any]):
+    """auto, off or a number of at least 1."""
+
+    name = "passages"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from goalspace.encoders.passages import is_passages
+
+        found = int(value) if isinstance(value, str) and value.isdecimal() else value
+        if not is_passages(found):
+            self.fail(f"{value!r} is neither auto, off nor a number of at least 1.", param, ctx)
+        return found
+
+
+PASSAGES_OPTION = click.option(
+    "--passages",
+    type=_PassagesType(),
+    metavar="auto|off|N",
+    help="Texts longer than the encoder reads at once are read in passages: all (auto), or at most N per text; off: only the "
+    "beginning [default: auto]",
+)
 FACTORS_OPTION = click.option(
     "--factors", type=click.IntRange(1), metavar="N", help="Number of factors [default: chosen]"
 )

@@ -15,6 +15,7 @@ from goalspace.cli.options import (
     LINKS_ENCODER_OPTION,
     LLM_OPTION,
     MAX_UNPARSED_OPTION,
+    PASSAGES_OPTION,
     PROMPTING_OPTION,
     REDACT_OPTION,
     RETRY_UNREAD_OPTION,
@@ -39,6 +40,7 @@ from goalspace.cli.sending import announcer, exit_at_cap
 @LLM_OPTION
 @ENCODER_OPTION
 @INSECURE_HTTP_OPTION
+@PASSAGES_OPTION
 @SAMPLE_OPTION
 @PROMPTING_OPTION
 @TEXTS_PER_CALL_OPTION
@@ -60,6 +62,7 @@ def propose(run: Path, **given: Any) -> None:
 @ENCODER_OPTION
 @INSECURE_HTTP_OPTION
 @TUNE_OPTION
+@PASSAGES_OPTION
 @with_limits
 @SEED_OPTION
 def link(run: Path, **given: Any) -> None:

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from goalspace.corpus import Corpus
+from goalspace.encoders.passages import PassageEncoder
 from goalspace.encoders.protocol import Encoder
 from goalspace.factors import Factors, naming, scoring
 from goalspace.factors.evidence import collect_evidence
@@ -203,7 +204,7 @@ def _reworded(context: EditContext, old: Factors, drawn: Factors, parts: Sequenc
         drawn.dominant,
         poles,
         drawn.links.property_vectors,
-        context.encoder(),
+        PassageEncoder(context.encoder(), context.links.passages),
         new,
     )
     shown = dict(zip(new, collected, strict=True))

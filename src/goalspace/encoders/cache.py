@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from goalspace.encoders.passages import AUTO, PassageEncoder, Passages
 from goalspace.encoders.protocol import Encoder, encode_in_chunks, encode_properties
 from goalspace.encoders.registry import get_encoder
 from goalspace.errors import CapReached, InputError
@@ -25,6 +26,7 @@ def embed(
     encoder: str | Encoder = "task",
     goal: str | None = None,
     template: str | None = None,
+    passages: Passages = AUTO,
     limits: Limits | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
@@ -40,6 +42,9 @@ def embed(
     goal, template
         Goal of the encoder ``goal`` or of a prompted one (``smollm2``, ``pie:FOLDER``), and the prompt template of the
         latter; see `get_encoder`.
+    passages
+        How texts longer than the encoder's window are read: "auto", all of them, in passages; a number, in at most so many
+        passages; "off", only their beginning (see `PassageEncoder`).
     limits
         What the calls of an endpoint may cost, and how fast they may go. The cost is kept in `cache_dir`.
     cache_dir
@@ -65,7 +70,10 @@ def embed(
     report = functools.partial(progress, "embedding") if progress else None
     if folder is not None:
         sweep(folder / "vectors")
-    vectors = CachedEncoder(base, folder and folder / "vectors", report).encode(list(index_of))
+    reader = PassageEncoder(
+        CachedEncoder(base, folder and folder / "vectors", report), passages, report=report
+    )
+    vectors = reader.encode(list(index_of))
     return vectors[[index_of[text] for text in texts]]
 
 

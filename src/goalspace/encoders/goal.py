@@ -27,6 +27,7 @@ from goalspace.encoders.minilm import (
     N_LAYERS,
     MiniLM,
     embed_tokens,
+    find_tokens,
     load_arrays,
     load_tokenizer,
     pad_tokens,
@@ -37,6 +38,7 @@ from goalspace.encoders.stored import load_stored
 from goalspace.encoders.surface import SURFACE_NAMES
 from goalspace.errors import InputError
 from goalspace.files import digest
+from goalspace.language.passages import Window
 from goalspace.vectors.geometry import normalize
 
 GOAL_TOKENS = 40  # of a goal or property
@@ -62,7 +64,7 @@ class GoalEncoder:
     amortises the proposals of Instruct-LF (arXiv 2502.15147), which asks a language model for the properties of every text.
 
     Goals and properties must be in English; the texts may also be German, French or Spanish. Of a text, 200 tokens are
-    read, of a goal 40. Line breaks are read as tokens.
+    read, of a goal 40; see `PassageEncoder` for longer texts. Line breaks are read as tokens.
 
     Parameters
     ----------
@@ -78,6 +80,7 @@ class GoalEncoder:
     """
 
     dim = 2 * MiniLM.dim + len(SURFACE_NAMES)
+    window = Window(_TEXT_TOKENS, _MAX_CHARACTERS)
 
     def __init__(self, goal: str, adapter: Path | None = None) -> None:
         self.goal = " ".join(goal.split())
@@ -119,6 +122,10 @@ class GoalEncoder:
         file = f":{self.adapter}" if self.adapter else ""
         mark = digest(low_rank.fingerprint(_read(self.adapter)), *load_blend())[:8]
         return f"goal{file}@{mark}[{self.goal}]"
+
+    def find_tokens(self, text: str) -> np.ndarray:
+        """Return the first character of every token of the whole text and the one after its last (n_tokens, 2)."""
+        return find_tokens(text, line_breaks=True)
 
     @functools.cached_property
     def _beside(self) -> tuple[float, float]:

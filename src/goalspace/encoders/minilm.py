@@ -15,6 +15,7 @@ import numpy as np
 from goalspace.encoders.backend import Array, Backend, Batch, Weights
 from goalspace.encoders.layers import embed_inputs, run_layers
 from goalspace.errors import GoalspaceError, MissingDependency
+from goalspace.language.passages import Window
 
 # sha256 of model.safetensors as published at huggingface.co/sentence-transformers/all-MiniLM-L6-v2
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -28,17 +29,23 @@ _DIM = 384
 _GPU_DEVICES = ("nvidiactl", "kfd", "dxg")
 # Longer texts are truncated before tokenisation: 256 tokens of real text are far shorter.
 _MAX_CHARACTERS = 1 << 16
+_LINES = 1024  # that are tokenised at a time
 
 
 class MiniLM:
     """all-MiniLM-L6-v2 (Wang et al. 2020, arXiv 2002.10957; trained by sentence-transformers).
 
-    Texts are truncated to 256 tokens. The other texts of a batch affect only the last bits of a vector (1e-7);
-    the same list of texts gives the same bits on the same machine.
+    Texts are truncated to 256 tokens; see `PassageEncoder` for longer ones. The other texts of a batch affect only the last
+    bits of a vector (1e-7); the same list of texts gives the same bits on the same machine.
     """
 
     name = "minilm"
     dim = _DIM
+    window = Window(MAX_TOKENS - 2, _MAX_CHARACTERS)  # [CLS] and [SEP] are two of them
+
+    def find_tokens(self, text: str) -> np.ndarray:
+        """Return the first character of every token of the whole text and the one after its last (n_tokens, 2)."""
+        return find_tokens(text)
 
     @property
     def folder(self) -> Path:
@@ -145,14 +152,33 @@ def verify(path: Path) -> None:
 
 
 @functools.cache
-def load_tokenizer() -> Any:
-    """Return the tokeniser, loaded once per process."""
+def load_tokenizer(limit: int | None = MAX_TOKENS) -> Any:
+    """Return the tokeniser, loaded once per process, which cuts texts after `limit` tokens."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(_find_folder() / "tokenizer.json"))
-    tokenizer.enable_truncation(MAX_TOKENS)
+    if limit is None:
+        tokenizer.no_truncation()
+    else:
+        tokenizer.enable_truncation(limit)
     tokenizer.no_padding()
     return tokenizer
+
+
+def find_tokens(text: str, *, line_breaks: bool = False) -> np.ndarray:
+    """Return the spans of all tokens of a text (n_tokens, 2), with or without those that stand for line breaks."""
+    # the tokeniser needs UTF-8, which cannot encode a lone surrogate
+    lines = text.encode(errors="replace").decode().splitlines(keepends=True)
+    found, at = [], 0
+    for first in range(0, len(lines), _LINES):
+        block = lines[first : first + _LINES]
+        encodings = load_tokenizer(None).encode_batch(block, add_special_tokens=False)
+        for line, encoding in zip(block, encodings, strict=True):
+            found.append(np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2) + at)
+            at += len(line)
+            if line_breaks and at < len(text):
+                found.append(np.array([(at - 1, at)], dtype=np.int32))
+    return np.concatenate(found) if found else np.empty((0, 2), dtype=np.int32)
 
 
 @functools.cache

@@ -12,8 +12,10 @@ from typing import Any, cast
 import numpy as np
 
 from goalspace.errors import InputError, require
+from goalspace.language.passages import Window
 
 _BATCH = 32
+_MAX_CHARACTERS = 1 << 20  # of a passage
 _TIMEOUT = 10.0  # seconds
 
 
@@ -58,13 +60,32 @@ class SentenceEncoder:
         """Dimension of the vectors."""
         return len(self.encode(["dimension"])[0])
 
+    @functools.cached_property
+    def window(self) -> Window | None:
+        """What the model reads of a text; None if it does not say, or its tokeniser does not say where tokens are."""
+        longest, tokenizer = self.model.max_seq_length, self.model.tokenizer
+        if longest is None or not getattr(tokenizer, "is_fast", False):
+            return None
+        return Window(longest - tokenizer.num_special_tokens_to_add(), _MAX_CHARACTERS)
+
+    def find_tokens(self, text: str) -> np.ndarray:
+        """Return the first character of every token of the whole text and the one after its last (n_tokens, 2)."""
+        # tokenisers need UTF-8, which cannot encode a lone surrogate
+        clean = text.encode(errors="replace").decode()
+        with quiet():
+            found = self.model.tokenizer(clean, add_special_tokens=False, return_offsets_mapping=True)
+        spans = np.array(found["offset_mapping"], dtype=np.int32).reshape(-1, 2)
+        # those of some tokenisers begin with the space before the word
+        is_space = [start < end and clean[start].isspace() for start, end in spans]
+        return spans + np.array(is_space, dtype=np.int32)[:, None] * (1, 0)
+
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Turn texts into unit vectors.
 
         Parameters
         ----------
         texts
-            Any number of texts; each is truncated to the model's maximum length.
+            Any number of texts; each is truncated to the model's maximum length (see `PassageEncoder`).
 
         Returns
         -------

@@ -36,6 +36,11 @@ class TaskEncoder:
         A file written by recipes/task; None uses the one in the package.
     fingerprint
         Fingerprint that the adapter must have, as in `name`; "" accepts any.
+
+    Attributes
+    ----------
+    n_cut
+        The instructions encoded whose middle was left out.
     """
 
     dim = 384
@@ -43,6 +48,7 @@ class TaskEncoder:
     def __init__(self, adapter: Path | None = None, *, fingerprint: str = "") -> None:
         self.adapter = adapter
         self.fingerprint = fingerprint
+        self.n_cut = 0
 
     @classmethod
     def parse(cls, spec: str) -> Self:
@@ -86,10 +92,12 @@ class TaskEncoder:
             return np.empty((0, self.dim), dtype=np.float32)
         self._check()
         weights = _weights(self.adapter)
-        whole = embed_tokens(_tokenize(texts), weights)
+        tokens, n_cut = _tokenize(texts)
+        self.n_cut += n_cut
+        whole = embed_tokens(tokens, weights)
         commands = [_command(text) for text in texts]
         phrases = sorted({phrase for phrase in commands if phrase})
-        of_phrase = dict(zip(phrases, embed_tokens(_tokenize(phrases), weights), strict=True))
+        of_phrase = dict(zip(phrases, embed_tokens(_tokenize(phrases)[0], weights), strict=True))
         for row, phrase in enumerate(commands):
             if phrase:
                 total = whole[row] + of_phrase[phrase]
@@ -105,8 +113,8 @@ def _command(text: str) -> str:
     return f"{label.verb} {label.noun}" if label.kind == "command" else ""
 
 
-def _tokenize(texts: Sequence[str]) -> list[list[int]]:
-    """Return token ids with special tokens at both ends; of long texts, the first and the last tokens."""
+def _tokenize(texts: Sequence[str]) -> tuple[list[list[int]], int]:
+    """Return token ids with special tokens at both ends, of long texts the first and the last tokens, and how many are long."""
     tokenizer = load_tokenizer()
     heads, tails = [], []
     for text in texts:
@@ -114,15 +122,16 @@ def _tokenize(texts: Sequence[str]) -> list[list[int]]:
         clean = text.encode(errors="replace").decode()
         heads.append(clean[:_MAX_CHARACTERS])
         tails.append(clean[-_MAX_CHARACTERS:])
-    tokens = []
+    tokens, n_cut = [], 0
     limit = _HEAD + _TAIL + 1
     for encoding, tail in zip(tokenizer.encode_batch_fast(heads), tails, strict=True):
         ids = encoding.ids
         if len(ids) > limit or len(tail) == _MAX_CHARACTERS:
             end = tokenizer.encode(tail[-(_TAIL * 12) :], add_special_tokens=False).ids[-_TAIL:]
             ids = [*ids[:_HEAD], *end, ids[-1]]
+            n_cut += 1
         tokens.append(ids)
-    return tokens
+    return tokens, n_cut
 
 
 def _read(adapter: Path | None) -> low_rank.Adapter:

@@ -13,8 +13,10 @@ from goalspace.encoders.remote import RemoteEncoder
 from goalspace.errors import GoalspaceError, UnnamedEndpoint
 from goalspace.language.sentences import sentence_spans
 from goalspace.links import Links
+from goalspace.reports.why import MAX_SENTENCES
 
-_KEPT = 256  # texts whose sentence embeddings are cached
+_KEPT = 16_384  # sentences whose embeddings are cached, by text
+_MAX_PAID = 60  # sentences of a text that an endpoint gets
 
 
 class Meaning:
@@ -105,12 +107,13 @@ class Meaning:
             if row in self._kept:
                 self._kept.move_to_end(row)
                 return self._kept[row]
-        spans = sentence_spans(text)
+        is_paid = isinstance(self._encoder, RemoteEncoder)
+        spans = sentence_spans(text, limit=_MAX_PAID if is_paid else MAX_SENTENCES)
         if not self.loaded:
             return spans, None
         vectors = self.encoder().encode([text[start:end] for start, end in spans])
         with self._lock:
             self._kept[row] = spans, vectors
-            while len(self._kept) > _KEPT:
+            while len(self._kept) > 1 and sum(len(own) for own, _ in self._kept.values()) > _KEPT:
                 self._kept.popitem(last=False)
         return spans, vectors

@@ -12,6 +12,7 @@ import numpy as np
 
 from goalspace.corpus import Corpus
 from goalspace.encoders.cache import cached
+from goalspace.encoders.passages import PassageEncoder
 from goalspace.encoders.protocol import Encoder
 from goalspace.encoders.registry import refuse_endpoint
 from goalspace.errors import InputError
@@ -327,7 +328,7 @@ def factor(
         typicality,
         links.property_vectors,
         goal,
-        cached(links.encoder, cache_dir, limits=limits),
+        PassageEncoder(cached(links.encoder, cache_dir, limits=limits), links.passages),
         namer,
         calls,
         report,
@@ -366,7 +367,7 @@ def factor(
 def _second_encoder(links: Links, cache_dir: Path | None) -> Encoder | None:
     """Return an encoder that did not take part in the links, to check names with: MiniLM, unless it did."""
     name = links.encoder if isinstance(links.encoder, str) else links.encoder.name
-    return None if name == "minilm" else cached("minilm", cache_dir)
+    return None if name == "minilm" else PassageEncoder(cached("minilm", cache_dir), links.passages)
 
 
 def _check_number(n_factors: int | None, n_properties: int) -> None:

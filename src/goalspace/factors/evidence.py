@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from goalspace.corpus import Corpus
-from goalspace.encoders.protocol import Encoder
+from goalspace.encoders.passages import PassageEncoder
 from goalspace.language.sentences import sentence_spans
 
 _TEXTS_PER_POLE = 10
@@ -33,12 +33,13 @@ def collect_evidence(
     dominant: np.ndarray,
     poles: Sequence[tuple[str, str | None]],
     property_vectors: np.ndarray,
-    encoder: Encoder,
+    encoder: PassageEncoder,
     factors: Sequence[int],
 ) -> list[tuple[Evidence, ...]]:
     """From the highest-scoring texts of some factors, pick the sentence closest to the factor's properties.
 
-    At the positive pole, these are texts whose dominant factor it is, if there are any.
+    At the positive pole, these are texts whose dominant factor it is, if there are any. Of a long text, the sentences of the
+    passage closest to these properties are compared.
     """
     chosen: list[tuple[int, int, int]] = []  # factor, pole, text
     for k in factors:
@@ -49,19 +50,34 @@ def collect_evidence(
         if poles[k][1] is not None:
             worst = [i for i in order[::-1][:_TEXTS_PER_POLE] if scores[i, k] < 0]
             chosen += [(k, -1, int(i)) for i in worst]
-    texts = sorted({i for _, _, i in chosen})
-    spans = {i: sentence_spans(corpus.texts[i]) for i in texts}
-    flat = [(i, span) for i in texts for span in spans[i]]
-    vectors = encoder.encode([corpus.texts[i][start:end] for i, (start, end) in flat])
-    first: dict[int, int] = {}
-    for position, (i, _) in enumerate(flat):
-        first.setdefault(i, position)
     # the mean property vector of each factor, per pole
     own = np.where(assignment == np.arange(len(loadings))[:, None], loadings, 0)
     meaning = {1: np.maximum(own, 0) @ property_vectors, -1: np.maximum(-own, 0) @ property_vectors}
+    parts = [_closest_part(corpus.texts[i], encoder, meaning[pole][k]) for k, pole, i in chosen]
+    pairs = sorted({(i, part) for (_, _, i), part in zip(chosen, parts, strict=True)})
+    spans = {(i, part): _sentences_of(corpus.texts[i], part) for i, part in pairs}
+    flat = [(at, span) for at in spans for span in spans[at]]
+    vectors = encoder.encode([corpus.texts[i][start:end] for (i, _), (start, end) in flat])
+    first: dict[tuple[int, tuple[int, int]], int] = {}
+    for position, (at, _) in enumerate(flat):
+        first.setdefault(at, position)
     collected: dict[int, list[Evidence]] = {k: [] for k in factors}
-    for k, pole, i in chosen:
-        strengths = vectors[first[i] : first[i] + len(spans[i])] @ meaning[pole][k]
-        start, end = spans[i][int(strengths.argmax())]
+    for (k, pole, i), part in zip(chosen, parts, strict=True):
+        begin = first[i, part]
+        strengths = vectors[begin : begin + len(spans[i, part])] @ meaning[pole][k]
+        start, end = spans[i, part][int(strengths.argmax())]
         collected[k].append(Evidence(corpus.ids[i], float(scores[i, k]), start, end, pole))
     return [tuple(items) for items in collected.values()]
+
+
+def _sentences_of(text: str, part: tuple[int, int]) -> list[tuple[int, int]]:
+    """Return the first sentences of a text that is read as a whole; all those of a passage."""
+    return sentence_spans(text) if part == (0, len(text)) else sentence_spans(text, *part, limit=len(text))
+
+
+def _closest_part(text: str, encoder: PassageEncoder, meaning: np.ndarray) -> tuple[int, int]:
+    """Return the passage of a long text that is closest to a meaning; all of a text that is read as a whole."""
+    if not encoder.splits(text):
+        return 0, len(text)
+    spans, vectors = encoder.encode_passages(text)
+    return spans[int((vectors @ meaning).argmax())]

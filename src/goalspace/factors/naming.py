@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 
 from goalspace.corpus import Corpus
-from goalspace.encoders.protocol import Encoder
+from goalspace.encoders.passages import PassageEncoder
 from goalspace.factors.evidence import Evidence, collect_evidence
 from goalspace.factors.fitting import Structure
 from goalspace.factors.typicality import rank_properties
@@ -54,7 +54,7 @@ def name_factors(
     typicality: np.ndarray,
     property_vectors: np.ndarray,
     goal: str,
-    encoder: Encoder,
+    encoder: PassageEncoder,
     llm: LLM | None,
     calls: Calls,
     progress: Progress,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -14,6 +14,7 @@ from goalspace.checked import Layout, check, expect, read_arrays, readable
 from goalspace.corpus import Corpus
 from goalspace.corpus.folding import cleaned
 from goalspace.encoders.cache import cached
+from goalspace.encoders.passages import AUTO, OFF, PassageEncoder, Passages, is_passages
 from goalspace.encoders.protocol import Encoder, encode_properties
 from goalspace.encoders.registry import get_encoder
 from goalspace.errors import InputError
@@ -50,6 +51,10 @@ class Links:
         Held-out recall@k and AUC of the chosen recipe and of the untrained encoder.
     tower
         Maps new texts into the space.
+    encoder
+        The sentence encoder of both towers.
+    passages
+        How texts longer than its window are read (see `PassageEncoder`).
     """
 
     text_vectors: np.ndarray
@@ -58,6 +63,7 @@ class Links:
     metrics: Mapping[str, Any]
     tower: towers.TextTower
     encoder: str | Encoder = field(default="minilm", compare=False)
+    passages: Passages = OFF
 
     @property
     def dim(self) -> int:
@@ -66,7 +72,8 @@ class Links:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Encode texts, seen or new, without a language model (n_texts, dim)."""
-        return self.tower.project([cleaned(text) for text in texts], get_encoder(self.encoder))
+        reader = PassageEncoder(get_encoder(self.encoder), self.passages)
+        return self.tower.project([cleaned(text) for text in texts], reader)
 
     def encode_properties(self, properties: Sequence[str], *, encoder: Encoder | None = None) -> np.ndarray:
         """Encode properties, from the vocabulary or not (n, dim).
@@ -98,7 +105,12 @@ class Links:
             save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, path)
         write_json(
             folder / "links.json",
-            {"recipe": self.recipe, "encoder": name, "metrics": dict(self.metrics)},
+            {
+                "recipe": self.recipe,
+                "encoder": name,
+                "passages": self.passages,
+                "metrics": dict(self.metrics),
+            },
         )
 
     @classmethod
@@ -123,7 +135,9 @@ class Links:
         path = folder / "links.json"
         with readable(path, again=again):
             about = read_json(path)
-            check(about, {"recipe": str, "encoder": str, "metrics": {str: object}})
+            check(about, {"recipe": str, "encoder": str, "passages?": (str, int), "metrics": {str: object}})
+            passages = about.get("passages", OFF)  # earlier versions read the beginning only
+            expect(is_passages(passages), "'passages' is neither auto, off nor a number of at least 1")
         path = folder / "vectors.safetensors"
         with readable(path, again=again):
             arrays = read_arrays(path, _LAYOUT, {} if n_texts is None else {"n_texts": n_texts})
@@ -138,6 +152,7 @@ class Links:
             about["metrics"],
             tower,
             encoder or RecordedSpec(about["encoder"]),
+            passages,
         )
 
 
@@ -147,6 +162,7 @@ def link(
     *,
     encoder: str | Encoder = "minilm",
     tune: Literal["heads", "full", "none"] = "heads",
+    passages: Passages = AUTO,
     seed: int = 0,
     tuned_folder: Path | None = None,
     limits: Limits | None = None,
@@ -170,6 +186,9 @@ def link(
         The sentence encoder of both towers.
     tune
         "heads" trains on cached vectors, "full" also fine-tunes the encoder, "none" trains nothing.
+    passages
+        How texts longer than the encoder's window are read: "auto", all of them, in passages; a number, in at most so many
+        passages; "off", only their beginning.
     seed
         Seed of the held-out split.
     tuned_folder
@@ -184,13 +203,27 @@ def link(
     Raises
     ------
     InputError
-        If `tune` is unknown or there are no pairs.
+        If `tune` or `passages` is unknown or there are no pairs.
     """
     if tune not in ("heads", "full", "none"):
         raise InputError(f"The 'tune' parameter of link must be heads, full or none. Got {tune!r} instead.")
-    name: str | Encoder = encoder
-    encoder = cached(encoder, cache_dir, partial(progress, "embedding") if progress else None, limits)
-    properties = encode_properties(encoder, proposals.properties)
+    report = partial(progress, "embedding") if progress else None
+    reader = PassageEncoder(cached(encoder, cache_dir, report, limits), passages, report=report)
+    links = _link(corpus, proposals, reader, encoder, tune, seed, tuned_folder, progress)
+    return replace(links, passages=passages, metrics={**links.metrics, **reader.count(corpus.texts)})
+
+
+def _link(
+    corpus: Corpus,
+    proposals: Proposals,
+    encoder: PassageEncoder,
+    name: str | Encoder,
+    tune: str,
+    seed: int,
+    tuned_folder: Path | None,
+    progress: Progress | None,
+) -> Links:
+    properties = encoder.encode_properties(proposals.properties)
     sentences = encoder.encode(corpus.texts)
     pairs = heads.PairTable.build(proposals.text_index, proposals.property_index, len(corpus))
     if _is_chosen_by(encoder, proposals):  # it has nothing to learn from its own choice
@@ -205,9 +238,7 @@ def link(
             metrics |= {"recall_at_10": metrics["untrained_recall_at_10"], "auc": metrics["untrained_auc"]}
         return Links(sentences, properties, "untrained", metrics, towers.TextTower.untrained(), name)
     if tune == "full":
-        return _link_tuned(
-            corpus, proposals, get_encoder(name), name, pairs, sentences, properties, seed, tuned_folder
-        )
+        return _link_tuned(corpus, proposals, encoder, name, pairs, sentences, properties, seed, tuned_folder)
     if progress:
         progress("choosing what the text tower reads", 0, 1)
     return _link_heads(corpus, sentences, properties, pairs, name, seed)
@@ -267,7 +298,7 @@ def _link_heads(
 def _link_tuned(
     corpus: Corpus,
     proposals: Proposals,
-    encoder: Encoder,
+    encoder: PassageEncoder,
     name: str | Encoder,
     pairs: PairTable,
     sentences: np.ndarray,
@@ -283,7 +314,7 @@ def _link_tuned(
     held_out = split(pairs.rows, seed)[0]
     known = ~np.isin(proposals.text_index, held_out)
     tuned = train(
-        encoder,
+        get_encoder(name),
         Pairs(
             corpus.texts,
             proposals.properties,
@@ -293,7 +324,8 @@ def _link_tuned(
         epochs=3,
         seed=seed,
     )
-    tuned_texts, tuned_properties = tuned.encode(corpus.texts), tuned.encode(proposals.properties)
+    tuned_texts = PassageEncoder(tuned, encoder.passages).encode(corpus.texts)
+    tuned_properties = tuned.encode(proposals.properties)
     measured = evaluate_links(tuned_texts[held_out] @ tuned_properties.T, pairs, held_out)
     rival = heads.metrics["recall_at_k"]
     metrics = {**heads.metrics, "full_recall_at_k": measured["recall_at_k"], "heads_recall_at_k": rival}

@@ -16,6 +16,7 @@ import numpy as np
 from goalspace.corpus import Corpus
 from goalspace.encoders.cache import cached
 from goalspace.encoders.goal import GoalEncoder
+from goalspace.encoders.passages import AUTO, PassageEncoder, Passages, check_passages
 from goalspace.encoders.protocol import Encoder
 from goalspace.encoders.registry import refuse_endpoint
 from goalspace.errors import CapReached, InputError, LLMError
@@ -30,7 +31,7 @@ from goalspace.proposals import storage
 from goalspace.proposals.answers import Answer
 from goalspace.proposals.from_llm import ask_properties
 from goalspace.proposals.from_records import read_recorded
-from goalspace.proposals.offline import propose_offline
+from goalspace.proposals.offline import limit_passages, propose_in_passages
 from goalspace.proposals.sample import TEXT_TOKENS, draw_rows, truncate
 from goalspace.proposals.vocabulary import MERGE, merge_near_duplicates, normalise
 from goalspace.text import count_reasons
@@ -122,6 +123,7 @@ def propose(
     goal: str,
     llm: str | LLM | None = None,
     encoder: str | Encoder = "minilm",
+    passages: Passages = AUTO,
     sample: int | None = None,
     prompting: Literal["single", "chained"] = "single",
     texts_per_call: int = 1,
@@ -148,6 +150,8 @@ def propose(
         properties; or None for properties of the bank and phrases of the texts, chosen by the encoder ``goal``.
     encoder
         Encoder for merging near-duplicates.
+    passages
+        Without a language model: how texts longer than the window of the encoder ``goal`` are read (see `link`).
     sample
         Read only this many texts, drawn with `seed`; links score the others.
     prompting, texts_per_call
@@ -180,6 +184,7 @@ def propose(
     LLMError
         If the endpoint fails, or too many replies cannot be parsed.
     """
+    check_passages(passages)
     goal = _check(goal, sample, prompting, texts_per_call, text_tokens, truncate_from, max_unparsed)
     if redact:
         refuse_endpoint(encoder)
@@ -191,10 +196,12 @@ def propose(
     stats: dict[str, Any] = {"n_read": len(rows)}
     sources: dict[int, MaskedText] = {}
     if llm is None:
-        reader, texts = GoalEncoder(goal), [corpus.texts[i] for i in rows]
-        vectors = cached(reader, cache_dir, report).encode(texts)
-        answers: list[Answer | None] = [*propose_offline(texts, vectors, reader)]
-        stats["proposer"] = OFFLINE
+        goal_encoder, texts = GoalEncoder(goal), [corpus.texts[i] for i in rows]
+        reader = limit_passages(
+            PassageEncoder(cached(goal_encoder, cache_dir, report), passages, report=report), texts
+        )
+        answers: list[Answer | None] = [*propose_in_passages(texts, reader, goal_encoder)]
+        stats |= {"proposer": OFFLINE, **reader.count(texts)}
     elif recorded:
         answers = read_recorded(str(llm).removeprefix("recorded:"), [corpus.ids[i] for i in rows])
         stats["proposer"] = f"recorded replies ({Path(str(llm).removeprefix('recorded:')).name})"

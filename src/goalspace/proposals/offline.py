@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from goalspace.encoders.goal import NOT_RELEVANT, GoalEncoder
 from goalspace.encoders.minilm import MiniLM
+from goalspace.encoders.passages import PassageEncoder
 from goalspace.encoders.stored import load_stored
+from goalspace.language.sentences import sentence_spans
 from goalspace.proposals.answers import Answer
 from goalspace.proposals.bank import load_bank
-from goalspace.proposals.phrases import Phrase, find_phrases
+from goalspace.proposals.phrases import MAX_SENTENCES, Phrase, find_phrases
 
 PER_TEXT = 5  # properties of a text
+Span = tuple[int, int]
 
 _N_ASPECTS = 40  # aspects of the bank whose questions are most like the goal; the right one is almost always among them
 _N_QUESTIONS = 3  # of an aspect: the mean similarity of its most similar questions counts
@@ -30,6 +33,7 @@ _MAX_SHARE = 0.5  # of the texts; a property of more does not tell them apart
 _N_ANSWERS = 100  # candidates whose mean stands for "an answer to the goal"
 _MARGIN = 0.04  # by which "not relevant" must be nearer than an answer
 _CHUNK = 2048  # texts
+_MAX_PASSAGES = 100_000  # whose vectors take 325 MB
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,13 @@ class _Candidates:
 
 
 def propose_offline(
-    texts: Sequence[str], vectors: np.ndarray, encoder: GoalEncoder, *, per_text: int = PER_TEXT
+    texts: Sequence[str],
+    vectors: np.ndarray,
+    encoder: GoalEncoder,
+    *,
+    per_text: int = PER_TEXT,
+    max_sentences: int = MAX_SENTENCES,
+    weights: np.ndarray | None = None,
 ) -> list[Answer]:
     """Choose for every text the properties that describe it best with respect to the goal.
 
@@ -69,25 +79,112 @@ def propose_offline(
         The encoder `goal` under the goal.
     per_text
         Maximum number of properties of a text.
+    max_sentences
+        Sentences of a text that are searched for phrases.
+    weights
+        (n_texts,) what share of a whole text each of them is, by default 1. Properties of too few are dropped if they are both of
+        few `texts` and of few whole texts; those of too many, if they are of many whole texts.
 
     Returns
     -------
     For every text its properties, best first, phrases with their words in the text; none for texts that are nearer to "not
     relevant to the goal" than to its answers.
     """
-    phrases = [{phrase.name: phrase for phrase in find_phrases(text)} for text in texts]
+    phrases = [
+        {phrase.name: phrase for phrase in find_phrases(text, max_sentences=max_sentences)} for text in texts
+    ]
     candidates = _candidates(phrases, vectors, encoder)
     answers = candidates.vectors[np.argsort(-candidates.means, kind="stable")[:_N_ANSWERS]].mean(axis=0)
     irrelevant = vectors @ (encoder.encode_properties([NOT_RELEVANT])[0] - answers) > _MARGIN
     in_bank = np.isin(candidates.names, load_bank().properties)
     first = list(_best(candidates, in_bank, vectors, phrases, irrelevant, _FIRST))
-    counts = np.bincount(np.concatenate(first), minlength=len(candidates.names))
-    candidates, in_bank = _distinct(candidates, in_bank, counts, len(texts))
+    weights = np.ones(len(texts)) if weights is None else weights
+    candidates, in_bank = _distinct(candidates, in_bank, first, weights)
     best = _best(candidates, in_bank, vectors, phrases, irrelevant, per_text)
     return [
         Answer(properties=tuple(_quoted(candidates.names[i], text, own) for i in chosen))
         for chosen, text, own in zip(best, texts, phrases, strict=True)
     ]
+
+
+def propose_in_passages(
+    texts: Sequence[str], reader: PassageEncoder, encoder: GoalEncoder, *, per_text: int = PER_TEXT
+) -> list[Answer]:
+    """Choose properties as `propose_offline` does, for every passage of a long text, and put them together per text.
+
+    A text has the properties of all its passages, those of more passages first, each with the sentence that shows it.
+
+    Parameters
+    ----------
+    texts
+        The texts.
+    reader
+        Encodes them with the encoder `goal`, in passages.
+    encoder
+        The encoder `goal` under the goal.
+    per_text
+        Maximum number of properties of a passage.
+    """
+    units = reader.encode_units(texts)
+    read = [texts[row][start:end] for row, (start, end) in zip(units.texts, units.spans, strict=True)]
+    if len(read) == len(texts):
+        return propose_offline(texts, units.vectors, encoder, per_text=per_text)
+    answers = propose_offline(
+        read,
+        units.vectors,
+        encoder,
+        per_text=per_text,
+        max_sentences=max(map(len, read)),  # a passage is short, and any of its sentences may matter
+        weights=1 / np.bincount(units.texts)[units.texts],
+    )
+    own: list[list[tuple[Span, Answer]]] = [[] for _ in texts]
+    for row, span, answer in zip(units.texts, units.spans, answers, strict=True):
+        own[row].append((span, answer))
+    return [
+        parts[0][1] if len(parts) == 1 else _join(text, parts, reader, encoder)
+        for text, parts in zip(texts, own, strict=True)
+    ]
+
+
+def limit_passages(reader: PassageEncoder, texts: Sequence[str]) -> PassageEncoder:
+    """Return the reader, or one that reads fewer passages of every text, so that the vectors of all fit into memory."""
+    most = max(1, _MAX_PASSAGES // max(len(texts), 1))
+    if reader.count(texts).get("n_passages", 0) <= _MAX_PASSAGES:
+        return reader
+    return PassageEncoder(reader.encoder, most, report=reader.report)
+
+
+def _join(
+    text: str, parts: Sequence[tuple[Span, Answer]], reader: PassageEncoder, encoder: GoalEncoder
+) -> Answer:
+    """Put the properties of passages together, each with its words or a sentence from the passage that it describes best."""
+    weights: dict[str, float] = {}
+    best: dict[str, tuple[int, str, Span]] = {}  # the rank of the property there, the words, and the passage
+    for span, answer in parts:
+        for rank, (name, quote) in enumerate(answer.properties):
+            weights[name] = weights.get(name, 0.0) + 1 / (1 + rank)
+            if name not in best or rank < best[name][0]:
+                best[name] = rank, quote, span
+    silent = {name: span for name, (_, quote, span) in best.items() if not quote}
+    sentences = _closest_sentences(text, silent, reader, encoder)
+    names = sorted(weights, key=lambda name: -weights[name])
+    return Answer(properties=tuple((name, best[name][1] or sentences[name]) for name in names))
+
+
+def _closest_sentences(
+    text: str, passages: Mapping[str, Span], reader: PassageEncoder, encoder: GoalEncoder
+) -> dict[str, str]:
+    """Return for every property the sentence of its passage that is closest to it."""
+    sentences = {span: sentence_spans(text, *span, limit=len(text)) for span in passages.values()}
+    flat = [(span, text[start:end]) for span, own in sentences.items() for start, end in own]
+    vectors = reader.encode([sentence for _, sentence in flat])
+    found = {}
+    for (name, passage), vector in zip(
+        passages.items(), encoder.encode_properties(list(passages)), strict=True
+    ):
+        own = [i for i, (span, _) in enumerate(flat) if span == passage]
+        found[name] = flat[own[int((vectors[own] @ vector).argmax())]][1]
+    return found
 
 
 def _quoted(name: str, text: str, phrases: dict[str, Phrase]) -> tuple[str, str]:
@@ -144,12 +241,17 @@ def _best(
 
 
 def _distinct(
-    candidates: _Candidates, in_bank: np.ndarray, counts: np.ndarray, n_texts: int
+    candidates: _Candidates, in_bank: np.ndarray, chosen: Sequence[np.ndarray], weights: np.ndarray
 ) -> tuple[_Candidates, np.ndarray]:
-    """Drop properties of too few or too many texts, and those near one of more texts."""
+    """Drop properties of too few or too many texts, given those of every text, and those near one of more texts."""
+    found, n = np.concatenate(chosen), len(candidates.names)
+    counts = np.bincount(found, minlength=n)
+    weighted = np.bincount(found, np.repeat(weights, [len(own) for own in chosen]), minlength=n)
+    least, least_weighted = (max(_MIN_SHARE * size, _MIN_TEXTS) for size in (len(weights), weights.sum()))
+    is_common = (counts >= least) | (weighted >= least_weighted)
+    is_rare = weighted <= max(_MAX_SHARE * weights.sum(), _MIN_TEXTS)
     order = np.argsort(-counts, kind="stable")
-    least, most = (max(share * n_texts, _MIN_TEXTS) for share in (_MIN_SHARE, _MAX_SHARE))
-    order = order[(counts[order] >= least) & (counts[order] <= most)]
+    order = order[is_common[order] & is_rare[order]]
     kept: list[int] = []
     for row in order:
         if not kept or (candidates.vectors[kept] @ candidates.vectors[row]).max() < _NEAR:

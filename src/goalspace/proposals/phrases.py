@@ -8,7 +8,7 @@ from typing import NamedTuple
 from goalspace.language.sentences import sentence_spans
 from goalspace.language.tagging import Word, lemma, words_of
 
-_MAX_SENTENCES = 12  # of a text: later ones rarely say what it is about, and tagging takes time
+MAX_SENTENCES = 12  # of a text: later ones rarely say what it is about, and tagging takes time
 _MAX_WORDS = 60  # of a sentence
 _MAX_LENGTH = 3  # words of a noun phrase
 _MIN_LETTERS = 4  # of a phrase
@@ -84,14 +84,14 @@ class Phrase(NamedTuple):
     end: int
 
 
-def find_phrases(text: str) -> list[Phrase]:
-    """Return the noun phrases of a text, and its verbs with their object, each at its first occurrence.
+def find_phrases(text: str, *, max_sentences: int = MAX_SENTENCES) -> list[Phrase]:
+    """Return the noun phrases of the first sentences, and their verbs with an object, each at its first occurrence.
 
     A noun phrase has at most three words, adjectives and nouns. In "I returned the broken router", "broken router" and
     "return the broken router" are found. English only: in texts of other languages hardly anything is found.
     """
     found: dict[str, Phrase] = {}
-    for start, end in sentence_spans(text)[:_MAX_SENTENCES]:
+    for start, end in sentence_spans(text, limit=max_sentences):
         words = words_of(text[start:end], limit=_MAX_WORDS)
         spans = list(_spans(text, start, words))
         for name, first, last in _phrases_of(words):

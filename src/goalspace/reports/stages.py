@@ -89,6 +89,7 @@ def _propose(result: Mapping[str, Any]) -> str:
             if quotes or dropped
             else "",
             f"{plural(cut, 'long text')} cut" if cut else "",
+            describe_passages(result),
             f"{plural(unparsed, 'reply', 'replies')} could not be read{_reasons(result)}" if unparsed else "",
         ]
     )
@@ -109,9 +110,21 @@ def _link(result: Mapping[str, Any]) -> str:
             )
             if agreement is not None
             else "",
+            describe_passages(result),
             _foreign(result),
         ]
     )
+
+
+def describe_passages(result: Mapping[str, Any]) -> str:
+    """Return how texts that are longer than the window of the encoder were read."""
+    n_long, n_passages, skipped = (result.get(name, 0) for name in ("n_long", "n_passages", "n_skipped"))
+    if not n_long:
+        return ""
+    if not n_passages:
+        return f"of {plural(n_long, 'long text')}, only the beginning was read (--passages off)"
+    read = f"{plural(n_long, 'long text')} read in {plural(n_passages, 'passage')}"
+    return read + (f", {skipped:,} others left out (--passages N)" if skipped else "")
 
 
 def _encoder(result: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from goalspace.text import display_names, to_block, to_line, utf16_spans
 Sentences = Callable[[int, str], tuple[list[tuple[int, int]], np.ndarray | None]]
 
 MAX_TEXT_LENGTH = 50_000  # characters of a text that are shown
+MAX_SENTENCES = 1_000  # of a text that are compared with its factors and properties
 MAX_FACTORS = 10
 MAX_PROPERTIES = 15
 _MAX_NEIGHBOURS = 5
@@ -27,7 +28,7 @@ _MAX_VALUE_LENGTH = 1_000  # characters of metadata
 
 def unread(_: int, text: str) -> tuple[list[tuple[int, int]], None]:
     """Split a text into sentences without embedding them."""
-    return sentence_spans(text), None
+    return sentence_spans(text, limit=MAX_SENTENCES), None
 
 
 def why(

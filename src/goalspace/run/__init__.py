@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from goalspace.corpus import Corpus
+from goalspace.encoders.passages import AUTO, PassageEncoder, Passages, check_passages
 from goalspace.encoders.protocol import Encoder
 from goalspace.encoders.registry import get_encoder, refuse_endpoint
 from goalspace.errors import InputError
@@ -34,10 +35,12 @@ from goalspace.run.record import (
 )
 from goalspace.run.schema import check_arguments, current_arguments
 from goalspace.run.stages import do_stage, save_corpus
+from goalspace.text import plural
 
 __all__ = ["Run", "discover", "redo"]
 
-MIN_TEXTS = 10
+MIN_TEXTS = 10  # or passages of long texts
+_MIN_LONG_TEXTS = 3
 
 
 def discover(
@@ -50,6 +53,7 @@ def discover(
     llm: str | LLM | None = None,
     encoder: str | Encoder | None = None,
     tune: str = "heads",
+    passages: Passages = AUTO,
     n_factors: int | None = None,
     sample: int | None = None,
     seed: int = 0,
@@ -81,6 +85,8 @@ def discover(
         cannot be fine-tuned, ``minilm`` if `tune` is "full".
     tune
         "heads", "full" or "none" (see `link`).
+    passages
+        How texts longer than the window of the encoder are read: "auto", "off" or a number (see `link`).
     n_factors
         Number of factors; None chooses it from the data.
     sample
@@ -114,6 +120,7 @@ def discover(
             'The goal is empty. Say what you want to know, for example --goal "why customers leave".'
         )
     goal = " ".join(goal.split())
+    check_passages(passages)
     _check_llm(llm, limits)
     _check_encoder(_with_goal(encoder, goal) if encoder else None, limits)
     path = Path(out) if out is not None else default_folder(source, goal)
@@ -123,11 +130,8 @@ def discover(
         progress("reading the texts", 0, 1)
     started = time.monotonic()
     corpus = Corpus.read(source, text=text, id=id)
-    if len(corpus) < MIN_TEXTS:
-        raise InputError(
-            f"{source_name(source)} holds {len(corpus)} different text{'s' * (len(corpus) != 1)}, too few to find "
-            f"factors in: give at least {MIN_TEXTS}."
-        )
+    encoder = _with_goal(encoder or ("minilm" if tune == "full" else "goal"), goal)
+    _check_size(corpus, source, encoder, passages)
     asked = {"llm": llm, "sample": sample, "seed": seed, **masking, **(options or {})}
     if announce:
         announce(
@@ -142,10 +146,9 @@ def discover(
     with locked(path):
         _keep_choice(run, redact)
         save_corpus(run, corpus, {"source": source_name(source), "text": text, "id": id}, started)
-        encoder = _with_goal(encoder or ("minilm" if tune == "full" else "goal"), goal)
         arguments = {
-            "propose": {"encoder": encoder, **asked},
-            "link": {"encoder": encoder, "tune": tune, "seed": seed},
+            "propose": {"encoder": encoder, "passages": passages, **asked},
+            "link": {"encoder": encoder, "tune": tune, "passages": passages, "seed": seed},
             "factor": {"n_factors": n_factors, "llm": llm, "seed": seed, **masking},
         }
         for stage in STAGES[1:]:
@@ -220,6 +223,20 @@ def redo(
         _keep_choice(run, redact)
         do_stage(run, stage, arguments, limits=limits, progress=progress, again=True)
     return run.stale()
+
+
+def _check_size(corpus: Corpus, source: Any, encoder: str | Encoder, passages: Passages) -> None:
+    """Raise an `InputError` if there are too few texts to find factors in; a few are enough if they are long."""
+    n_texts = len(corpus)
+    if n_texts >= MIN_TEXTS:
+        return
+    counts = PassageEncoder(get_encoder(encoder), passages).count(corpus.texts)
+    n_read = n_texts + max(0, counts.get("n_passages", 0) - counts.get("n_long", 0))
+    if n_texts < _MIN_LONG_TEXTS or n_read < MIN_TEXTS:
+        raise InputError(
+            f"{source_name(source)} holds {plural(n_texts, 'different text')}, too few to find factors in: give at least "
+            f"{MIN_TEXTS}, or {_MIN_LONG_TEXTS} long ones."
+        )
 
 
 def _masking(redact: bool, encoder: str | Encoder | None) -> dict[str, bool]:

@@ -13,6 +13,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Schema]] = {
     "propose": {
         "llm": _TEXT,
         "encoder": str,
+        "passages": (str, int),
         "sample": _COUNT,
         "prompting": str,
         "texts_per_call": int,
@@ -23,7 +24,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Schema]] = {
         "redact": bool,
         "seed": int,
     },
-    "link": {"encoder": str, "tune": str, "seed": int},
+    "link": {"encoder": str, "tune": str, "passages": (str, int), "seed": int},
     "factor": {"n_factors": _COUNT, "llm": _TEXT, "redact": bool, "seed": int},
 }
 # renamed arguments of `propose`: old name → new name, and old values → new values

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from goalspace.checked import readable
 from goalspace.corpus import Corpus
 from goalspace.edits import log
+from goalspace.encoders.goal import GoalEncoder
+from goalspace.encoders.passages import AUTO, OFF, is_long
+from goalspace.encoders.protocol import Encoder
+from goalspace.encoders.registry import get_encoder
 from goalspace.factors import factor
 from goalspace.files import digest
 from goalspace.language import detection
@@ -34,9 +38,11 @@ def do_stage(
 
     A stage that a limit of cost ended early runs again, as does one with unread replies if these are asked for again.
     """
+    if stage != "factor":
+        arguments = {**arguments, "passages": arguments.get("passages", AUTO)}
     before = run.record["stages"][STAGES[STAGES.index(stage) - 1]]["digest"]
     named = {name: _name(value) for name, value in arguments.items()}
-    mark = digest(stage, FORMAT, named, _recorded_digest(arguments.get("llm")), before, run.goal)
+    mark = _digest(run, stage, arguments, before)
     entry = run.record["stages"].get(stage)
     done = all((run.path / name).is_file() for name in FILES[stage])
     is_current = entry is not None and entry["digest"] == mark and entry["after"] == before and done
@@ -62,6 +68,33 @@ def do_stage(
             progress("reapplying the edits", 0, 1)
         log.reapply(run.path, run.edit_context(), run.fitted, run.fit_digest)
         run.clear_cache()
+
+
+def _digest(run: Run, stage: str, arguments: Mapping[str, Any], before: str) -> str:
+    """Return the digest of a stage: that of its arguments, the earlier stages and the goal.
+
+    How long texts are read counts only where there are some: other runs of earlier versions stay as they are.
+    """
+    named = {name: _name(value) for name, value in arguments.items()}
+    passages = named.pop("passages", OFF)
+    common = _recorded_digest(arguments.get("llm")), before, run.goal
+    plain = digest(stage, FORMAT, named, *common)
+    entry = run.record["stages"].get(stage, {"digest": None})
+    is_known = entry["digest"] == plain and entry["arguments"].get("passages") == passages
+    if passages == OFF or is_known or not _has_long_texts(run, stage, arguments):
+        return plain
+    return digest(stage, FORMAT, {**named, "passages": passages}, *common)
+
+
+def _has_long_texts(run: Run, stage: str, arguments: Mapping[str, Any]) -> bool:
+    """Return whether the encoder of a stage reads some texts in passages; language models read no passages."""
+    if stage == "propose":
+        return arguments.get("llm") is None and _any_is_long(run.corpus.texts, GoalEncoder(run.goal))
+    return _any_is_long(run.corpus.texts, get_encoder(arguments.get("encoder", "minilm")))
+
+
+def _any_is_long(texts: Sequence[str], encoder: Encoder) -> bool:
+    return any(is_long(text, encoder) for text in texts)
 
 
 def _proposals_digest(run: Run) -> str | None:

@@ -1,0 +1,187 @@
+"""Reading of texts that are longer than the window of an encoder: in passages, pooled to one vector per text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from goalspace.encoders.protocol import Encoder, encode_properties
+from goalspace.errors import InputError
+from goalspace.language.passages import Window, split_passages
+from goalspace.vectors.geometry import normalize
+
+Passages = int | Literal["auto", "off"]
+AUTO: Literal["auto"] = "auto"
+OFF: Literal["off"] = "off"
+
+
+class Units(NamedTuple):
+    """What an encoder read at a time: whole texts, and passages of long ones, in the order of the texts."""
+
+    vectors: np.ndarray  # (n_units, dim)
+    texts: np.ndarray  # (n_units,) the number of the text
+    spans: Sequence[tuple[int, int]]  # (n_units)
+
+
+class PassageEncoder:
+    """An encoder that reads texts longer than its window in passages.
+
+    The vector of such a text is the mean of those of its passages, weighted by their characters, of unit length. All other
+    texts have the same vectors as without passages, to the last bit.
+
+    Parameters
+    ----------
+    encoder
+        The encoder. If it does not say how long its window is (see `find_window`), all texts are read as it reads them.
+    passages
+        ``auto`` for as many passages as a text has, at most this many, spread evenly over the text, or ``off``, to read only
+        the beginning.
+    report
+        Called with the number of long texts that were read, and that of all that are.
+
+    Raises
+    ------
+    InputError
+        If `passages` is anything else.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        passages: Passages = AUTO,
+        *,
+        report: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.encoder = encoder
+        self.passages = check_passages(passages)
+        self.report = report
+
+    @property
+    def name(self) -> str:
+        """The encoder's name, and how long texts are read."""
+        return self.encoder.name if self.passages == OFF else f"{self.encoder.name} passages:{self.passages}"
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the vectors."""
+        return self.encoder.dim
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (n_texts, dim) float32 unit vectors."""
+        # long texts take part, too: the last bits of a vector depend on the other texts of its batch
+        vectors = np.asarray(self.encoder.encode(texts))
+        pooled = {row: _pool(spans, own) for row, spans, own in self._long(texts)}
+        if pooled:
+            vectors = vectors.copy()
+            vectors[list(pooled)] = list(pooled.values())
+        return vectors
+
+    def encode_units(self, texts: Sequence[str]) -> Units:
+        """Encode what is read at a time: every text that fits into the window, and every passage of the others."""
+        whole = np.asarray(self.encoder.encode(texts))
+        found = {row: (spans, own) for row, spans, own in self._long(texts)}
+        spans = [found[row][0] if row in found else [(0, len(text))] for row, text in enumerate(texts)]
+        return Units(
+            np.concatenate(
+                [found[row][1] if row in found else whole[row : row + 1] for row in range(len(texts))]
+            ),
+            np.repeat(np.arange(len(texts)), [len(own) for own in spans]),
+            [span for own in spans for span in own],
+        )
+
+    def encode_properties(self, properties: Sequence[str]) -> np.ndarray:
+        """Return the encoder's vectors of properties (n_properties, dim)."""
+        return encode_properties(self.encoder, properties)
+
+    def splits(self, text: str) -> bool:
+        """Return whether a text is read in passages."""
+        return self.passages != OFF and is_long(text, self.encoder)
+
+    def encode_passages(self, text: str) -> tuple[list[tuple[int, int]], np.ndarray]:
+        """Return the spans of the passages that a text is read in, and their vectors (n_passages, dim)."""
+        spans = self._chosen(self._split(text) or [(0, len(text))])
+        return spans, np.asarray(self.encoder.encode([text[start:end] for start, end in spans]))
+
+    def count(self, texts: Sequence[str]) -> dict[str, int]:
+        """Count what `encode` reads.
+
+        Returns
+        -------
+        n_long, the texts that are longer than the window; n_passages, those that they are read in, 0 with ``off``; and
+        n_skipped, those that are left out, if any are. Nothing if no text is long.
+        """
+        found = [len(spans) for spans in map(self._split, texts) if spans]
+        if not found:
+            return {}
+        if self.passages == OFF:
+            return {"n_long": len(found), "n_passages": 0}
+        n_read = sum(found) if self.passages == AUTO else sum(min(n, self.passages) for n in found)
+        skipped = {"n_skipped": sum(found) - n_read} if n_read < sum(found) else {}
+        return {"n_long": len(found), "n_passages": n_read, **skipped}
+
+    def _long(self, texts: Sequence[str]) -> Iterator[tuple[int, list[tuple[int, int]], np.ndarray]]:
+        """Yield row, passages and their vectors of the texts that are longer than the window."""
+        rows = [row for row, text in enumerate(texts) if self.splits(text)]
+        for done, row in enumerate(rows, 1):
+            # text by text, so that a cache has the vectors of the passages of any text
+            yield row, *self.encode_passages(texts[row])
+            if self.report:
+                self.report(done, len(rows))
+
+    def _split(self, text: str) -> list[tuple[int, int]]:
+        """Return the spans of all passages of a text that is longer than the window; none of any other text."""
+        own = find_window(self.encoder)
+        if own is None or len(text) <= own[1].tokens:
+            return []
+        tokens = own[0].find_tokens(text)
+        return [] if own[1].holds(text, tokens) else split_passages(text, tokens, own[1])
+
+    def _chosen(self, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Return the passages that are read: all, or some from the first to the last."""
+        if isinstance(self.passages, str) or len(spans) <= self.passages:
+            return spans
+        return [spans[at] for at in np.linspace(0, len(spans) - 1, self.passages).round().astype(int)]
+
+
+def _pool(spans: Sequence[tuple[int, int]], vectors: np.ndarray) -> np.ndarray:
+    """Return the mean of the vectors of passages, weighted by their characters, of unit length (dim,)."""
+    lengths = np.array([end - start for start, end in spans], dtype=np.float32)
+    pooled: np.ndarray = normalize((lengths @ vectors)[None])[0]
+    return pooled
+
+
+def check_passages(passages: Any) -> Passages:
+    """Return how long texts are to be read; raise an `InputError` if it is neither ``auto``, ``off`` nor a number."""
+    if not is_passages(passages):
+        raise InputError(
+            f"The 'passages' parameter must be auto, off or a number of at least 1. Got {passages!r} instead."
+        )
+    checked: Passages = passages
+    return checked
+
+
+def is_passages(value: object) -> bool:
+    """Return whether a value says how long texts are to be read."""
+    is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return is_number or value in (AUTO, OFF)
+
+
+def find_window(encoder: Any) -> tuple[Any, Window] | None:
+    """Return the encoder that reads the texts, perhaps inside of one that caches, and its window.
+
+    Such an encoder has `window`, and `find_tokens(text)`, which returns the spans of all tokens of a text (n_tokens, 2). Others,
+    such as those behind endpoints, have none.
+    """
+    while not hasattr(encoder, "find_tokens") and hasattr(encoder, "encoder"):
+        encoder = encoder.encoder
+    window = getattr(encoder, "window", None)
+    return None if window is None else (encoder, window)
+
+
+def is_long(text: str, encoder: Any) -> bool:
+    """Return whether a text is longer than the window of an encoder."""
+    own = find_window(encoder)
+    # no token is shorter than a character
+    return own is not None and len(text) > own[1].tokens and not own[1].holds(text, own[0].find_tokens(text))
