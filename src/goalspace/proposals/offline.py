@@ -49,8 +49,29 @@ class _Candidates:
         return np.asarray(cosines + _LIFT * (cosines - self.means))
 
 
+@dataclass(frozen=True, eq=False)
+class KnownTexts:
+    """Texts for which properties were proposed before.
+
+    Attributes
+    ----------
+    vectors
+        (n_known, dim), as the encoder reads them.
+    vocabulary
+        Their properties.
+    """
+
+    vectors: np.ndarray
+    vocabulary: Sequence[str]
+
+
 def propose_offline(
-    texts: Sequence[str], vectors: np.ndarray, encoder: GoalEncoder, *, per_text: int = PER_TEXT
+    texts: Sequence[str],
+    vectors: np.ndarray,
+    encoder: GoalEncoder,
+    *,
+    known: KnownTexts | None = None,
+    per_text: int = PER_TEXT,
 ) -> list[Answer]:
     """Choose for every text the properties that describe it best with respect to the goal.
 
@@ -67,6 +88,9 @@ def propose_offline(
         (n_texts, dim), as the encoder reads them.
     encoder
         The encoder `goal` under the goal.
+    known
+        The texts that these ones join. Their properties are candidates, too, which replace near-equal ones; what sets a text
+        apart is measured against all texts; and properties may be those of all further texts.
     per_text
         Maximum number of properties of a text.
 
@@ -76,18 +100,44 @@ def propose_offline(
     relevant to the goal" than to its answers.
     """
     phrases = [{phrase.name: phrase for phrase in find_phrases(text)} for text in texts]
-    candidates = _candidates(phrases, vectors, encoder)
-    answers = candidates.vectors[np.argsort(-candidates.means, kind="stable")[:_N_ANSWERS]].mean(axis=0)
-    irrelevant = vectors @ (encoder.encode_properties([NOT_RELEVANT])[0] - answers) > _MARGIN
+    counts = Counter(name for own in phrases for name in own)
+    common = [name for name, n in counts.most_common(_MAX_PHRASES) if n >= _MIN_TEXTS]
+    candidates = _candidates(common, vectors, encoder, known)
+    irrelevant = _are_irrelevant(vectors, candidates, encoder)
     in_bank = np.isin(candidates.names, load_bank().properties)
     first = list(_best(candidates, in_bank, vectors, phrases, irrelevant, _FIRST))
-    counts = np.bincount(np.concatenate(first), minlength=len(candidates.names))
-    candidates, in_bank = _distinct(candidates, in_bank, counts, len(texts))
+    n_texts_with = np.bincount(np.concatenate(first), minlength=len(candidates.names))
+    candidates, in_bank = _distinct(candidates, in_bank, n_texts_with, len(texts), known)
     best = _best(candidates, in_bank, vectors, phrases, irrelevant, per_text)
     return [
         Answer(properties=tuple(_quoted(candidates.names[i], text, own) for i in chosen))
         for chosen, text, own in zip(best, texts, phrases, strict=True)
     ]
+
+
+def find_irrelevant(vectors: np.ndarray, encoder: GoalEncoder, known: KnownTexts) -> np.ndarray:
+    """Say which further texts are not relevant to the goal, by the rule of `propose_offline`.
+
+    Parameters
+    ----------
+    vectors
+        (n_texts, dim) of the further texts, as the encoder reads them.
+    encoder
+        The encoder `goal` under the goal.
+    known
+        The texts that these ones join, which say what answers the goal.
+
+    Returns
+    -------
+    (n_texts,) bool.
+    """
+    return _are_irrelevant(vectors, _candidates(known.vocabulary, known.vectors, encoder, None), encoder)
+
+
+def _are_irrelevant(vectors: np.ndarray, candidates: _Candidates, encoder: GoalEncoder) -> np.ndarray:
+    """Return which texts are nearer to "not relevant to the goal" than to its answers (n_texts,)."""
+    answers = candidates.vectors[np.argsort(-candidates.means, kind="stable")[:_N_ANSWERS]].mean(axis=0)
+    return np.asarray(vectors @ (encoder.encode_properties([NOT_RELEVANT])[0] - answers) > _MARGIN)
 
 
 def _quoted(name: str, text: str, phrases: dict[str, Phrase]) -> tuple[str, str]:
@@ -96,14 +146,15 @@ def _quoted(name: str, text: str, phrases: dict[str, Phrase]) -> tuple[str, str]
 
 
 def _candidates(
-    phrases: Sequence[dict[str, Phrase]], vectors: np.ndarray, encoder: GoalEncoder
+    phrases: Sequence[str], vectors: np.ndarray, encoder: GoalEncoder, known: KnownTexts | None
 ) -> _Candidates:
-    """Return the properties and phrases that answer the goal best."""
-    counts = Counter(name for own in phrases for name in own)
-    common = [name for name, n in counts.most_common(_MAX_PHRASES) if n >= _MIN_TEXTS]
-    names = list(dict.fromkeys([*_bank_properties(encoder.goal), *common]))
+    """Return the properties of the bank and phrases that answer the goal best, and all those of known texts."""
+    names = list(dict.fromkeys([*_bank_properties(encoder.goal), *phrases]))
     order = np.argsort(-encoder.mean_cosines(vectors, names), kind="stable")[:_N_RELEVANT]
     names = [names[i] for i in order]
+    if known is not None:
+        names = list(dict.fromkeys([*names, *known.vocabulary]))
+        vectors = np.concatenate([known.vectors, vectors])
     found = encoder.encode_properties(names)
     return _Candidates(names, found, found @ vectors.mean(axis=0))
 
@@ -144,14 +195,16 @@ def _best(
 
 
 def _distinct(
-    candidates: _Candidates, in_bank: np.ndarray, counts: np.ndarray, n_texts: int
+    candidates: _Candidates, in_bank: np.ndarray, counts: np.ndarray, n_texts: int, known: KnownTexts | None
 ) -> tuple[_Candidates, np.ndarray]:
-    """Drop properties of too few or too many texts, and those near one of more texts."""
-    order = np.argsort(-counts, kind="stable")
+    """Drop properties of too few or too many texts, and those near one of more texts; those of known texts stay."""
     least, most = (max(share * n_texts, _MIN_TEXTS) for share in (_MIN_SHARE, _MAX_SHARE))
-    order = order[(counts[order] >= least) & (counts[order] <= most)]
+    vocabulary = frozenset(() if known is None else known.vocabulary)
+    stay = np.array([name in vocabulary for name in candidates.names], dtype=bool)
+    order = np.lexsort((-counts, ~stay))
+    order = order[stay[order] | ((counts[order] >= least) & ((counts[order] <= most) | (known is not None)))]
     kept: list[int] = []
     for row in order:
-        if not kept or (candidates.vectors[kept] @ candidates.vectors[row]).max() < _NEAR:
+        if stay[row] or not kept or (candidates.vectors[kept] @ candidates.vectors[row]).max() < _NEAR:
             kept.append(int(row))
     return candidates.take(np.array(kept, dtype=np.int64)), in_bank[kept]

@@ -35,8 +35,8 @@ def do_stage(
     A stage that a limit of cost ended early runs again, as does one with unread replies if these are asked for again.
     """
     before = run.record["stages"][STAGES[STAGES.index(stage) - 1]]["digest"]
-    named = {name: _name(value) for name, value in arguments.items()}
-    mark = digest(stage, FORMAT, named, _recorded_digest(arguments.get("llm")), before, run.goal)
+    named = {name: argument_name(value) for name, value in arguments.items()}
+    mark = digest(stage, FORMAT, named, recorded_digest(arguments.get("llm")), before, run.goal)
     entry = run.record["stages"].get(stage)
     done = all((run.path / name).is_file() for name in FILES[stage])
     is_current = entry is not None and entry["digest"] == mark and entry["after"] == before and done
@@ -92,10 +92,10 @@ def _link(run: Run, arguments: Mapping[str, Any], progress: Progress | None) -> 
     )
     links.save(run.path / "links")
     metrics = {name: value for name, value in links.metrics.items() if name != "candidates"}
-    languages = detection.languages_of(_name(arguments["encoder"]))
+    languages = detection.languages_of(argument_name(arguments["encoder"]))
     if languages:
         metrics["share_foreign"] = detection.share_foreign(run.corpus.texts, languages)
-    return {"recipe": links.recipe, "encoder": _name(arguments["encoder"]), **metrics}
+    return {"recipe": links.recipe, "encoder": argument_name(arguments["encoder"]), **metrics}
 
 
 def _factor(run: Run, arguments: Mapping[str, Any], progress: Progress | None) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def save_corpus(run: Run, corpus: Corpus, arguments: dict[str, Any], started: fl
     run.clear_cache()
 
 
-def _recorded_digest(llm: Any) -> str | None:
+def recorded_digest(llm: Any) -> str | None:
     """Digest of a file of recorded properties: it is an input, so a change makes the stage stale."""
     if isinstance(llm, str) and llm.startswith("recorded:"):
         path = Path(llm.removeprefix("recorded:").partition("#")[0])
@@ -138,7 +138,7 @@ def _recorded_digest(llm: Any) -> str | None:
     return None
 
 
-def _name(value: Any) -> Any:
+def argument_name(value: Any) -> Any:
     """The value of an argument as recorded in run.json; models and encoders are recorded by name."""
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
