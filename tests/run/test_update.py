@@ -20,7 +20,7 @@ import pytest
 
 from command_line import goalspace
 from goalspace.corpus import Corpus
-from goalspace.errors import GoalspaceError, InputError
+from goalspace.errors import GoalspaceError, InputError, UnnamedEndpoint
 from goalspace.explorer.editor import Editor
 from goalspace.increments.corpus import join
 from goalspace.increments.groups import find_groups
@@ -32,7 +32,7 @@ from goalspace.run.further_texts import score
 from goalspace.run.record import locked
 from goalspace.run.update import update
 from goalspace.vectors.geometry import normalize
-from llm_server import LLMServer
+from llm_server import EMBEDDINGS, LLMServer, prompt_of
 
 cli = partial(goalspace, COLUMNS="100")
 GOAL = "what the message is about"
@@ -234,6 +234,7 @@ def test_an_update_adds_a_factor_and_keeps_the_others(run: Run, news: Path, tmp_
     assert {item.text_id for item in new.factors.evidence[-1]} <= {new.corpus.ids[row] for row in garden}
     np.testing.assert_allclose(new.factors.scores.mean(axis=0), 0, atol=1e-4)
     np.testing.assert_allclose(new.factors.scores.std(axis=0), 1, atol=1e-3)
+    assert "40 texts added by the last update" in (new.path / "report.md").read_text(encoding="utf-8")
     # columns: a new one, and a duplicate with its own values
     assert new.corpus.metadata["stars"][:120] == [None] * 120
     assert new.corpus.metadata["region"][120] == "west"
@@ -365,6 +366,37 @@ def test_a_killed_update_leaves_the_run_and_resumes(run: Run, news: Path, tmp_pa
 def _properties(_: dict[str, object]) -> str:
     time.sleep(0.2)
     return json.dumps({"analysis": "noted", "properties": [{"property": "plants in a garden", "quote": ""}]})
+
+
+def test_an_encoder_behind_an_endpoint_is_named_again(tmp_path: Path) -> None:
+    def embed(text: str) -> list[float]:
+        named = [sum(word in text for word in (topic, *words)) for topic, words in TOPICS.items()]
+        return [1.0, len(text) / 100, *(3.0 * n for n in named)]
+
+    def answer(body: dict[str, Any]) -> str:
+        prompt = prompt_of(body)
+        topics = [topic for topic, words in TOPICS.items() if any(word in prompt for word in words)]
+        found = [f"{start}{topic}" for topic in topics for start in ("", "something with a ")]
+        return json.dumps(
+            {"analysis": "noted", "properties": [{"property": name, "quote": ""} for name in found]}
+        )
+
+    old, new = [*messages("parcel", 20), *messages("bill", 20)], messages("garden", 12)
+    with LLMServer(answer, embed=embed) as server:
+        made = discover(
+            old, goal=GOAL, llm=server.spec, encoder=server.spec, n_factors=2, out=tmp_path / "run"
+        )
+        sent = len(server.requests)
+        for verb in (score, update):
+            with pytest.raises(UnnamedEndpoint, match="repeat --encoder"):
+                verb(Run.open(made.path), new)
+        assert len(server.requests) == sent
+        named = Run.open(made.path, encoder=server.spec)
+        score(named, new)
+        updated = update(named, new, llm=server.spec).run
+        texts = [text for body in server.bodies(EMBEDDINGS)[sent:] for text in body["input"]]
+        assert not set(old) & set(texts)  # their vectors are there
+        assert len(updated.corpus) == 52
 
 
 # ---------------------------------------------------------------- the parts

@@ -14,11 +14,11 @@ from goalspace.cli.options import (
     FURTHER_TEXT_OPTION,
     INSECURE_HTTP_OPTION,
     LINKS_ENCODER_OPTION,
-    LLM_OPTION,
     REDACT_OPTION,
     RETRY_UNREAD_OPTION,
     RUN_ARGUMENT,
     limits_of,
+    mark_spec,
     with_limits,
 )
 from goalspace.cli.outcome import show_unread, write_report
@@ -38,7 +38,13 @@ _MAX_PROPERTIES = 8  # new properties that are named
 @click.argument("file", type=click.Path(path_type=Path))
 @FURTHER_TEXT_OPTION
 @FURTHER_ID_OPTION
-@LLM_OPTION
+@click.option(
+    "--llm",
+    metavar="MODEL",
+    callback=mark_spec,
+    help="The LLM that proposes properties of texts that no factor explains, named as for discover. Without it, they are "
+    "chosen offline.",
+)
 @LINKS_ENCODER_OPTION
 @INSECURE_HTTP_OPTION
 @RETRY_UNREAD_OPTION

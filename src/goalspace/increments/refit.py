@@ -78,7 +78,8 @@ def refit(factors: Factors, increment: Increment) -> Factors:
     prototypes, owners, raw = _move_prototypes(factors, increment, draft.n_factors)
     directions, loadings = scoring.correlate(scoring.covariance_of(vectors), raw, draft.property_vectors)
     assignment = _assign_properties(draft, loadings)
-    kept = np.flatnonzero(np.isin(np.arange(draft.n_factors), [*range(factors.dim), *assignment]))
+    along = assignment[loadings[assignment, np.arange(len(assignment))] > 0]
+    kept = np.flatnonzero(np.isin(np.arange(draft.n_factors), [*range(factors.dim), *along]))
     if len(kept) < draft.n_factors:  # a new factor that nothing could name
         return refit(factors, replace(increment, groups=increment.groups[kept[factors.dim :] - factors.dim]))
     centre = vectors.mean(axis=0, dtype=np.float64)

@@ -64,12 +64,14 @@ def stages(record: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _corpus(result: Mapping[str, Any]) -> str:
     duplicates, empty = result.get("n_duplicates", 0), result.get("n_empty", 0)
+    added = result.get("n_added", 0)
     return join_clauses(
         [
             f"{plural(result.get('n_read', 0), 'row')} read, "
             f"{plural(result.get('n_texts', 0), 'different text')}",
             f"{plural(duplicates, 'exact duplicate')} folded" if duplicates else "no exact duplicates",
             f"{plural(empty, 'empty row')} left out" if empty else "",
+            f"{plural(added, 'text')} added by the last update" if added else "",
         ]
     )
 

@@ -25,6 +25,7 @@ from goalspace.increments.placement import Placement
 from goalspace.increments.proposals import join_links, join_proposals, take_texts
 from goalspace.increments.refit import Increment, refit
 from goalspace.links import Links
+from goalspace.llm.address import is_endpoint
 from goalspace.llm.limits import Limits
 from goalspace.llm.protocol import LLM
 from goalspace.progress import Progress, ignore_progress
@@ -208,25 +209,33 @@ class _Work:
         """The further texts."""
         return self.joined.corpus.texts[self.n_known :]
 
-    def announce_vectors(self) -> None:
-        """Announce what an encoder behind an endpoint would be sent."""
+    @property
+    def _calls_encoder(self) -> bool:
         encoder = self.base.links.encoder
-        column = self.joined.corpus.text_column
-        plan = plan_vectors(self.texts, encoder=encoder, column=column, limits=self.limits)
-        if plan is not None:
-            self.announce([plan])
-            check_keys(encoder)
+        return isinstance(encoder, str) and is_endpoint(encoder)
+
+    def announce_vectors(self) -> None:
+        """Announce what an encoder behind an endpoint would be sent, and a language model at most: nothing is placed yet."""
+        if self._calls_encoder:
+            encoder, column = self.base.links.encoder, self.joined.corpus.text_column
+            plan = plan_vectors(self.texts, encoder=encoder, column=column, limits=self.limits)
+            calls = self._plan_calls(range(self.n_known, len(self.joined.corpus)))
+            self.announce([plan for plan in (plan, calls) if plan is not None])
+            check_keys(encoder, self.llm)
 
     def announce_calls(self, rows: Sequence[int]) -> None:
-        """Announce what a language model would be sent about some texts."""
+        """Announce what a language model would be sent about some texts, unless `announce_vectors` did."""
+        if not self._calls_encoder:
+            plan = self._plan_calls(rows) if rows else None
+            self.announce([plan] if plan is not None else [])
+            check_keys(self.llm if rows else None)
+
+    def _plan_calls(self, rows: Sequence[int]) -> CallPlan | None:
         reading = {name: value for name, value in self.base.arguments.items() if name in _READING}
         texts = take_texts(self.joined.corpus, rows)
-        plan = plan_calls(
+        return plan_calls(
             texts, goal=self.base.run.goal, llm=self.llm, limits=self.limits, redact=self.redact, **reading
         )
-        self.announce([plan] if plan is not None and rows else [])
-        if rows:
-            check_keys(self.llm)
 
     def do(self, mark: str, edits_log: bytes, source: str) -> dict[str, Any]:
         """Do the stages, write their files and, last, the record that makes the folder a run; return the changes."""

@@ -69,7 +69,7 @@ def describe_stages(
         own = of_links.get("share_foreign", 0.0)
         of_links["share_foreign"] = (own * n_known + share_foreign * (len(corpus) - n_known)) / len(corpus)
     results = {
-        "corpus": dict(corpus.stats),
+        "corpus": {**corpus.stats, "n_added": len(corpus) - n_known},
         "propose": dict(proposals.stats),
         "link": of_links,
         "factor": dict(fitted.stats),
