@@ -129,7 +129,7 @@ def update(
     with locked(run.path):  # nobody edits the run while it is read
         check_finished(run)
         base = _Base(run, run.corpus, run.proposals, run.links, run.fitted, run.factors)
-        edits_log = (run.path / log.LOG).read_bytes() if run.edits.done or run.edits.undone else b""
+        edits_log = log.read_bytes(run.path)
     check_links_encoder(base.links.encoder, limits)
     redact = redact or run.is_redacted or was_redacted(path)
     masking_arguments(redact, base.links.encoder)
@@ -153,7 +153,7 @@ def update(
         redact,
     )
     retry_unread = limits is not None and limits.retry_unread
-    done = finished_update(path, run.path, mark, retry_unread=retry_unread)
+    done = finished_update(path, run.path, mark, edits_log=edits_log, retry_unread=retry_unread)
     if done is not None:
         return Update(done, done.record["updates"][-1])
     work = _Work(base, joined, path, llm, limits, redact, announce or (lambda _: None), report)

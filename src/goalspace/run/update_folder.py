@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from goalspace.edits import log
 from goalspace.errors import InputError
 from goalspace.files import is_temporary, make_folder, refuse_link, write_atomic, writing
 from goalspace.llm.database import copy_database
@@ -17,13 +18,13 @@ def was_redacted(path: Path) -> bool:
         return (path / "run.json").is_file() and bool(read_record(path).get("redact", False))
 
 
-def finished_update(path: Path, base: Path, mark: str, *, retry_unread: bool) -> Run | None:
+def finished_update(path: Path, base: Path, mark: str, *, edits_log: bytes, retry_unread: bool) -> Run | None:
     """Return the finished run in the folder if it is this update; None if there is none, or work is left.
 
     Raises
     ------
     InputError
-        If the folder holds something else.
+        If the folder holds something else, or edits that doing the rest would undo.
     """
     with writing(path):
         is_same = path.exists() and path.resolve() == base.resolve()
@@ -43,7 +44,13 @@ def finished_update(path: Path, base: Path, mark: str, *, retry_unread: bool) ->
         )
     result = record["stages"].get("propose", {}).get("result", {})
     is_partial = bool(result.get("cap") or (retry_unread and result.get("n_unparsed")))
-    return Run.open(path) if record.get("updates") and record["stages"] and not is_partial else None
+    if not record.get("updates") or not record["stages"]:
+        return None
+    if is_partial and log.read_bytes(path) != edits_log:
+        raise InputError(
+            f"{path} has edits of its own, which reading more texts would undo. Choose another folder with --out."
+        )
+    return None if is_partial else Run.open(path)
 
 
 def _is_left(path: Path) -> bool:
