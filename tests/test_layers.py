@@ -21,7 +21,7 @@ LAYERS = (
     "explorer instructions",
     "reports evaluation",
     "run",
-    "edits",
+    "edits increments",
     "factors",
     "links",
     "proposals training curation",

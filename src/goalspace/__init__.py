@@ -45,10 +45,12 @@ _HOMES = {
     "redo": "run",
     "report": "reports",
     "retrieve_file": "instructions.retrieve",
+    "score": "run.further_texts",
     "select": "curation.selection",
     "select_file": "instructions.select",
     "taxonomy": "curation.tasklabels",
     "train": "training",
+    "update": "run.update",
 }
 
 __all__ = [*_HOMES, "__version__"]

@@ -420,7 +420,7 @@ def test_given_ids_must_be_unique_and_complete(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", 'no,text\n1,"one\ntext"\n2,two\n,\n1,three\n')
     assert message(path, id="no") == (
         "The id column 'no' of a.csv repeats '1' of row 2 in row 5; "
-        "make the ids unique and complete, or leave out --id to number the rows."
+        "make the ids unique and complete, or choose another column with --id."
     )
     jsonl = write_jsonl(tmp_path / "a.jsonl", [{"no": 1, "text": "one"}, {"text": "two"}])
     assert "'no' of a.jsonl has no value in record 2;" in message(jsonl, id="no")

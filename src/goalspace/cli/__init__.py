@@ -16,8 +16,10 @@ from goalspace.cli.evaluate import evaluate
 from goalspace.cli.explore import explore
 from goalspace.cli.label import label
 from goalspace.cli.retrieve import retrieve
+from goalspace.cli.score import score
 from goalspace.cli.select import select
 from goalspace.cli.stages import export, factor, link, propose, report
+from goalspace.cli.update import update
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -36,6 +38,8 @@ for command in (
     report,
     export,
     explore,
+    score,
+    update,
     label,
     select,
     retrieve,

@@ -16,6 +16,7 @@ _RESUMING = (
     "propose",
     "link",
     "factor",
+    "update",
     "embed",
     "correlate",
 )  # commands that resume after an interruption

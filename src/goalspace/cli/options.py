@@ -35,6 +35,15 @@ INSECURE_HTTP_OPTION = click.option(
     callback=_accept_plain_http,
     help="Accept that an endpoint on another machine is called in plain http, which others can read.",
 )
+FURTHER_TEXT_OPTION = click.option(
+    "--text", metavar="COLUMN", help="The column that holds the texts [default: that of RUN, or guessed]"
+)
+FURTHER_ID_OPTION = click.option(
+    "--id",
+    "id_column",
+    metavar="COLUMN",
+    help="The column that holds their ids [default: that of RUN, or guessed]",
+)
 RUN_ARGUMENT = click.argument("run", type=click.Path(path_type=Path))
 LLM_OPTION = click.option(
     "--llm",

@@ -94,7 +94,7 @@ class Folding:
             what = f"repeats {id_!r} of {where(seen[id_])}" if id_.strip() else "has no value"
             raise InputError(
                 f"The id column {column!r} of {self._table.name} {what} in {where(row)}; "
-                "make the ids unique and complete, or leave out --id to number the rows."
+                "make the ids unique and complete, or choose another column with --id."
             )
         return True
 

@@ -90,6 +90,12 @@ class Edits:
         }
 
 
+def read_bytes(folder: Path) -> bytes:
+    """Return the log of a run folder as it is; nothing before the first edit."""
+    path = folder / LOG
+    return path.read_bytes() if path.is_file() else b""
+
+
 def read_log(folder: Path) -> Edits:
     """Read the log of a run folder; it does not exist before the first edit.
 

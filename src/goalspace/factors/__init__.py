@@ -163,7 +163,11 @@ class Factors:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Score texts, seen or new, without a language model (n_texts, n_factors) float32."""
-        return scoring.score_texts(self.links.encode(texts), self.directions, self.offset)
+        return self.score(self.links.encode(texts))
+
+    def score(self, vectors: np.ndarray) -> np.ndarray:
+        """Score texts by their vectors of the links (n_texts, n_factors) float32."""
+        return scoring.score_texts(vectors, self.directions, self.offset)
 
     def assign(self, texts: Sequence[str]) -> np.ndarray:
         """The dominant factor of texts, seen or new (n_texts,) int32, -1 where none describes the text."""

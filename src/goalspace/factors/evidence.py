@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,12 +35,15 @@ def collect_evidence(
     property_vectors: np.ndarray,
     encoder: PassageEncoder,
     factors: Sequence[int],
+    known: Mapping[tuple[int, int, str], tuple[int, int]] | None = None,
 ) -> list[tuple[Evidence, ...]]:
     """From the highest-scoring texts of some factors, pick the sentence closest to the factor's properties.
 
     At the positive pole, these are texts whose dominant factor it is, if there are any. Of a long text, the sentences of the
-    passage closest to these properties are compared.
+    passage closest to these properties are compared. `known` has spans that were found before, by factor, pole and id of
+    the text: these sentences are not looked for again.
     """
+    known = known or {}
     chosen: list[tuple[int, int, int]] = []  # factor, pole, text
     for k in factors:
         order = np.argsort(-scores[:, k], kind="stable")
@@ -53,8 +56,12 @@ def collect_evidence(
     # the mean property vector of each factor, per pole
     own = np.where(assignment == np.arange(len(loadings))[:, None], loadings, 0)
     meaning = {1: np.maximum(own, 0) @ property_vectors, -1: np.maximum(-own, 0) @ property_vectors}
-    parts = [_closest_part(corpus.texts[i], encoder, meaning[pole][k]) for k, pole, i in chosen]
-    pairs = sorted({(i, part) for (_, _, i), part in zip(chosen, parts, strict=True)})
+    parts = {
+        (k, pole, i): _closest_part(corpus.texts[i], encoder, meaning[pole][k])
+        for k, pole, i in chosen
+        if (k, pole, corpus.ids[i]) not in known
+    }
+    pairs = sorted({(i, part) for (_, _, i), part in parts.items()})
     spans = {(i, part): _sentences_of(corpus.texts[i], part) for i, part in pairs}
     flat = [(at, span) for at in spans for span in spans[at]]
     vectors = encoder.encode([corpus.texts[i][start:end] for (i, _), (start, end) in flat])
@@ -62,11 +69,14 @@ def collect_evidence(
     for position, (at, _) in enumerate(flat):
         first.setdefault(at, position)
     collected: dict[int, list[Evidence]] = {k: [] for k in factors}
-    for (k, pole, i), part in zip(chosen, parts, strict=True):
-        begin = first[i, part]
-        strengths = vectors[begin : begin + len(spans[i, part])] @ meaning[pole][k]
-        start, end = spans[i, part][int(strengths.argmax())]
-        collected[k].append(Evidence(corpus.ids[i], float(scores[i, k]), start, end, pole))
+    for k, pole, i in chosen:
+        found = known.get((k, pole, corpus.ids[i]))
+        if found is None:
+            part = parts[k, pole, i]
+            begin = first[i, part]
+            strengths = vectors[begin : begin + len(spans[i, part])] @ meaning[pole][k]
+            found = spans[i, part][int(strengths.argmax())]
+        collected[k].append(Evidence(corpus.ids[i], float(scores[i, k]), *found, pole))
     return [tuple(items) for items in collected.values()]
 
 

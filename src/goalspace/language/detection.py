@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Sequence
 
+MANY_FOREIGN = 0.2  # share of texts worth a warning; English lists and headlines are detected less reliably
 _SAMPLE = 1000  # texts
 _MAX_CHARACTERS = 4000  # of a text
 _MIN_WORDS = 8  # of a text in Latin script, for a reliable judgement

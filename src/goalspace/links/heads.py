@@ -126,6 +126,18 @@ def add_proposals(vectors: np.ndarray, properties: np.ndarray, pairs: PairTable)
     return normalize_float32(moved)
 
 
+def remove_proposals(vectors: np.ndarray, properties: np.ndarray, pairs: PairTable) -> np.ndarray:
+    """Undo `add_proposals`: the vectors of the texts before they were moved (n_texts, dim).
+
+    For a moved vector m = (v + t) / |v + t| with |v| = |t| = 1, the length of v + t is 2 m·t.
+    """
+    before = vectors.copy()
+    targets = normalize_float32(_targets(properties, pairs, pairs.rows))
+    moved = vectors[pairs.rows]
+    before[pairs.rows] = 2 * (moved * targets).sum(axis=1, keepdims=True) * moved - targets
+    return normalize_float32(before)
+
+
 def choose(
     blocks: Blocks,
     spaces: Sequence[Space],

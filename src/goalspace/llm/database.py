@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 from goalspace.errors import InputError
-from goalspace.files import refuse_link
+from goalspace.files import atomic_path, refuse_link
 from goalspace.mounts import network_disk
 from goalspace.text import to_line
 
@@ -89,3 +90,26 @@ def unusable(path: Path, error: Exception, what: str = _CALLS) -> InputError:
         f"{path}: the {what} cannot be used ({to_line(str(error), _MAX_DETAIL)}). Make room, move it away, or choose "
         "another folder."
     )
+
+
+def copy_database(path: Path, target: Path) -> None:
+    """Copy such a file, what is in its write-ahead log included, to where there is none; nothing if it does not exist.
+
+    Raises
+    ------
+    InputError
+        If it is a link or no database, or the copy cannot be written.
+    """
+    for part in ("", "-wal", "-shm", "-journal"):
+        refuse_link(path.with_name(path.name + part))
+    if not path.is_file() or target.exists():
+        return
+    with atomic_path(target) as temporary:
+        try:
+            with (
+                closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as source,
+                closing(sqlite3.connect(temporary)) as copy,
+            ):
+                source.backup(copy)
+        except DAMAGED as error:
+            raise unusable(path, error) from error

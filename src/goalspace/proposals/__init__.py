@@ -31,7 +31,8 @@ from goalspace.proposals import storage
 from goalspace.proposals.answers import Answer
 from goalspace.proposals.from_llm import ask_properties
 from goalspace.proposals.from_records import read_recorded
-from goalspace.proposals.offline import limit_passages, propose_in_passages
+from goalspace.proposals.offline import KnownTexts, limit_passages, propose_in_passages
+from goalspace.proposals.options import check_options
 from goalspace.proposals.sample import TEXT_TOKENS, draw_rows, truncate
 from goalspace.proposals.vocabulary import MERGE, merge_near_duplicates, normalise
 from goalspace.text import count_reasons
@@ -134,6 +135,7 @@ def propose(
     seed: int = 0,
     limits: Limits | None = None,
     redact: bool = False,
+    known: KnownTexts | None = None,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> Proposals:
@@ -171,6 +173,9 @@ def propose(
     redact
         Mask e-mail addresses, phone numbers, payment cards and IBANs for the language model (extra ``redact``). Properties and
         analyses keep the placeholders; quotes are passages of the texts.
+    known
+        The texts of a run that these ones join (see `propose_offline`); a language model does not need them. Then, nothing may
+        be found.
     cache_dir
         Folder in which calls (llm.sqlite), placeholders (redacted.sqlite) and vectors are cached, for later stages and for resuming.
     progress
@@ -185,7 +190,7 @@ def propose(
         If the endpoint fails, or too many replies cannot be parsed.
     """
     check_passages(passages)
-    goal = _check(goal, sample, prompting, texts_per_call, text_tokens, truncate_from, max_unparsed)
+    goal = check_options(goal, sample, prompting, texts_per_call, text_tokens, truncate_from, max_unparsed)
     if redact:
         refuse_endpoint(encoder)
     report = partial(progress, "embedding") if progress else None
@@ -200,7 +205,7 @@ def propose(
         reader = limit_passages(
             PassageEncoder(cached(goal_encoder, cache_dir, report), passages, report=report), texts
         )
-        answers: list[Answer | None] = [*propose_in_passages(texts, reader, goal_encoder)]
+        answers: list[Answer | None] = [*propose_in_passages(texts, reader, goal_encoder, known=known)]
         stats |= {"proposer": OFFLINE, **reader.count(texts)}
     elif recorded:
         answers = read_recorded(str(llm).removeprefix("recorded:"), [corpus.ids[i] for i in rows])
@@ -238,44 +243,7 @@ def propose(
             **calls.as_stats(),
         }
         _check_unparsed(calls.unparsed, stats, len(rows), max_unparsed, call_cache(cache_dir))
-    return _assemble(corpus, rows, answers, sources, encoder, merge, stats)
-
-
-def _check(
-    goal: str,
-    sample: int | None,
-    prompting: str,
-    texts_per_call: int,
-    tokens: int,
-    truncate_from: str,
-    max_unparsed: float,
-) -> str:
-    if not goal or not goal.strip():
-        raise InputError(
-            'The goal is empty. State what you want to know, for example --goal "why customers leave".'
-        )
-    for name, value, minimum in (
-        ("sample", sample, 1),
-        ("texts_per_call", texts_per_call, 1),
-        ("text_tokens", tokens, 16),
-    ):
-        if value is not None and value < minimum:
-            raise InputError(
-                f"The '{name}' parameter of propose must be at least {minimum}. Got {value} instead."
-            )
-    for name, choice, choices in (
-        ("prompting", prompting, ("single", "chained")),
-        ("truncate_from", truncate_from, ("end", "start")),
-    ):
-        if choice not in choices:
-            raise InputError(
-                f"The '{name}' parameter of propose must be one of {', '.join(choices)}. Got {choice!r} instead."
-            )
-    if not 0 <= max_unparsed <= 1:
-        raise InputError(
-            f"The 'max_unparsed' parameter of propose must be between 0 and 1. Got {max_unparsed} instead."
-        )
-    return goal.strip()
+    return _assemble(corpus, rows, answers, sources, encoder, merge, stats, may_be_empty=known is not None)
 
 
 def _mask(
@@ -326,13 +294,15 @@ def _assemble(
     encoder: Encoder,
     merge: float,
     stats: dict[str, Any],
+    *,
+    may_be_empty: bool,
 ) -> Proposals:
     """Build the vocabulary of all answers, and check quotes against the texts."""
     counts: Counter[str] = Counter()
     for answer in answers:
         counts.update({normalise(name) for name, _ in (answer.properties if answer else ())})
     counts.pop("", None)
-    if not counts:
+    if not counts and not may_be_empty:
         raise InputError(
             f"No property was found for any of the {len(rows)} texts, so there is nothing to link."
         )

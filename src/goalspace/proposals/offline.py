@@ -53,11 +53,28 @@ class _Candidates:
         return np.asarray(cosines + _LIFT * (cosines - self.means))
 
 
+@dataclass(frozen=True, eq=False)
+class KnownTexts:
+    """Texts for which properties were proposed before.
+
+    Attributes
+    ----------
+    vectors
+        (n_known, dim), as the encoder reads them.
+    vocabulary
+        Their properties.
+    """
+
+    vectors: np.ndarray
+    vocabulary: Sequence[str]
+
+
 def propose_offline(
     texts: Sequence[str],
     vectors: np.ndarray,
     encoder: GoalEncoder,
     *,
+    known: KnownTexts | None = None,
     per_text: int = PER_TEXT,
     max_sentences: int = MAX_SENTENCES,
     weights: np.ndarray | None = None,
@@ -77,6 +94,9 @@ def propose_offline(
         (n_texts, dim), as the encoder reads them.
     encoder
         The encoder `goal` under the goal.
+    known
+        The texts that these ones join. Their properties are candidates, too, which replace near-equal ones; what sets a text
+        apart is measured against all texts; and properties may be those of all further texts.
     per_text
         Maximum number of properties of a text.
     max_sentences
@@ -93,13 +113,14 @@ def propose_offline(
     phrases = [
         {phrase.name: phrase for phrase in find_phrases(text, max_sentences=max_sentences)} for text in texts
     ]
-    candidates = _candidates(phrases, vectors, encoder)
-    answers = candidates.vectors[np.argsort(-candidates.means, kind="stable")[:_N_ANSWERS]].mean(axis=0)
-    irrelevant = vectors @ (encoder.encode_properties([NOT_RELEVANT])[0] - answers) > _MARGIN
+    counts = Counter(name for own in phrases for name in own)
+    common = [name for name, n in counts.most_common(_MAX_PHRASES) if n >= _MIN_TEXTS]
+    candidates = _candidates(common, vectors, encoder, known)
+    irrelevant = _are_irrelevant(vectors, candidates, encoder)
     in_bank = np.isin(candidates.names, load_bank().properties)
     first = list(_best(candidates, in_bank, vectors, phrases, irrelevant, _FIRST))
     weights = np.ones(len(texts)) if weights is None else weights
-    candidates, in_bank = _distinct(candidates, in_bank, first, weights)
+    candidates, in_bank = _distinct(candidates, in_bank, first, weights, known)
     best = _best(candidates, in_bank, vectors, phrases, irrelevant, per_text)
     return [
         Answer(properties=tuple(_quoted(candidates.names[i], text, own) for i in chosen))
@@ -108,7 +129,12 @@ def propose_offline(
 
 
 def propose_in_passages(
-    texts: Sequence[str], reader: PassageEncoder, encoder: GoalEncoder, *, per_text: int = PER_TEXT
+    texts: Sequence[str],
+    reader: PassageEncoder,
+    encoder: GoalEncoder,
+    *,
+    known: KnownTexts | None = None,
+    per_text: int = PER_TEXT,
 ) -> list[Answer]:
     """Choose properties as `propose_offline` does, for every passage of a long text, and put them together per text.
 
@@ -122,17 +148,20 @@ def propose_in_passages(
         Encodes them with the encoder `goal`, in passages.
     encoder
         The encoder `goal` under the goal.
+    known
+        As in `propose_offline`.
     per_text
         Maximum number of properties of a passage.
     """
     units = reader.encode_units(texts)
     read = [texts[row][start:end] for row, (start, end) in zip(units.texts, units.spans, strict=True)]
     if len(read) == len(texts):
-        return propose_offline(texts, units.vectors, encoder, per_text=per_text)
+        return propose_offline(texts, units.vectors, encoder, known=known, per_text=per_text)
     answers = propose_offline(
         read,
         units.vectors,
         encoder,
+        known=known,
         per_text=per_text,
         max_sentences=max(map(len, read)),  # a passage is short, and any of its sentences may matter
         weights=1 / np.bincount(units.texts)[units.texts],
@@ -187,20 +216,46 @@ def _closest_sentences(
     return found
 
 
+def find_irrelevant(vectors: np.ndarray, encoder: GoalEncoder, known: KnownTexts) -> np.ndarray:
+    """Say which further texts are not relevant to the goal, by the rule of `propose_offline`.
+
+    Parameters
+    ----------
+    vectors
+        (n_texts, dim) of the further texts, as the encoder reads them.
+    encoder
+        The encoder `goal` under the goal.
+    known
+        The texts that these ones join, which say what answers the goal.
+
+    Returns
+    -------
+    (n_texts,) bool.
+    """
+    return _are_irrelevant(vectors, _candidates(known.vocabulary, known.vectors, encoder, None), encoder)
+
+
+def _are_irrelevant(vectors: np.ndarray, candidates: _Candidates, encoder: GoalEncoder) -> np.ndarray:
+    """Return which texts are nearer to "not relevant to the goal" than to its answers (n_texts,)."""
+    answers = candidates.vectors[np.argsort(-candidates.means, kind="stable")[:_N_ANSWERS]].mean(axis=0)
+    return np.asarray(vectors @ (encoder.encode_properties([NOT_RELEVANT])[0] - answers) > _MARGIN)
+
+
 def _quoted(name: str, text: str, phrases: dict[str, Phrase]) -> tuple[str, str]:
     found = phrases.get(name)
     return name, text[found.start : found.end] if found else ""
 
 
 def _candidates(
-    phrases: Sequence[dict[str, Phrase]], vectors: np.ndarray, encoder: GoalEncoder
+    phrases: Sequence[str], vectors: np.ndarray, encoder: GoalEncoder, known: KnownTexts | None
 ) -> _Candidates:
-    """Return the properties and phrases that answer the goal best."""
-    counts = Counter(name for own in phrases for name in own)
-    common = [name for name, n in counts.most_common(_MAX_PHRASES) if n >= _MIN_TEXTS]
-    names = list(dict.fromkeys([*_bank_properties(encoder.goal), *common]))
+    """Return the properties of the bank and phrases that answer the goal best, and all those of known texts."""
+    names = list(dict.fromkeys([*_bank_properties(encoder.goal), *phrases]))
     order = np.argsort(-encoder.mean_cosines(vectors, names), kind="stable")[:_N_RELEVANT]
     names = [names[i] for i in order]
+    if known is not None:
+        names = list(dict.fromkeys([*names, *known.vocabulary]))
+        vectors = np.concatenate([known.vectors, vectors])
     found = encoder.encode_properties(names)
     return _Candidates(names, found, found @ vectors.mean(axis=0))
 
@@ -241,19 +296,28 @@ def _best(
 
 
 def _distinct(
-    candidates: _Candidates, in_bank: np.ndarray, chosen: Sequence[np.ndarray], weights: np.ndarray
+    candidates: _Candidates,
+    in_bank: np.ndarray,
+    chosen: Sequence[np.ndarray],
+    weights: np.ndarray,
+    known: KnownTexts | None,
 ) -> tuple[_Candidates, np.ndarray]:
-    """Drop properties of too few or too many texts, given those of every text, and those near one of more texts."""
+    """Drop properties of too few or too many texts, given those of every text, and those near one of more texts.
+
+    Those of known texts stay.
+    """
     found, n = np.concatenate(chosen), len(candidates.names)
     counts = np.bincount(found, minlength=n)
     weighted = np.bincount(found, np.repeat(weights, [len(own) for own in chosen]), minlength=n)
     least, least_weighted = (max(_MIN_SHARE * size, _MIN_TEXTS) for size in (len(weights), weights.sum()))
     is_common = (counts >= least) | (weighted >= least_weighted)
-    is_rare = weighted <= max(_MAX_SHARE * weights.sum(), _MIN_TEXTS)
-    order = np.argsort(-counts, kind="stable")
-    order = order[is_common[order] & is_rare[order]]
+    is_rare = (known is not None) | (weighted <= max(_MAX_SHARE * weights.sum(), _MIN_TEXTS))
+    vocabulary = frozenset(() if known is None else known.vocabulary)
+    stay = np.array([name in vocabulary for name in candidates.names], dtype=bool)
+    order = np.lexsort((-counts, ~stay))
+    order = order[(stay | (is_common & is_rare))[order]]
     kept: list[int] = []
     for row in order:
-        if not kept or (candidates.vectors[kept] @ candidates.vectors[row]).max() < _NEAR:
+        if stay[row] or not kept or (candidates.vectors[kept] @ candidates.vectors[row]).max() < _NEAR:
             kept.append(int(row))
     return candidates.take(np.array(kept, dtype=np.int64)), in_bank[kept]

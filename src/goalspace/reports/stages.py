@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from goalspace.language.detection import languages_of
+from goalspace.language.detection import MANY_FOREIGN, languages_of
 from goalspace.text import count_reasons, format_percent, join_clauses, plural, to_line
 
 _TITLES = {
@@ -36,7 +36,6 @@ _REMARKS = {
 }
 _TOO_FEW = "There were too few texts to hold some out, so the links were not evaluated."
 _OWN_CHOICE = "The encoder that links texts and properties also chose the properties, so the links cannot be evaluated with them."
-_MANY_FOREIGN = 0.2  # share of the texts; English lists and headlines are detected less reliably
 _SECRET = re.compile(r"(^|_)(api_?key|key|token|secret|password|authorization)$", re.IGNORECASE)
 _LOCAL_PATH = re.compile(r"(\w{2,}:)?((?:/(?!/)|~|[A-Za-z]:[\\/]).*)", re.DOTALL)
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
@@ -65,12 +64,14 @@ def stages(record: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _corpus(result: Mapping[str, Any]) -> str:
     duplicates, empty = result.get("n_duplicates", 0), result.get("n_empty", 0)
+    added = result.get("n_added", 0)
     return join_clauses(
         [
             f"{plural(result.get('n_read', 0), 'row')} read, "
             f"{plural(result.get('n_texts', 0), 'different text')}",
             f"{plural(duplicates, 'exact duplicate')} folded" if duplicates else "no exact duplicates",
             f"{plural(empty, 'empty row')} left out" if empty else "",
+            f"{plural(added, 'text')} added by the last update" if added else "",
         ]
     )
 
@@ -136,7 +137,7 @@ def _encoder(result: Mapping[str, Any]) -> str:
 def _foreign(result: Mapping[str, Any]) -> str:
     """Return a warning if many texts are in languages that the encoder does not know."""
     share, languages = _finite(result.get("share_foreign")), languages_of(_encoder(result))
-    if share is None or share < _MANY_FOREIGN or not languages:
+    if share is None or share < MANY_FOREIGN or not languages:
         return ""
     known = " or ".join(", ".join(languages).rsplit(", ", 1))
     return (

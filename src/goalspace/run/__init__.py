@@ -11,18 +11,16 @@ from typing import Any
 from goalspace.corpus import Corpus
 from goalspace.encoders.passages import AUTO, PassageEncoder, Passages, check_passages
 from goalspace.encoders.protocol import Encoder
-from goalspace.encoders.registry import get_encoder, refuse_endpoint
+from goalspace.encoders.registry import get_encoder
 from goalspace.errors import InputError
 from goalspace.factors.plan import plan_names
 from goalspace.files import is_temporary, make_folder, writing
-from goalspace.llm import get_llm
-from goalspace.llm.address import is_endpoint, recorded
-from goalspace.llm.endpoint import check_key, find_endpoint
+from goalspace.llm.address import recorded
 from goalspace.llm.limits import Limits
-from goalspace.llm.private_data import check_installed
 from goalspace.llm.protocol import LLM
 from goalspace.progress import Progress
 from goalspace.proposals.plan import CallPlan, plan_calls, plan_vectors
+from goalspace.run.checks import check_keys, check_links_encoder, check_llm, masking_arguments
 from goalspace.run.folder import Run
 from goalspace.run.record import (
     STAGES,
@@ -121,11 +119,11 @@ def discover(
         )
     goal = " ".join(goal.split())
     check_passages(passages)
-    _check_llm(llm, limits)
-    _check_encoder(_with_goal(encoder, goal) if encoder else None, limits)
+    check_llm(llm, limits)
+    check_links_encoder(_with_goal(encoder, goal) if encoder else None, limits)
     path = Path(out) if out is not None else default_folder(source, goal)
     redact = redact or _was_redacted(path)
-    masking = _masking(redact, encoder)
+    masking = masking_arguments(redact, encoder)
     if progress:
         progress("reading the texts", 0, 1)
     started = time.monotonic()
@@ -140,7 +138,7 @@ def discover(
                 _plan_links(corpus, encoder, limits),
             )
         )
-    _check_keys(llm, encoder)
+    check_keys(llm, encoder)
     run = _begin(path, goal)
     run.named = (llm, encoder)
     with locked(path):
@@ -204,12 +202,12 @@ def redo(
     _name_endpoints(run, stage, changes)
     arguments = {**_recorded_arguments(run, stage), **changes}
     check_arguments(arguments, stage)
-    _check_llm(arguments.get("llm"), limits)
+    check_llm(arguments.get("llm"), limits)
     redact = redact or run.is_redacted
     encoder = run.links.encoder if stage == "factor" else arguments.get("encoder")
-    masking = _masking(redact, encoder)
+    masking = masking_arguments(redact, encoder)
     arguments |= masking if stage != "link" else {}
-    _check_encoder(encoder, limits)
+    check_links_encoder(encoder, limits)
     if announce:
         planner = plan_calls if stage == "propose" else plan_names
         announce(
@@ -218,7 +216,7 @@ def redo(
                 _plan_links(run.corpus, encoder, limits) if stage == "link" else None,
             )
         )
-    _check_keys(arguments.get("llm"), encoder)
+    check_keys(arguments.get("llm"), encoder)
     with locked(run.path):
         _keep_choice(run, redact)
         do_stage(run, stage, arguments, limits=limits, progress=progress, again=True)
@@ -237,16 +235,6 @@ def _check_size(corpus: Corpus, source: Any, encoder: str | Encoder, passages: P
             f"{source_name(source)} holds {plural(n_texts, 'different text')}, too few to find factors in: give at least "
             f"{MIN_TEXTS}, or {_MIN_LONG_TEXTS} long ones."
         )
-
-
-def _masking(redact: bool, encoder: str | Encoder | None) -> dict[str, bool]:
-    """Return the arguments of stages with a language model; fail early if private data could not be masked for all."""
-    if not redact:
-        return {}
-    check_installed()
-    if encoder is not None:
-        refuse_endpoint(encoder)
-    return {"redact": True}
 
 
 def _was_redacted(path: Path) -> bool:
@@ -319,31 +307,3 @@ def _plan_links(corpus: Corpus, encoder: object, limits: Limits | None) -> CallP
 
 def _known(*plans: CallPlan | None) -> list[CallPlan]:
     return [plan for plan in plans if plan is not None]
-
-
-def _check_llm(llm: str | LLM | None, limits: Limits | None) -> None:
-    """Fail before anything is written if the model is misspelt, may not be called, or has no price."""
-    is_recorded = isinstance(llm, str) and llm.startswith("recorded:")
-    if limits is not None and limits.batch and (llm is None or is_recorded):
-        raise InputError(
-            "There are no calls for batches: name a model with --llm openai:MODEL, or leave out --batch."
-        )
-    if isinstance(llm, str) and is_recorded:
-        path = Path(llm.removeprefix("recorded:").partition("#")[0])
-        if not path.is_file():
-            raise InputError(f"There is no file {path} with recorded properties.")
-    elif llm is not None:
-        get_llm(llm, cache=Path("llm.sqlite"), limits=limits)  # nothing is opened
-
-
-def _check_keys(*specs: object) -> None:
-    """Likewise if an endpoint lacks its API key; later than the rest, as what would be sent can be shown without one."""
-    for spec in specs:
-        if isinstance(spec, str) and is_endpoint(spec):
-            check_key(find_endpoint(spec))
-
-
-def _check_encoder(encoder: str | Encoder | None, limits: Limits | None) -> None:
-    """Likewise, of the encoder."""
-    if encoder is not None:
-        get_encoder(encoder, limits=limits, cache_dir=Path())  # nothing is opened

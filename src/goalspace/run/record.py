@@ -136,7 +136,8 @@ def stage_files(folder: Path, record: Mapping[str, Any], stage: str) -> Iterator
         If the stage has not finished, or a file of it is missing or damaged.
     """
     if stage not in record["stages"]:
-        raise InputError(f"{folder} has not finished the stage '{stage}'. Run goalspace discover again.")
+        again = "update" if "update" in record else "discover"
+        raise InputError(f"{folder} has not finished the stage '{stage}'. Run goalspace {again} again.")
     again = (
         "goalspace discover with its source and goal" if stage == "corpus" else f"goalspace {stage} {folder}"
     )
@@ -200,6 +201,14 @@ def default_folder(source: Any, goal: str) -> Path:
     stem = Path(source).name.partition(".")[0] if isinstance(source, (str, os.PathLike)) else "texts"
     slug = "-".join(re.findall(r"\w+", f"{stem} {goal}".lower())[:8])
     return Path("runs") / slug[:60].strip("-")
+
+
+def next_folder(folder: Path) -> Path:
+    """The default folder of an updated run: that of the run with the next number, such as runs/tickets-2."""
+    stem, _, number = folder.name.rpartition("-")
+    if stem and number.isdecimal() and len(number) < 4:
+        return folder.with_name(f"{stem}-{int(number) + 1}")
+    return folder.with_name(f"{folder.name}-2")
 
 
 def _versions() -> dict[str, str]:

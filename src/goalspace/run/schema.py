@@ -33,12 +33,32 @@ _RENAMED: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "keep": ("truncate_from", {"start": "end", "end": "start"}),
     "max_unread": ("max_unparsed", {}),
 }
+_SHARES = {"factor": int, "n_before": int, "n_after": int}
+UPDATE: Schema = {
+    "digest": str,
+    "source": str,
+    "when": str,
+    "n_known": int,
+    "n_new": int,
+    "n_repeated": int,
+    "n_same": int,
+    "n_unexplained": int,
+    "n_unexplained_after": int,
+    "kept": float,
+    "shares": [_SHARES],
+    "factors": [{"factor": int, "name": str, "n_texts": int}],
+    "without_texts": [int],
+    "properties": [str],
+    "share_foreign": (float, None),
+}
 _RECORD: Schema = {
     "goalspace?": str,
     "goal": str,
     "created?": str,
     "redact?": bool,
     "versions?": {str: str},
+    "update?": str,
+    "updates?": [UPDATE],
     "stages": {
         str: {
             "arguments": {str: PLAIN},

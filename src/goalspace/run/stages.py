@@ -41,7 +41,7 @@ def do_stage(
     if stage != "factor":
         arguments = {**arguments, "passages": arguments.get("passages", AUTO)}
     before = run.record["stages"][STAGES[STAGES.index(stage) - 1]]["digest"]
-    named = {name: _name(value) for name, value in arguments.items()}
+    named = {name: argument_name(value) for name, value in arguments.items()}
     mark = _digest(run, stage, arguments, before)
     entry = run.record["stages"].get(stage)
     done = all((run.path / name).is_file() for name in FILES[stage])
@@ -75,9 +75,9 @@ def _digest(run: Run, stage: str, arguments: Mapping[str, Any], before: str) -> 
 
     How long texts are read counts only where there are some: other runs of earlier versions stay as they are.
     """
-    named = {name: _name(value) for name, value in arguments.items()}
+    named = {name: argument_name(value) for name, value in arguments.items()}
     passages = named.pop("passages", OFF)
-    common = _recorded_digest(arguments.get("llm")), before, run.goal
+    common = recorded_digest(arguments.get("llm")), before, run.goal
     plain = digest(stage, FORMAT, named, *common)
     entry = run.record["stages"].get(stage, {"digest": None})
     is_known = entry["digest"] == plain and entry["arguments"].get("passages") == passages
@@ -125,10 +125,10 @@ def _link(run: Run, arguments: Mapping[str, Any], progress: Progress | None) -> 
     )
     links.save(run.path / "links")
     metrics = {name: value for name, value in links.metrics.items() if name != "candidates"}
-    languages = detection.languages_of(_name(arguments["encoder"]))
+    languages = detection.languages_of(argument_name(arguments["encoder"]))
     if languages:
         metrics["share_foreign"] = detection.share_foreign(run.corpus.texts, languages)
-    return {"recipe": links.recipe, "encoder": _name(arguments["encoder"]), **metrics}
+    return {"recipe": links.recipe, "encoder": argument_name(arguments["encoder"]), **metrics}
 
 
 def _factor(run: Run, arguments: Mapping[str, Any], progress: Progress | None) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def save_corpus(run: Run, corpus: Corpus, arguments: dict[str, Any], started: fl
     run.clear_cache()
 
 
-def _recorded_digest(llm: Any) -> str | None:
+def recorded_digest(llm: Any) -> str | None:
     """Digest of a file of recorded properties: it is an input, so a change makes the stage stale."""
     if isinstance(llm, str) and llm.startswith("recorded:"):
         path = Path(llm.removeprefix("recorded:").partition("#")[0])
@@ -171,7 +171,7 @@ def _recorded_digest(llm: Any) -> str | None:
     return None
 
 
-def _name(value: Any) -> Any:
+def argument_name(value: Any) -> Any:
     """The value of an argument as recorded in run.json; models and encoders are recorded by name."""
     if value is None or isinstance(value, (str, int, float, bool)):
         return value

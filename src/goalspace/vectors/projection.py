@@ -26,7 +26,6 @@ def lay_out(vectors: np.ndarray, *, seed: int = 0) -> np.ndarray:
     """
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
-    from sklearn.neighbors import NearestNeighbors
 
     n_texts = len(vectors)
     if n_texts < 5 or not np.ptp(vectors, axis=0).any():
@@ -47,9 +46,31 @@ def lay_out(vectors: np.ndarray, *, seed: int = 0) -> np.ndarray:
         random_state=seed,
     ).fit_transform(reduced)
     if len(chosen) < n_texts:
-        distances, nearest = NearestNeighbors(n_neighbors=_NEIGHBOURS).fit(landmarks).kneighbors(vectors)
-        weights = 1 / (distances + 1e-6)
-        weights /= weights.sum(axis=1, keepdims=True)
-        placed = np.einsum("nk,nkc->nc", weights, placed[nearest])
+        placed = place_between(vectors, landmarks, placed)
     low, high = placed.min(axis=0), placed.max(axis=0)
     return np.asarray((placed - low) / np.maximum(high - low, 1e-9), dtype=np.float32)
+
+
+def place_between(vectors: np.ndarray, landmarks: np.ndarray, placed: np.ndarray) -> np.ndarray:
+    """Place further texts on a map, between the nearest three of the landmarks on it, each weighted by 1 / distance.
+
+    Parameters
+    ----------
+    vectors
+        (n_texts, dim) of the further texts.
+    landmarks
+        (n_landmarks, dim) of the texts on the map.
+    placed
+        (n_landmarks, 2), where these are.
+
+    Returns
+    -------
+    (n_texts, 2).
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    neighbours = NearestNeighbors(n_neighbors=min(_NEIGHBOURS, len(landmarks))).fit(landmarks)
+    distances, nearest = neighbours.kneighbors(vectors)
+    weights = 1 / (distances + 1e-6)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return np.asarray(np.einsum("nk,nkc->nc", weights, placed[nearest]))
