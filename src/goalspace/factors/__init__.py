@@ -364,8 +364,13 @@ def factor(
 
 
 def _second_encoder(links: Links, cache_dir: Path | None) -> Encoder | None:
-    """Return an encoder that did not take part in the links, to check names with: MiniLM, unless it did."""
+    """Return an encoder that did not take part in the links, to check names with: MiniLM, unless it did.
+
+    It reads English only: where the multilingual encoder reads the texts under the goal, it is the one without the goal.
+    """
     name = links.encoder if isinstance(links.encoder, str) else links.encoder.name
+    if name.startswith("multilingual"):
+        return None if name == "multilingual" else cached("multilingual", cache_dir)
     return None if name == "minilm" else cached("minilm", cache_dir)
 
 

@@ -15,11 +15,12 @@ import numpy as np
 
 from goalspace.corpus import Corpus
 from goalspace.encoders.cache import cached
-from goalspace.encoders.goal import GoalEncoder
 from goalspace.encoders.protocol import Encoder
 from goalspace.encoders.registry import refuse_endpoint
 from goalspace.errors import CapReached, InputError, LLMError
 from goalspace.files import write_atomic
+from goalspace.language.detection import language_shares
+from goalspace.language.stopwords import GERMAN
 from goalspace.llm import call_cache, get_llm
 from goalspace.llm.limits import Limits
 from goalspace.llm.protocol import LLM
@@ -30,12 +31,13 @@ from goalspace.proposals import storage
 from goalspace.proposals.answers import Answer
 from goalspace.proposals.from_llm import ask_properties
 from goalspace.proposals.from_records import read_recorded
-from goalspace.proposals.offline import propose_offline
 from goalspace.proposals.sample import TEXT_TOKENS, draw_rows, truncate
 from goalspace.proposals.vocabulary import MERGE, merge_near_duplicates, normalise
+from goalspace.proposals.without_llm import propose_without_llm
 from goalspace.text import count_reasons
 
 OFFLINE = "offline (property bank and phrases of the texts)"
+_MIN_GERMAN = 0.1  # share of German texts from which the case of properties is kept
 _OFFLINE_SAMPLE = 20_000  # largest number of texts that the offline proposer reads; links score the others
 
 
@@ -145,7 +147,8 @@ def propose(
         What the analyst wants to know, in plain language.
     llm
         A language model (see `get_llm`); ``recorded:FILE`` or ``recorded:FILE#FIELD`` for JSON Lines with ids and
-        properties; or None for properties of the bank and phrases of the texts, chosen by the encoder ``goal``.
+        properties; or None for properties of the bank and phrases of the texts, chosen by the encoder ``goal``, or for phrases
+        alone, chosen by the encoder ``multilingual``, if `encoder` is that.
     encoder
         Encoder for merging near-duplicates.
     sample
@@ -191,9 +194,10 @@ def propose(
     stats: dict[str, Any] = {"n_read": len(rows)}
     sources: dict[int, MaskedText] = {}
     if llm is None:
-        reader, texts = GoalEncoder(goal), [corpus.texts[i] for i in rows]
-        vectors = cached(reader, cache_dir, report).encode(texts)
-        answers: list[Answer | None] = [*propose_offline(texts, vectors, reader)]
+        texts = [corpus.texts[i] for i in rows]
+        answers: list[Answer | None] = [
+            *propose_without_llm(texts, goal, encoder, cache_dir=cache_dir, report=report)
+        ]
         stats["proposer"] = OFFLINE
     elif recorded:
         answers = read_recorded(str(llm).removeprefix("recorded:"), [corpus.ids[i] for i in rows])
@@ -322,8 +326,9 @@ def _assemble(
 ) -> Proposals:
     """Build the vocabulary of all answers, and check quotes against the texts."""
     counts: Counter[str] = Counter()
+    spell = partial(normalise, keep_case=language_shares(corpus.texts).get(GERMAN, 0) >= _MIN_GERMAN)
     for answer in answers:
-        counts.update({normalise(name) for name, _ in (answer.properties if answer else ())})
+        counts.update({spell(name) for name, _ in (answer.properties if answer else ())})
     counts.pop("", None)
     if not counts:
         raise InputError(
@@ -335,10 +340,10 @@ def _assemble(
     n_dropped = 0
     for row, answer in zip(rows, answers, strict=True):
         for wording, quote in answer.properties if answer else ():
-            name = stands_for.get(normalise(wording))
+            name = stands_for.get(spell(wording))
             if name is None:
                 continue
-            forms.setdefault(name, Counter())[normalise(wording)] += 1
+            forms.setdefault(name, Counter())[spell(wording)] += 1
             exact = _find_quote(quote, sources.get(row) or MaskedText(corpus.texts[row]))
             n_dropped += bool(quote.strip()) and exact is None
             pairs[row, name] = pairs.get((row, name)) or exact

@@ -22,6 +22,7 @@ from goalspace.llm.private_data import check_installed
 from goalspace.llm.protocol import LLM
 from goalspace.progress import Progress
 from goalspace.proposals.plan import CallPlan, plan_calls, plan_vectors
+from goalspace.run.choice import choose_encoder
 from goalspace.run.folder import Run
 from goalspace.run.record import (
     STAGES,
@@ -77,8 +78,8 @@ def discover(
     llm
         The language model that proposes properties and names factors; None works offline (see `propose`).
     encoder
-        The sentence encoder (see `get_encoder`); None is ``goal``, which reads the texts under the goal, or, as that one
-        cannot be fine-tuned, ``minilm`` if `tune` is "full".
+        The sentence encoder (see `get_encoder`); None is ``goal``, which reads the texts under the goal; ``multilingual`` if
+        most of them do not look English and it is installed; or, as these cannot be fine-tuned, ``minilm`` if `tune` is "full".
     tune
         "heads", "full" or "none" (see `link`).
     n_factors
@@ -142,7 +143,7 @@ def discover(
     with locked(path):
         _keep_choice(run, redact)
         save_corpus(run, corpus, {"source": source_name(source), "text": text, "id": id}, started)
-        encoder = _with_goal(encoder or ("minilm" if tune == "full" else "goal"), goal)
+        encoder = _with_goal(encoder or choose_encoder(corpus.texts, tune=tune), goal)
         arguments = {
             "propose": {"encoder": encoder, **asked},
             "link": {"encoder": encoder, "tune": tune, "seed": seed},
@@ -264,8 +265,8 @@ def _recorded_arguments(run: Run, stage: str) -> dict[str, Any]:
 
 
 def _with_goal(encoder: str | Encoder, goal: str) -> str | Encoder:
-    """Return the encoder; of ``goal``, the name that contains the goal."""
-    if isinstance(encoder, str) and (encoder == "goal" or encoder.startswith("goal:")):
+    """Return the encoder; of ``goal`` and ``multilingual``, the name that contains the goal."""
+    if isinstance(encoder, str) and (encoder in ("goal", "multilingual") or encoder.startswith("goal:")):
         return get_encoder(encoder, goal=goal).name
     return encoder
 
