@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from goalspace.language.detection import languages_of, share_foreign
+from goalspace.language.detection import (
+    OTHER,
+    detect_language,
+    language_shares,
+    languages_of,
+    share_foreign,
+)
 
 GERMAN = "Die Rechnung kam zweimal, und niemand geht an das Telefon, wenn man deswegen anruft."
 CHINESE = "客服态度很差，打电话等了一个小时没有人接。"
@@ -57,3 +63,39 @@ def test_an_encoder_has_its_languages(encoder: str, share: float) -> None:
 
 def test_nothing_is_known_about_other_encoders() -> None:
     assert languages_of("openai:embed-large") == ()
+
+
+PORTUGUESE = "A conta chegou duas vezes e ninguém atende o telefone quando se liga por causa disso."
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        (ENGLISH, "English"),
+        (GERMAN, "German"),
+        (FRENCH, "French"),
+        (SPANISH, "Spanish"),
+        (ITALIAN, "Italian"),
+        (PORTUGUESE, "Portuguese"),
+        (DUTCH, "Dutch"),
+        (CHINESE, OTHER),
+        ("Обслуживание ужасное", OTHER),
+        ("サービスが悪い", OTHER),
+        ("Bardzo dobry telefon, ale bateria słabo trzyma, nie polecam żadnemu klientowi.", OTHER),
+        ("Schon beim Auspacken war der Griff abgebrochen.", "German"),
+        ("How do you do currency exchanges?", "English"),
+        ("", None),
+        ("12345 67,89 %", None),
+        ("refund", None),
+        ("Samsung Galaxy S21 Ultra 5G 128GB schwarz", None),
+        ("José García Müller, Zoë Çelik, André Grañén", None),
+        ("restaurant de la Cruz", None),
+        ("def __init__(self, path): self.path = os.path.join(path, name)", None),
+    ],
+)
+def test_the_language_of_a_text_is_told_or_left_open(text: str, language: str | None) -> None:
+    assert detect_language(text) == language
+
+
+def test_shares_of_languages_add_up_to_what_can_be_told() -> None:
+    assert language_shares([GERMAN, GERMAN, ENGLISH, "12345"]) == {"German": 0.5, "English": 0.25}

@@ -90,6 +90,8 @@ def discover(source: Path, goal: str, text: str | None, id_column: str | None, *
     show_summary(summary, page)
     show_lost_edits(run)
     _print_proposer(run)
+    if "encoder" not in given:
+        _print_encoder(run)
     show_unread(run)
     exit_at_cap(run, ("propose", "factor"))
 
@@ -103,9 +105,25 @@ def _print_proposer(run: Run) -> None:
 
     proposer = run.record["stages"]["propose"]["result"]["proposer"]
     if proposer == OFFLINE:
+        source = (
+            "are phrases of the texts" if _is_multilingual(run) else "come from a bank and from the texts"
+        )
         click.echo(
-            "No LLM was used: the properties come from a bank and from the texts, chosen by an encoder that reads the texts "
+            f"No LLM was used: the properties {source}, chosen by an encoder that reads the texts "
             "under the goal. An LLM reads more closely, and quotes what it found: --llm openai:MODEL or ollama:MODEL."
         )
     else:
         click.echo(f"Properties were proposed by {proposer}.")
+
+
+def _print_encoder(run: Run) -> None:
+    """Print which encoder was chosen if the texts are not English."""
+    from goalspace.run.choice import explain_choice
+
+    line = explain_choice(run.corpus.texts, run.record["stages"]["link"]["arguments"]["encoder"])
+    if line:
+        click.echo(line)
+
+
+def _is_multilingual(run: Run) -> bool:
+    return str(run.record["stages"]["propose"]["arguments"]["encoder"]).startswith("multilingual")

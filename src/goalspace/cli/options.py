@@ -56,8 +56,8 @@ ENCODER_OPTION = click.option(
     "--encoder",
     metavar="MODEL",
     callback=mark_spec,
-    help="The sentence encoder: goal (default) and minilm, which are built in, a sentence-transformers folder, "
-    "openai:MODEL, ollama:MODEL or http://HOST:PORT/v1#MODEL.",
+    help="The sentence encoder: goal (default) and minilm, which are built in, multilingual (default for texts that do not look "
+    "English, if installed), a sentence-transformers folder, openai:MODEL, ollama:MODEL or http://HOST:PORT/v1#MODEL.",
 )
 LINKS_ENCODER_OPTION = click.option(
     "--encoder",

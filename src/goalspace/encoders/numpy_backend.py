@@ -25,6 +25,11 @@ def from_numpy(array: np.ndarray) -> np.ndarray:
     return array
 
 
+def to_numpy(array: np.ndarray) -> np.ndarray:
+    """Return the array."""
+    return array
+
+
 def run(
     embed: Callable[[np.ndarray, np.ndarray], np.ndarray], batches: Iterable[Batch], out: np.ndarray
 ) -> None:

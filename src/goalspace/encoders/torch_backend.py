@@ -34,6 +34,11 @@ def from_numpy(array: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(array).to(find_device())
 
 
+def to_numpy(array: torch.Tensor) -> np.ndarray:
+    """See `Backend.to_numpy`."""
+    return array.cpu().numpy()
+
+
 def run(
     embed: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], batches: Iterable[Batch], out: np.ndarray
 ) -> None:
@@ -42,7 +47,7 @@ def run(
 
     with torch.inference_mode():
         for rows, ids, attention_mask in batches:
-            out[rows] = embed(from_numpy(ids), from_numpy(attention_mask)).cpu().numpy()
+            out[rows] = to_numpy(embed(from_numpy(ids), from_numpy(attention_mask)))
 
 
 def concatenate(arrays: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:

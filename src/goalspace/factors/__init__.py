@@ -369,16 +369,17 @@ def factor(
 
 
 def _second_encoder(links: Links, cache_dir: Path | None) -> Encoder | None:
-    """Return an encoder that did not take part in the links, to check names with: MiniLM, unless it did."""
+    """Return an encoder that did not take part in the links, to check names with; of the same languages."""
     name = links.encoder if isinstance(links.encoder, str) else links.encoder.name
-    return None if name == "minilm" else PassageEncoder(cached("minilm", cache_dir), links.passages)
+    plain = "multilingual" if name.startswith("multilingual") else "minilm"
+    return None if name == plain else PassageEncoder(cached(plain, cache_dir), links.passages)
 
 
 def _check_number(n_factors: int | None, n_properties: int) -> None:
     if n_factors is not None and not 1 <= n_factors <= n_properties:
         raise InputError(
-            f"The 'n_factors' parameter of factor must be between 1 and the number of properties, {n_properties}. "
-            f"Got {n_factors} instead."
+            "The 'n_factors' parameter of factor must be between 1 and the number of properties, "
+            f"{n_properties}. Got {n_factors} instead."
         )
 
 

@@ -345,8 +345,8 @@ def _link_tuned(
 
 
 def _is_chosen_by(encoder: Encoder, proposals: Proposals) -> bool:
-    """Return whether the encoder chose the properties itself: offline, the encoder `goal` does."""
-    return proposals.stats.get("proposer") == OFFLINE and encoder.name.startswith("goal")
+    """Return whether the encoder chose the properties itself: offline, `goal` and `multilingual` do."""
+    return proposals.stats.get("proposer") == OFFLINE and encoder.name.startswith(("goal", "multilingual@"))
 
 
 def _few(n_texts: int) -> dict[str, Any]:

@@ -15,12 +15,13 @@ import numpy as np
 
 from goalspace.corpus import Corpus
 from goalspace.encoders.cache import cached
-from goalspace.encoders.goal import GoalEncoder
-from goalspace.encoders.passages import AUTO, PassageEncoder, Passages, check_passages
+from goalspace.encoders.passages import AUTO, Passages, check_passages
 from goalspace.encoders.protocol import Encoder
 from goalspace.encoders.registry import refuse_endpoint
 from goalspace.errors import CapReached, InputError, LLMError
 from goalspace.files import write_atomic
+from goalspace.language.detection import language_shares
+from goalspace.language.stopwords import GERMAN
 from goalspace.llm import call_cache, get_llm
 from goalspace.llm.limits import Limits
 from goalspace.llm.protocol import LLM
@@ -31,13 +32,15 @@ from goalspace.proposals import storage
 from goalspace.proposals.answers import Answer
 from goalspace.proposals.from_llm import ask_properties
 from goalspace.proposals.from_records import read_recorded
-from goalspace.proposals.offline import KnownTexts, limit_passages, propose_in_passages
+from goalspace.proposals.offline import KnownTexts
 from goalspace.proposals.options import check_options
 from goalspace.proposals.sample import TEXT_TOKENS, draw_rows, truncate
 from goalspace.proposals.vocabulary import MERGE, merge_near_duplicates, normalise
+from goalspace.proposals.without_llm import propose_without_llm
 from goalspace.text import count_reasons
 
 OFFLINE = "offline (property bank and phrases of the texts)"
+_MIN_GERMAN = 0.1  # share of German texts from which the case of properties is kept
 _OFFLINE_SAMPLE = 20_000  # largest number of texts that the offline proposer reads; links score the others
 
 
@@ -149,7 +152,8 @@ def propose(
         What the analyst wants to know, in plain language.
     llm
         A language model (see `get_llm`); ``recorded:FILE`` or ``recorded:FILE#FIELD`` for JSON Lines with ids and
-        properties; or None for properties of the bank and phrases of the texts, chosen by the encoder ``goal``.
+        properties; or None for properties of the bank and phrases of the texts, chosen by the encoder ``goal``, or for phrases
+        alone, chosen by the encoder ``multilingual``, if `encoder` is that.
     encoder
         Encoder for merging near-duplicates.
     passages
@@ -201,12 +205,17 @@ def propose(
     stats: dict[str, Any] = {"n_read": len(rows)}
     sources: dict[int, MaskedText] = {}
     if llm is None:
-        goal_encoder, texts = GoalEncoder(goal), [corpus.texts[i] for i in rows]
-        reader = limit_passages(
-            PassageEncoder(cached(goal_encoder, cache_dir, report), passages, report=report), texts
+        answers: list[Answer | None]
+        answers, counts = propose_without_llm(
+            [corpus.texts[i] for i in rows],
+            goal,
+            encoder,
+            passages=passages,
+            known=known,
+            cache_dir=cache_dir,
+            report=report,
         )
-        answers: list[Answer | None] = [*propose_in_passages(texts, reader, goal_encoder, known=known)]
-        stats |= {"proposer": OFFLINE, **reader.count(texts)}
+        stats |= {"proposer": OFFLINE, **counts}
     elif recorded:
         answers = read_recorded(str(llm).removeprefix("recorded:"), [corpus.ids[i] for i in rows])
         stats["proposer"] = f"recorded replies ({Path(str(llm).removeprefix('recorded:')).name})"
@@ -299,8 +308,9 @@ def _assemble(
 ) -> Proposals:
     """Build the vocabulary of all answers, and check quotes against the texts."""
     counts: Counter[str] = Counter()
+    spell = partial(normalise, keep_case=language_shares(corpus.texts).get(GERMAN, 0) >= _MIN_GERMAN)
     for answer in answers:
-        counts.update({normalise(name) for name, _ in (answer.properties if answer else ())})
+        counts.update({spell(name) for name, _ in (answer.properties if answer else ())})
     counts.pop("", None)
     if not counts and not may_be_empty:
         raise InputError(
@@ -312,10 +322,10 @@ def _assemble(
     n_dropped = 0
     for row, answer in zip(rows, answers, strict=True):
         for wording, quote in answer.properties if answer else ():
-            name = stands_for.get(normalise(wording))
+            name = stands_for.get(spell(wording))
             if name is None:
                 continue
-            forms.setdefault(name, Counter())[normalise(wording)] += 1
+            forms.setdefault(name, Counter())[spell(wording)] += 1
             exact = _find_quote(quote, sources.get(row) or MaskedText(corpus.texts[row]))
             n_dropped += bool(quote.strip()) and exact is None
             pairs[row, name] = pairs.get((row, name)) or exact

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from goalspace.language.detection import ENGLISH, detect_language
+from goalspace.language.germanic import dutch_phrases, german_phrases
+from goalspace.language.romance import romance_phrases
 from goalspace.language.sentences import sentence_spans
+from goalspace.language.stopwords import DUTCH, FRENCH, GERMAN, ITALIAN, PORTUGUESE, SPANISH
 from goalspace.language.tagging import Word, lemma, words_of
 
 MAX_SENTENCES = 12  # of a text: later ones rarely say what it is about, and tagging takes time
@@ -77,7 +81,7 @@ _EMPTY_VERBS = frozenset(
 
 
 class Phrase(NamedTuple):
-    """A phrase in lower case, with its verb in the base form, and the span of the text that says it."""
+    """A phrase, in English in lower case with its verb in the base form, and the span of the text that says it."""
 
     name: str
     start: int
@@ -87,8 +91,8 @@ class Phrase(NamedTuple):
 def find_phrases(text: str, *, max_sentences: int = MAX_SENTENCES) -> list[Phrase]:
     """Return the noun phrases of the first sentences, and their verbs with an object, each at its first occurrence.
 
-    A noun phrase has at most three words, adjectives and nouns. In "I returned the broken router", "broken router" and
-    "return the broken router" are found. English only: in texts of other languages hardly anything is found.
+    English only; see `find_native_phrases`. A noun phrase has at most three words, adjectives and nouns. In "I returned the
+    broken router", "broken router" and "return the broken router" are found.
     """
     found: dict[str, Phrase] = {}
     for start, end in sentence_spans(text, limit=max_sentences):
@@ -97,6 +101,42 @@ def find_phrases(text: str, *, max_sentences: int = MAX_SENTENCES) -> list[Phras
         for name, first, last in _phrases_of(words):
             found.setdefault(name, Phrase(name, spans[first][0], spans[last][1]))
     return list(found.values())
+
+
+def find_native_phrases(text: str, language: str | None = None) -> list[Phrase]:
+    """Return the noun phrases of a text in its language, each at its first occurrence.
+
+    They are written as a label in this language would be: "lange Lieferzeit", German nouns with their capitals.
+
+    Parameters
+    ----------
+    text
+        The text.
+    language
+        Its language if this cannot be told from the text, which is then read as one of the most frequent language.
+
+    Returns
+    -------
+    The phrases; those of `find_phrases` if the text is English, none in languages without rules.
+    """
+    known = detect_language(text) or language
+    if known == ENGLISH:
+        return find_phrases(text)
+    found: dict[str, Phrase] = {}
+    for start, end in sentence_spans(text, limit=MAX_SENTENCES):
+        for name, first, last in _native(text[start:end], known):
+            found.setdefault(name, Phrase(name, start + first, start + last))
+    return list(found.values())
+
+
+def _native(sentence: str, language: str | None) -> Iterator[tuple[str, int, int]]:
+    if language == GERMAN:
+        return german_phrases(sentence)
+    if language == DUTCH:
+        return dutch_phrases(sentence)
+    if language in (FRENCH, SPANISH, ITALIAN, PORTUGUESE):
+        return romance_phrases(sentence, language)
+    return iter(())
 
 
 def _spans(text: str, at: int, words: Sequence[Word]) -> Iterator[tuple[int, int]]:

@@ -24,9 +24,13 @@ _NEGATION = re.compile(
 _NUMBER = re.compile(r"\d+")
 
 
-def normalise(name: str) -> str:
-    """Normalise case, width, whitespace and outer punctuation; "" if nothing is left or it is too long for a phrase."""
-    folded = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+def normalise(name: str, *, keep_case: bool = False) -> str:
+    """Normalise case, width, whitespace and outer punctuation; "" if nothing is left or it is too long for a phrase.
+
+    In German, whose nouns have capitals, the case is kept, and with it the letter ß.
+    """
+    plain = unicodedata.normalize("NFKC", name)
+    folded = " ".join((plain if keep_case else plain.casefold()).split())
     held = PLACEHOLDER.sub(lambda found: found[0][1:-1].join(_HELD), folded)
     folded = held.strip(_EDGES).replace(_HELD[0], "[").replace(_HELD[1], "]")
     return folded if len(folded) <= MAX_LENGTH else ""

@@ -129,9 +129,9 @@ def describe_passages(result: Mapping[str, Any]) -> str:
 
 
 def _encoder(result: Mapping[str, Any]) -> str:
-    """Return the name of the encoder; that of ``goal`` without the goal, which the report shows anyway."""
+    """Return the name of the encoder, without the goal, which the report shows anyway."""
     name = str(result.get("encoder", "sentence"))
-    return "goal" if name.startswith("goal@") else name
+    return name.partition("@")[0] if name.startswith(("goal@", "multilingual@")) else name
 
 
 def _foreign(result: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from goalspace.llm.protocol import LLM
 from goalspace.progress import Progress
 from goalspace.proposals.plan import CallPlan, plan_calls, plan_vectors
 from goalspace.run.checks import check_keys, check_links_encoder, check_llm, masking_arguments
+from goalspace.run.choice import choose_encoder
 from goalspace.run.folder import Run
 from goalspace.run.record import (
     STAGES,
@@ -79,8 +80,8 @@ def discover(
     llm
         The language model that proposes properties and names factors; None works offline (see `propose`).
     encoder
-        The sentence encoder (see `get_encoder`); None is ``goal``, which reads the texts under the goal, or, as that one
-        cannot be fine-tuned, ``minilm`` if `tune` is "full".
+        The sentence encoder (see `get_encoder`); None is ``goal``, which reads the texts under the goal; ``multilingual`` if
+        most of them do not look English and it is installed; or, as these cannot be fine-tuned, ``minilm`` if `tune` is "full".
     tune
         "heads", "full" or "none" (see `link`).
     passages
@@ -128,7 +129,7 @@ def discover(
         progress("reading the texts", 0, 1)
     started = time.monotonic()
     corpus = Corpus.read(source, text=text, id=id)
-    encoder = _with_goal(encoder or ("minilm" if tune == "full" else "goal"), goal)
+    encoder = _with_goal(encoder or choose_encoder(corpus.texts, tune=tune), goal)
     _check_size(corpus, source, encoder, passages)
     asked = {"llm": llm, "sample": sample, "seed": seed, **masking, **(options or {})}
     if announce:
@@ -269,8 +270,8 @@ def _recorded_arguments(run: Run, stage: str) -> dict[str, Any]:
 
 
 def _with_goal(encoder: str | Encoder, goal: str) -> str | Encoder:
-    """Return the encoder; of ``goal``, the name that contains the goal."""
-    if isinstance(encoder, str) and (encoder == "goal" or encoder.startswith("goal:")):
+    """Return the encoder; of ``goal`` and ``multilingual``, the name that contains the goal."""
+    if isinstance(encoder, str) and (encoder in ("goal", "multilingual") or encoder.startswith("goal:")):
         return get_encoder(encoder, goal=goal).name
     return encoder
 

@@ -38,6 +38,7 @@ from goalspace.run.folder import Run
 from goalspace.run.further_texts import (
     check_finished,
     columns_of,
+    encoder_name,
     place_further,
     reads_under_goal,
 )
@@ -316,8 +317,8 @@ class _Work:
         )
 
     def _known_vectors(self) -> np.ndarray:
-        """The texts of the run as the encoder `goal` reads them; for a language model, which does not need them, none."""
-        if self.llm is not None:
+        """The texts of the run as the encoder `goal` reads them; none for another proposer, which does not need them."""
+        if self.llm is not None or encoder_name(self.base.run).startswith("multilingual"):
             return np.zeros((0, GoalEncoder.dim), dtype=np.float32)
         if reads_under_goal(self.base.run):
             return self.base.links.text_vectors
