@@ -197,7 +197,8 @@ def propose(
     sources: dict[int, MaskedText] = {}
     if llm is None:
         reader, texts = GoalEncoder(goal), [corpus.texts[i] for i in rows]
-        vectors = cached(reader, cache_dir, report).encode(texts)
+        at_hand = None if known is None else known.further
+        vectors = cached(reader, cache_dir, report).encode(texts) if at_hand is None else at_hand
         answers: list[Answer | None] = [*propose_offline(texts, vectors, reader, known=known)]
         stats["proposer"] = OFFLINE
     elif recorded:

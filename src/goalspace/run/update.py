@@ -293,7 +293,7 @@ class _Work:
                 goal=goal,
                 llm=self.llm,
                 encoder=base.links.encoder,
-                known=KnownTexts(self._known_vectors(), base.proposals.properties),
+                known=self._known_texts(further.vectors[np.array(rows) - self.n_known]),
                 limits=self.limits,
                 redact=self.redact,
                 cache_dir=self.path,
@@ -312,13 +312,16 @@ class _Work:
             merge=reading.get("merge", MERGE),
         )
 
-    def _known_vectors(self) -> np.ndarray:
-        """The texts of the run as the encoder `goal` reads them; for a language model, which does not need them, none."""
+    def _known_texts(self, further: np.ndarray) -> KnownTexts:
+        """The texts of the run as the encoder `goal` reads them; a language model does not need them."""
+        base = self.base
+        vocabulary = base.proposals.properties
         if self.llm is not None:
-            return np.zeros((0, GoalEncoder.dim), dtype=np.float32)
-        if reads_under_goal(self.base.run):
-            return self.base.links.text_vectors
-        return cached(GoalEncoder(self.base.run.goal), self.path).encode(self.base.corpus.texts)
+            return KnownTexts(np.zeros((0, GoalEncoder.dim), dtype=np.float32), vocabulary)
+        if reads_under_goal(base.run):
+            return KnownTexts(base.links.text_vectors, vocabulary, base.links.property_vectors, further)
+        vectors = cached(GoalEncoder(base.run.goal), self.path).encode(base.corpus.texts)
+        return KnownTexts(vectors, vocabulary)
 
     def _save_links(self, links: Links) -> None:
         own = self.base.run.path / "links" / "encoder"
