@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -63,10 +63,24 @@ class KnownTexts:
         (n_known, dim), as the encoder reads them.
     vocabulary
         Their properties.
+    property_vectors
+        (n_properties, dim) of these, as the encoder reads them; None if they are not at hand.
+    further
+        (n_texts, dim) of the texts that join, likewise.
     """
 
     vectors: np.ndarray
     vocabulary: Sequence[str]
+    property_vectors: np.ndarray | None = None
+    further: np.ndarray | None = None
+
+    def encode_properties(self, names: Sequence[str], encoder: GoalEncoder) -> np.ndarray:
+        """Encode properties, those whose vectors are not at hand (n, dim)."""
+        own = self.property_vectors
+        found = {} if own is None else dict(zip(self.vocabulary, own, strict=True))
+        missing = [name for name in names if name not in found]
+        found |= dict(zip(missing, encoder.encode_properties(missing), strict=True))
+        return np.stack([found[name] for name in names])
 
 
 def propose_offline(
@@ -153,6 +167,8 @@ def propose_in_passages(
     per_text
         Maximum number of properties of a passage.
     """
+    if known is not None and known.further is not None and not any(map(reader.splits, texts)):
+        return propose_offline(texts, known.further, encoder, known=known, per_text=per_text)
     units = reader.encode_units(texts)
     read = [texts[row][start:end] for row, (start, end) in zip(units.texts, units.spans, strict=True)]
     if len(read) == len(texts):
@@ -232,7 +248,9 @@ def find_irrelevant(vectors: np.ndarray, encoder: GoalEncoder, known: KnownTexts
     -------
     (n_texts,) bool.
     """
-    return _are_irrelevant(vectors, _candidates(known.vocabulary, known.vectors, encoder, None), encoder)
+    counted_once = replace(known, vectors=known.vectors[:0])
+    candidates = _candidates(known.vocabulary, known.vectors, encoder, counted_once)
+    return _are_irrelevant(vectors, candidates, encoder)
 
 
 def _are_irrelevant(vectors: np.ndarray, candidates: _Candidates, encoder: GoalEncoder) -> np.ndarray:
@@ -253,10 +271,12 @@ def _candidates(
     names = list(dict.fromkeys([*_bank_properties(encoder.goal), *phrases]))
     order = np.argsort(-encoder.mean_cosines(vectors, names), kind="stable")[:_N_RELEVANT]
     names = [names[i] for i in order]
-    if known is not None:
+    if known is None:
+        found = encoder.encode_properties(names)
+    else:
         names = list(dict.fromkeys([*names, *known.vocabulary]))
+        found = known.encode_properties(names, encoder)
         vectors = np.concatenate([known.vectors, vectors])
-    found = encoder.encode_properties(names)
     return _Candidates(names, found, found @ vectors.mean(axis=0))
 
 

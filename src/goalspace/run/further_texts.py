@@ -209,7 +209,7 @@ def place_further(
         reader = get_encoder(links.encoder)
         assert isinstance(reader, GoalEncoder)
         of_known[list(factors.not_relevant)] = False
-        seen = KnownTexts(links.text_vectors, run.proposals.properties)
+        seen = KnownTexts(links.text_vectors, run.proposals.properties, links.property_vectors)
         of_further = ~find_irrelevant(vectors, reader, seen)
     return place_known(factors, links, run.proposals, of_known), place(factors, vectors, of_further)
 

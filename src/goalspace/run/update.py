@@ -297,7 +297,7 @@ class _Work:
                 llm=self.llm,
                 encoder=base.links.encoder,
                 passages=base.links.passages,
-                known=KnownTexts(self._known_vectors(), base.proposals.properties),
+                known=self._known_texts(further.vectors[np.array(rows) - self.n_known]),
                 limits=self.limits,
                 redact=self.redact,
                 cache_dir=self.path,
@@ -316,14 +316,15 @@ class _Work:
             merge=reading.get("merge", MERGE),
         )
 
-    def _known_vectors(self) -> np.ndarray:
+    def _known_texts(self, further: np.ndarray) -> KnownTexts:
         """The texts of the run as the encoder `goal` reads them; none for another proposer, which does not need them."""
-        if self.llm is not None or encoder_name(self.base.run).startswith("multilingual"):
-            return np.zeros((0, GoalEncoder.dim), dtype=np.float32)
-        if reads_under_goal(self.base.run):
-            return self.base.links.text_vectors
-        reader = PassageEncoder(cached(GoalEncoder(self.base.run.goal), self.path), self.base.links.passages)
-        return reader.encode(self.base.corpus.texts)
+        base, vocabulary = self.base, self.base.proposals.properties
+        if self.llm is not None or encoder_name(base.run).startswith("multilingual"):
+            return KnownTexts(np.zeros((0, GoalEncoder.dim), dtype=np.float32), vocabulary)
+        if reads_under_goal(base.run):
+            return KnownTexts(base.links.text_vectors, vocabulary, base.links.property_vectors, further)
+        reader = PassageEncoder(cached(GoalEncoder(base.run.goal), self.path), base.links.passages)
+        return KnownTexts(reader.encode(base.corpus.texts), vocabulary)
 
     def _save_links(self, links: Links) -> None:
         own = self.base.run.path / "links" / "encoder"
