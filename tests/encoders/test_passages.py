@@ -177,7 +177,6 @@ def test_cached_passages_are_not_read_again(tmp_path: Path) -> None:
     first = PassageEncoder(CachedEncoder(Counter(MiniLM()), tmp_path, None)).encode(texts)
     again = Counter(MiniLM())
     np.testing.assert_array_equal(PassageEncoder(CachedEncoder(again, tmp_path, None)).encode(texts), first)
-    PassageEncoder(CachedEncoder(again, tmp_path, None)).encode_passages(markdown())
     assert again.read == []
 
 

@@ -16,6 +16,8 @@ Passages = int | Literal["auto", "off"]
 AUTO: Literal["auto"] = "auto"
 OFF: Literal["off"] = "off"
 
+_GROUP = 512  # passages that are encoded together
+
 
 class Units(NamedTuple):
     """What an encoder read at a time: whole texts, and passages of long ones, in the order of the texts."""
@@ -78,17 +80,20 @@ class PassageEncoder:
             vectors[list(pooled)] = list(pooled.values())
         return vectors
 
-    def encode_units(self, texts: Sequence[str]) -> Units:
-        """Encode what is read at a time: every text that fits into the window, and every passage of the others."""
+    def encode_units(self, texts: Sequence[str], *, at_least: int = 2) -> Units:
+        """Encode every passage of the texts that have `at_least` so many, and every other text as `encode` does."""
         whole = np.asarray(self.encoder.encode(texts))
-        found = {row: (spans, own) for row, spans, own in self._long(texts)}
+        found: dict[int, tuple[Sequence[tuple[int, int]], np.ndarray]] = {}
+        for row, parts, own in self._long(texts):
+            is_split = len(parts) >= at_least
+            found[row] = (parts, own) if is_split else ([(0, len(texts[row]))], _pool(parts, own)[None])
         spans = [found[row][0] if row in found else [(0, len(text))] for row, text in enumerate(texts)]
         return Units(
             np.concatenate(
                 [found[row][1] if row in found else whole[row : row + 1] for row in range(len(texts))]
             ),
-            np.repeat(np.arange(len(texts)), [len(own) for own in spans]),
-            [span for own in spans for span in own],
+            np.repeat(np.arange(len(texts)), [len(parts) for parts in spans]),
+            [span for parts in spans for span in parts],
         )
 
     def encode_properties(self, properties: Sequence[str]) -> np.ndarray:
@@ -124,9 +129,17 @@ class PassageEncoder:
     def _long(self, texts: Sequence[str]) -> Iterator[tuple[int, list[tuple[int, int]], np.ndarray]]:
         """Yield row, passages and their vectors of the texts that are longer than the window."""
         rows = [row for row, text in enumerate(texts) if self.splits(text)]
-        for done, row in enumerate(rows, 1):
-            # text by text, so that a cache has the vectors of the passages of any text
-            yield row, *self.encode_passages(texts[row])
+        spans = [self._chosen(self._split(texts[row]) or [(0, len(texts[row]))]) for row in rows]
+        done = 0
+        while done < len(rows):
+            # several texts together, since most have too few passages to fill a batch
+            sizes = np.cumsum([len(own) for own in spans[done : done + _GROUP]])
+            stop = done + max(1, int(np.searchsorted(sizes, _GROUP, side="right")))
+            own = spans[done:stop]
+            passages = [texts[row][a:b] for row, ab in zip(rows[done:stop], own, strict=True) for a, b in ab]
+            vectors = np.split(np.asarray(self.encoder.encode(passages)), sizes[: stop - done - 1])
+            yield from zip(rows[done:stop], own, vectors, strict=True)
+            done = stop
             if self.report:
                 self.report(done, len(rows))
 

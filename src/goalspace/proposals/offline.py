@@ -33,6 +33,9 @@ _MAX_SHARE = 0.5  # of the texts; a property of more does not tell them apart
 _N_ANSWERS = 100  # candidates whose mean stands for "an answer to the goal"
 _MARGIN = 0.04  # by which "not relevant" must be nearer than an answer
 _CHUNK = 2048  # texts
+# passages of a text whose properties are chosen passage by passage: with fewer, most texts would have most properties, and
+# whole runs on bills of three passages found 4 factors instead of 10
+_MIN_PASSAGES = 8
 _MAX_PASSAGES = 100_000  # whose vectors take 325 MB
 
 
@@ -150,9 +153,10 @@ def propose_in_passages(
     known: KnownTexts | None = None,
     per_text: int = PER_TEXT,
 ) -> list[Answer]:
-    """Choose properties as `propose_offline` does, for every passage of a long text, and put them together per text.
+    """Choose properties as `propose_offline` does, for every passage of a text of many, and put them together per text.
 
-    A text has the properties of all its passages, those of more passages first, each with the sentence that shows it.
+    Such a text has the properties of all its passages, those of more passages first, each with the sentence that shows it. A
+    text of few passages is described as a whole, by its mean vector.
 
     Parameters
     ----------
@@ -169,7 +173,7 @@ def propose_in_passages(
     """
     if known is not None and known.further is not None and not any(map(reader.splits, texts)):
         return propose_offline(texts, known.further, encoder, known=known, per_text=per_text)
-    units = reader.encode_units(texts)
+    units = reader.encode_units(texts, at_least=_MIN_PASSAGES)
     read = [texts[row][start:end] for row, (start, end) in zip(units.texts, units.spans, strict=True)]
     if len(read) == len(texts):
         return propose_offline(texts, units.vectors, encoder, known=known, per_text=per_text)
@@ -202,7 +206,7 @@ def limit_passages(reader: PassageEncoder, texts: Sequence[str]) -> PassageEncod
 def _join(
     text: str, parts: Sequence[tuple[Span, Answer]], reader: PassageEncoder, encoder: GoalEncoder
 ) -> Answer:
-    """Put the properties of passages together, each with its words or a sentence from the passage that it describes best."""
+    """Put the properties of passages together, each with its words or a sentence of its best passage."""
     weights: dict[str, float] = {}
     best: dict[str, tuple[int, str, Span]] = {}  # the rank of the property there, the words, and the passage
     for span, answer in parts:
