@@ -12,7 +12,7 @@ import pytest
 
 from goalspace.encoders.minilm import FOLDERS, MiniLM
 from goalspace.encoders.protocol import Encoder, encode_in_chunks
-from goalspace.encoders.registry import get_encoder
+from goalspace.encoders.registry import get_encoder, is_multilingual
 from goalspace.encoders.surface import N_SURFACE, SURFACE_NAMES, LexicalFeatures, surface_features
 from goalspace.errors import GoalspaceError, InputError, LLMError
 from llm_server import EMBEDDINGS, Answer, LLMServer, failure
@@ -111,6 +111,12 @@ def test_changed_weights_are_refused(tmp_path: Path) -> None:
 def test_an_unknown_spec_lists_the_forms(spec: str) -> None:
     with pytest.raises(InputError, match=r"minilm.*st:NAME_OR_PATH.*openai:MODEL"):
         get_encoder(spec)
+
+
+def test_a_folder_is_not_taken_for_the_multilingual_encoder() -> None:
+    assert is_multilingual("multilingual")
+    assert is_multilingual("multilingual@0123abcd[tone]")
+    assert not is_multilingual("multilingual-mpnet")
 
 
 def test_a_missing_folder_is_named() -> None:

@@ -126,4 +126,6 @@ def _print_encoder(run: Run) -> None:
 
 
 def _is_multilingual(run: Run) -> bool:
-    return str(run.record["stages"]["propose"]["arguments"]["encoder"]).startswith("multilingual")
+    from goalspace.encoders.registry import is_multilingual
+
+    return is_multilingual(str(run.record["stages"]["propose"]["arguments"]["encoder"]))

@@ -81,7 +81,6 @@ def _show(run: Run, scored: ScoredTexts) -> None:
     """Print how many texts there are, and how they compare with those of the run."""
     from rich.console import Console
 
-    from goalspace.run.further_texts import encoder_name
     from goalspace.text import plural
 
     rows = scored.rows
@@ -92,5 +91,5 @@ def _show(run: Run, scored: ScoredTexts) -> None:
     Console().print(share_table(scored.changes, scored.names))
     click.echo(f"\n{NOTE}")
     click.echo(unexplained_sentence(scored.unexplained))
-    if warning := foreign_sentence(scored.share_foreign, encoder_name(run)):
+    if warning := foreign_sentence(scored.share_foreign, run.links.encoder_name):
         click.echo(warning)

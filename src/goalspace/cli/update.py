@@ -99,7 +99,6 @@ def _show(run: Run, changes: Mapping[str, Any]) -> None:
     from rich.console import Console
 
     from goalspace.increments.shares import compare_counts, measure_share
-    from goalspace.run.further_texts import encoder_name
     from goalspace.text import plural, to_line
 
     n_known, n_new = changes["n_known"], changes["n_new"]
@@ -136,5 +135,5 @@ def _show(run: Run, changes: Mapping[str, Any]) -> None:
         more = len(changes["properties"]) - _MAX_PROPERTIES
         click.echo(f"New properties: {shown}{f' and {more:,} more' if more > 0 else ''}")
     click.echo(f"{changes['kept']:.1%} of the known texts keep their factor.")
-    if warning := foreign_sentence(changes["share_foreign"], encoder_name(run)):
+    if warning := foreign_sentence(changes["share_foreign"], run.links.encoder_name):
         click.echo(warning)

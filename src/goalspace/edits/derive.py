@@ -187,10 +187,7 @@ def _reworded(context: EditContext, old: Factors, drawn: Factors, parts: Sequenc
             continue
         ends = naming.typical_properties(drawn.assignment, drawn.loadings, drawn.typicality, k)
         described = naming.describe_factor(drawn.vocabulary, *ends)
-        name, number = part.name or described.name, 1
-        while name in taken:
-            number += 1
-            name = f"{part.name or described.name} ({number})"
+        name = naming.free_name(part.name or described.name, taken)
         taken.add(name)
         names.append(name)
         descriptions.append(part.description if part.description is not None else described.description)

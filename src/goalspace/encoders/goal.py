@@ -34,6 +34,7 @@ from goalspace.encoders.minilm import (
     place,
     run_batches,
 )
+from goalspace.encoders.protocol import encode_missing
 from goalspace.encoders.stored import load_stored
 from goalspace.encoders.surface import SURFACE_NAMES
 from goalspace.errors import InputError
@@ -196,13 +197,9 @@ class GoalEncoder:
     def _own(self, properties: Sequence[str]) -> np.ndarray:
         """Return the vectors of properties before blending (n_properties, 384); those of the bank are stored."""
         stored = {} if self.adapter else load_stored().properties
-        missing = [name for name in properties if name not in stored]
-        found = dict(zip(missing, self._embed(missing), strict=True))
-        return np.stack([found[name] if name in found else stored[name] for name in properties])
+        return encode_missing(properties, stored, self._embed)
 
     def _embed(self, properties: Sequence[str]) -> np.ndarray:
-        if not properties:
-            return np.empty((0, MiniLM.dim), dtype=np.float32)
         return embed_tokens(tokenize(properties, GOAL_TOKENS), _weights(self.adapter))
 
     def _blend(self, own: np.ndarray, texts: Sequence[str], surface: np.ndarray | None) -> np.ndarray:

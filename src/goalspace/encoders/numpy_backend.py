@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from goalspace.encoders.backend import Batch
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
 
 BATCH_TOKENS = 1024  # whose states fit the caches of a core
 
@@ -36,28 +41,27 @@ def run(
     """See `Backend.run`. Every batch is computed by one thread, so that their number does not change the result."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import ThreadpoolController
 
     def compute(batch: Batch) -> None:
         rows, ids, attention_mask = batch
         out[rows] = embed(ids, attention_mask)
 
     with _lock:
-        n_threads = _count_threads()
+        libraries = ThreadpoolController()
+        n_threads = _count_threads(libraries)
         with (
-            threadpool_limits(1, user_api="blas"),
+            libraries.limit(limits=1, user_api="blas"),
             ThreadPoolExecutor(n_threads, thread_name_prefix="encode") as pool,
         ):
             for _ in pool.map(compute, batches):
                 pass
 
 
-def _count_threads() -> int:
+def _count_threads(libraries: ThreadpoolController) -> int:
     """Return how many threads BLAS would use, which obeys OMP_NUM_THREADS; all cores if it does not say."""
-    from threadpoolctl import threadpool_info
-
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    counts = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+    counts = [library["num_threads"] for library in libraries.info() if library["user_api"] == "blas"]
     return max(counts, default=cores)
 
 

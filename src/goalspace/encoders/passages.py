@@ -128,8 +128,9 @@ class PassageEncoder:
 
     def _long(self, texts: Sequence[str]) -> Iterator[tuple[int, list[tuple[int, int]], np.ndarray]]:
         """Yield row, passages and their vectors of the texts that are longer than the window."""
-        rows = [row for row, text in enumerate(texts) if self.splits(text)]
-        spans = [self._chosen(self._split(texts[row]) or [(0, len(texts[row]))]) for row in rows]
+        found = [] if self.passages == OFF else [*map(self._split, texts)]
+        rows = [row for row, own in enumerate(found) if own]
+        spans = [self._chosen(found[row]) for row in rows]
         done = 0
         while done < len(rows):
             # several texts together, since most have too few passages to fill a batch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -94,6 +94,17 @@ def encode_in_chunks(
         if advance is not None:
             advance(len(chunk))
     return vectors
+
+
+def encode_missing(
+    names: Sequence[str],
+    at_hand: Mapping[str, np.ndarray],
+    encode: Callable[[Sequence[str]], np.ndarray],
+) -> np.ndarray:
+    """Return the vectors of names (n_names, dim), of which only those that are not at hand are encoded."""
+    missing = [name for name in names if name not in at_hand]
+    found = dict(zip(missing, encode(missing), strict=True)) if missing else {}
+    return np.stack([found[name] if name in found else at_hand[name] for name in names])
 
 
 def check_encoder(encoder: Encoder) -> Encoder:

@@ -67,7 +67,7 @@ def get_encoder(
         if template is not None:
             raise InputError("The encoder 'goal' takes no template.")
         return GoalEncoder.parse(spec, goal)
-    if isinstance(spec, str) and _is_multilingual(spec) and template is None:
+    if isinstance(spec, str) and is_multilingual(spec) and template is None:
         from goalspace.encoders.multilingual import Multilingual
         from goalspace.encoders.multilingual_goal import MultilingualGoalEncoder
 
@@ -121,7 +121,7 @@ def refuse_endpoint(spec: str | Encoder) -> None:
 
 def takes_goal(spec: str) -> bool:
     """Return whether `get_encoder` takes a goal for this spec."""
-    return _is_goal(spec) or _is_multilingual(spec) or _is_prompted(spec)
+    return _is_goal(spec) or is_multilingual(spec) or _is_prompted(spec)
 
 
 def _is_prompted(spec: str) -> bool:
@@ -133,5 +133,6 @@ def _is_goal(spec: str) -> bool:
     return spec == "goal" or spec.startswith(("goal:", "goal@"))
 
 
-def _is_multilingual(spec: str) -> bool:
+def is_multilingual(spec: str) -> bool:
+    """Return whether a spec or name is that of the multilingual encoder, with a goal or without."""
     return spec == "multilingual" or spec.startswith("multilingual@")

@@ -14,7 +14,7 @@ from goalspace.corpus import Corpus
 from goalspace.encoders.cache import cached
 from goalspace.encoders.passages import PassageEncoder
 from goalspace.encoders.protocol import Encoder
-from goalspace.encoders.registry import refuse_endpoint
+from goalspace.encoders.registry import is_multilingual, refuse_endpoint
 from goalspace.errors import InputError
 from goalspace.factors import fitting, naming, scoring, storage
 from goalspace.factors.evidence import Evidence
@@ -370,9 +370,8 @@ def factor(
 
 def _second_encoder(links: Links, cache_dir: Path | None) -> Encoder | None:
     """Return an encoder that did not take part in the links, to check names with; of the same languages."""
-    name = links.encoder if isinstance(links.encoder, str) else links.encoder.name
-    plain = "multilingual" if name.startswith("multilingual") else "minilm"
-    return None if name == plain else PassageEncoder(cached(plain, cache_dir), links.passages)
+    plain = "multilingual" if is_multilingual(links.encoder_name) else "minilm"
+    return None if links.encoder_name == plain else PassageEncoder(cached(plain, cache_dir), links.passages)
 
 
 def _check_number(n_factors: int | None, n_properties: int) -> None:

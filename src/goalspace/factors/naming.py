@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -93,6 +93,15 @@ class FactorDescription:
     name: str
     description: str
     poles: tuple[str, str | None]
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """Return a name that no other factor has: the name itself, or with a number, such as "late delivery (2)"."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name} ({number})"
+    return free
 
 
 def describe_factor(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from goalspace.corpus import Corpus
-from goalspace.encoders.protocol import Encoder, encode_properties
+from goalspace.encoders.protocol import Encoder, encode_missing, encode_properties
 from goalspace.increments.placement import moves_proposals
 from goalspace.links import Links
 from goalspace.links.heads import PairTable, add_proposals
@@ -144,9 +145,7 @@ class _WithKnown:
 
     def encode_properties(self, properties: Sequence[str]) -> np.ndarray:
         """Encode the properties whose vectors are not at hand (n_properties, dim)."""
-        missing = [name for name in properties if name not in self._found]
-        own = dict(zip(missing, encode_properties(self._encoder, missing), strict=True)) if missing else {}
-        return np.stack([own[name] if name in own else self._found[name] for name in properties])
+        return encode_missing(properties, self._found, partial(encode_properties, self._encoder))
 
 
 def join_links(links: Links, vectors: np.ndarray, joined: Proposals, encoder: Encoder) -> Links:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -210,7 +209,7 @@ def _describe(known: Factors, moved: Factors, increment: Increment) -> Factors:
     for k in range(known.dim, len(moved.loadings)):
         ends = naming.typical_properties(moved.assignment, moved.loadings, moved.typicality, k)
         described = naming.describe_factor(moved.vocabulary, *ends)
-        names.append(_free_name(described.name, names))
+        names.append(naming.free_name(described.name, names))
         descriptions.append(described.description)
         poles.append(described.poles)
     spans = {
@@ -247,11 +246,3 @@ def _describe(known: Factors, moved: Factors, increment: Increment) -> Factors:
             "n_not_relevant": len(moved.not_relevant),
         },
     )
-
-
-def _free_name(name: str, taken: Sequence[str]) -> str:
-    number, free = 1, name
-    while free in taken:
-        number += 1
-        free = f"{name} ({number})"
-    return free

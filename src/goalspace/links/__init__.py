@@ -70,6 +70,11 @@ class Links:
         """Dimension of the common space."""
         return int(self.property_vectors.shape[1])
 
+    @property
+    def encoder_name(self) -> str:
+        """Spec or name of the encoder."""
+        return self.encoder if isinstance(self.encoder, str) else self.encoder.name
+
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Encode texts, seen or new, without a language model (n_texts, dim)."""
         reader = PassageEncoder(get_encoder(self.encoder), self.passages)
@@ -97,7 +102,6 @@ class Links:
         """Write vectors.safetensors and links.json into `folder`."""
         from safetensors.numpy import save_file
 
-        name = self.encoder if isinstance(self.encoder, str) else self.encoder.name
         with atomic_path(folder / "vectors.safetensors") as path:
             arrays = {"text_vectors": self.text_vectors, "property_vectors": self.property_vectors}
             arrays |= {f"tower.{key}": value for key, value in self.tower.arrays().items()}
@@ -107,7 +111,7 @@ class Links:
             folder / "links.json",
             {
                 "recipe": self.recipe,
-                "encoder": name,
+                "encoder": self.encoder_name,
                 "passages": self.passages,
                 "metrics": dict(self.metrics),
             },

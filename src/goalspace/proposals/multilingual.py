@@ -11,7 +11,7 @@ from goalspace.encoders.multilingual_goal import MultilingualGoalEncoder
 from goalspace.language.detection import language_shares
 from goalspace.proposals.answers import Answer
 from goalspace.proposals.bank import load_bank
-from goalspace.proposals.phrases import Phrase, find_native_phrases
+from goalspace.proposals.phrases import Phrase, find_native_phrases, quoted
 
 PER_TEXT = 5  # properties of a text
 
@@ -62,16 +62,11 @@ def propose_multilingual(
     kept = _distinct(found, np.bincount(first, minlength=len(names)), len(texts))
     names, found = [names[i] for i in kept], found[kept]
     return [
-        Answer(properties=tuple(_quoted(names[i], text, own) for i in chosen))
+        Answer(properties=tuple(quoted(names[i], text, own) for i in chosen))
         for chosen, text, own in zip(
             _best(names, found, vectors, phrases, per_text), texts, phrases, strict=True
         )
     ]
-
-
-def _quoted(name: str, text: str, phrases: dict[str, Phrase]) -> tuple[str, str]:
-    found = phrases.get(name)
-    return name, text[found.start : found.end] if found else ""
 
 
 def _relevant(phrases: Sequence[dict[str, Phrase]], encoder: MultilingualGoalEncoder) -> list[str]:

@@ -11,11 +11,12 @@ import numpy as np
 from goalspace.encoders.goal import NOT_RELEVANT, GoalEncoder
 from goalspace.encoders.minilm import MiniLM
 from goalspace.encoders.passages import PassageEncoder
+from goalspace.encoders.protocol import encode_missing
 from goalspace.encoders.stored import load_stored
 from goalspace.language.sentences import sentence_spans
 from goalspace.proposals.answers import Answer
 from goalspace.proposals.bank import load_bank
-from goalspace.proposals.phrases import MAX_SENTENCES, Phrase, find_phrases
+from goalspace.proposals.phrases import MAX_SENTENCES, Phrase, find_phrases, quoted
 
 PER_TEXT = 5  # properties of a text
 Span = tuple[int, int]
@@ -80,10 +81,8 @@ class KnownTexts:
     def encode_properties(self, names: Sequence[str], encoder: GoalEncoder) -> np.ndarray:
         """Encode properties, those whose vectors are not at hand (n, dim)."""
         own = self.property_vectors
-        found = {} if own is None else dict(zip(self.vocabulary, own, strict=True))
-        missing = [name for name in names if name not in found]
-        found |= dict(zip(missing, encoder.encode_properties(missing), strict=True))
-        return np.stack([found[name] for name in names])
+        at_hand = {} if own is None else dict(zip(self.vocabulary, own, strict=True))
+        return encode_missing(names, at_hand, encoder.encode_properties)
 
 
 def propose_offline(
@@ -140,7 +139,7 @@ def propose_offline(
     candidates, in_bank = _distinct(candidates, in_bank, first, weights, known)
     best = _best(candidates, in_bank, vectors, phrases, irrelevant, per_text)
     return [
-        Answer(properties=tuple(_quoted(candidates.names[i], text, own) for i in chosen))
+        Answer(properties=tuple(quoted(candidates.names[i], text, own) for i in chosen))
         for chosen, text, own in zip(best, texts, phrases, strict=True)
     ]
 
@@ -261,11 +260,6 @@ def _are_irrelevant(vectors: np.ndarray, candidates: _Candidates, encoder: GoalE
     """Return which texts are nearer to "not relevant to the goal" than to its answers (n_texts,)."""
     answers = candidates.vectors[np.argsort(-candidates.means, kind="stable")[:_N_ANSWERS]].mean(axis=0)
     return np.asarray(vectors @ (encoder.encode_properties([NOT_RELEVANT])[0] - answers) > _MARGIN)
-
-
-def _quoted(name: str, text: str, phrases: dict[str, Phrase]) -> tuple[str, str]:
-    found = phrases.get(name)
-    return name, text[found.start : found.end] if found else ""
 
 
 def _candidates(

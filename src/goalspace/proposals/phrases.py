@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from goalspace.language.detection import ENGLISH, detect_language
@@ -86,6 +86,12 @@ class Phrase(NamedTuple):
     name: str
     start: int
     end: int
+
+
+def quoted(name: str, text: str, phrases: Mapping[str, Phrase]) -> tuple[str, str]:
+    """Return a property and the words of the text that say it, if it is one of its phrases, otherwise ""."""
+    found = phrases.get(name)
+    return name, text[found.start : found.end] if found else ""
 
 
 def find_phrases(text: str, *, max_sentences: int = MAX_SENTENCES) -> list[Phrase]:

@@ -10,6 +10,7 @@ from goalspace.encoders.goal import GoalEncoder
 from goalspace.encoders.multilingual_goal import MultilingualGoalEncoder
 from goalspace.encoders.passages import PassageEncoder, Passages
 from goalspace.encoders.protocol import Encoder
+from goalspace.encoders.registry import is_multilingual
 from goalspace.proposals.answers import Answer
 from goalspace.proposals.multilingual import propose_multilingual
 from goalspace.proposals.offline import KnownTexts, limit_passages, propose_in_passages
@@ -48,7 +49,7 @@ def propose_without_llm(
     -------
     For every text its properties, best first; and how many texts are long, and the passages that they were read in.
     """
-    if encoder.name.startswith("multilingual"):
+    if is_multilingual(encoder.name):
         native = MultilingualGoalEncoder(goal)
         return [*propose_multilingual(texts, cached(native, cache_dir, report).encode(texts), native)], {}
     own = GoalEncoder(goal)

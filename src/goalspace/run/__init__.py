@@ -28,8 +28,8 @@ from goalspace.run.record import (
     default_folder,
     locked,
     new_record,
-    read_record,
     source_name,
+    was_redacted,
     write_record,
 )
 from goalspace.run.schema import check_arguments, current_arguments
@@ -123,7 +123,7 @@ def discover(
     check_llm(llm, limits)
     check_links_encoder(_with_goal(encoder, goal) if encoder else None, limits)
     path = Path(out) if out is not None else default_folder(source, goal)
-    redact = redact or _was_redacted(path)
+    redact = redact or was_redacted(path)
     masking = masking_arguments(redact, encoder)
     if progress:
         progress("reading the texts", 0, 1)
@@ -236,12 +236,6 @@ def _check_size(corpus: Corpus, source: Any, encoder: str | Encoder, passages: P
             f"{source_name(source)} holds {plural(n_texts, 'different text')}, too few to find factors in: give at least "
             f"{MIN_TEXTS}, or {_MIN_LONG_TEXTS} long ones."
         )
-
-
-def _was_redacted(path: Path) -> bool:
-    """Return whether the folder holds a run that masks private data."""
-    with writing(path):
-        return (path / "run.json").is_file() and bool(read_record(path).get("redact", False))
 
 
 def _keep_choice(run: Run, redact: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from goalspace.encoders.multilingual import is_installed
+from goalspace.encoders.registry import is_multilingual
 from goalspace.language.detection import ENGLISH, language_shares
 from goalspace.text import format_percent
 
@@ -30,7 +31,7 @@ def explain_choice(texts: Sequence[str], encoder: str) -> str | None:
     if not _mostly_foreign(shares):
         return None
     languages = ", ".join(f"{language} {format_percent(share)}" for language, share in shares.items())
-    if encoder.startswith("multilingual"):
+    if is_multilingual(encoder):
         return f"The encoder multilingual was chosen because of the languages of the texts: {languages}."
     if is_installed():
         return None

@@ -135,7 +135,7 @@ def score(
         plan = plan_vectors(rows.texts, encoder=run.links.encoder, limits=limits)
         announce([plan] if plan else [])
     known, further = place_further(run, rows.texts, limits=limits, progress=progress)
-    languages = detection.languages_of(encoder_name(run))
+    languages = detection.languages_of(run.links.encoder_name)
     return ScoredTexts(
         rows,
         run.factors.names,
@@ -159,12 +159,6 @@ def columns_of(run: Run, source: Any, *, text: str | None, id: str | None) -> di
     """Return the columns of texts and ids: those given, or those of the run where the source has them, or None."""
     known = known_columns(source, text=run.corpus.text_column, id=run.corpus.id_column)
     return {"text": text or known.get("text"), "id": id or known.get("id")}
-
-
-def encoder_name(run: Run) -> str:
-    """The name of the encoder of the links."""
-    encoder = run.links.encoder
-    return encoder if isinstance(encoder, str) else encoder.name
 
 
 def place_further(
@@ -216,5 +210,5 @@ def place_further(
 
 def reads_under_goal(run: Run) -> bool:
     """Return whether the encoder `goal` both chose the properties of the run and links texts with them, unchanged."""
-    chosen = run.proposals.stats.get("proposer") == OFFLINE and encoder_name(run).startswith("goal")
+    chosen = run.proposals.stats.get("proposer") == OFFLINE and run.links.encoder_name.startswith("goal")
     return chosen and run.links.recipe == "untrained"

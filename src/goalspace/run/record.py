@@ -191,6 +191,12 @@ def _refuse_links(folder: Path) -> None:
                     refuse_link(Path(parent, name))
 
 
+def was_redacted(folder: Path) -> bool:
+    """Return whether the folder holds a run, finished or not, that masks private data."""
+    with writing(folder):
+        return (folder / "run.json").is_file() and bool(read_record(folder).get("redact", False))
+
+
 def source_name(source: Any) -> str:
     """The name of the source of the texts in run.json and in messages."""
     return str(source) if isinstance(source, (str, os.PathLike)) else f"the {type(source).__name__}"

@@ -17,6 +17,7 @@ from goalspace.edits import log
 from goalspace.encoders.cache import cached
 from goalspace.encoders.goal import GoalEncoder
 from goalspace.encoders.passages import PassageEncoder
+from goalspace.encoders.registry import is_multilingual
 from goalspace.factors import Factors
 from goalspace.files import digest, make_folder, refuse_link, write_atomic, writing
 from goalspace.increments.corpus import Join, join
@@ -38,7 +39,6 @@ from goalspace.run.folder import Run
 from goalspace.run.further_texts import (
     check_finished,
     columns_of,
-    encoder_name,
     place_further,
     reads_under_goal,
 )
@@ -48,11 +48,12 @@ from goalspace.run.record import (
     new_record,
     next_folder,
     source_name,
+    was_redacted,
     write_record,
 )
 from goalspace.run.schema import current_arguments
 from goalspace.run.stages import argument_name, recorded_digest
-from goalspace.run.update_folder import copy_stored, finished_update, was_redacted
+from goalspace.run.update_folder import copy_stored, finished_update
 from goalspace.run.update_record import describe_changes, describe_stages
 from goalspace.vectors.geometry import normalize
 
@@ -319,7 +320,7 @@ class _Work:
     def _known_texts(self, further: np.ndarray) -> KnownTexts:
         """The texts of the run as the encoder `goal` reads them; none for another proposer, which does not need them."""
         base, vocabulary = self.base, self.base.proposals.properties
-        if self.llm is not None or encoder_name(base.run).startswith("multilingual"):
+        if self.llm is not None or is_multilingual(base.links.encoder_name):
             return KnownTexts(np.zeros((0, GoalEncoder.dim), dtype=np.float32), vocabulary)
         if reads_under_goal(base.run):
             return KnownTexts(base.links.text_vectors, vocabulary, base.links.property_vectors, further)

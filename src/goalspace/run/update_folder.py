@@ -12,12 +12,6 @@ from goalspace.run.folder import Run
 from goalspace.run.record import read_record
 
 
-def was_redacted(path: Path) -> bool:
-    """Return whether an update that was interrupted masks private data."""
-    with writing(path):
-        return (path / "run.json").is_file() and bool(read_record(path).get("redact", False))
-
-
 def finished_update(path: Path, base: Path, mark: str, *, edits_log: bytes, retry_unread: bool) -> Run | None:
     """Return the finished run in the folder if it is this update; None if there is none, or work is left.
 

@@ -17,7 +17,6 @@ from goalspace.increments.shares import compare_shares
 from goalspace.language import detection
 from goalspace.proposals import Proposals
 from goalspace.run.folder import Run
-from goalspace.run.further_texts import encoder_name
 from goalspace.run.record import STAGES
 
 
@@ -26,7 +25,7 @@ def describe_changes(
 ) -> dict[str, Any]:
     """Return what the update changed, as values that JSON can hold."""
     before, after = (place(factors, placed.vectors, placed.is_relevant) for placed in (known, further))
-    languages = detection.languages_of(encoder_name(run))
+    languages = detection.languages_of(run.links.encoder_name)
     counts = np.bincount(factors.dominant[factors.dominant >= 0], minlength=factors.dim)
     return {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
