@@ -30,8 +30,8 @@ class Units(NamedTuple):
 class PassageEncoder:
     """An encoder that reads texts longer than its window in passages.
 
-    The vector of such a text is the mean of those of its passages, weighted by their characters, of unit length. All other
-    texts have the same vectors as without passages, to the last bit.
+    The vector of such a text is the mean of those of its passages, weighted by their characters, of unit length. Without long
+    texts, all vectors are those of the encoder to the last bit.
 
     Parameters
     ----------
@@ -72,28 +72,27 @@ class PassageEncoder:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return (n_texts, dim) float32 unit vectors."""
-        # long texts take part, too: the last bits of a vector depend on the other texts of its batch
-        vectors = np.asarray(self.encoder.encode(texts))
-        pooled = {row: _pool(spans, own) for row, spans, own in self._long(texts)}
-        if pooled:
-            vectors = vectors.copy()
-            vectors[list(pooled)] = list(pooled.values())
+        spans = self._find_spans(texts)
+        if not any(spans):
+            return np.asarray(self.encoder.encode(texts))
+        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
+        for row, own in self._encode_each(texts, spans):
+            vectors[row] = _pool(spans[row], own) if spans[row] else own[0]
         return vectors
 
     def encode_units(self, texts: Sequence[str], *, at_least: int = 2) -> Units:
         """Encode every passage of the texts that have `at_least` so many, and every other text as `encode` does."""
-        whole = np.asarray(self.encoder.encode(texts))
-        found: dict[int, tuple[Sequence[tuple[int, int]], np.ndarray]] = {}
-        for row, parts, own in self._long(texts):
-            is_split = len(parts) >= at_least
-            found[row] = (parts, own) if is_split else ([(0, len(texts[row]))], _pool(parts, own)[None])
-        spans = [found[row][0] if row in found else [(0, len(text))] for row, text in enumerate(texts)]
+        spans = self._find_spans(texts)
+        found: list[np.ndarray] = [np.empty((0, 0))] * len(texts)
+        for row, own in self._encode_each(texts, spans):
+            found[row] = _pool(spans[row], own)[None] if 0 < len(spans[row]) < at_least else own
+        read = [
+            own if len(own) >= at_least else [(0, len(text))] for text, own in zip(texts, spans, strict=True)
+        ]
         return Units(
-            np.concatenate(
-                [found[row][1] if row in found else whole[row : row + 1] for row in range(len(texts))]
-            ),
-            np.repeat(np.arange(len(texts)), [len(parts) for parts in spans]),
-            [span for parts in spans for span in parts],
+            np.concatenate(found),
+            np.repeat(np.arange(len(texts)), [len(own) for own in read]),
+            [span for own in read for span in own],
         )
 
     def encode_properties(self, properties: Sequence[str]) -> np.ndarray:
@@ -103,11 +102,6 @@ class PassageEncoder:
     def splits(self, text: str) -> bool:
         """Return whether a text is read in passages."""
         return self.passages != OFF and is_long(text, self.encoder)
-
-    def encode_passages(self, text: str) -> tuple[list[tuple[int, int]], np.ndarray]:
-        """Return the spans of the passages that a text is read in, and their vectors (n_passages, dim)."""
-        spans = self._chosen(self._split(text) or [(0, len(text))])
-        return spans, np.asarray(self.encoder.encode([text[start:end] for start, end in spans]))
 
     def count(self, texts: Sequence[str]) -> dict[str, int]:
         """Count what `encode` reads.
@@ -126,23 +120,33 @@ class PassageEncoder:
         skipped = {"n_skipped": sum(found) - n_read} if n_read < sum(found) else {}
         return {"n_long": len(found), "n_passages": n_read, **skipped}
 
-    def _long(self, texts: Sequence[str]) -> Iterator[tuple[int, list[tuple[int, int]], np.ndarray]]:
-        """Yield row, passages and their vectors of the texts that are longer than the window."""
-        found = [] if self.passages == OFF else [*map(self._split, texts)]
-        rows = [row for row, own in enumerate(found) if own]
-        spans = [self._chosen(found[row]) for row in rows]
+    def _find_spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Return the spans of the passages in which each text is read; none for a text that is read as a whole."""
+        if self.passages == OFF:
+            return [[] for _ in texts]
+        return [self._chosen(self._split(text)) for text in texts]
+
+    def _encode_each(
+        self, texts: Sequence[str], spans: Sequence[Sequence[tuple[int, int]]]
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the row of every text and the vectors of its passages, or its own (n_passages or 1, dim)."""
+        whole = [row for row, own in enumerate(spans) if not own]
+        if whole:
+            vectors = np.asarray(self.encoder.encode([texts[row] for row in whole]))
+            yield from zip(whole, vectors[:, None], strict=True)
+        long = [row for row, own in enumerate(spans) if own]
         done = 0
-        while done < len(rows):
+        while done < len(long):
             # several texts together, since most have too few passages to fill a batch
-            sizes = np.cumsum([len(own) for own in spans[done : done + _GROUP]])
+            sizes = np.cumsum([len(spans[row]) for row in long[done : done + _GROUP]])
             stop = done + max(1, int(np.searchsorted(sizes, _GROUP, side="right")))
-            own = spans[done:stop]
-            passages = [texts[row][a:b] for row, ab in zip(rows[done:stop], own, strict=True) for a, b in ab]
-            vectors = np.split(np.asarray(self.encoder.encode(passages)), sizes[: stop - done - 1])
-            yield from zip(rows[done:stop], own, vectors, strict=True)
+            rows = long[done:stop]
+            passages = [texts[row][start:end] for row in rows for start, end in spans[row]]
+            vectors = np.asarray(self.encoder.encode(passages))
+            yield from zip(rows, np.split(vectors, sizes[: len(rows) - 1]), strict=True)
             done = stop
             if self.report:
-                self.report(done, len(rows))
+                self.report(done, len(long))
 
     def _split(self, text: str) -> list[tuple[int, int]]:
         """Return the spans of all passages of a text that is longer than the window; none of any other text."""

@@ -369,9 +369,9 @@ def factor(
 
 
 def _second_encoder(links: Links, cache_dir: Path | None) -> Encoder | None:
-    """Return an encoder that did not take part in the links, to check names with; of the same languages."""
+    """Return an encoder of the same languages, not that of the links, to check names with by the beginnings of texts."""
     plain = "multilingual" if is_multilingual(links.encoder_name) else "minilm"
-    return None if links.encoder_name == plain else PassageEncoder(cached(plain, cache_dir), links.passages)
+    return None if links.encoder_name == plain else cached(plain, cache_dir)
 
 
 def _check_number(n_factors: int | None, n_properties: int) -> None:
