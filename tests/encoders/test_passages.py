@@ -70,6 +70,7 @@ class Counter:
 
     def __init__(self, encoder: GoalEncoder | MiniLM) -> None:
         self.window, self.find_tokens = encoder.window, encoder.find_tokens
+        self.count_tokens = encoder.count_tokens
         self.name, self.dim = encoder.name, 1
         self.read: list[str] = []
 
@@ -207,6 +208,14 @@ def test_a_sentence_transformers_model_reads_its_own_window(tmp_path: Path) -> N
     encoder = SentenceEncoder(save_tiny_model(tmp_path / "model", "bert", [one_line()]))
     encoder.model.max_seq_length = 50
     assert PassageEncoder(encoder).count([one_line(), "parcel router"]) == {"n_long": 1, "n_passages": 40}
+
+
+@pytest.mark.parametrize("encoder", [GoalEncoder("what went wrong"), MiniLM()], ids=["goal", "minilm"])
+def test_tokens_are_counted_as_they_are_found(encoder: GoalEncoder | MiniLM) -> None:
+    texts = [*SHORT, *(make() for make in TEXTS.values()), "", "a\n", "\na\r\n\nb", "\ud800 x"]
+    np.testing.assert_array_equal(
+        encoder.count_tokens(texts), [len(encoder.find_tokens(text)) for text in texts]
+    )
 
 
 def test_random_texts_are_split_without_loss() -> None:

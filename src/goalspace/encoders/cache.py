@@ -13,7 +13,7 @@ from goalspace.encoders.passages import AUTO, PassageEncoder, Passages
 from goalspace.encoders.protocol import Encoder, encode_in_chunks, encode_properties
 from goalspace.encoders.registry import get_encoder
 from goalspace.errors import CapReached, InputError
-from goalspace.files import atomic_path, digest, make_folder, refuse_link, sweep
+from goalspace.files import digest, make_folder, refuse_link, save_array, sweep
 from goalspace.llm.limits import Limits
 from goalspace.progress import Progress
 
@@ -105,12 +105,13 @@ class CachedEncoder:
             return self.encoder.encode(texts)
         if hasattr(self.encoder, "stream"):
             return self._encode_by_call(texts)
-        blocks = []
+        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
         for start in range(0, len(texts), _CHUNK):
-            blocks.append(self._chunk(texts[start : start + _CHUNK]))
+            stop = min(start + _CHUNK, len(texts))
+            vectors[start:stop] = self._chunk(texts[start:stop])
             if self.report and len(texts) > _CHUNK:
-                self.report(min(start + _CHUNK, len(texts)), len(texts))
-        return np.concatenate(blocks)
+                self.report(stop, len(texts))
+        return vectors
 
     def encode_properties(self, properties: Sequence[str]) -> np.ndarray:
         """Return (n_properties, dim) float32; from the cache if the encoder reads them as texts."""
@@ -172,8 +173,7 @@ class CachedEncoder:
             return
         refuse_link(self.folder)
         make_folder(self.folder)
-        with atomic_path(self._path(self.folder, texts)) as temporary, temporary.open("wb") as file:
-            np.save(file, vectors, allow_pickle=False)
+        save_array(self._path(self.folder, texts), vectors)
 
 
 def _read_vectors(path: Path, n_texts: int) -> np.ndarray | None:

@@ -26,6 +26,7 @@ from goalspace.encoders.layers import (
 from goalspace.encoders.minilm import (
     N_LAYERS,
     MiniLM,
+    count_tokens,
     embed_tokens,
     find_tokens,
     load_arrays,
@@ -127,6 +128,10 @@ class GoalEncoder:
     def find_tokens(self, text: str) -> np.ndarray:
         """Return the first character of every token of the whole text and the one after its last (n_tokens, 2)."""
         return find_tokens(text, line_breaks=True)
+
+    def count_tokens(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the number of tokens of each whole text (n_texts,), faster than `find_tokens`."""
+        return count_tokens(texts, line_breaks=True)
 
     @functools.cached_property
     def _beside(self) -> tuple[float, float]:

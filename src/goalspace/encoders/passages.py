@@ -17,6 +17,7 @@ AUTO: Literal["auto"] = "auto"
 OFF: Literal["off"] = "off"
 
 _GROUP = 512  # passages that are encoded together
+_COUNTED = 512  # texts whose tokens are counted together
 
 
 class Units(NamedTuple):
@@ -101,7 +102,7 @@ class PassageEncoder:
 
     def splits(self, text: str) -> bool:
         """Return whether a text is read in passages."""
-        return self.passages != OFF and is_long(text, self.encoder)
+        return self.passages != OFF and has_long([text], self.encoder)
 
     def count(self, texts: Sequence[str]) -> dict[str, int]:
         """Count what `encode` reads.
@@ -111,7 +112,7 @@ class PassageEncoder:
         n_long, the texts that are longer than the window; n_passages, those that they are read in, 0 with ``off``; and
         n_skipped, those that are left out, if any are. Nothing if no text is long.
         """
-        found = [len(spans) for spans in map(self._split, texts) if spans]
+        found = [len(self._split(texts[row])) for row in find_long(texts, self.encoder)]
         if not found:
             return {}
         if self.passages == OFF:
@@ -122,9 +123,11 @@ class PassageEncoder:
 
     def _find_spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
         """Return the spans of the passages in which each text is read; none for a text that is read as a whole."""
-        if self.passages == OFF:
-            return [[] for _ in texts]
-        return [self._chosen(self._split(text)) for text in texts]
+        spans: list[list[tuple[int, int]]] = [[] for _ in texts]
+        if self.passages != OFF:
+            for row in find_long(texts, self.encoder):
+                spans[row] = self._chosen(self._split(texts[row]))
+        return spans
 
     def _encode_each(
         self, texts: Sequence[str], spans: Sequence[Sequence[tuple[int, int]]]
@@ -149,12 +152,10 @@ class PassageEncoder:
                 self.report(done, len(long))
 
     def _split(self, text: str) -> list[tuple[int, int]]:
-        """Return the spans of all passages of a text that is longer than the window; none of any other text."""
+        """Return the spans of all passages of a long text."""
         own = find_window(self.encoder)
-        if own is None or len(text) <= own[1].tokens:
-            return []
-        tokens = own[0].find_tokens(text)
-        return [] if own[1].holds(text, tokens) else split_passages(text, tokens, own[1])
+        assert own is not None
+        return split_passages(text, own[0].find_tokens(text), own[1])
 
     def _chosen(self, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """Return the passages that are read: all, or some from the first to the last."""
@@ -189,8 +190,8 @@ def is_passages(value: object) -> bool:
 def find_window(encoder: Any) -> tuple[Any, Window] | None:
     """Return the encoder that reads the texts, perhaps inside of one that caches, and its window.
 
-    Such an encoder has `window`, and `find_tokens(text)`, which returns the spans of all tokens of a text (n_tokens, 2). Others,
-    such as those behind endpoints, have none.
+    Such an encoder has `window`, `count_tokens(texts)`, which returns the numbers of all tokens of texts (n_texts,), and
+    `find_tokens(text)`, which returns their spans in a text (n_tokens, 2). Others, such as those behind endpoints, have none.
     """
     while not hasattr(encoder, "find_tokens") and hasattr(encoder, "encoder"):
         encoder = encoder.encoder
@@ -198,8 +199,22 @@ def find_window(encoder: Any) -> tuple[Any, Window] | None:
     return None if window is None else (encoder, window)
 
 
-def is_long(text: str, encoder: Any) -> bool:
-    """Return whether a text is longer than the window of an encoder."""
+def find_long(texts: Sequence[str], encoder: Any) -> Iterator[int]:
+    """Yield the numbers of the texts that are longer than the window of an encoder, in order."""
     own = find_window(encoder)
+    if own is None:
+        return
+    reader, window = own
     # no token is shorter than a character
-    return own is not None and len(text) > own[1].tokens and not own[1].holds(text, own[0].find_tokens(text))
+    rows = [row for row, text in enumerate(texts) if len(text) > window.tokens]
+    for start in range(0, len(rows), _COUNTED):
+        part = rows[start : start + _COUNTED]
+        counts = reader.count_tokens([texts[row] for row in part])
+        for row, n_tokens in zip(part, counts, strict=True):
+            if n_tokens > window.tokens or len(texts[row]) > window.characters:
+                yield row
+
+
+def has_long(texts: Sequence[str], encoder: Any) -> bool:
+    """Return whether one of the texts is longer than the window of an encoder."""
+    return next(find_long(texts, encoder), None) is not None
