@@ -54,6 +54,7 @@ _SECTIONS = {
     "goal-runs": ("Whole runs under many goals", "make bench-goals"),
     "speed-corex": ("Speed of Linear CorEx", "make bench"),
     "speed-flow": ("Speed of the whole flow", "make bench"),
+    "speed-scale": ("From a thousand to a million texts", "make bench-scale"),
     "speed-update": ("Taking further texts in", "make bench-update"),
     "explorer": ("The explorer with 100,000 texts", "make bench-explorer"),
     "ieb": ("Instruction embeddings", "make bench-ieb"),
