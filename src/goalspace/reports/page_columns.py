@@ -38,6 +38,8 @@ class PageColumn:
         The name of the column in the corpus.
     has_rest
         Whether the last label stands for all values that are too rare for their own.
+    unit, outside
+        Of a time: what its periods are, and the codes of the dates before the first and after the last period.
     """
 
     name: str
@@ -46,6 +48,8 @@ class PageColumn:
     values: np.ndarray
     source: str
     has_rest: bool = False
+    unit: str | None = None
+    outside: tuple[int, ...] = ()
 
     def format_value(self, row: int) -> str | None:
         """Return the value of a text as a string, or None if it is missing."""
@@ -86,7 +90,16 @@ def read_columns(metadata: Mapping[str, Sequence[Any]]) -> tuple[PageColumn, ...
             kind: contract.ColumnKind = "category" if groups.unit is None else "time"
             codes = groups.codes.astype(np.int16)
             page_columns.append(
-                PageColumn(shown[str(name)], kind, groups.labels, codes, str(name), groups.has_rest)
+                PageColumn(
+                    shown[str(name)],
+                    kind,
+                    groups.labels,
+                    codes,
+                    str(name),
+                    groups.has_rest,
+                    groups.unit,
+                    groups.outside,
+                )
             )
         elif str(name) not in identifiers:
             numbers = _numbers(values)
