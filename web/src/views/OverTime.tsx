@@ -171,7 +171,7 @@ export function OverTime({ data }: { data: Measured }) {
   const title = `Over time, by ${name}`;
   const note =
     `For each ${noun.factor}, the share of a ${data.unit}'s ${noun.texts} ${noun.belongs}, with its 95% interval. ` +
-    `${isCut ? `Where a ${data.unit} has few ${noun.texts}, it is cut off. ` : ""}` +
+    `${isCut ? "Intervals above the top are cut off. " : ""}` +
     `Click a ${data.unit} to open these ${noun.texts}. ${leftOutText(data)}`;
   return (
     <Figure title={title} name={`over-${name}`} note={note}>
