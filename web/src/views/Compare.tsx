@@ -130,9 +130,10 @@ export function Compare() {
       {!data && !error && <Loading what="Comparing" />}
       {data && (
         <>
-          {!isPair && <Findings data={data} time={isTime ? time : null} />}
+          {!isPair && (!isTime || time) && <Findings data={data} time={isTime ? time : null} />}
           {isPair && pairData?.pair && <GroupPair data={pairData} pair={pairData.pair} />}
           {isTime && time && <OverTime data={time} />}
+          {isTime && !time && !error && <Loading what="Counting over time" />}
           <GroupHeatMap data={data} />
           {!isTime && time && <OverTime data={time} />}
         </>

@@ -163,8 +163,10 @@ export function OverTime({ data }: { data: Measured }) {
   const [order, setOrder] = useState<"change" | "rank">("change");
   const [form, setForm] = useState<"charts" | "table">("charts");
   const noun = nouns.value;
-  const { name } = elementAt(getSummary().columns, data.column);
-  const rows = order === "change" ? data.factors : [...data.factors].sort((a, b) => a.factor - b.factor);
+  const { columns, factors } = getSummary();
+  const { name } = elementAt(columns, data.column);
+  const known = data.factors.filter(({ factor }) => factors[factor]); // an edit may have removed some since
+  const rows = order === "change" ? known : [...known].sort((a, b) => a.factor - b.factor);
   const series = data.factors.map(({ shares }) => shares);
   const top = sharedTop(series, data.periods);
   const isCut = form === "charts" && series.flat().some((share) => share && share.high > top);
