@@ -134,6 +134,7 @@ def test_the_report_shows_the_same_without_a_server(browser, run, measured, tmp_
         page = visit(f"{address}#view=compare&compare=1:::shares", width=width)
         figure = figure_of(page)
         expect(figure.locator(".multiples .factor-link")).to_have_text(names_of(measured["factors"]))
+        expect(figure.get_by_role("img")).to_have_count(len(factories.COURSES))
         for chart in figure.get_by_role("img").all():
             box = chart.bounding_box()
             assert box["x"] >= 0
