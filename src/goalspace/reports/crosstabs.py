@@ -169,11 +169,9 @@ def count_texts(
     codes: np.ndarray, groups: Sequence[int], dominant: np.ndarray, n_factors: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Count the texts of groups by dominant factor (n_factors, n_groups), and all texts of each group (n_groups,)."""
-    kept, own = codes >= 0, codes.astype(np.int64)
-    n_codes = int(own.max(initial=0)) + 1
-    n = np.bincount(own[kept], minlength=max(n_codes, *(group + 1 for group in groups)))
-    hits = [
-        np.bincount(own[kept & (dominant == factor)], minlength=len(n))[list(groups)]
-        for factor in range(n_factors)
-    ]
-    return np.array(hits).reshape(n_factors, len(groups)), n[list(groups)]
+    known = codes >= 0
+    n_codes = max(int(codes.max(initial=0)), *groups) + 1
+    flat = (dominant[known].astype(np.int64) + 1) * n_codes + codes[known]  # -1, none, becomes the first row
+    table = np.bincount(flat, minlength=(n_factors + 1) * n_codes).reshape(n_factors + 1, n_codes)
+    table = table[:, list(groups)]
+    return table[1:], table.sum(axis=0)
