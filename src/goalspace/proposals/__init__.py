@@ -155,8 +155,7 @@ def propose(
         `choose_covering`); without one, or if there are 4,096 of them or more, they are drawn. "auto" reads 100 at a time until
         they bring few new properties (see `Rounds`), at most 4,096.
     min_new
-        With "auto": fewer new properties than this of 100 texts end the reading. A property is new if at least two of these
-        texts have it, and none that was read before.
+        With "auto": fewer new properties than this of 100 texts, unlike all that came before (see `Novelty`), end the reading.
     prompting, texts_per_call
         "single": one call returns the analysis and the properties; "chained": two calls, as in the paper. The
         number of texts per call.
@@ -233,7 +232,7 @@ def propose(
         if sample == UNTIL_KNOWN:
             mark = digest(corpus.digest, goal, comparing.name, passages, reader.name, seed)
             stored = None if cache_dir is None else cache_dir / STORED
-            rounds = Rounds(comparing, spell, merge, min_new, seed, stored, mark)
+            rounds = Rounds(spell, comparing, min_new, seed, stored, mark)
             answers = rounds.read(reader, encode())
         else:
             answers = reader.read(cover_rows(len(corpus), sample, seed, encode))
@@ -241,7 +240,8 @@ def propose(
         stats, sources = {"proposer": reader.name, **counts}, reader.sources
     stands_for = merge_answers(answers, spell, comparing, merge)
     if llm is not None and sample is not None:
-        stats |= {"n_texts": len(corpus), **describe_steps(count_steps(answers, stands_for, spell))}
+        steps = count_steps(answers, stands_for, spell, comparing)
+        stats |= {"n_texts": len(corpus), **describe_steps(steps)}
     fields = assemble(corpus, answers, sources, stands_for, spell, may_be_empty=known is not None)
     fields["stats"] = {"n_read": len(answers), **stats, **fields["stats"]}
     return Proposals(**fields)

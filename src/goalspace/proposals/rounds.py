@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -14,41 +14,80 @@ from goalspace.checked import check, expect, expect_distinct, readable
 from goalspace.encoders.protocol import Encoder, encode_properties
 from goalspace.files import read_json, write_json
 from goalspace.proposals.answers import Answer
-from goalspace.proposals.assembly import Answers, merge_answers
+from goalspace.proposals.assembly import Answers
 from goalspace.proposals.readers import Reader
 from goalspace.proposals.sample import POOL, ROUND, draw_rows
 from goalspace.vectors.cosines import cosine_blocks
 from goalspace.vectors.coverage import choose_covering
+from goalspace.vectors.duplicates import near_duplicates
+from goalspace.vectors.geometry import normalize
 
-MIN_NEW = 10
+MIN_NEW = 20
 STORED = "sample.json"  # the file in a run folder that keeps which texts are read
+_UNLIKE = 0.4  # cosine around the mean below which two properties are unlike
 
 
 class Step(NamedTuple):
-    """A round: texts read until its end, properties found until then, and those that are new in it (see `count_steps`)."""
+    """Texts read until the end of a round, their properties, and how many of the round are new (see `Novelty`)."""
 
     n_read: int
     n_properties: int
     n_new: int
 
 
-def count_steps(answers: Answers, stands_for: Mapping[str, str], spell: Callable[[str], str]) -> list[Step]:
-    """Count the properties after every 100 texts, in the order of reading.
+class Novelty:
+    """Counts properties that are unlike all that came before.
 
-    A property counts as new in a round if at least two texts of it have the property, and none before. What only one text has
-    would not do: language models word a few properties of every text in a way of their own, however many they read, and no factor
-    can be made of these.
+    A language model words some properties of every text in a way of its own, however many texts it reads, so that the vocabulary
+    hardly stops growing. A property counts as new if its cosine with every earlier one is below 0.4, and of similar ones among
+    the new, one counts. The mean of all is taken out of the vectors, in which encoders differ: all cosines of some are above 0.7.
+
+    Parameters
+    ----------
+    spell
+        Normalises properties.
+    encoder
+        Encodes them.
+
+    Attributes
+    ----------
+    names
+        The properties so far.
     """
+
+    def __init__(self, spell: Callable[[str], str], encoder: Encoder) -> None:
+        self._spell, self._encoder = spell, encoder
+        self.names: list[str] = []
+
+    def add(self, answers: Iterable[Answer | None]) -> int:
+        """Return how many properties in these answers are new."""
+        counts: Counter[str] = Counter()
+        for answer in answers:
+            counts.update({self._spell(name) for name, _ in (answer.properties if answer else ())})
+        found = sorted(filter(None, counts), key=lambda name: (-counts[name], name))
+        if not found:
+            return 0
+        n_known, known = len(self.names), set(self.names)
+        self.names += [name for name in found if name not in known]
+        vectors = encode_properties(self._encoder, self.names)
+        vectors = normalize(vectors - vectors.mean(axis=0))
+        fresh = vectors[n_known:]
+        if n_known:
+            fresh = fresh[(fresh @ vectors[:n_known].T).max(axis=1) < _UNLIKE]
+        return len(np.unique(near_duplicates(fresh, _UNLIKE))) if len(fresh) else 0
+
+
+def count_steps(
+    answers: Answers, stands_for: Mapping[str, str], spell: Callable[[str], str], encoder: Encoder
+) -> list[Step]:
+    """Count the properties after every 100 texts, in the order of reading."""
     read = list(answers.values())
-    known: set[str] = set()
+    novelty = Novelty(spell, encoder)
     steps = []
     for start in range(0, len(read), ROUND):
-        part = [answer for answer in read[start : start + ROUND] if answer]
-        names = [{stands_for.get(spell(name)) for name, _ in answer.properties} for answer in part]
-        found = Counter(name for own in names for name in own if name is not None)
-        n_new = sum(n > 1 for name, n in found.items() if name not in known)
-        known.update(found)
-        steps.append(Step(min(start + ROUND, len(read)), len(known), n_new))
+        n_new = novelty.add(read[start : start + ROUND])
+        n_properties = len({stands_for[name] for name in novelty.names})
+        steps.append(Step(min(start + ROUND, len(read)), n_properties, n_new))
     return steps
 
 
@@ -66,12 +105,12 @@ class Rounds:
 
     Parameters
     ----------
+    spell
+        Normalises properties.
     encoder
-        Encodes texts and properties.
-    spell, merge
-        See `merge_answers`.
+        Encodes them into the space of the texts.
     min_new
-        Fewer new properties than this, as `count_steps` counts them, end the reading.
+        Fewer new properties than this of a round end the reading (see `Novelty`).
     seed
         Of more than 4,096 texts, so many are drawn with it, and no others are read.
     stored
@@ -81,9 +120,8 @@ class Rounds:
         Identifies the texts and what reads them; the file is not used with another one.
     """
 
-    encoder: Encoder
     spell: Callable[[str], str]
-    merge: float
+    encoder: Encoder
     min_new: int
     seed: int
     stored: Path | None
@@ -116,6 +154,7 @@ class Rounds:
         own = vectors[pool]
         order = [] if self.stored is None else _read_order(self.stored, self.mark, pool)
         answers: dict[int, Answer | None] = {}
+        novelty = Novelty(self.spell, self.encoder)
         weights: np.ndarray | None = None
         while len(answers) < len(pool):
             if len(order) == len(answers):
@@ -124,13 +163,11 @@ class Rounds:
                 order += pool[choose_covering(own, n_rows, given=given, weights=weights)].tolist()
                 if self.stored is not None:
                     write_json(self.stored, {"digest": self.mark, "rows": order})
-            answers.update(reader.read(order[len(answers) : len(answers) + ROUND]))
-            stands_for = merge_answers(answers, self.spell, self.encoder, self.merge)
-            steps = count_steps(answers, stands_for, self.spell)
-            if reader.is_capped or steps[-1].n_new < self.min_new:
+            found = reader.read(order[len(answers) : len(answers) + ROUND])
+            answers.update(found)
+            if reader.is_capped or novelty.add(found.values()) < self.min_new:
                 break
-            names = sorted(set(stands_for.values()))
-            weights = _uncertainty(own, encode_properties(self.encoder, names))
+            weights = _uncertainty(own, encode_properties(self.encoder, novelty.names))
         return answers
 
 
