@@ -55,6 +55,8 @@ _SECTIONS = {
     "speed-corex": ("Speed of Linear CorEx", "make bench"),
     "speed-flow": ("Speed of the whole flow", "make bench"),
     "speed-update": ("Taking further texts in", "make bench-update"),
+    "sample-goal": ("Which texts a language model reads", "make bench-sample"),
+    "sample-minilm": ("Which texts a language model reads, encoder MiniLM", "make bench-sample"),
     "explorer": ("The explorer with 100,000 texts", "make bench-explorer"),
     "ieb": ("Instruction embeddings", "make bench-ieb"),
     "paper-ieb": ("Instruction embeddings: the fast rows", "make bench-paper"),

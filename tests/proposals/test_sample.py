@@ -255,7 +255,7 @@ def test_plans_say_that_not_all_may_be_read() -> None:
     assert rounds is not None
     assert rounds.most_prompt_tokens == everything.most_prompt_tokens
     assert rounds.what == "the column 'text' of at most 343 texts"
-    assert rounds.ends == "100 texts at a time, until these bring fewer than 20 new properties"
+    assert rounds.ends == "100 texts at a time, until these bring fewer than 10 new properties"
     assert everything.ends == ""
     grouped = plan_calls(corpus, **arguments, sample="auto", texts_per_call=8)
     assert grouped is not None

@@ -136,7 +136,7 @@ MIN_NEW_OPTION = click.option(
     "--min-new",
     type=click.IntRange(1),
     metavar="N",
-    help="With --sample auto: stop when 100 more texts bring fewer than N properties unlike all before [default: 20]",
+    help="With --sample auto: stop when 100 more texts bring fewer than N properties unlike all before [default: 10]",
 )
 PROMPTING_OPTION = click.option(
     "--prompting",

@@ -22,7 +22,7 @@ from goalspace.vectors.coverage import choose_covering
 from goalspace.vectors.duplicates import near_duplicates
 from goalspace.vectors.geometry import normalize
 
-MIN_NEW = 20
+MIN_NEW = 10
 STORED = "sample.json"  # the file in a run folder that keeps which texts are read
 _UNLIKE = 0.4  # cosine around the mean below which two properties are unlike
 

@@ -117,7 +117,7 @@ def reading(record: Mapping[str, Any]) -> list[list[int]]:
 
 def _steps(result: Mapping[str, Any]) -> list[list[int]]:
     found, new = result.get("properties_by_read", {}), result.get("new_by_read", {})
-    return sorted([int(n), found[n], new[n]] for n in found if n.isdecimal() and n in new)
+    return sorted([int(n), found[n], new[n]] for n in found if n in new and n.isdecimal() and len(n) < 10)
 
 
 def _reasons(result: Mapping[str, Any]) -> str:

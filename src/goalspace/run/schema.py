@@ -71,7 +71,10 @@ _RECORD: Schema = {
     },
 }
 # results that reports show as text; all others that are texts are shown as they are
-_RESULTS = {"proposer?": str, "recipe?": str, "encoder?": str, "too_few?": str, "cap?": str}
+_RESULTS = {
+    **{"proposer?": str, "recipe?": str, "encoder?": str, "too_few?": str, "cap?": str},
+    **{"properties_by_read?": {str: int}, "new_by_read?": {str: int}},
+}
 _COUNTS = (
     "problems",
     "unread",
