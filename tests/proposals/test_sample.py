@@ -24,6 +24,8 @@ from goalspace.proposals.plan import plan_calls
 from goalspace.proposals.rounds import STORED
 from goalspace.run import discover, redo
 from goalspace.run.folder import Run
+from goalspace.run.record import new_record
+from goalspace.run.schema import check_record
 from llm_server import LLMServer, prompt_of
 
 THINGS = ("router", "invoice", "login", "delivery", "screen", "refund")
@@ -214,6 +216,21 @@ def test_an_order_of_other_texts_is_not_used(tmp_path: Path) -> None:
     assert after["digest"] != before["digest"]
     assert sorted(after["rows"]) == read(found)
     assert max(after["rows"]) < 223
+
+
+@pytest.mark.parametrize("wrong", ["many", {"100": "3"}, [100]])
+def test_a_record_with_other_counts_of_rounds_is_refused(wrong: Any) -> None:
+    record = new_record("g")
+    record["stages"]["propose"] = {
+        "arguments": {"sample": "auto", "min_new": 3},
+        "digest": "",
+        "after": None,
+        "result": {"properties_by_read": {"100": 3}},
+    }
+    check_record(record)
+    record["stages"]["propose"]["result"]["properties_by_read"] = wrong
+    with pytest.raises(ValueError, match="propose"):
+        check_record(record)
 
 
 def test_private_data_is_masked_in_every_round(tmp_path: Path) -> None:
