@@ -56,6 +56,8 @@ _SECTIONS = {
     "speed-flow": ("Speed of the whole flow", "make bench"),
     "speed-scale": ("From a thousand to a million texts", "make bench-scale"),
     "speed-update": ("Taking further texts in", "make bench-update"),
+    "sample-goal": ("Which texts a language model reads", "make bench-sample"),
+    "sample-minilm": ("Which texts a language model reads, encoder MiniLM", "make bench-sample"),
     "explorer": ("The explorer with 100,000 texts", "make bench-explorer"),
     "ieb": ("Instruction embeddings", "make bench-ieb"),
     "paper-ieb": ("Instruction embeddings: the fast rows", "make bench-paper"),
