@@ -12,6 +12,7 @@ import numpy as np
 from goalspace.encoders.passages import AUTO, PassageEncoder, Passages
 from goalspace.encoders.protocol import Encoder, encode_in_chunks, encode_properties
 from goalspace.encoders.registry import get_encoder
+from goalspace.engine import current_engine
 from goalspace.errors import CapReached, InputError
 from goalspace.files import atomic_path, digest, make_folder, refuse_link, sweep
 from goalspace.llm.limits import Limits
@@ -105,26 +106,24 @@ class CachedEncoder:
             return self.encoder.encode(texts)
         if hasattr(self.encoder, "stream"):
             return self._encode_by_call(texts)
-        blocks = []
-        for start in range(0, len(texts), _CHUNK):
-            blocks.append(self._chunk(texts[start : start + _CHUNK]))
-            if self.report and len(texts) > _CHUNK:
-                self.report(min(start + _CHUNK, len(texts)), len(texts))
-        return np.concatenate(blocks)
+        chunks = [texts[start : start + _CHUNK] for start in range(0, len(texts), _CHUNK)]
+        blocks = [self._load(chunk) for chunk in chunks]
+        missing = [i for i, block in enumerate(blocks) if block is None]
+        compute = functools.partial(encode_in_chunks, self.encoder, size=_CHUNK)
+        n_done = len(texts) - sum(len(chunks[i]) for i in missing)
+        for at, vectors in current_engine().map(compute, [chunks[i] for i in missing]):
+            self._store(chunks[missing[at]], vectors)
+            blocks[missing[at]] = vectors
+            n_done += len(vectors)
+            if self.report and len(chunks) > 1:
+                self.report(n_done, len(texts))
+        return np.concatenate([block for block in blocks if block is not None])
 
     def encode_properties(self, properties: Sequence[str]) -> np.ndarray:
         """Return (n_properties, dim) float32; from the cache if the encoder reads them as texts."""
         if hasattr(self.encoder, "encode_properties"):
             return encode_properties(self.encoder, properties)
         return self.encode(properties)
-
-    def _chunk(self, texts: Sequence[str]) -> np.ndarray:
-        stored = self._load(texts)
-        if stored is not None:
-            return stored
-        vectors = encode_in_chunks(self.encoder, texts, size=_CHUNK)
-        self._store(texts, vectors)
-        return vectors
 
     def _encode_by_call(self, texts: Sequence[str]) -> np.ndarray:
         """Encode with an endpoint; what each of its calls returns is cached before the next one is waited for."""
