@@ -227,6 +227,18 @@ def test_a_cluster_that_is_not_there(address: str, monkeypatch: pytest.MonkeyPat
         embed(["a"])
 
 
+def test_the_cluster_file_of_the_documentation_is_one() -> None:
+    import jsonschema
+    import ray.autoscaler
+    import yaml
+
+    schema = json.loads(Path(ray.autoscaler.__path__[0], "ray-schema.json").read_text())
+    page = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text(encoding="utf-8")
+    file = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+    jsonschema.validate(file, schema)
+    assert file["docker"]["image"].startswith(f"rayproject/ray:{ray.__version__}-")
+
+
 def start(arguments: Sequence[object], mark: str) -> subprocess.Popen[str]:
     """Start a command; `mark` is in the environment of all processes that it starts."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
