@@ -33,6 +33,7 @@ CONCURRENCY = 8
 _THINGS = ("router", "invoice", "login", "delivery", "screen", "refund")
 _ARTEFACTS = (
     "proposals.jsonl",
+    "links/text_vectors.npy",
     "links/vectors.safetensors",
     "factors.json",
     "factors.safetensors",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import sys
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ PLAIN: Schema = (None, bool, int, float, str)
 # the kind of an array's numbers, and its sizes: numbers, or names of sizes that several arrays share
 Layout = Mapping[str, tuple[Any, ...]]
 _LARGEST = 1e9  # cosines, scores and weights are far smaller; squares of larger numbers overflow a float32
+_LARGE_BYTES = 1 << 28  # of a file whose array stays on disk
+_ROWS = 1 << 16  # of an array that are checked at a time
 _NAMES = {
     str: "a text",
     int: "a whole number",
@@ -170,15 +172,51 @@ def read_arrays(path: Path, layout: Layout, sizes: Mapping[str, int]) -> dict[st
             expect(name != key, f"the array '{name}' is missing")
             continue
         array = found[name]
-        letter = "i" if kind == "int" else "f"
-        expect(array.dtype.kind == letter and array.itemsize >= 4, f"'{name}' holds {array.dtype} numbers")
-        expect(array.ndim == len(shape), f"'{name}' has {array.ndim} dimensions")
-        for size, of in zip(array.shape, shape, strict=True):
-            wanted = known.setdefault(of, size) if isinstance(of, str) else of
-            expect(size == wanted, f"'{name}' has the size {size} instead of {wanted}")
-        if kind == "float":
-            expect(bool((np.abs(array) <= _LARGEST).all()), f"'{name}' holds numbers that are not finite")
-        elif kind == "scale":
-            expect(bool((array > 0).all()), f"'{name}' holds numbers that are not positive")
+        _check_array(array, name, kind, shape, known)
         arrays[name] = array
     return arrays
+
+
+def read_rows(path: Path, name: str, shape: tuple[Any, ...], sizes: Mapping[str, int]) -> np.ndarray:
+    """Read an array of floats from an .npy file, and check it as `read_arrays` does; a large one stays on disk.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        What the array is called in messages.
+    shape, sizes
+        As in `read_arrays`.
+
+    Raises
+    ------
+    ValueError
+        If the file is not such an array.
+    """
+    is_large = path.stat().st_size > _LARGE_BYTES
+    try:
+        array = np.load(path, mmap_mode="r" if is_large else None, allow_pickle=False)
+    except (SyntaxError, TypeError, OverflowError, MemoryError) as error:  # of a damaged header
+        raise ValueError(f"{type(error).__name__} in its header") from error
+    expect(isinstance(array, np.ndarray), "it is not a single array")
+    _check_array(array, name, "float", shape, dict(sizes))
+    return np.asarray(array)
+
+
+def _check_array(
+    array: np.ndarray, name: str, kind: str, shape: Sequence[Any], known: dict[str, int]
+) -> None:
+    """Raise a ValueError unless an array is as a layout says; its sizes become known."""
+    letter = "i" if kind == "int" else "f"
+    expect(array.dtype.kind == letter and array.itemsize >= 4, f"'{name}' holds {array.dtype} numbers")
+    expect(array.ndim == len(shape), f"'{name}' has {array.ndim} dimensions")
+    for size, of in zip(array.shape, shape, strict=True):
+        wanted = known.setdefault(of, size) if isinstance(of, str) else of
+        expect(size == wanted, f"'{name}' has the size {size} instead of {wanted}")
+    for start in range(0, len(array) if kind != "int" else 0, _ROWS):
+        part = array[start : start + _ROWS]
+        if kind == "float":
+            expect(bool((np.abs(part) <= _LARGEST).all()), f"'{name}' holds numbers that are not finite")
+        else:
+            expect(bool((part > 0).all()), f"'{name}' holds numbers that are not positive")

@@ -100,6 +100,18 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.close(handle)
 
 
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write an array as an .npy file, atomically and without a copy.
+
+    `np.save` does not notice a full disk: what the C library still buffers is lost without an error.
+    """
+    array = np.ascontiguousarray(array)
+    header = np.lib.format.header_data_from_array_1_0(array)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(array.data)
+
+
 def write_atomic(path: Path, content: bytes | str) -> None:
     """Write `content` atomically: readers see either the old file or the new one, even if the process is killed."""
     with atomic_path(path) as temporary:

@@ -31,6 +31,7 @@ from llm_server import CHAT, LLMServer
 ARTEFACTS = (
     "corpus.parquet",
     "proposals.jsonl",
+    "links/text_vectors.npy",
     "links/vectors.safetensors",
     "links/links.json",
     "factors.safetensors",
@@ -215,6 +216,7 @@ def test_a_run_says_how_many_texts_its_encoder_cannot_read(finished: Run) -> Non
     [
         ("corpus.parquet", "discover"),
         ("proposals.jsonl", "propose"),
+        ("links/text_vectors.npy", "link"),
         ("links/vectors.safetensors", "link"),
         ("links/links.json", "link"),
         ("factors.safetensors", "factor"),

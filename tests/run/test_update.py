@@ -419,7 +419,7 @@ def test_proposals_can_be_taken_out_of_vectors() -> None:
     rng = np.random.default_rng(0)
     vectors, properties = (normalize(rng.standard_normal((n, 8))).astype(np.float32) for n in (30, 12))
     pairs = PairTable.build(np.repeat(np.arange(20), 2), rng.integers(0, 12, 40), 30)
-    moved = add_proposals(vectors, properties, pairs)
+    moved = add_proposals(vectors.copy(), properties, pairs)
     assert np.abs(moved - vectors).max() > 0.1
     np.testing.assert_allclose(remove_proposals(moved, properties, pairs), vectors, atol=1e-4)
 

@@ -118,18 +118,15 @@ def read_texts(source: Path, column: str | None) -> tuple[list[str], list[str], 
 
 def write_vectors(out: Path, ids: list[str], vectors: np.ndarray) -> None:
     """Write vectors as .npy, or with their ids as .parquet, whole or not at all."""
-    import numpy as np
+    from goalspace.files import atomic_path, save_array
 
-    from goalspace.files import atomic_path
+    if out.suffix == ".npy":
+        save_array(out, vectors)
+        return
+    import pyarrow as pa
+    from pyarrow import parquet
 
+    flat = pa.array(vectors.ravel())
+    table = pa.table({"id": ids, "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])})
     with atomic_path(out) as temporary:
-        if out.suffix == ".npy":
-            with temporary.open("wb") as file:
-                np.save(file, vectors, allow_pickle=False)
-            return
-        import pyarrow as pa
-        from pyarrow import parquet
-
-        flat = pa.array(vectors.ravel())
-        table = pa.table({"id": ids, "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])})
         parquet.write_table(table, temporary)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Self
@@ -14,17 +14,15 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
 from goalspace.corex import moments as eq
 from goalspace.corex.ascent import Ascent, Correlate, ascend
+from goalspace.corex.blocks import Blocks, VectorMoments, measure_moments, one_thread, read_blocks
 from goalspace.corex.sampled import L1, MAX_ITER, ascend_sampled
 from goalspace.errors import InputError
 
 Array = NDArray[np.float64]
-Blocks = ArrayLike | Iterable[ArrayLike] | Callable[[], Iterable[ArrayLike]]
 
-_BLOCK_ROWS = 8192
 _MAX_ITER = 10_000
 # scores with less than this share of the largest possible spread are rounding errors of float32 vectors
 _MIN_SCALE = 1e-7
@@ -156,14 +154,14 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             scale, kept = _scale(mean, np.einsum("ir,ir->i", A, A) / n)
             A = A[kept] / (scale[kept, None] * np.sqrt(n))
             return self._fit(_Correlations(_correlate(A), lambda: A, n), mean, scale, kept)
-        with _one_thread():
-            mean, R, _ = eq.covariance(_blocks(rows))
+        with one_thread():
+            mean, R, _ = eq.covariance(read_blocks(rows))
         scale, kept = _scale(mean, np.diagonal(R))
         R = R[np.ix_(kept, kept)] / np.outer(scale[kept], scale[kept])
         correlations = _Correlations(lambda W: W @ R, lambda: eq.covariance_root(R, np.zeros(len(R))), n)
         return self._fit(correlations, mean, scale, kept)
 
-    def fit_low_rank(self, text_vectors: Blocks, property_vectors: ArrayLike) -> Self:
+    def fit_low_rank(self, text_vectors: Blocks | VectorMoments, property_vectors: ArrayLike) -> Self:
         """Fit on the matrix `text_vectors @ property_vectors.T` without forming it.
 
         With L Lᵀ the covariance of the text vectors E and D the standard deviations of the columns of E Cᵀ,
@@ -173,19 +171,20 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         Parameters
         ----------
         text_vectors
-            Array or memmap (n_texts, dim), an iterable of blocks of its rows, or a function that returns one.
+            Array or memmap (n_texts, dim), an iterable of blocks of its rows, a function that returns one, or their moments.
         property_vectors
             Array (n_features, dim).
         """
         self._check_parameters()
         C = check_array(property_vectors, dtype=np.float64, input_name="property_vectors")
-        with _one_thread():
-            center, cov, n = eq.covariance(_blocks(text_vectors, width=C.shape[1]))
+        if not isinstance(text_vectors, VectorMoments):
+            text_vectors = measure_moments(text_vectors, width=C.shape[1])
+        center, cov, n = text_vectors
         if n < 2:
             raise InputError(
                 f"The 'text_vectors' parameter of fit_low_rank must have at least 2 rows. Got {n} instead."
             )
-        with _one_thread():
+        with one_thread():
             L = eq.covariance_root(cov, center)
             A = C @ L
         scale = np.linalg.norm(A, axis=1)
@@ -234,7 +233,7 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         offset = self.text_components_ @ self.text_mean_
         parts: list[Array] = []
         start = 0
-        for block in _blocks(text_vectors, width=len(self.text_mean_)):
+        for block in read_blocks(text_vectors, width=len(self.text_mean_)):
             scores = block @ self.text_components_.T - offset
             if out is None:
                 parts.append(scores)
@@ -299,7 +298,7 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         l1 = self.l1 if self.l1 is not None else L1 if paper else 0.0
         options: dict[str, Any] = {"anneal": self.anneal, "l1": l1, "tol": self.tol, "max_iter": max_iter}
         starts = self._starts((self.n_components, len(kept)), kept, rng)
-        with _one_thread():
+        with one_thread():
             if paper:
                 A = correlations.root()
                 noise = np.random.default_rng(rng.randint(2**31))
@@ -348,15 +347,6 @@ class _Correlations:
     n: int
 
 
-def _one_thread() -> Any:
-    """Limit BLAS to one thread.
-
-    The products of an iteration are too thin to gain from more threads, and rounding, which may decide between
-    optima, then does not depend on the number of cores.
-    """
-    return threadpool_limits(limits=1, user_api="blas")
-
-
 def _scale(mean: Array, variance: Array) -> tuple[Array, NDArray[np.bool_]]:
     """Return the standard deviation of each column, 1 if constant, and the mask of non-constant columns."""
     kept = eq.varies(mean, variance)
@@ -370,19 +360,3 @@ def _correlate(A: Array) -> Correlate:
         return lambda W: W @ R
     A = np.ascontiguousarray(A)
     return lambda W: (W @ A) @ A.T
-
-
-def _blocks(vectors: Any, *, width: int | None = None) -> Iterator[Array]:
-    """Yield validated blocks of rows as float64."""
-    if hasattr(vectors, "shape"):
-        source = (vectors[i : i + _BLOCK_ROWS] for i in range(0, len(vectors), _BLOCK_ROWS))
-    else:
-        source = vectors() if callable(vectors) else vectors
-    for block in source:
-        rows: Array = check_array(block, dtype=np.float64, input_name="text_vectors", ensure_min_samples=0)
-        if width is not None and rows.shape[1] != width:
-            raise InputError(
-                f"The 'text_vectors' parameter must have as many columns as property_vectors, {width}. "
-                f"Got {rows.shape[1]} instead."
-            )
-        yield rows

@@ -13,11 +13,11 @@ from typing import Any, Self
 import numpy as np
 
 from goalspace.curation.inputs import unit_vectors
-from goalspace.curation.json_rows import JsonRows, read_array, write_array
+from goalspace.curation.json_rows import JsonRows, read_array
 from goalspace.encoders.protocol import Encoder, encode_in_chunks
 from goalspace.encoders.registry import get_encoder
 from goalspace.errors import InputError
-from goalspace.files import atomic_path, digest, read_json, write_json
+from goalspace.files import atomic_path, digest, read_json, save_array, write_json
 from goalspace.llm.address import RecordedSpec
 from goalspace.progress import Progress
 from goalspace.vectors.cosines import cosine_blocks, largest
@@ -135,7 +135,7 @@ class Demonstrations:
             )
             graph = None if graph is None else build_graph(vectors)
         (path / _ABOUT).unlink(missing_ok=True)
-        write_array(path / _VECTORS, vectors)
+        save_array(path / _VECTORS, vectors)
         rows.save(path)
         if graph is not None:
             with atomic_path(path / _GRAPH) as temporary:

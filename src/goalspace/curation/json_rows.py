@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from goalspace.files import atomic_path, write_atomic
+from goalspace.files import save_array, write_atomic
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,19 +59,13 @@ class JsonRows:
     def save(self, folder: Path) -> None:
         """Write rows.jsonl, and rows.npy with the ends of the lines."""
         write_atomic(folder / "rows.jsonl", self.lines.tobytes())
-        write_array(folder / "rows.npy", self.ends)
+        save_array(folder / "rows.npy", self.ends)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
         """Memory-map rows written by `save`."""
         ends = read_array(folder / "rows.npy")
         return cls(np.memmap(folder / "rows.jsonl", dtype=np.uint8, mode="r"), ends)
-
-
-def write_array(path: Path, array: np.ndarray) -> None:
-    """Write an array as .npy, atomically."""
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
 
 
 def read_array(path: Path) -> np.ndarray:

@@ -138,10 +138,11 @@ def _split(context: EditContext, factors: Factors, edit: Mapping[str, Any]) -> F
         )
     draft = _draft(factors)
     vectors, texts = draft.vectors[own], factors.links.text_vectors[mine]
-    groups = fitting.PropertyTree(texts, vectors).cut(into)
+    covariance = scoring.covariance_of(texts)
+    groups = fitting.PropertyTree(covariance, vectors).cut(into)
     start = scoring.mean_properties(vectors, groups, groups.argmax(axis=0))
     prototypes = scoring.partition(normalize(texts - factors.centre), start)
-    loadings = scoring.correlate(scoring.covariance_of(texts), prototypes, vectors)[1]
+    loadings = scoring.correlate(covariance, prototypes, vectors)[1]
     kept = np.unique(loadings.argmax(axis=0)[loadings.max(axis=0) > 0])
     if len(kept) < 2:
         raise InputError(f"“{factors.names[k]}” does not fall into parts: its properties go together.")

@@ -14,7 +14,7 @@ from goalspace.encoders.protocol import Encoder, encode_in_chunks, encode_proper
 from goalspace.encoders.registry import get_encoder
 from goalspace.engine import current_engine
 from goalspace.errors import CapReached, InputError
-from goalspace.files import atomic_path, digest, make_folder, refuse_link, sweep
+from goalspace.files import digest, make_folder, refuse_link, save_array, sweep
 from goalspace.llm.limits import Limits
 from goalspace.progress import Progress
 
@@ -106,18 +106,24 @@ class CachedEncoder:
             return self.encoder.encode(texts)
         if hasattr(self.encoder, "stream"):
             return self._encode_by_call(texts)
-        chunks = [texts[start : start + _CHUNK] for start in range(0, len(texts), _CHUNK)]
-        blocks = [self._load(chunk) for chunk in chunks]
-        missing = [i for i, block in enumerate(blocks) if block is None]
+        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
+        missing = []
+        for start in range(0, len(texts), _CHUNK):
+            stored = self._load(texts[start : start + _CHUNK])
+            if stored is None:
+                missing.append(start)
+            else:
+                vectors[start : start + len(stored)] = stored
+        chunks = [texts[start : start + _CHUNK] for start in missing]
         compute = functools.partial(encode_in_chunks, self.encoder, size=_CHUNK)
-        n_done = len(texts) - sum(len(chunks[i]) for i in missing)
-        for at, vectors in current_engine().map(compute, [chunks[i] for i in missing]):
-            self._store(chunks[missing[at]], vectors)
-            blocks[missing[at]] = vectors
-            n_done += len(vectors)
-            if self.report and len(chunks) > 1:
+        n_done = len(texts) - sum(map(len, chunks))
+        for at, found in current_engine().map(compute, chunks):
+            self._store(chunks[at], found)
+            vectors[missing[at] : missing[at] + len(found)] = found
+            n_done += len(found)
+            if self.report and len(texts) > _CHUNK:
                 self.report(n_done, len(texts))
-        return np.concatenate([block for block in blocks if block is not None])
+        return vectors
 
     def encode_properties(self, properties: Sequence[str]) -> np.ndarray:
         """Return (n_properties, dim) float32; from the cache if the encoder reads them as texts."""
@@ -171,8 +177,7 @@ class CachedEncoder:
             return
         refuse_link(self.folder)
         make_folder(self.folder)
-        with atomic_path(self._path(self.folder, texts)) as temporary, temporary.open("wb") as file:
-            np.save(file, vectors, allow_pickle=False)
+        save_array(self._path(self.folder, texts), vectors)
 
 
 def _read_vectors(path: Path, n_texts: int) -> np.ndarray | None:

@@ -26,6 +26,7 @@ from goalspace.encoders.layers import (
 from goalspace.encoders.minilm import (
     N_LAYERS,
     MiniLM,
+    count_tokens,
     embed_tokens,
     find_tokens,
     load_arrays,
@@ -121,12 +122,16 @@ class GoalEncoder:
     def name(self) -> str:
         """Name with the fingerprint of the weights and the goal, so that vectors cached under it are unambiguous."""
         file = f":{self.adapter}" if self.adapter else ""
-        mark = digest(low_rank.fingerprint(_read(self.adapter)), *load_blend())[:8]
+        mark = digest(low_rank.fingerprint(_load_adapter(self.adapter)), *load_blend())[:8]
         return f"goal{file}@{mark}[{self.goal}]"
 
     def find_tokens(self, text: str) -> np.ndarray:
         """Return the first character of every token of the whole text and the one after its last (n_tokens, 2)."""
         return find_tokens(text, line_breaks=True)
+
+    def count_tokens(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the number of tokens of each whole text (n_texts,), faster than `find_tokens`."""
+        return count_tokens(texts, line_breaks=True)
 
     @functools.cached_property
     def _beside(self) -> tuple[float, float]:
@@ -151,6 +156,11 @@ class GoalEncoder:
         """
         if not len(texts):
             return np.empty((0, self.dim), dtype=np.float32)
+        surface = load_blend().surface(texts) if self._beside[1] else None
+        return self._blend(self._read(texts), texts, surface)
+
+    def _read(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the vectors of texts under the goal before blending (n_texts, 384)."""
         weights = _weights(self.adapter)
         ids, mask = (
             weights.backend.from_numpy(array) for array in pad_tokens(tokenize([self.goal], GOAL_TOKENS))
@@ -161,8 +171,7 @@ class GoalEncoder:
             hidden = run_lower_layers(ids, attention_mask, weights)
             return run_upper_layers(hidden, prefix.take([0] * len(ids)), weights)
 
-        own = run_batches(tokenize(texts, _TEXT_TOKENS), weights, embed)
-        return self._blend(own, texts, load_blend().surface(texts) if self._beside[1] else None)
+        return run_batches(tokenize(texts, _TEXT_TOKENS), weights, embed)
 
     def encode_properties(self, properties: Sequence[str]) -> np.ndarray:
         """Turn properties into unit vectors in the space of the texts.
@@ -193,6 +202,12 @@ class GoalEncoder:
             Any number of short descriptions.
         """
         return np.asarray(self._own(properties) @ normalize(vectors[:, : MiniLM.dim]).mean(axis=0))
+
+    def cosines(self, texts: Sequence[str], properties: Sequence[str]) -> np.ndarray:
+        """Return the cosines of texts and properties by the encoder's own vectors alone (n_texts, n_properties)."""
+        if not len(texts) or not len(properties):
+            return np.empty((len(texts), len(properties)), dtype=np.float32)
+        return np.asarray(self._read(texts) @ self._own(properties).T)
 
     def _own(self, properties: Sequence[str]) -> np.ndarray:
         """Return the vectors of properties before blending (n_properties, 384); those of the bank are stored."""
@@ -251,7 +266,7 @@ def tokenize(texts: Sequence[str], limit: int) -> list[list[int]]:
     return found
 
 
-def _read(adapter: Path | None) -> low_rank.Adapter:
+def _load_adapter(adapter: Path | None) -> low_rank.Adapter:
     found = low_rank.load_or_shipped(adapter, "goal.safetensors")
     if not {LINE_BREAK, TOKEN_TYPES} <= set(found.whole):
         raise InputError(f"{adapter} is not an adapter of the encoder 'goal': make it with recipes/goal.")
@@ -260,4 +275,4 @@ def _read(adapter: Path | None) -> low_rank.Adapter:
 
 @functools.cache
 def _weights(adapter: Path | None) -> Weights:
-    return place(low_rank.merge(load_arrays(), _read(adapter)))
+    return place(low_rank.merge(load_arrays(), _load_adapter(adapter)))

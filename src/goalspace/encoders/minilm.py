@@ -48,6 +48,10 @@ class MiniLM:
         """Return the first character of every token of the whole text and the one after its last (n_tokens, 2)."""
         return find_tokens(text)
 
+    def count_tokens(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the number of tokens of each whole text (n_texts,), faster than `find_tokens`."""
+        return count_tokens(texts)
+
     @property
     def folder(self) -> Path:
         """Folder of the verified model, in the sentence-transformers format."""
@@ -184,6 +188,21 @@ def find_tokens(text: str, *, line_breaks: bool = False) -> np.ndarray:
             if line_breaks and at < len(text):
                 found.append(np.array([(at - 1, at)], dtype=np.int32))
     return np.concatenate(found) if found else np.empty((0, 2), dtype=np.int32)
+
+
+def count_tokens(texts: Sequence[str], *, line_breaks: bool = False) -> np.ndarray:
+    """Return the number of tokens of texts (n_texts,), with or without those that stand for line breaks."""
+    # the tokeniser needs UTF-8, which cannot encode a lone surrogate
+    lines = [text.encode(errors="replace").decode().splitlines() for text in texts]
+    counts = np.zeros(len(texts), dtype=np.int64)
+    for first in range(0, len(texts), _LINES):
+        part = lines[first : first + _LINES]
+        flat = [line for own in part for line in own]
+        encodings = load_tokenizer(None).encode_batch_fast(flat, add_special_tokens=False)
+        owners = np.repeat(np.arange(first, first + len(part)), [len(own) for own in part])
+        np.add.at(counts, owners, [len(encoding) for encoding in encodings])
+    breaks = [max(len(own) - 1, 0) for own in lines] if line_breaks else 0
+    return np.asarray(counts + breaks)
 
 
 @functools.cache

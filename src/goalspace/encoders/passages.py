@@ -17,6 +17,7 @@ AUTO: Literal["auto"] = "auto"
 OFF: Literal["off"] = "off"
 
 _GROUP = 512  # passages that are encoded together
+_COUNTED = 512  # texts whose tokens are counted together
 
 
 class Units(NamedTuple):
@@ -30,8 +31,8 @@ class Units(NamedTuple):
 class PassageEncoder:
     """An encoder that reads texts longer than its window in passages.
 
-    The vector of such a text is the mean of those of its passages, weighted by their characters, of unit length. All other
-    texts have the same vectors as without passages, to the last bit.
+    The vector of such a text is the mean of those of its passages, weighted by their characters, of unit length. Without long
+    texts, all vectors are those of the encoder to the last bit.
 
     Parameters
     ----------
@@ -72,28 +73,27 @@ class PassageEncoder:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return (n_texts, dim) float32 unit vectors."""
-        # long texts take part, too: the last bits of a vector depend on the other texts of its batch
-        vectors = np.asarray(self.encoder.encode(texts))
-        pooled = {row: _pool(spans, own) for row, spans, own in self._long(texts)}
-        if pooled:
-            vectors = vectors.copy()
-            vectors[list(pooled)] = list(pooled.values())
+        spans = self._find_spans(texts)
+        if not any(spans):
+            return np.asarray(self.encoder.encode(texts))
+        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
+        for row, own in self._encode_each(texts, spans):
+            vectors[row] = _pool(spans[row], own) if spans[row] else own[0]
         return vectors
 
     def encode_units(self, texts: Sequence[str], *, at_least: int = 2) -> Units:
         """Encode every passage of the texts that have `at_least` so many, and every other text as `encode` does."""
-        whole = np.asarray(self.encoder.encode(texts))
-        found: dict[int, tuple[Sequence[tuple[int, int]], np.ndarray]] = {}
-        for row, parts, own in self._long(texts):
-            is_split = len(parts) >= at_least
-            found[row] = (parts, own) if is_split else ([(0, len(texts[row]))], _pool(parts, own)[None])
-        spans = [found[row][0] if row in found else [(0, len(text))] for row, text in enumerate(texts)]
+        spans = self._find_spans(texts)
+        found: list[np.ndarray] = [np.empty((0, 0))] * len(texts)
+        for row, own in self._encode_each(texts, spans):
+            found[row] = _pool(spans[row], own)[None] if 0 < len(spans[row]) < at_least else own
+        read = [
+            own if len(own) >= at_least else [(0, len(text))] for text, own in zip(texts, spans, strict=True)
+        ]
         return Units(
-            np.concatenate(
-                [found[row][1] if row in found else whole[row : row + 1] for row in range(len(texts))]
-            ),
-            np.repeat(np.arange(len(texts)), [len(parts) for parts in spans]),
-            [span for parts in spans for span in parts],
+            np.concatenate(found),
+            np.repeat(np.arange(len(texts)), [len(own) for own in read]),
+            [span for own in read for span in own],
         )
 
     def encode_properties(self, properties: Sequence[str]) -> np.ndarray:
@@ -102,12 +102,7 @@ class PassageEncoder:
 
     def splits(self, text: str) -> bool:
         """Return whether a text is read in passages."""
-        return self.passages != OFF and is_long(text, self.encoder)
-
-    def encode_passages(self, text: str) -> tuple[list[tuple[int, int]], np.ndarray]:
-        """Return the spans of the passages that a text is read in, and their vectors (n_passages, dim)."""
-        spans = self._chosen(self._split(text) or [(0, len(text))])
-        return spans, np.asarray(self.encoder.encode([text[start:end] for start, end in spans]))
+        return self.passages != OFF and has_long([text], self.encoder)
 
     def count(self, texts: Sequence[str]) -> dict[str, int]:
         """Count what `encode` reads.
@@ -117,7 +112,7 @@ class PassageEncoder:
         n_long, the texts that are longer than the window; n_passages, those that they are read in, 0 with ``off``; and
         n_skipped, those that are left out, if any are. Nothing if no text is long.
         """
-        found = [len(spans) for spans in map(self._split, texts) if spans]
+        found = [len(self._split(texts[row])) for row in find_long(texts, self.encoder)]
         if not found:
             return {}
         if self.passages == OFF:
@@ -126,31 +121,41 @@ class PassageEncoder:
         skipped = {"n_skipped": sum(found) - n_read} if n_read < sum(found) else {}
         return {"n_long": len(found), "n_passages": n_read, **skipped}
 
-    def _long(self, texts: Sequence[str]) -> Iterator[tuple[int, list[tuple[int, int]], np.ndarray]]:
-        """Yield row, passages and their vectors of the texts that are longer than the window."""
-        found = [] if self.passages == OFF else [*map(self._split, texts)]
-        rows = [row for row, own in enumerate(found) if own]
-        spans = [self._chosen(found[row]) for row in rows]
+    def _find_spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Return the spans of the passages in which each text is read; none for a text that is read as a whole."""
+        spans: list[list[tuple[int, int]]] = [[] for _ in texts]
+        if self.passages != OFF:
+            for row in find_long(texts, self.encoder):
+                spans[row] = self._chosen(self._split(texts[row]))
+        return spans
+
+    def _encode_each(
+        self, texts: Sequence[str], spans: Sequence[Sequence[tuple[int, int]]]
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the row of every text and the vectors of its passages, or its own (n_passages or 1, dim)."""
+        whole = [row for row, own in enumerate(spans) if not own]
+        if whole:
+            vectors = np.asarray(self.encoder.encode([texts[row] for row in whole]))
+            yield from zip(whole, vectors[:, None], strict=True)
+        long = [row for row, own in enumerate(spans) if own]
         done = 0
-        while done < len(rows):
+        while done < len(long):
             # several texts together, since most have too few passages to fill a batch
-            sizes = np.cumsum([len(own) for own in spans[done : done + _GROUP]])
+            sizes = np.cumsum([len(spans[row]) for row in long[done : done + _GROUP]])
             stop = done + max(1, int(np.searchsorted(sizes, _GROUP, side="right")))
-            own = spans[done:stop]
-            passages = [texts[row][a:b] for row, ab in zip(rows[done:stop], own, strict=True) for a, b in ab]
-            vectors = np.split(np.asarray(self.encoder.encode(passages)), sizes[: stop - done - 1])
-            yield from zip(rows[done:stop], own, vectors, strict=True)
+            rows = long[done:stop]
+            passages = [texts[row][start:end] for row in rows for start, end in spans[row]]
+            vectors = np.asarray(self.encoder.encode(passages))
+            yield from zip(rows, np.split(vectors, sizes[: len(rows) - 1]), strict=True)
             done = stop
             if self.report:
-                self.report(done, len(rows))
+                self.report(done, len(long))
 
     def _split(self, text: str) -> list[tuple[int, int]]:
-        """Return the spans of all passages of a text that is longer than the window; none of any other text."""
+        """Return the spans of all passages of a long text."""
         own = find_window(self.encoder)
-        if own is None or len(text) <= own[1].tokens:
-            return []
-        tokens = own[0].find_tokens(text)
-        return [] if own[1].holds(text, tokens) else split_passages(text, tokens, own[1])
+        assert own is not None
+        return split_passages(text, own[0].find_tokens(text), own[1])
 
     def _chosen(self, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """Return the passages that are read: all, or some from the first to the last."""
@@ -185,8 +190,8 @@ def is_passages(value: object) -> bool:
 def find_window(encoder: Any) -> tuple[Any, Window] | None:
     """Return the encoder that reads the texts, perhaps inside of one that caches, and its window.
 
-    Such an encoder has `window`, and `find_tokens(text)`, which returns the spans of all tokens of a text (n_tokens, 2). Others,
-    such as those behind endpoints, have none.
+    Such an encoder has `window`, `count_tokens(texts)`, which returns the numbers of all tokens of texts (n_texts,), and
+    `find_tokens(text)`, which returns their spans in a text (n_tokens, 2). Others, such as those behind endpoints, have none.
     """
     while not hasattr(encoder, "find_tokens") and hasattr(encoder, "encoder"):
         encoder = encoder.encoder
@@ -194,8 +199,22 @@ def find_window(encoder: Any) -> tuple[Any, Window] | None:
     return None if window is None else (encoder, window)
 
 
-def is_long(text: str, encoder: Any) -> bool:
-    """Return whether a text is longer than the window of an encoder."""
+def find_long(texts: Sequence[str], encoder: Any) -> Iterator[int]:
+    """Yield the numbers of the texts that are longer than the window of an encoder, in order."""
     own = find_window(encoder)
+    if own is None:
+        return
+    reader, window = own
     # no token is shorter than a character
-    return own is not None and len(text) > own[1].tokens and not own[1].holds(text, own[0].find_tokens(text))
+    rows = [row for row, text in enumerate(texts) if len(text) > window.tokens]
+    for start in range(0, len(rows), _COUNTED):
+        part = rows[start : start + _COUNTED]
+        counts = reader.count_tokens([texts[row] for row in part])
+        for row, n_tokens in zip(part, counts, strict=True):
+            if n_tokens > window.tokens or len(texts[row]) > window.characters:
+                yield row
+
+
+def has_long(texts: Sequence[str], encoder: Any) -> bool:
+    """Return whether one of the texts is longer than the window of an encoder."""
+    return next(find_long(texts, encoder), None) is not None

@@ -79,6 +79,13 @@ class SentenceEncoder:
         is_space = [start < end and clean[start].isspace() for start, end in spans]
         return spans + np.array(is_space, dtype=np.int32)[:, None] * (1, 0)
 
+    def count_tokens(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the number of tokens of each whole text (n_texts,), faster than `find_tokens`."""
+        clean = [text.encode(errors="replace").decode() for text in texts]
+        with quiet():
+            found = self.model.tokenizer(clean, add_special_tokens=False)
+        return np.array([len(ids) for ids in found["input_ids"]])
+
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Turn texts into unit vectors.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 import os
 import pickle
@@ -62,15 +63,14 @@ class RayEngine:
         if not len(partitions):
             return
         self._connect()
-        ray, resource = self._ray, self._find_resource()
-        sent = self._send(function)
+        ray, sent = self._ray, self._send(function)
         # a process keeps the memory of a GPU, and with it the weights, only if it may compute more than one partition
-        task = ray.remote(num_cpus=1, num_gpus=int(resource == "GPU"), max_calls=0)(_compute)
+        task = ray.remote(num_cpus=1, num_gpus=int(self._resource == "GPU"), max_calls=0)(_compute)
         partitions_left = iter(enumerate(partitions))
         waiting: dict[Any, int] = {}
         try:
             while True:
-                for i, partition in islice(partitions_left, max(0, self._room(resource) - len(waiting))):
+                for i, partition in islice(partitions_left, max(0, self._room() - len(waiting))):
                     # in a list, because Ray would load the function itself for every partition
                     waiting[task.remote([sent], __version__, partition)] = i
                 if not waiting:
@@ -103,13 +103,14 @@ class RayEngine:
             raise InputError(f"There is no Ray cluster {where} ({_first_line(error)}).") from error
         self._is_started = True
 
-    def _find_resource(self) -> str:
-        """Return what every process gets one of. GPUs that others hold, such as a server of a language model, do not count."""
+    @functools.cached_property  # later, the GPUs may still be held by what was computed last
+    def _resource(self) -> str:
+        """What every process gets one of; GPUs that others hold, such as a server of a language model, do not count."""
         return "GPU" if self._ray.available_resources().get("GPU", 0) >= 1 else "CPU"
 
-    def _room(self, resource: str) -> int:
+    def _room(self) -> int:
         # asked each time, because nodes come and go
-        n_processes = max(1, int(self._ray.cluster_resources().get(resource, 0)))
+        n_processes = max(1, int(self._ray.cluster_resources().get(self._resource, 0)))
         return self.in_flight or _AHEAD * n_processes
 
     def _send(self, function: Callable[[Any], Any]) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
+from goalspace.corex.blocks import measure_moments
 from goalspace.corpus import Corpus
 from goalspace.encoders.cache import cached
 from goalspace.encoders.passages import PassageEncoder
@@ -35,16 +36,7 @@ if TYPE_CHECKING:
     from goalspace.corex.linear import LinearCorex
 
 # those that are taken from the fit as they are
-_FITTED = (
-    "loadings",
-    "assignment",
-    "strength",
-    "directions",
-    "offset",
-    "prototypes",
-    "owners",
-    "centre",
-)
+_FITTED = ("loadings", "assignment", "strength", "directions", "offset", "prototypes", "owners", "centre")
 
 
 @dataclass(frozen=True)
@@ -180,7 +172,8 @@ class Factors:
 
         The factors shown differ from it: they group the texts, starting from it among others.
         """
-        return fitting.fit_corex(self.links.text_vectors, self.links.property_vectors, self.dim)
+        moments = measure_moments(self.links.text_vectors)
+        return fitting.fit_corex(moments, self.links.property_vectors, self.dim)
 
     @property
     def space(self) -> FactorSpace:
@@ -337,7 +330,8 @@ def factor(
         calls,
         report,
     )
-    positions = lay_out((links.text_vectors - structure.centre) @ structure.prototypes.T, seed=seed)
+    along = scoring.project_texts(links.text_vectors, structure.prototypes, structure.centre)
+    positions = lay_out(along, seed=seed)
     hierarchy = stack(scores, names.names, seed)
     return Factors(
         names=names.names,
@@ -369,9 +363,9 @@ def factor(
 
 
 def _second_encoder(links: Links, cache_dir: Path | None) -> Encoder | None:
-    """Return an encoder that did not take part in the links, to check names with; of the same languages."""
+    """Return an encoder of the same languages, not that of the links, to check names with by the beginnings of texts."""
     plain = "multilingual" if is_multilingual(links.encoder_name) else "minilm"
-    return None if links.encoder_name == plain else PassageEncoder(cached(plain, cache_dir), links.passages)
+    return None if links.encoder_name == plain else cached(plain, cache_dir)
 
 
 def _check_number(n_factors: int | None, n_properties: int) -> None:

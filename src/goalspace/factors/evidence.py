@@ -56,11 +56,9 @@ def collect_evidence(
     # the mean property vector of each factor, per pole
     own = np.where(assignment == np.arange(len(loadings))[:, None], loadings, 0)
     meaning = {1: np.maximum(own, 0) @ property_vectors, -1: np.maximum(-own, 0) @ property_vectors}
-    parts = {
-        (k, pole, i): _closest_part(corpus.texts[i], encoder, meaning[pole][k])
-        for k, pole, i in chosen
-        if (k, pole, corpus.ids[i]) not in known
-    }
+    unknown = [(k, pole, i) for k, pole, i in chosen if (k, pole, corpus.ids[i]) not in known]
+    closest = _closest_parts([(corpus.texts[i], meaning[pole][k]) for k, pole, i in unknown], encoder)
+    parts = dict(zip(unknown, closest, strict=True))
     pairs = sorted({(i, part) for (_, _, i), part in parts.items()})
     spans = {(i, part): _sentences_of(corpus.texts[i], part) for i, part in pairs}
     flat = [(at, span) for at in spans for span in spans[at]]
@@ -85,9 +83,18 @@ def _sentences_of(text: str, part: tuple[int, int]) -> list[tuple[int, int]]:
     return sentence_spans(text) if part == (0, len(text)) else sentence_spans(text, *part, limit=len(text))
 
 
-def _closest_part(text: str, encoder: PassageEncoder, meaning: np.ndarray) -> tuple[int, int]:
-    """Return the passage of a long text that is closest to a meaning; all of a text that is read as a whole."""
-    if not encoder.splits(text):
-        return 0, len(text)
-    spans, vectors = encoder.encode_passages(text)
-    return spans[int((vectors @ meaning).argmax())]
+def _closest_parts(pairs: Sequence[tuple[str, np.ndarray]], encoder: PassageEncoder) -> list[tuple[int, int]]:
+    """Return for each text and meaning the passage of a long text that is closest; all of a text that is read as a whole."""
+    row_of = {
+        text: row for row, text in enumerate(dict.fromkeys(text for text, _ in pairs if encoder.splits(text)))
+    }
+    if not row_of:
+        return [(0, len(text)) for text, _ in pairs]
+    units = encoder.encode_units(list(row_of))
+    found = []
+    for text, meaning in pairs:
+        own = np.flatnonzero(units.texts == row_of.get(text, -1))
+        found.append(
+            units.spans[own[(units.vectors[own] @ meaning).argmax()]] if len(own) else (0, len(text))
+        )
+    return found

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from goalspace.corex.blocks import VectorMoments, measure_moments
 from goalspace.factors.scoring import (
     MIN_CORRELATION,
     assign_texts,
     correlate,
-    covariance_of,
     mean_properties,
     partition,
     project_texts,
     score_texts,
     span,
 )
-from goalspace.vectors.geometry import normalize
+from goalspace.vectors.geometry import normalize, spread_rows
 
 if TYPE_CHECKING:
     from goalspace.corex.linear import LinearCorex
@@ -39,6 +39,7 @@ _PROPERTIES_PER_FACTOR = 3
 _MIN_STARTS, _MAX_STARTS = 10, 100
 _STARTS_BY_TEXTS = 40_000  # starts times texts
 _MAX_STARTING = 10_000  # texts among which k-means looks for a start
+_MAX_GROUPED = 100_000  # texts among which groups are found; more hardly move their means
 _MAX_ITER = 200  # groups still change long after 60 iterations, though the bound hardly does
 MAX_TREE_PROPERTIES = (
     4000  # most frequent properties that the start's tree is built of; the others join the nearest group
@@ -96,12 +97,13 @@ def choose_n_factors(
         rows = np.linspace(0, len(property_vectors) - 1, _CURVE_PROPERTIES).astype(int)
         property_vectors = property_vectors[rows]
     limit = min(len(text_vectors) // _TEXTS_PER_FACTOR, len(property_vectors) // _PROPERTIES_PER_FACTOR)
-    tree = PropertyTree(text_vectors, property_vectors)
+    moments = measure_moments(text_vectors)
+    tree = PropertyTree(moments.covariance, property_vectors)
     curve: list[tuple[int, float]] = []
     for number in CANDIDATE_NUMBERS:
         if number > max(limit, 2) or number > len(property_vectors):
             break
-        tc = fit_corex(text_vectors, property_vectors, number, max_iter=25, tree=tree).tc_
+        tc = fit_corex(moments, property_vectors, number, max_iter=25, tree=tree).tc_
         # more factors explain no less: a dip is an ascent that stopped early
         curve.append((number, max(float(tc), curve[-1][1] if curve else 0.0)))
     best = curve[0][0] if curve else 1
@@ -112,7 +114,7 @@ def choose_n_factors(
 
 
 def fit_corex(
-    text_vectors: np.ndarray,
+    moments: VectorMoments,
     property_vectors: np.ndarray,
     n_factors: int,
     *,
@@ -121,21 +123,21 @@ def fit_corex(
 ) -> LinearCorex:
     """Fit Linear CorEx to the links, from groups of properties that correlate.
 
-    With this start no annealing is needed and nothing is random: the same links always give the same factors. For several
-    fits, the `tree` of the properties can be grown once.
+    With this start no annealing is needed and nothing is random: the same links always give the same factors. Of the text
+    vectors, only the moments are needed. For several fits, the `tree` of the properties can be grown once.
     """
     from sklearn.exceptions import ConvergenceWarning
 
     from goalspace.corex.linear import LinearCorex
 
-    start = (tree or PropertyTree(text_vectors, property_vectors)).cut(n_factors)
+    start = (tree or PropertyTree(moments.covariance, property_vectors)).cut(n_factors)
     model = LinearCorex(
         n_components=len(start), anneal=False, max_iter=max_iter, tol=1e-2, init=start, random_state=0
     )
     with warnings.catch_warnings():
         # the ascent may be cut short: the last per mille of the bound take as long as all before
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit_low_rank(text_vectors, property_vectors)
+        return model.fit_low_rank(moments, property_vectors)
 
 
 class PropertyTree:
@@ -146,15 +148,15 @@ class PropertyTree:
 
     Parameters
     ----------
-    text_vectors, property_vectors
-        (n_texts, dim) and (n_properties, dim), those of the links.
+    covariance, property_vectors
+        That of the text vectors (dim, dim), and (n_properties, dim), of the links.
     """
 
-    def __init__(self, text_vectors: np.ndarray, property_vectors: np.ndarray) -> None:
+    def __init__(self, covariance: np.ndarray, property_vectors: np.ndarray) -> None:
         from scipy.cluster.hierarchy import linkage
 
         # correlations of links are inner products of these rows
-        values, vectors = np.linalg.eigh(covariance_of(text_vectors))
+        values, vectors = np.linalg.eigh(covariance)
         self._rows = normalize(property_vectors @ (vectors * np.sqrt(np.maximum(values, 0))))
         self._n_distinct = len(np.unique(self._rows.round(6), axis=0))
         self._first = self._rows[:MAX_TREE_PROPERTIES]
@@ -200,13 +202,16 @@ def fit_structure(
     not_relevant
         Indices of the texts that are not grouped, unless these are all.
     """
-    model = fit_corex(text_vectors, property_vectors, n_factors)
-    centre = model.text_mean_
+    moments = measure_moments(text_vectors)
+    model = fit_corex(moments, property_vectors, n_factors)
+    centre = moments.mean
     grouped = np.setdiff1d(np.arange(len(text_vectors)), not_relevant)
-    directions = normalize(text_vectors[grouped if len(grouped) else slice(None)] - centre)
+    grouped = grouped if len(grouped) else np.arange(len(text_vectors))
+    grouped = grouped[spread_rows(len(grouped), _MAX_GROUPED)]
+    directions = normalize(text_vectors[grouped] - centre)
     prototypes = partition(directions, *_starts(model, directions, property_vectors, n_factors))
     used = np.unique((directions @ prototypes.T).argmax(axis=1))
-    directions, loadings = correlate(covariance_of(text_vectors), prototypes[used], property_vectors)
+    directions, loadings = correlate(moments.covariance, prototypes[used], property_vectors)
     kept, assignment = _assign(loadings)
     strength = information(loadings[kept], assignment)
     order = np.argsort(-strength, kind="stable")
@@ -239,7 +244,7 @@ def _starts(
     live, assignment = _assign(model.loadings_)
     if len(live) == n_factors:
         yield mean_properties(property_vectors, model.loadings_[live], assignment)
-    sample = directions[:: -(-len(directions) // _MAX_STARTING)]
+    sample = directions[spread_rows(len(directions), _MAX_STARTING)]
     n_groups = min(n_factors, len(np.unique(sample.round(6), axis=0)))
     n_starts = min(max(_STARTS_BY_TEXTS // len(sample), _MIN_STARTS), _MAX_STARTS)
     kmeans = KMeans(n_groups, n_init=n_starts, random_state=0).fit(sample)

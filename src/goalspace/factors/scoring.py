@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from goalspace.vectors.geometry import normalize
+from goalspace.corex.blocks import measure_moments
+from goalspace.vectors.geometry import normalize, row_blocks
 
 # A property whose correlation with every factor is weaker is unassigned: it shares less than a tenth of its variance
 MIN_CORRELATION = 0.32
@@ -30,10 +31,13 @@ def assign_texts(
 
     The prototypes of hidden factors are ignored; texts that are not relevant to the goal have no factor.
     """
-    strength = (vectors - centre) @ prototypes.T
-    strength[:, np.isin(owners, hidden)] = -np.inf
-    best = strength.argmax(axis=1)
-    dominant = np.where(strength[np.arange(len(best)), best] > 1e-6, owners[best], -1).astype(np.int32)
+    is_hidden = np.isin(owners, hidden)
+    dominant = np.empty(len(vectors), dtype=np.int32)
+    for rows in row_blocks(len(vectors)):
+        strength = (vectors[rows] - centre) @ prototypes.T
+        strength[:, is_hidden] = -np.inf
+        best = strength.argmax(axis=1)
+        dominant[rows] = np.where(strength[np.arange(len(best)), best] > 1e-6, owners[best], -1)
     dominant[list(not_relevant)] = -1
     return dominant
 
@@ -46,7 +50,10 @@ def span(prototypes: np.ndarray) -> np.ndarray:
 
 def project_texts(vectors: np.ndarray, basis: np.ndarray, centre: np.ndarray) -> np.ndarray:
     """Coordinates of text vectors on the axes of `span` (n_texts, rank) float32."""
-    return np.asarray((vectors - centre) @ basis.T, dtype=np.float32)
+    found = np.empty((len(vectors), len(basis)), dtype=np.float32)
+    for rows in row_blocks(len(vectors)):
+        found[rows] = (vectors[rows] - centre) @ basis.T
+    return found
 
 
 def correlate(
@@ -62,7 +69,7 @@ def correlate(
 
 def covariance_of(vectors: np.ndarray) -> np.ndarray:
     """Return the covariance of the columns (dim, dim)."""
-    return np.atleast_2d(np.cov(vectors.T.astype(np.float64), bias=True))
+    return measure_moments(vectors).covariance
 
 
 def partition(directions: np.ndarray, *starts: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from goalspace.encoders.protocol import Encoder
 from goalspace.factors.fitting import Structure
 from goalspace.links import Links
 from goalspace.proposals import Proposals
+from goalspace.vectors.geometry import spread_rows
 
 _MAX_SPREAD = 10_000  # texts from which the spread of a property is estimated
 _CHECKED = 20  # texts of a factor that a second encoder compares with its properties
@@ -117,7 +118,8 @@ def distinguish(
     deviations over texts; 0 for a factor without texts.
     """
     overall = vectors.mean(axis=0, dtype=np.float64)
-    spread = (vectors[:: -(-len(vectors) // _MAX_SPREAD)] @ property_vectors.T).std(axis=0, dtype=np.float64)
+    sample = vectors[spread_rows(len(vectors), _MAX_SPREAD)]
+    spread = (sample @ property_vectors.T).std(axis=0, dtype=np.float64)
     means = np.stack(
         [
             vectors[own].mean(axis=0, dtype=np.float64) if (own := dominant == k).any() else overall

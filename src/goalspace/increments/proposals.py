@@ -158,7 +158,7 @@ def join_links(links: Links, vectors: np.ndarray, joined: Proposals, encoder: En
     if added:
         own = links.encode_properties(added, encoder=encoder).astype(np.float32)
         properties = np.concatenate([properties, own])
-    n_known = len(links.text_vectors)
+    n_known, vectors = len(links.text_vectors), vectors.astype(np.float32)
     if moves_proposals(links):
         of_further = joined.text_index >= n_known
         pairs = PairTable.build(
@@ -166,5 +166,5 @@ def join_links(links: Links, vectors: np.ndarray, joined: Proposals, encoder: En
         )
         if len(pairs.rows):
             vectors = add_proposals(vectors, properties, pairs)
-    text_vectors = np.concatenate([links.text_vectors, vectors.astype(np.float32)])
+    text_vectors = np.concatenate([links.text_vectors, vectors])
     return replace(links, text_vectors=text_vectors, property_vectors=properties)

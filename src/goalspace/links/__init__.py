@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from goalspace.checked import Layout, check, expect, read_arrays, readable
+from goalspace.checked import Layout, check, expect, read_arrays, read_rows, readable
 from goalspace.corpus import Corpus
 from goalspace.corpus.folding import cleaned
 from goalspace.encoders.cache import cached
@@ -18,7 +18,7 @@ from goalspace.encoders.passages import AUTO, OFF, PassageEncoder, Passages, is_
 from goalspace.encoders.protocol import Encoder, encode_properties
 from goalspace.encoders.registry import get_encoder
 from goalspace.errors import InputError
-from goalspace.files import atomic_path, read_json, write_json
+from goalspace.files import atomic_path, read_json, save_array, write_json
 from goalspace.links import heads, towers
 from goalspace.links.features import Blocks
 from goalspace.links.heads import PairTable, evaluate_links, split
@@ -26,12 +26,17 @@ from goalspace.llm.address import RecordedSpec
 from goalspace.llm.limits import Limits
 from goalspace.progress import Progress
 from goalspace.proposals import OFFLINE, Proposals
+from goalspace.vectors.geometry import spread_rows
 
 _LAYOUT: Layout = {
-    "text_vectors": ("float", "n_texts", "dim"),
+    "text_vectors?": ("float", "n_texts", "dim"),  # folders of earlier versions
     "property_vectors": ("float", "n_properties", "dim"),
     **{f"tower.{name}": shape for name, shape in towers.LAYOUT.items()},
 }
+TEXT_VECTORS = "text_vectors.npy"
+_MAX_FITTED = (
+    100_000  # texts whose features the towers are chosen and fitted with, beside those with proposals
+)
 _MIN_TEXTS = 30  # texts with proposals needed to train and evaluate a head
 
 
@@ -99,11 +104,13 @@ class Links:
         return np.asarray(self.text_vectors[texts] @ self.property_vectors.T)
 
     def save(self, folder: Path) -> None:
-        """Write vectors.safetensors and links.json into `folder`."""
+        """Write text_vectors.npy, vectors.safetensors and links.json into `folder`."""
         from safetensors.numpy import save_file
 
+        # of its own, since safetensors would hold two copies in memory
+        save_array(folder / TEXT_VECTORS, self.text_vectors)
         with atomic_path(folder / "vectors.safetensors") as path:
-            arrays = {"text_vectors": self.text_vectors, "property_vectors": self.property_vectors}
+            arrays = {"property_vectors": self.property_vectors}
             arrays |= {f"tower.{key}": value for key, value in self.tower.arrays().items()}
             # safetensors writes the memory as it lies: a transposed array would come back scrambled
             save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, path)
@@ -149,8 +156,15 @@ class Links:
             tower = towers.TextTower.from_arrays(
                 {name.removeprefix("tower."): a for name, a in arrays.items() if name.startswith("tower.")}
             )
+        text_vectors = arrays.get("text_vectors")
+        if text_vectors is None:
+            path = folder / TEXT_VECTORS
+            with readable(path, again=again):
+                sizes = {"dim": arrays["property_vectors"].shape[1]}
+                sizes |= {} if n_texts is None else {"n_texts": n_texts}
+                text_vectors = read_rows(path, "text_vectors", ("n_texts", "dim"), sizes)
         return cls(
-            arrays["text_vectors"],
+            text_vectors,
             arrays["property_vectors"],
             about["recipe"],
             about["metrics"],
@@ -260,18 +274,24 @@ def _link_heads(
 
     Agreement is measured with the whitened properties, whose frequent directions do not hide the others.
     """
-    folds = heads.split(pairs.rows, seed)
-    counts = np.bincount(np.concatenate(pairs.properties), minlength=len(properties))
+    # the towers are chosen and fitted among the texts with proposals and some others
+    rows = np.union1d(spread_rows(len(corpus), _MAX_FITTED), pairs.rows)
+    texts, some, known = [corpus.texts[row] for row in rows], sentences[rows], pairs.take(rows)
+    folds = heads.split(known.rows, seed)
+    counts = np.bincount(np.concatenate(known.properties), minlength=len(properties))
     plain, whitened = towers.Space.plain(properties.shape[1]), towers.Space.whitened(properties, counts)
-    targets = [heads.make_targets(whitened, properties, pairs, fold) for fold in folds]
+    targets = [heads.make_targets(whitened, properties, known, fold) for fold in folds]
     untrained = heads.mean_of(
-        heads.evaluate_links(sentences[fold] @ properties.T, pairs, fold)
-        | {"agreement": heads.measure_agreement(sentences[fold], wanted)}
+        heads.evaluate_links(some[fold] @ properties.T, known, fold)
+        | {"agreement": heads.measure_agreement(some[fold], wanted)}
         for fold, wanted in zip(folds, targets, strict=True)
     )
-    blocks = Blocks.fit(corpus.texts, sentences, seed=seed)
+    blocks = Blocks.fit(texts, some, seed=seed)
     spaces = (plain, whitened)
-    choice, held_out, table = heads.choose(blocks, spaces, sentences, properties, pairs, folds, targets)
+    is_part = len(rows) < len(corpus)
+    choice, held_out, table = heads.choose(
+        blocks, spaces, some, properties, known, folds, targets, frugal=is_part
+    )
     metrics: dict[str, Any] = {
         **_named("untrained_", untrained),
         "n_heldout": sum(len(fold) for fold in folds),
@@ -286,11 +306,15 @@ def _link_heads(
             towers.TextTower.untrained(),
             encoder,
         )
-    head = heads.fit_head(blocks, choice, sentences, properties, pairs, pairs.rows)
+    head = heads.fit_head(blocks, choice, some, properties, known, known.rows)
     tower = towers.TextTower(blocks.only(choice.features), head)
     own = towers.centre(head.space.project(properties), head.centre)
+    if is_part:
+        vectors = tower.project_blocks(corpus.texts, sentences)
+    else:
+        vectors = head.project(blocks.stack(choice.features), sentences)
     return Links(
-        heads.add_proposals(head.project(blocks.stack(choice.features), sentences), own, pairs),
+        heads.add_proposals(vectors, own, pairs),
         own,
         str(choice),
         {**metrics, **held_out, "alpha": choice.alpha, "residual": choice.residual},

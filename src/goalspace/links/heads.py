@@ -9,12 +9,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from goalspace.links.features import Blocks
+from goalspace.links.features import LEXICAL, SENTENCE, SURFACE, Blocks
 from goalspace.links.towers import Head, Space, centre, normalize_float32
 
 ALPHAS = (0.001, 0.01, 0.1, 0.3, 1.0)
 # a larger residual raises recall but blurs the factors: docs/decisions/0003-links.md
 RESIDUALS = (0.0, 0.3, 1.0, 3.0)
+_COSTS = {SENTENCE: 0.0, SURFACE: 0.25, LEXICAL: 0.85}  # milliseconds per text, beside its sentence vector
 _FOLDS = 4
 _MAX_EVALUATED = 500  # held-out texts of a fold that are scored
 
@@ -33,6 +34,10 @@ class PairTable:
         ends = np.searchsorted(text_index[order], np.arange(n_texts + 1))
         groups = tuple(property_index[order[a:b]] for a, b in pairwise(ends))
         return cls(np.flatnonzero(np.diff(ends)), groups)
+
+    def take(self, rows: np.ndarray) -> Self:
+        """Return the table of some texts (n,), in ascending order, which contain all that have proposals."""
+        return type(self)(np.searchsorted(rows, self.rows), tuple(self.properties[row] for row in rows))
 
 
 @dataclass(frozen=True)
@@ -117,13 +122,20 @@ def _targets(properties: np.ndarray, pairs: PairTable, rows: np.ndarray) -> np.n
 
 
 def add_proposals(vectors: np.ndarray, properties: np.ndarray, pairs: PairTable) -> np.ndarray:
-    """Move the texts with proposals half way towards the mean vectors of these (n_texts, dim), of length 1.
+    """Move the texts with proposals half way towards the mean vectors of these, and return the same array.
 
     What was read in a text says more about it than what can be learned from other texts.
+
+    Parameters
+    ----------
+    vectors
+        (n_texts, dim), of length 1; changed in place, as a copy for a million texts takes gigabytes.
+    properties, pairs
+        The vectors of the properties, and the proposals.
     """
-    moved = vectors.copy()
-    moved[pairs.rows] += normalize_float32(_targets(properties, pairs, pairs.rows))
-    return normalize_float32(moved)
+    targets = normalize_float32(_targets(properties, pairs, pairs.rows))
+    vectors[pairs.rows] = normalize_float32(vectors[pairs.rows] + targets)
+    return vectors
 
 
 def remove_proposals(vectors: np.ndarray, properties: np.ndarray, pairs: PairTable) -> np.ndarray:
@@ -146,6 +158,8 @@ def choose(
     pairs: PairTable,
     folds: Sequence[np.ndarray],
     targets: Sequence[np.ndarray],
+    *,
+    frugal: bool = False,
 ) -> tuple[Choice, dict[str, float], list[dict[str, Any]]]:
     """Choose the hyperparameters of the text tower by its agreement with held-out proposals.
 
@@ -161,6 +175,9 @@ def choose(
         The proposals, and the texts that are held out in turn.
     targets
         Of each fold, what `measure_agreement` compares with.
+    frugal
+        Take the features that are quickest to compute among those within one standard error of the best ones (the rule of
+        Breiman et al. 1984).
 
     Returns
     -------
@@ -168,7 +185,7 @@ def choose(
     """
     names = tuple(blocks.matrices)
     subsets = [subset for size in range(1, len(names) + 1) for subset in combinations(names, size)]
-    trials = [_Trial(space, sentences, properties, pairs, folds, targets) for space in spaces]
+    trials = [_Trial(space, sentences, properties, pairs, folds, targets, frugal) for space in spaces]
     for subset in subsets:
         inputs = blocks.stack(subset)
         for number, fold in enumerate(folds):
@@ -192,7 +209,9 @@ class _Trial:
         pairs: PairTable,
         folds: Sequence[np.ndarray],
         targets: Sequence[np.ndarray],
+        frugal: bool,
     ) -> None:
+        self._frugal = frugal
         self._space, self._pairs, self._folds, self._targets = space, pairs, folds, targets
         self._properties = space.project(properties)
         self._plain = space.project(sentences, _mean(sentences))
@@ -214,13 +233,15 @@ class _Trial:
 
     def finish(self) -> tuple[Choice, dict[str, float], list[dict[str, Any]]]:
         """Measure residuals beside the best regression; return the best choice, its metrics, and a table of all."""
-        best = max(self._measured, key=self._agreement)
+        best = self._best()
         for number, fold in enumerate(self._folds):
             learned = self._learned[best.features, number][ALPHAS.index(best.alpha)]
             for residual in RESIDUALS[1:]:
                 vectors = normalize_float32(learned + residual * self._plain[fold])
                 self._measure(Choice(best.features, best.alpha, residual, self._space), number, vectors)
-        best = max(self._measured, key=self._agreement)
+        best = max(
+            (choice for choice in self._measured if choice.features == best.features), key=self._agreement
+        )
         means = {choice: mean_of(results) for choice, results in self._measured.items()}
         table = [
             {
@@ -233,6 +254,18 @@ class _Trial:
             for choice, metrics in means.items()
         ]
         return best, means[best], table
+
+    def _best(self) -> Choice:
+        """Return the best choice, or of those hardly worse one whose features take least time."""
+        best = max(self._measured, key=self._agreement)
+        if not self._frugal:
+            return best
+        found = [result["agreement"] for result in self._measured[best]]
+        least = np.mean(found) - np.std(found, ddof=1) / np.sqrt(len(found))
+        good = [choice for choice in self._measured if self._agreement(choice)[0] >= least]
+        cost = min(sum(_COSTS[name] for name in choice.features) for choice in good)
+        cheap = [choice for choice in good if sum(_COSTS[name] for name in choice.features) == cost]
+        return max(cheap, key=self._agreement)
 
     def _measure(self, choice: Choice, number: int, vectors: np.ndarray) -> None:
         own = centre(self._properties, self._centres[number])

@@ -12,7 +12,7 @@ from goalspace.checked import Layout, expect
 from goalspace.encoders.protocol import Encoder
 from goalspace.encoders.surface import N_BUCKETS, N_SURFACE, LexicalFeatures
 from goalspace.links.features import LEXICAL, SENTENCE, SURFACE, Blocks
-from goalspace.vectors.geometry import normalize
+from goalspace.vectors.geometry import normalize, row_blocks
 
 # the arrays of a tower (see `checked.read_arrays`); what it does not use is missing
 LAYOUT: Layout = {
@@ -116,6 +116,15 @@ class TextTower:
             return np.zeros((0, len(self.head.offset)), dtype=np.float32)
         sentences = encoder.encode(texts) if self.head.residual or SENTENCE in self.blocks.means else None
         return self.head.project(self.blocks.of(texts, sentences), sentences)
+
+    def project_blocks(self, texts: Sequence[str], sentences: np.ndarray) -> np.ndarray:
+        """Replace the sentence vectors of many texts by their vectors in the space, in blocks, and return the same array."""
+        assert self.blocks is not None
+        assert self.head is not None
+        for rows in row_blocks(len(texts)):
+            features = self.blocks.of(texts[rows], sentences[rows])
+            sentences[rows] = self.head.project(features, sentences[rows])
+        return sentences
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything that must be saved."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,7 +37,6 @@ _CHUNK = 2048  # texts
 # passages of a text whose properties are chosen passage by passage: with fewer, most texts would have most properties, and
 # whole runs on bills of three passages found 4 factors instead of 10
 _MIN_PASSAGES = 8
-_MAX_PASSAGES = 100_000  # whose vectors take 325 MB
 
 
 @dataclass(frozen=True)
@@ -188,50 +187,57 @@ def propose_in_passages(
     own: list[list[tuple[Span, Answer]]] = [[] for _ in texts]
     for row, span, answer in zip(units.texts, units.spans, answers, strict=True):
         own[row].append((span, answer))
-    return [
-        parts[0][1] if len(parts) == 1 else _join(text, parts, reader, encoder)
-        for text, parts in zip(texts, own, strict=True)
-    ]
-
-
-def limit_passages(reader: PassageEncoder, texts: Sequence[str]) -> PassageEncoder:
-    """Return the reader, or one that reads fewer passages of every text, so that the vectors of all fit into memory."""
-    most = max(1, _MAX_PASSAGES // max(len(texts), 1))
-    if reader.count(texts).get("n_passages", 0) <= _MAX_PASSAGES:
-        return reader
-    return PassageEncoder(reader.encoder, most, report=reader.report)
+    return _join(texts, own, encoder)
 
 
 def _join(
-    text: str, parts: Sequence[tuple[Span, Answer]], reader: PassageEncoder, encoder: GoalEncoder
-) -> Answer:
-    """Put the properties of passages together, each with its words or a sentence of its best passage."""
-    weights: dict[str, float] = {}
-    best: dict[str, tuple[int, str, Span]] = {}  # the rank of the property there, the words, and the passage
-    for span, answer in parts:
-        for rank, (name, quote) in enumerate(answer.properties):
-            weights[name] = weights.get(name, 0.0) + 1 / (1 + rank)
-            if name not in best or rank < best[name][0]:
-                best[name] = rank, quote, span
-    silent = {name: span for name, (_, quote, span) in best.items() if not quote}
-    sentences = _closest_sentences(text, silent, reader, encoder)
-    names = sorted(weights, key=lambda name: -weights[name])
-    return Answer(properties=tuple((name, best[name][1] or sentences[name]) for name in names))
+    texts: Sequence[str], parts: Sequence[Sequence[tuple[Span, Answer]]], encoder: GoalEncoder
+) -> list[Answer]:
+    """Put the properties of the passages of each text together, each with its words or a sentence of its best passage."""
+    joined: list[dict[str, tuple[str, Span]]] = []
+    for own in parts:
+        weights: dict[str, float] = {}
+        best: dict[
+            str, tuple[int, str, Span]
+        ] = {}  # the rank of the property there, the words, and the passage
+        for span, answer in own:
+            for rank, (name, quote) in enumerate(answer.properties):
+                weights[name] = weights.get(name, 0.0) + 1 / (1 + rank)
+                if name not in best or rank < best[name][0]:
+                    best[name] = rank, quote, span
+        joined.append({name: best[name][1:] for name in sorted(weights, key=lambda name: -weights[name])})
+    silent = [
+        (row, name, span)
+        for row, own in enumerate(joined)
+        for name, (quote, span) in own.items()
+        if not quote and len(parts[row]) > 1
+    ]
+    sentences = _closest_sentences(texts, silent, encoder)
+    return [
+        Answer(
+            properties=tuple((name, sentences.get((row, name), quote)) for name, (quote, _) in own.items())
+        )
+        for row, own in enumerate(joined)
+    ]
 
 
 def _closest_sentences(
-    text: str, passages: Mapping[str, Span], reader: PassageEncoder, encoder: GoalEncoder
-) -> dict[str, str]:
-    """Return for every property the sentence of its passage that is closest to it."""
-    sentences = {span: sentence_spans(text, *span, limit=len(text)) for span in passages.values()}
-    flat = [(span, text[start:end]) for span, own in sentences.items() for start, end in own]
-    vectors = reader.encode([sentence for _, sentence in flat])
+    texts: Sequence[str], wanted: Sequence[tuple[int, str, Span]], encoder: GoalEncoder
+) -> dict[tuple[int, str], str]:
+    """Return for a text and a property the sentence of a passage that is closest to it."""
+    passages = dict.fromkeys((row, span) for row, _, span in wanted)
+    sentences = {
+        (row, span): sentence_spans(texts[row], *span, limit=len(texts[row])) for row, span in passages
+    }
+    flat = [texts[row][start:end] for (row, _), own in sentences.items() for start, end in own]
+    ends = np.cumsum([len(own) for own in sentences.values()])
+    rows_of = dict(zip(sentences, np.split(np.arange(len(flat)), ends[:-1]), strict=True)) if flat else {}
+    names = list(dict.fromkeys(name for _, name, _ in wanted))
+    cosines = encoder.cosines(flat, names)
     found = {}
-    for (name, passage), vector in zip(
-        passages.items(), encoder.encode_properties(list(passages)), strict=True
-    ):
-        own = [i for i, (span, _) in enumerate(flat) if span == passage]
-        found[name] = flat[own[int((vectors[own] @ vector).argmax())]][1]
+    for row, name, span in wanted:
+        own = rows_of[row, span]
+        found[row, name] = flat[own[int(cosines[own, names.index(name)].argmax())]]
     return found
 
 

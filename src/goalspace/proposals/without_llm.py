@@ -13,7 +13,9 @@ from goalspace.encoders.protocol import Encoder
 from goalspace.encoders.registry import is_multilingual
 from goalspace.proposals.answers import Answer
 from goalspace.proposals.multilingual import propose_multilingual
-from goalspace.proposals.offline import KnownTexts, limit_passages, propose_in_passages
+from goalspace.proposals.offline import KnownTexts, propose_in_passages
+
+_MAX_PASSAGES = 100_000  # whose vectors take 325 MB; of more, fewer are read per text
 
 
 def propose_without_llm(
@@ -53,5 +55,9 @@ def propose_without_llm(
         native = MultilingualGoalEncoder(goal)
         return [*propose_multilingual(texts, cached(native, cache_dir, report).encode(texts), native)], {}
     own = GoalEncoder(goal)
-    reader = limit_passages(PassageEncoder(cached(own, cache_dir, report), passages, report=report), texts)
-    return [*propose_in_passages(texts, reader, own, known=known)], reader.count(texts)
+    reader = PassageEncoder(cached(own, cache_dir, report), passages, report=report)
+    counts = reader.count(texts)
+    if counts.get("n_passages", 0) > _MAX_PASSAGES:
+        reader = PassageEncoder(reader.encoder, max(1, _MAX_PASSAGES // len(texts)), report=report)
+        counts = reader.count(texts)
+    return [*propose_in_passages(texts, reader, own, known=known)], counts

@@ -24,6 +24,7 @@ STAGES = ("corpus", "propose", "link", "factor")
 FILES = {
     "corpus": ("corpus.parquet",),
     "propose": ("proposals.jsonl",),
+    # earlier versions have no links/text_vectors.npy
     "link": ("links/vectors.safetensors", "links/links.json"),
     "factor": ("factors.safetensors", "factors.json"),
 }

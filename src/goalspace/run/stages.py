@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,7 @@ from goalspace.checked import readable
 from goalspace.corpus import Corpus
 from goalspace.edits import log
 from goalspace.encoders.goal import GoalEncoder
-from goalspace.encoders.passages import AUTO, OFF, is_long
-from goalspace.encoders.protocol import Encoder
+from goalspace.encoders.passages import AUTO, OFF, has_long
 from goalspace.encoders.registry import get_encoder
 from goalspace.factors import factor
 from goalspace.files import digest
@@ -89,12 +88,8 @@ def _digest(run: Run, stage: str, arguments: Mapping[str, Any], before: str) -> 
 def _has_long_texts(run: Run, stage: str, arguments: Mapping[str, Any]) -> bool:
     """Return whether the encoder of a stage reads some texts in passages; language models read no passages."""
     if stage == "propose":
-        return arguments.get("llm") is None and _any_is_long(run.corpus.texts, GoalEncoder(run.goal))
-    return _any_is_long(run.corpus.texts, get_encoder(arguments.get("encoder", "minilm")))
-
-
-def _any_is_long(texts: Sequence[str], encoder: Encoder) -> bool:
-    return any(is_long(text, encoder) for text in texts)
+        return arguments.get("llm") is None and has_long(run.corpus.texts, GoalEncoder(run.goal))
+    return has_long(run.corpus.texts, get_encoder(arguments.get("encoder", "minilm")))
 
 
 def _proposals_digest(run: Run) -> str | None:

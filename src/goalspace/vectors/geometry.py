@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,12 +10,24 @@ import numpy as np
 
 from goalspace.errors import InputError
 
+_BLOCK_ROWS = 1 << 16
 _MIN_VARIANCE_SHARE = 1e-7  # directions below this share of the largest variance are rounding noise
 
 
 def normalize(vectors: np.ndarray) -> np.ndarray:
     """Scale every row of (n, dim) to unit length; zero rows and the precision are preserved."""
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
+
+
+def row_blocks(n_rows: int) -> Iterator[slice]:
+    """Yield slices of rows whose intermediate results fit into memory."""
+    for start in range(0, n_rows, _BLOCK_ROWS):
+        yield slice(start, min(start + _BLOCK_ROWS, n_rows))
+
+
+def spread_rows(n_rows: int, limit: int) -> np.ndarray:
+    """Return at most `limit` row numbers, evenly spread over all; all of them if they are not more."""
+    return np.arange(0, n_rows, max(1, -(-n_rows // limit)))
 
 
 @dataclass(frozen=True, eq=False)

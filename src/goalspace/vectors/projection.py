@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from goalspace.vectors.geometry import row_blocks
+
 _LANDMARKS = 3000
 _NEIGHBOURS = 3
 
@@ -70,7 +72,10 @@ def place_between(vectors: np.ndarray, landmarks: np.ndarray, placed: np.ndarray
     from sklearn.neighbors import NearestNeighbors
 
     neighbours = NearestNeighbors(n_neighbors=min(_NEIGHBOURS, len(landmarks))).fit(landmarks)
-    distances, nearest = neighbours.kneighbors(vectors)
-    weights = 1 / (distances + 1e-6)
-    weights /= weights.sum(axis=1, keepdims=True)
-    return np.asarray(np.einsum("nk,nkc->nc", weights, placed[nearest]))
+    found = np.empty((len(vectors), placed.shape[1]))
+    for rows in row_blocks(len(vectors)):
+        distances, nearest = neighbours.kneighbors(vectors[rows])
+        weights = 1 / (distances + 1e-6)
+        weights /= weights.sum(axis=1, keepdims=True)
+        found[rows] = np.einsum("nk,nkc->nc", weights, placed[nearest])
+    return found
