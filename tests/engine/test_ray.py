@@ -223,12 +223,12 @@ def test_mistakes_are_one_line(
             embed(["a"], encoder=Letters(tmp_path))
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:9", "nonsense"])
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "127.0.0.1:99999", "nonsense"])
 def test_a_cluster_that_is_not_there(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", address)
     with (
-        use_engine("ray"),
         pytest.raises(InputError, match=rf"^There is no Ray cluster at RAY_ADDRESS={address} \("),
+        use_engine("ray"),
     ):
         embed(["a"])
 

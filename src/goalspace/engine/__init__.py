@@ -28,7 +28,7 @@ def use_engine(engine: str | Engine) -> Iterator[Engine]:
     Raises
     ------
     InputError
-        If there is no such engine.
+        If there is no such engine, or no cluster at RAY_ADDRESS.
     MissingDependency
         If Ray is not installed.
     """

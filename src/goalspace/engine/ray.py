@@ -37,6 +37,8 @@ class RayEngine:
 
     Raises
     ------
+    InputError
+        If nothing listens at the address.
     MissingDependency
         If Ray is not installed.
     """
@@ -44,6 +46,7 @@ class RayEngine:
     def __init__(self, *, in_flight: int | None = None) -> None:
         self.in_flight = in_flight
         self.address = os.environ.get("RAY_ADDRESS") or _LOCAL
+        _check_reachable(self.address)
         _prepare_environment(self.address)
         self._ray: Any = require("ray", extra="ray")
         self._is_started = False
@@ -91,7 +94,6 @@ class RayEngine:
         if self._ray.is_initialized():
             return
         try:
-            _check_reachable(self.address)
             self._ray.init(
                 address=self.address,
                 include_dashboard=False if self.address == _LOCAL else None,
@@ -99,8 +101,7 @@ class RayEngine:
                 logging_level=logging.ERROR,
             )
         except (OSError, RuntimeError, ValueError, ImportError, self._ray.exceptions.RayError) as error:
-            where = "on this machine" if self.address == _LOCAL else f"at RAY_ADDRESS={self.address}"
-            raise InputError(f"There is no Ray cluster {where} ({_first_line(error)}).") from error
+            raise _not_there(self.address, error) from error
         self._is_started = True
 
     @functools.cached_property  # later, the GPUs may still be held by what was computed last
@@ -161,10 +162,22 @@ def _prepare_environment(address: str) -> None:
 
 
 def _check_reachable(address: str) -> None:
-    """Raise an `OSError` if nothing listens at HOST:PORT, for which Ray would wait a quarter of an hour."""
+    """Raise an `InputError` if nothing listens at HOST:PORT, for which Ray would wait a quarter of an hour."""
     host, _, port = address.rpartition(":")
     if "://" not in address and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
+        except (OSError, OverflowError) as error:
+            raise _not_there(address, error) from error
+
+
+def _not_there(address: str, error: BaseException) -> InputError:
+    if address == _LOCAL:
+        return InputError(f"Ray cannot be started on this machine ({_first_line(error)}).")
+    return InputError(
+        f"There is no Ray cluster at RAY_ADDRESS={address} ({_first_line(error)}): name that of a running one, or unset it to use "
+        "this machine."
+    )
 
 
 def _compute(sent: Sequence[Any], version: str, partition: Any) -> Any:
@@ -187,4 +200,5 @@ def _compute(sent: Sequence[Any], version: str, partition: Any) -> Any:
 
 
 def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    why = str(getattr(error, "strerror", None) or error)
+    return next(iter(why.strip().splitlines()), type(error).__name__)
