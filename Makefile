@@ -1,7 +1,7 @@
 # The one command is `make check`; all targets run in the active environment (pip install -e '.[dev]').
 PYTHON ?= python
 
-.PHONY: check format-check lint types test fuzz format docs docs-output site lock contract web bench bench-quick bench-paper bench-ieb bench-uses bench-goal-encoder bench-goal-corpus-size bench-goals bench-explorer bench-update bench-calls explorer-shots publish
+.PHONY: check format-check lint types test fuzz format docs docs-output site lock contract web bench bench-quick bench-paper bench-ieb bench-uses bench-goal-encoder bench-goal-corpus-size bench-goals bench-explorer bench-update bench-scale bench-sample bench-calls explorer-shots publish
 
 check: format-check lint types site test
 
@@ -104,6 +104,15 @@ bench-explorer:
 # ten per cent more texts: the update of a run against a run of all texts
 bench-update:
 	$(PYTHON) -m bench.speed.update
+
+# a thousand to a million texts beside BERTopic: an hour on 2 cores
+bench-scale:
+	$(PYTHON) -m bench.speed.scale
+
+# samples for a language model: coverage of labels and properties, and where rounds end
+bench-sample:
+	$(PYTHON) -m bench.uses.sample --encoder goal
+	$(PYTHON) -m bench.uses.sample --encoder minilm
 
 # paid calls: caps, killed processes, throughput, reading of replies: half an hour on 2 cores that do nothing else
 bench-calls:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ TOPICS = (
     ),
     ("Rude support", "Your agent number {n} hung up on me.", ("agent was rude", "call was cut")),
 )
+COURSES = ("Rising", "Falling", "Bursting", "Steady", "Also steady")
 MONTHS = ("2024-01", "2024-02", "2024-04", "2024-05")  # March has no texts
 
 
@@ -297,6 +299,31 @@ def helpdesk_run(
         hierarchy=[Layer(("Logistics and money", "Product and people"), np.array([0, 1, 0, 1]))],
     )
     return make_run(path, corpus, factors)
+
+
+def days(first: str, span: int, n: int) -> list[str]:
+    """n dates, evenly over a number of days."""
+    start = date.fromisoformat(first)
+    return [(start + timedelta(days=i * span // n)).isoformat() for i in range(n)]
+
+
+def changing_run(
+    path: Path, *, n: int = 1200, n_weeks: int = 10, metadata: Mapping[str, Sequence[Any]] | None = None
+) -> Run:
+    """Texts of some weeks, in which one factor rises, one falls, one is frequent for two weeks, and two are steady."""
+    rng = np.random.default_rng(5)
+    shares = np.full((n_weeks, len(COURSES)), 0.1)
+    shares[:, 0] = np.linspace(0.05, 0.35, n_weeks)
+    shares[:, 1] = shares[::-1, 0]
+    shares[4:6, 2] = 0.35
+    rest = 1 - shares.sum(axis=1, keepdims=True)
+    weeks = np.hstack([rest, shares])[np.arange(n) * n_weeks // n]
+    dominant = [int(rng.choice(len(COURSES) + 1, p=week)) - 1 for week in weeks]  # -1: of none
+    corpus = make_corpus(
+        [f"Letter {i} about {COURSES[k] if k >= 0 else 'nothing'}." for i, k in enumerate(dominant)],
+        metadata or {"posted": days("2026-01-05", 7 * n_weeks, n)},
+    )
+    return make_run(path, corpus, make_factors(corpus, dominant, COURSES))
 
 
 def save_tiny_model(folder: Path, kind: str, texts: Sequence[str]) -> Path:

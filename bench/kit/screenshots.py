@@ -38,12 +38,21 @@ VIEWS = {
     "texts-why": "view=texts&text=5",
     "compare": "view=compare",
     "compare-groups": "view=compare&compare=0:0:1:means",
+    "compare-time": "view=compare&compare=1:::shares",
     "runs": "view=runs",
     "edits": "view=edits",
     "export": "view=export",
     "about": "view=about",
 }
-_LONG = ("factors-card", "texts-why", "compare", "compare-groups", "runs", "about")  # also in full height
+_LONG = (
+    "factors-card",
+    "texts-why",
+    "compare",
+    "compare-groups",
+    "compare-time",
+    "runs",
+    "about",
+)  # also in full height
 _TALLEST = 4000
 
 
@@ -68,6 +77,10 @@ ACTIONS: dict[str, tuple[str, Callable[[Page], None]]] = {
     "edit-merge": ("view=factors&factor=1", _edit("Merge…")),
     "help": ("view=texts", lambda page: page.keyboard.press("?")),
     "nothing-found": ("view=texts&query=%7B%22search%22%3A%22no%20such%20text%22%7D", lambda page: None),
+    "over-time-table": (
+        "view=compare&compare=1:::shares",
+        lambda page: page.get_by_text("Table", exact=True).click(),
+    ),
     "save-picture": ("view=compare", _press("button", "Save picture")),
 }
 

@@ -52,7 +52,7 @@ def write_synthetic_run(folder: Path, n: int) -> Path:
     results: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         "corpus": ({"source": "synthetic.csv", "text": "text"}, dict(corpus.stats)),
         "propose": ({"llm": None, "seed": 0}, dict(proposals.stats)),
-        "link": ({"tune": None, "seed": 0}, {"recipe": "untrained", "encoder": "minilm"}),
+        "link": ({"tune": "none", "seed": 0}, {"recipe": "untrained", "encoder": "minilm"}),
         "factor": ({"n_factors": N_TOPICS, "seed": 0}, dict(factors.stats)),
     }
     stages, before = {}, None
@@ -111,8 +111,7 @@ def _proposals(rng: np.random.Generator, n: int, names: list[str]) -> Proposals:
         (pairs % len(names)).astype(np.int32),
         (None,) * len(pairs),
         tuple((name,) for name in names),
-        {},
-        stats,
+        stats=stats,
     )
 
 

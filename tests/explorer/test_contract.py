@@ -69,6 +69,7 @@ def server(folder: Path) -> Iterator[ExplorerServer]:
         ("/api/compare?column=1", details.Comparison),
         ("/api/compare?column=2", details.Comparison),
         ("/api/compare?column=0&a=0&b=1", details.Comparison),
+        ("/api/over-time?column=1", details.OverTime),
         ("/api/runs/where", details.Agreement),
     ],
 )

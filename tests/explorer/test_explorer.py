@@ -274,7 +274,7 @@ def test_numbers_that_count_seconds_are_dates():
         )
     }
     assert shown["created_at"].kind == shown["date"].kind == "time"
-    assert shown["created_at"].format_value(0) == "2023-11"
+    assert shown["created_at"].format_value(0) == "2023-Q4"
     assert shown["date"].format_value(29) is None
     assert shown["amount"].kind == shown["date of birth"].kind == "number"
     assert shown["amount"].format_value(0) == "1,700,000,000"
@@ -506,6 +506,8 @@ def test_groups_are_compared(server, run, summary):
         "",
     ):
         assert server.ask(f"/api/compare?{query}").status == 400
+    for query in ("", "column=99", f"column={product}"):  # the product is no time
+        assert server.ask(f"/api/over-time?{query}").status == 400
     minutes = [column["name"] for column in summary["columns"]].index("minutes")
     quarters = server.get(f"/api/compare?column={minutes}")
     assert len(quarters["groups"]) == 4

@@ -28,6 +28,7 @@ PLACES = (
     "view=texts&text=59",
     "view=texts&query=%7B%22search%22%3A%22router%22%7D",
     "view=compare&compare=0:0:1:means",
+    "view=compare&compare=1:::shares",
 )
 
 

@@ -69,7 +69,9 @@ def test_a_period_without_texts_is_a_gap_and_no_group_to_choose(visit, tmp_path)
         expect(cells.nth(2).get_by_role("button")).to_have_count(0)
         expect(cells.nth(2)).to_have_css("background-color", "rgba(0, 0, 0, 0)")
         expect(cells.nth(3).get_by_role("button")).to_have_count(1)
-    line = page.get_by_role("figure").filter(has_text="Over time").get_by_role("img").first.locator("path")
+    line = (
+        page.get_by_role("figure").filter(has_text="Over time").get_by_role("img").first.locator("path.line")
+    )
     assert line.get_attribute("d").count("M") == 3  # January and February, April and May, July
 
 

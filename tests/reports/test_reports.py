@@ -305,6 +305,20 @@ def test_stages_and_quality_are_described_in_sentences(run):
     assert stages.stages({"stages": {"factor": {}}})[0]["line"] == "0 factors"
 
 
+def test_a_sample_is_told_with_what_its_last_texts_brought():
+    counts = {"100": 214, "30": 90, "150": 251}, {"30": 90, "100": 12, "150": 1}
+    result = {"n_texts": 2000, "properties_by_read": counts[0], "new_by_read": counts[1]}
+    record = {"stages": {"propose": {"result": result}}}
+    assert (
+        "150 of 2,000 texts read, of which the last 50 brought 1 new property"
+        in (stages.stages(record)[0]["line"])
+    )
+    assert stages.reading(record) == [[30, 90, 90], [100, 214, 12], [150, 251, 1]]
+    result["properties_by_read"] = {"x": 1, "9" * 5000: 2, "100": 3}  # of a record that was tampered with
+    assert stages.reading(record) == [[100, 3, 12]]
+    assert stages.reading({"stages": {}}) == []
+
+
 def test_settings_hold_no_secret_and_no_folder_of_the_user():
     arguments = {
         "api_key": "sk-1", "source": "/home/me/secret project/mail.csv", "llm": "gguf:/home/me/model.gguf",

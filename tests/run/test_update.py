@@ -26,6 +26,7 @@ from goalspace.increments.corpus import join
 from goalspace.increments.groups import find_groups
 from goalspace.increments.shares import compare_shares, measure_share
 from goalspace.links.heads import PairTable, add_proposals, remove_proposals
+from goalspace.reports.page_columns import columns_of
 from goalspace.run import discover
 from goalspace.run.folder import Run
 from goalspace.run.further_texts import score
@@ -240,6 +241,9 @@ def test_an_update_adds_a_factor_and_keeps_the_others(run: Run, news: Path, tmp_
     assert new.corpus.metadata["region"][120] == "west"
     assert new.corpus.counts[1] == 2
     assert "B-repeat" in new.corpus.folded
+    (batch,) = (column for column in columns_of(new) if column.unit == "batch")
+    assert batch.labels == ("first", "update 1")
+    np.testing.assert_array_equal(batch.values, np.arange(len(new.corpus)) >= 120)
 
 
 def test_the_same_update_again_does_nothing_and_another_is_refused(
@@ -297,6 +301,7 @@ def test_edits_survive_two_updates(run: Run, news: Path, tmp_path: Path) -> None
     assert second.factors.hidden == (0,)
     assert set(second.factors.dominant[-6:]) <= {2, -1}  # the factor that the first update found
     assert len(second.record["updates"]) == 2
+    assert columns_of(second)[-1].labels == ("first", "update 1", "update 2")
     # the edits can be undone on the updated run
     undone = Editor(second, lambda: second.edit_context().encoder()).undo()
     assert undone.factors.hidden == ()

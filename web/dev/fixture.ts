@@ -1,6 +1,16 @@
 // An invented run for looking at the pages without Python: deterministic, with texts that are awkward to show.
 import { elementAt } from "../src/arrays.ts";
-import type { Agreement, Comparison, Factor, Group, Inlined, InlinedText, Summary } from "../src/contract";
+import type {
+  Agreement,
+  Comparison,
+  Factor,
+  Group,
+  Inlined,
+  InlinedText,
+  OverTime,
+  PeriodShare,
+  Summary,
+} from "../src/contract";
 
 function random(seed: number) {
   let state = seed;
@@ -220,6 +230,34 @@ function makeComparisons({ n, product, month, dominant }: Draws): Comparison[] {
   ];
 }
 
+function makeOverTime({ month, dominant }: Draws): OverTime {
+  const shareIn = (f: number, m: number): PeriodShare => {
+    const own = positionsOf(month, m);
+    const share = shareOf(own, (i) => dominant[i] === f);
+    return {
+      share,
+      low: Math.max(share - 0.03, 0),
+      high: share + 0.04,
+      n: Math.round(share * own.length),
+    };
+  };
+  return {
+    column: 1,
+    unit: "month",
+    periods: MONTHS.map((name, m) => ({ code: m, name, n: positionsOf(month, m).length })),
+    n_outside: 0,
+    n_missing: 0,
+    factors: NAMES.map((_, f) => ({
+      factor: f,
+      shares: MONTHS.map((_, m) => shareIn(f, m)),
+      course: f < 2 ? "rises" : "steady",
+      ends: [0.05, 0.15 - 0.01 * f],
+      q: Math.min(1, 0.002 * (f + 1) ** 2),
+      sentence: `“${factorName(f)}” changes.`,
+    })),
+  };
+}
+
 function makeAgreement(draws: Draws, texts: InlinedText[]): Agreement {
   const names = ["router", "app", "thermostat", "backup", "billing", "other things altogether"];
   const table = (cell: (f: number, j: number) => number) =>
@@ -315,6 +353,7 @@ export function inventedData(n: number): Inlined {
     texts,
     metadata: ["ticket_id", "product", "month", "tier"].map((name): [string, string] => [name, name]),
     comparisons: makeComparisons(draws),
+    over_time: [makeOverTime(draws)],
     agreements: [makeAgreement(draws, texts)],
   };
 }

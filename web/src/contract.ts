@@ -267,7 +267,7 @@ export interface Summary {
   limits: EditLimits;
 }
 
-// The JSON objects about one text, about groups of texts and about two runs, and the data of report.html.
+// The JSON objects about one text, groups of texts, periods and two runs, and the data of report.html.
 
 /** A factor or property of a text and the sentence that supports it; start = end if none does. */
 export interface Reason {
@@ -372,6 +372,50 @@ export interface Comparison {
   pair: PairComparison | null;
 }
 
+/** What the share of a factor does; steady: no significant change. */
+export type Course = "rises" | "falls" | "varies" | "steady";
+
+/** A period of a time column, and the number of its texts. */
+export interface Period {
+  code: number;
+  name: string;
+  n: number;
+}
+
+/** The share of a period's texts with a dominant factor, its 95% interval (Wilson), and the number of these texts. */
+export interface PeriodShare {
+  share: number;
+  low: number;
+  high: number;
+  n: number;
+}
+
+/** The share of a factor over the periods, and whether it changes. */
+export interface FactorOverTime {
+  factor: number;
+  /** Null for a period without texts. */
+  shares: (PeriodShare | null)[];
+  course: Course;
+  /** The shares in the first and the last period, by a logistic trend. */
+  ends: [number, number];
+  /** The smaller p of the tests of trend and of departure from it, corrected over the visible factors (Benjamini–Hochberg). */
+  q: number;
+  sentence: string;
+}
+
+/** GET /api/over-time?column=POSITION: the factors over the periods of a time column. */
+export interface OverTime {
+  column: number;
+  unit: string;
+  periods: Period[];
+  /** Texts from before the first and after the last period. */
+  n_outside: number;
+  /** Texts without a date. */
+  n_missing: number;
+  /** The visible ones, the surest change first. */
+  factors: FactorOverTime[];
+}
+
 /** A factor of the other run. */
 export interface OtherFactor {
   name: string;
@@ -434,6 +478,8 @@ export interface Inlined {
   metadata: [string, string][];
   /** One per column, over all texts; the page computes pairs itself. */
   comparisons: Comparison[];
+  /** One per time column. */
+  over_time: OverTime[];
   /** One per run of `Summary.runs`. */
   agreements: Agreement[];
 }
@@ -451,6 +497,7 @@ export interface Inlined {
 // POST /api/texts Query → Hits
 // GET  /api/texts/{row} → Why
 // GET  /api/compare?column=POSITION[&a=GROUP&b=GROUP] → Comparison
+// GET  /api/over-time?column=POSITION → OverTime
 // GET  /api/runs/{name} → Agreement
 // POST /api/edits Edit & Seen → Changed
 // POST /api/undo Seen → Changed

@@ -85,6 +85,7 @@ export function servedSource(token: string): Source {
     why: (row) => client.json(`api/texts/${row}`),
     compare: (column, pair) =>
       client.json(`api/compare?column=${column}${pair ? `&a=${pair[0]}&b=${pair[1]}` : ""}`),
+    overTime: (column) => client.json(`api/over-time?column=${column}`),
     agreement: (run) => client.json(`api/runs/${encodeURIComponent(run)}`),
     edit: (edit, seen) => keepSummary(client.post("api/edits", { ...edit, seen })),
     undo: (seen) => keepSummary(client.post("api/undo", { seen })),

@@ -9,6 +9,7 @@ import type {
   Factor,
   Hits,
   Layer,
+  OverTime,
   Query,
   Summary,
   Why,
@@ -34,6 +35,8 @@ export interface Source {
   texts(query: Query, signal?: AbortSignal): Promise<Hits>;
   why(row: number): Promise<Why>;
   compare(column: number, pair?: [number, number]): Promise<Comparison>;
+  /** The column must be a time. */
+  overTime(column: number): Promise<OverTime>;
   agreement(run: string): Promise<Agreement>;
   edit(edit: Edit, seen: number): Promise<Changed>;
   undo(seen: number): Promise<Changed>;

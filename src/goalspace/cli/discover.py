@@ -15,6 +15,7 @@ from goalspace.cli.options import (
     INSECURE_HTTP_OPTION,
     LLM_OPTION,
     MAX_UNPARSED_OPTION,
+    MIN_NEW_OPTION,
     PASSAGES_OPTION,
     PROMPTING_OPTION,
     REDACT_OPTION,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 @PASSAGES_OPTION
 @FACTORS_OPTION
 @SAMPLE_OPTION
+@MIN_NEW_OPTION
 @PROMPTING_OPTION
 @TEXTS_PER_CALL_OPTION
 @TEXT_TOKENS_OPTION
@@ -98,7 +100,7 @@ def discover(source: Path, goal: str, text: str | None, id_column: str | None, *
     exit_at_cap(run, ("propose", "factor"))
 
 
-_PROPOSE_ONLY = ("prompting", "texts_per_call", "text_tokens", "truncate_from", "max_unparsed")
+_PROPOSE_ONLY = ("min_new", "prompting", "texts_per_call", "text_tokens", "truncate_from", "max_unparsed")
 
 
 def _print_proposer(run: Run) -> None:

@@ -126,8 +126,32 @@ FACTORS_OPTION = click.option(
     "--factors", type=click.IntRange(1), metavar="N", help="Number of factors [default: chosen]"
 )
 SEED_OPTION = click.option("--seed", type=int, help="Seed of all random choices [default: 0]")
+
+
+class _SampleType(click.ParamType[Any]):
+    """auto or a number of at least 1."""
+
+    name = "sample"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "auto":
+            return value
+        if not str(value).isdecimal() or int(value) < 1:
+            self.fail(f"{value!r} is neither auto nor a number of at least 1.", param, ctx)
+        return int(value)
+
+
 SAMPLE_OPTION = click.option(
-    "--sample", type=click.IntRange(1), metavar="N", help="Let the proposer read only N texts."
+    "--sample",
+    type=_SampleType(),
+    metavar="auto|N",
+    help="Let the proposer read only N texts; auto: 100 at a time, until they bring few new properties.",
+)
+MIN_NEW_OPTION = click.option(
+    "--min-new",
+    type=click.IntRange(1),
+    metavar="N",
+    help="With --sample auto: stop when 100 more texts bring fewer than N properties unlike all before [default: 10]",
 )
 PROMPTING_OPTION = click.option(
     "--prompting",

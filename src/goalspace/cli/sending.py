@@ -84,9 +84,11 @@ def describe_plan(plan: CallPlan) -> str:
         apart = "second attempts apart, and properties and sentences of a run; fewer if vectors are stored"
         tokens = f"about {plan.prompt_tokens:,} to it; at most {plan.most_prompt_tokens:,}"
     masked = [f"  masked  {WORDS}, as far as they are found; not names, and not postal addresses"]
+    ends = [f"  rounds  {plan.ends}; what follows is for all"] if plan.ends else []
     return "\n".join(
         [
             f"{plan.address}{where} gets {sent}.",
+            *ends,
             f"  calls   {plan.n_calls:,}, {apart}",
             f"  tokens  {tokens}",
             *(masked if plan.is_masked else []),

@@ -16,6 +16,7 @@ from goalspace.cli.options import (
     LINKS_ENCODER_OPTION,
     LLM_OPTION,
     MAX_UNPARSED_OPTION,
+    MIN_NEW_OPTION,
     PASSAGES_OPTION,
     PROMPTING_OPTION,
     REDACT_OPTION,
@@ -44,6 +45,7 @@ from goalspace.cli.sending import announcer, exit_at_cap
 @ENGINE_OPTION
 @PASSAGES_OPTION
 @SAMPLE_OPTION
+@MIN_NEW_OPTION
 @PROMPTING_OPTION
 @TEXTS_PER_CALL_OPTION
 @TEXT_TOKENS_OPTION

@@ -23,6 +23,7 @@ from goalspace.reports import view as answers
 from goalspace.reports.agreement import agreement
 from goalspace.reports.compare import compare
 from goalspace.reports.contract_details import Why
+from goalspace.reports.over_time import measure_over_time
 from goalspace.reports.why import format_metadata, near, why
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def make_app(session: Session, *, token: str, port: int, ticket: str) -> ASGIApp
             route("/api/texts", _texts, "POST"),
             route("/api/texts/{row}", _text),
             route("/api/compare", _compare),
+            route("/api/over-time", _over_time),
             route("/api/runs/{name}", _agreement),
             route("/api/edits", _change, "POST"),
             route("/api/undo", _undo, "POST"),
@@ -166,6 +168,12 @@ def _compare(session: Session, request: Request) -> Response:
     position = _number(given.get("column", ""), "column", len(view.columns))
     pair = {name: _number(given[name], name, 1_000) for name in ("a", "b") if name in given}
     return json_answer(compare(view, position, **pair))
+
+
+def _over_time(session: Session, request: Request) -> Response:
+    view = session.view
+    position = _number(request.query_params.get("column", ""), "column", len(view.columns))
+    return json_answer(measure_over_time(view, position))
 
 
 def _agreement(session: Session, request: Request) -> Response:

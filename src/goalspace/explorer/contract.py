@@ -11,6 +11,7 @@ GET  /api/factors/{factor} → Factor with all properties
 POST /api/texts Query → Hits
 GET  /api/texts/{row} → Why
 GET  /api/compare?column=POSITION[&a=GROUP&b=GROUP] → Comparison
+GET  /api/over-time?column=POSITION → OverTime
 GET  /api/runs/{name} → Agreement
 POST /api/edits Edit & Seen → Changed
 POST /api/undo Seen → Changed

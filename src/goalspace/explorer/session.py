@@ -16,7 +16,7 @@ from goalspace.explorer.text_index import TextTable
 from goalspace.reports import render_html
 from goalspace.reports.agreement import about, siblings
 from goalspace.reports.contract import Capabilities, Summary
-from goalspace.reports.page_columns import PageColumn, left_out, read_columns
+from goalspace.reports.page_columns import PageColumn, columns_of, left_out
 from goalspace.reports.summary import summarise
 from goalspace.reports.view import View, summary
 from goalspace.run.folder import Run
@@ -36,7 +36,7 @@ class Session:
 
     def __init__(self, run: RunLike, *, edit: bool) -> None:
         self.edit = edit
-        self.columns: tuple[PageColumn, ...] = read_columns(run.corpus.metadata)
+        self.columns: tuple[PageColumn, ...] = columns_of(run)
         self.left_out = tuple(left_out(run.corpus.metadata, self.columns))
         self.others = siblings(run)
         self._changing = threading.Lock()

@@ -17,7 +17,8 @@ from goalspace.links.heads import PairTable, add_proposals
 from goalspace.proposals import Proposals
 from goalspace.proposals.vocabulary import MERGE, merge_near_duplicates
 
-_OF_CALLS = ("cap", "n_unparsed", "unread")  # counts of proposals that are about the latest calls
+# counts of proposals that are about the latest calls, or about a sample of the texts of the run
+_OF_CALLS = ("cap", "n_unparsed", "unread", "n_texts", "properties_by_read", "new_by_read")
 
 
 def take_texts(corpus: Corpus, rows: Sequence[int]) -> Corpus:

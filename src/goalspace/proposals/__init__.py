@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,32 +13,25 @@ import numpy as np
 
 from goalspace.corpus import Corpus
 from goalspace.encoders.cache import cached
-from goalspace.encoders.passages import AUTO, Passages, check_passages
+from goalspace.encoders.passages import AUTO, PassageEncoder, Passages, check_passages
 from goalspace.encoders.protocol import Encoder
 from goalspace.encoders.registry import refuse_endpoint
-from goalspace.errors import CapReached, InputError, LLMError
-from goalspace.files import write_atomic
-from goalspace.language.detection import language_shares
-from goalspace.language.stopwords import GERMAN
-from goalspace.llm import call_cache, get_llm
+from goalspace.files import digest, write_atomic
 from goalspace.llm.limits import Limits
 from goalspace.llm.protocol import LLM
-from goalspace.llm.redaction import MaskedText, Redactor
-from goalspace.llm.structured import STOP_SHARE, Calls
+from goalspace.llm.redaction import MaskedText
 from goalspace.progress import Progress
 from goalspace.proposals import storage
-from goalspace.proposals.answers import Answer
-from goalspace.proposals.from_llm import ask_properties
-from goalspace.proposals.from_records import read_recorded
+from goalspace.proposals.assembly import Answers, assemble, merge_answers, spelling
 from goalspace.proposals.offline import KnownTexts
-from goalspace.proposals.options import check_options
-from goalspace.proposals.sample import TEXT_TOKENS, draw_rows, truncate
-from goalspace.proposals.vocabulary import MERGE, merge_near_duplicates, normalise
+from goalspace.proposals.options import check_options, check_sample
+from goalspace.proposals.readers import open_reader
+from goalspace.proposals.rounds import MIN_NEW, STORED, Rounds, count_steps, describe_steps
+from goalspace.proposals.sample import TEXT_TOKENS, UNTIL_KNOWN, Sample, cover_rows, draw_rows
+from goalspace.proposals.vocabulary import MERGE, KnownProperties
 from goalspace.proposals.without_llm import propose_without_llm
-from goalspace.text import count_reasons
 
 OFFLINE = "offline (property bank and phrases of the texts)"
-_MIN_GERMAN = 0.1  # share of German texts from which the case of properties is kept
 _OFFLINE_SAMPLE = 20_000  # largest number of texts that the offline proposer reads; links score the others
 
 
@@ -128,7 +119,8 @@ def propose(
     llm: str | LLM | None = None,
     encoder: str | Encoder = "minilm",
     passages: Passages = AUTO,
-    sample: int | None = None,
+    sample: Sample = None,
+    min_new: int = MIN_NEW,
     prompting: Literal["single", "chained"] = "single",
     texts_per_call: int = 1,
     text_tokens: int = TEXT_TOKENS,
@@ -155,11 +147,15 @@ def propose(
         properties; or None for properties of the bank and phrases of the texts, chosen by the encoder ``goal``, or for phrases
         alone, chosen by the encoder ``multilingual``, if `encoder` is that.
     encoder
-        Encoder for merging near-duplicates.
+        Encoder for merging near-duplicates, and for the choice of a sample.
     passages
-        Without a language model: how texts longer than the window of the encoder ``goal`` are read (see `link`).
+        How texts longer than the window of an encoder are read (see `link`). A language model does not read passages.
     sample
-        Read only this many texts, drawn with `seed`; links score the others.
+        Read only this many texts; links score the others. With a language model, they are chosen to cover all texts (see
+        `choose_covering`); without one, or if there are 4,096 of them or more, they are drawn. "auto" reads 100 at a time until
+        they bring few new properties (see `Rounds`), at most 4,096.
+    min_new
+        With "auto": fewer new properties than this of 100 texts, unlike all that came before (see `Novelty`), end the reading.
     prompting, texts_per_call
         "single": one call returns the analysis and the properties; "chained": two calls, as in the paper. The
         number of texts per call.
@@ -171,7 +167,7 @@ def propose(
     max_unparsed
         Largest permitted share of texts whose replies remain unparsed after a second attempt.
     seed
-        Seed of the sample.
+        Seed of what is drawn for the sample.
     limits
         What the calls may cost, and how fast they may go. If the cost reaches its limit, the texts read by then are used.
     redact
@@ -181,7 +177,8 @@ def propose(
         The texts of a run that these ones join (see `propose_offline`); a language model does not need them. Then, nothing may
         be found.
     cache_dir
-        Folder in which calls (llm.sqlite), placeholders (redacted.sqlite) and vectors are cached, for later stages and for resuming.
+        Folder in which calls (llm.sqlite), placeholders (redacted.sqlite), the texts to read with "auto" (sample.json) and vectors
+        are cached, for later stages and for resuming.
     progress
         Called with (description of the step, number done, total).
 
@@ -194,174 +191,57 @@ def propose(
         If the endpoint fails, or too many replies cannot be parsed.
     """
     check_passages(passages)
-    goal = check_options(goal, sample, prompting, texts_per_call, text_tokens, truncate_from, max_unparsed)
+    goal = check_options(goal, prompting, texts_per_call, text_tokens, truncate_from, max_unparsed)
+    check_sample(sample, min_new, llm, limits)
     if redact:
         refuse_endpoint(encoder)
     report = partial(progress, "embedding") if progress else None
-    encoder = cached(encoder, cache_dir, report, limits)
-    recorded = isinstance(llm, str) and llm.startswith("recorded:")
-    limit = sample if sample is not None or llm is not None else _OFFLINE_SAMPLE
-    rows = draw_rows(len(corpus), limit, seed)
-    stats: dict[str, Any] = {"n_read": len(rows)}
-    sources: dict[int, MaskedText] = {}
+    comparing = KnownProperties(cached(encoder, cache_dir, report, limits))
+    spell = spelling(corpus.texts)
+    sources: Mapping[int, MaskedText] = {}
+    answers: Answers
     if llm is None:
-        answers: list[Answer | None]
-        answers, counts = propose_without_llm(
-            [corpus.texts[i] for i in rows],
+        # it counts how many texts share a property, which must be the share of all: no choice by coverage
+        rows = draw_rows(len(corpus), _OFFLINE_SAMPLE if sample is None else int(sample), seed)
+        found, counts = propose_without_llm(
+            [corpus.texts[row] for row in rows],
             goal,
-            encoder,
+            comparing,
             passages=passages,
             known=known,
             cache_dir=cache_dir,
             report=report,
         )
-        stats |= {"proposer": OFFLINE, **counts}
-    elif recorded:
-        answers = read_recorded(str(llm).removeprefix("recorded:"), [corpus.ids[i] for i in rows])
-        stats["proposer"] = f"recorded replies ({Path(str(llm).removeprefix('recorded:')).name})"
+        answers, stats = dict(zip(rows, found, strict=True)), {"proposer": OFFLINE, **counts}
     else:
-        redactor = Redactor(cache_dir) if redact else None
-        model = get_llm(llm, cache=call_cache(cache_dir), limits=limits, redactor=redactor, progress=progress)
-        sources = _mask(corpus, rows, redactor, stats, progress)
-        cut = [truncate(sources[i].text, text_tokens, truncate_from) for i in rows]
-        calls = Calls(
-            stop_share=max(STOP_SHARE, max_unparsed),
-            wanted="property",
-            retry_unread=limits is not None and limits.retry_unread,
-        )
-        answers = ask_properties(
-            model,
-            cut,
-            # before anything is made of it, such as a digest
-            goal if redactor is None else redactor.mask_prompts([goal])[0],
-            calls=calls,
+        reader = open_reader(
+            corpus,
+            goal,
+            llm,
+            limits=limits,
+            redact=redact,
+            cache_dir=cache_dir,
+            progress=progress,
+            max_unparsed=max_unparsed,
+            text_tokens=text_tokens,
+            truncate_from=truncate_from,
             prompting=prompting,
             texts_per_call=texts_per_call,
-            truncate_from=truncate_from,
-            progress=progress,
         )
-        if calls.cap:  # the other texts were not read, as in a sample
-            rows, cut, answers = _answered(rows, cut, answers, calls.cap)
-        n_unparsed = sum(answer is None for answer in answers)
-        calls.note_too_long(n_unparsed)
-        stats |= {
-            "n_read": len(rows),
-            "proposer": model.name,
-            "n_cut": sum(len(short) < len(sources[i].text) for i, short in zip(rows, cut, strict=True)),
-            "n_unparsed": n_unparsed,
-            **calls.as_stats(),
-        }
-        _check_unparsed(calls.unparsed, stats, len(rows), max_unparsed, call_cache(cache_dir))
-    return _assemble(corpus, rows, answers, sources, encoder, merge, stats, may_be_empty=known is not None)
-
-
-def _mask(
-    corpus: Corpus,
-    rows: Sequence[int],
-    redactor: Redactor | None,
-    stats: dict[str, Any],
-    progress: Progress | None,
-) -> dict[int, MaskedText]:
-    """Return the texts of the rows as a model is shown them: masked as a whole, before they are cut."""
-    texts = [corpus.texts[i] for i in rows]
-    if redactor is None:
-        return dict(zip(rows, map(MaskedText, texts), strict=True))
-    report = partial(progress, "masking private data") if progress else None
-    masked = redactor.mask(texts, report)
-    stats["n_masked"] = sum(len(text.masks) for text in masked)
-    return dict(zip(rows, masked, strict=True))
-
-
-def _answered(
-    rows: Sequence[int], cut: Sequence[str], answers: Sequence[Answer | None], cap: str
-) -> tuple[list[int], list[str], list[Answer | None]]:
-    """Return the rows, texts and answers of the texts that were answered before a limit was reached."""
-    found = [triple for triple in zip(rows, cut, answers, strict=True) if triple[2] is not None]
-    if not found:
-        raise CapReached(f"{cap} No text was read: run the same command with a larger limit.")
-    return [row for row, _, _ in found], [text for _, text, _ in found], [answer for _, _, answer in found]
-
-
-def _check_unparsed(
-    unparsed: Sequence[str], stats: Mapping[str, Any], n_texts: int, max_unparsed: float, cache: Path | None
-) -> None:
-    if stats["n_unparsed"] > max_unparsed * n_texts:
-        where = f" All replies are in {cache}." if cache else ""
-        last = f"the last one begins {unparsed[-1][:80]!r}" if unparsed else "no text got a reply"
-        raise LLMError(
-            f"{stats['n_unparsed']} of {n_texts} replies of {stats['proposer']} could not be read "
-            f"({count_reasons(stats['unread'])}), more than the {max_unparsed:.0%} allowed; {last}.{where} Try a larger model, "
-            "or, if the trouble was with the endpoint, --retry-unread."
-        )
-
-
-def _assemble(
-    corpus: Corpus,
-    rows: Sequence[int],
-    answers: Sequence[Answer | None],
-    sources: Mapping[int, MaskedText],
-    encoder: Encoder,
-    merge: float,
-    stats: dict[str, Any],
-    *,
-    may_be_empty: bool,
-) -> Proposals:
-    """Build the vocabulary of all answers, and check quotes against the texts."""
-    counts: Counter[str] = Counter()
-    spell = partial(normalise, keep_case=language_shares(corpus.texts).get(GERMAN, 0) >= _MIN_GERMAN)
-    for answer in answers:
-        counts.update({spell(name) for name, _ in (answer.properties if answer else ())})
-    counts.pop("", None)
-    if not counts and not may_be_empty:
-        raise InputError(
-            f"No property was found for any of the {len(rows)} texts, so there is nothing to link."
-        )
-    stands_for = merge_near_duplicates(list(counts), list(counts.values()), encoder, threshold=merge)
-    pairs: dict[tuple[int, str], str | None] = {}
-    forms: dict[str, Counter[str]] = {}
-    n_dropped = 0
-    for row, answer in zip(rows, answers, strict=True):
-        for wording, quote in answer.properties if answer else ():
-            name = stands_for.get(spell(wording))
-            if name is None:
-                continue
-            forms.setdefault(name, Counter())[spell(wording)] += 1
-            exact = _find_quote(quote, sources.get(row) or MaskedText(corpus.texts[row]))
-            n_dropped += bool(quote.strip()) and exact is None
-            pairs[row, name] = pairs.get((row, name)) or exact
-    not_relevant = tuple(
-        row for row, answer in zip(rows, answers, strict=True) if answer and not answer.properties
-    )
-    frequency = Counter(name for _, name in pairs)
-    names = sorted(frequency, key=lambda name: (-frequency[name], name))
-    index = {name: i for i, name in enumerate(names)}
-    covered = {row for row, _ in pairs}
-    stats |= {
-        "n_properties": len(names),
-        "n_merged": len(counts) - len(names),
-        "n_pairs": len(pairs),
-        "coverage": len(covered) / len(corpus),
-        "n_not_relevant": len(not_relevant),
-        "n_quotes": sum(quote is not None for quote in pairs.values()),
-        "n_quotes_dropped": n_dropped,
-    }
-    return Proposals(
-        tuple(names),
-        np.array([row for row, _ in pairs], dtype=np.int32),
-        np.array([index[name] for _, name in pairs], dtype=np.int32),
-        tuple(pairs.values()),
-        tuple(tuple(form for form, _ in forms[name].most_common()) for name in names),
-        not_relevant,
-        {row: a.analysis for row, a in zip(rows, answers, strict=True) if a and a.analysis},
-        stats,
-    )
-
-
-def _find_quote(quote: str, source: MaskedText) -> str | None:
-    """Return the passage of the text that a quote of what was shown matches up to whitespace and case, or None."""
-    words = quote.strip().strip("\"'“”").split()
-    if not words:
-        return None
-    pattern, text = r"\s+".join(re.escape(word) for word in words), source.text
-    match = re.search(pattern, text) or re.search(pattern, text, re.IGNORECASE)
-    return source.restore(*match.span()) if match else None
+        encode = partial(PassageEncoder(comparing, passages, report=report).encode, corpus.texts)
+        if sample == UNTIL_KNOWN:
+            mark = digest(corpus.digest, goal, comparing.name, passages, reader.name, seed)
+            stored = None if cache_dir is None else cache_dir / STORED
+            rounds = Rounds(spell, comparing, min_new, seed, stored, mark)
+            answers = rounds.read(reader, encode())
+        else:
+            answers = reader.read(cover_rows(len(corpus), sample, seed, encode))
+        answers, counts = reader.finish(answers)
+        stats, sources = {"proposer": reader.name, **counts}, reader.sources
+    stands_for = merge_answers(answers, spell, comparing, merge)
+    if llm is not None and sample is not None:
+        steps = count_steps(answers, stands_for, spell, comparing)
+        stats |= {"n_texts": len(corpus), **describe_steps(steps)}
+    fields = assemble(corpus, answers, sources, stands_for, spell, may_be_empty=known is not None)
+    fields["stats"] = {"n_read": len(answers), **stats, **fields["stats"]}
+    return Proposals(**fields)

@@ -14,7 +14,8 @@ from goalspace.llm.pace import CONCURRENCY
 from goalspace.llm.pricing import Prices, estimate_tokens, most_tokens
 from goalspace.llm.prompts import Template
 from goalspace.proposals.from_llm import ANALYSIS_TOKENS, REPLY_TOKENS
-from goalspace.proposals.sample import TEXT_TOKENS, draw_rows, truncate
+from goalspace.proposals.rounds import MIN_NEW
+from goalspace.proposals.sample import ROUND, TEXT_TOKENS, UNTIL_KNOWN, Sample, count_read, truncate
 from goalspace.text import plural
 
 _TYPICAL_TOKENS = 180  # of the reply for one text
@@ -51,6 +52,8 @@ class CallPlan:
         Whether private data is masked in what is sent.
     apart
         Calls that are not counted.
+    ends
+        What may end the calls before all of them are made; empty if nothing does.
     lacks_key
         Whether the endpoint needs an API key that is not set.
     """
@@ -71,6 +74,7 @@ class CallPlan:
     is_encoder: bool = False
     is_masked: bool = False
     apart: str = "second attempts"
+    ends: str = ""
     lacks_key: bool = False
 
     @property
@@ -84,11 +88,11 @@ def plan_calls(
     *,
     goal: str,
     llm: object,
-    sample: int | None = None,
+    sample: Sample = None,
+    min_new: int = MIN_NEW,
     prompting: str = "single",
     texts_per_call: int = 1,
     text_tokens: int = TEXT_TOKENS,
-    seed: int = 0,
     limits: Limits | None = None,
     redact: bool = False,
     **_: object,
@@ -97,24 +101,38 @@ def plan_calls(
     if not isinstance(llm, str) or not is_endpoint(llm):
         return None
     endpoint, limits = find_endpoint(llm), limits or Limits()
-    texts = [truncate(corpus.texts[row], text_tokens, "end") for row in draw_rows(len(corpus), sample, seed)]
+    n_texts = count_read(len(corpus), sample)
+    texts = [truncate(text, text_tokens, "end") for text in corpus.texts]
+    # which texts are chosen is not known before they are encoded
+    tokens = round(sum(map(estimate_tokens, texts)) * n_texts / max(len(texts), 1))
+    most_tokens_of_texts = sum(sorted(map(most_tokens, texts))[len(texts) - n_texts :])
     names = ("analyse", "propose_from_analysis") if prompting == "chained" else ("propose",)
     frames = [Template.load(name).text + goal for name in names]
-    n_rounds = -(-len(texts) // texts_per_call)
-    n_calls = len(names) * n_rounds
-    prompt = n_rounds * sum(map(estimate_tokens, frames)) + len(names) * sum(map(estimate_tokens, texts))
-    most_prompt = n_rounds * sum(map(most_tokens, frames)) + len(names) * sum(map(most_tokens, texts))
-    most_reply = len(texts) * (REPLY_TOKENS + ANALYSIS_TOKENS * (len(names) - 1))
-    reply = len(texts) * _TYPICAL_TOKENS
+    in_rounds = sample == UNTIL_KNOWN
+    n_groups = sum(
+        -(-size // texts_per_call) for size in (_sizes_of_rounds(n_texts) if in_rounds else [n_texts])
+    )
+    n_calls = len(names) * n_groups
+    prompt = n_groups * sum(map(estimate_tokens, frames)) + len(names) * tokens
+    most_prompt = n_groups * sum(map(most_tokens, frames)) + len(names) * most_tokens_of_texts
+    most_reply = n_texts * (REPLY_TOKENS + ANALYSIS_TOKENS * (len(names) - 1))
+    reply = n_texts * _TYPICAL_TOKENS
     plan = make_plan(
         endpoint,
-        _name_texts(len(texts), corpus.text_column),
+        _name_texts(n_texts, corpus.text_column, at_most=in_rounds),
         n_calls,
         (prompt, reply),
         (most_prompt, most_reply),
         limits,
     )
-    return replace(plan, is_masked=redact, apart="second attempts and the names of factors")
+    ends = (
+        f"{ROUND} texts at a time, until these bring fewer than {min_new} new properties" if in_rounds else ""
+    )
+    return replace(plan, is_masked=redact, apart="second attempts and the names of factors", ends=ends)
+
+
+def _sizes_of_rounds(n_texts: int) -> list[int]:
+    return [min(ROUND, n_texts - start) for start in range(0, n_texts, ROUND)]
 
 
 def plan_vectors(
@@ -166,8 +184,9 @@ def plan_prompts(
     return replace(plan, is_masked=redact)
 
 
-def _name_texts(n: int, column: str | None) -> str:
-    return f"the column '{column}' of {plural(n, 'text')}" if column else plural(n, "text")
+def _name_texts(n: int, column: str | None, *, at_most: bool = False) -> str:
+    texts = f"{'at most ' * at_most}{plural(n, 'text')}"
+    return f"the column '{column}' of {texts}" if column else texts
 
 
 def make_plan(

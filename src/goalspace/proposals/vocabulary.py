@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from goalspace.encoders.protocol import Encoder, encode_properties
+from goalspace.encoders.protocol import Encoder, encode_missing, encode_properties
 from goalspace.llm.placeholders import PLACEHOLDER
 
 # cosine from which two properties are merged, chosen by inspecting offline and recorded vocabularies
@@ -34,6 +34,31 @@ def normalise(name: str, *, keep_case: bool = False) -> str:
     held = PLACEHOLDER.sub(lambda found: found[0][1:-1].join(_HELD), folded)
     folded = held.strip(_EDGES).replace(_HELD[0], "[").replace(_HELD[1], "]")
     return folded if len(folded) <= MAX_LENGTH else ""
+
+
+class KnownProperties:
+    """An encoder that encodes no property twice."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.name = encoder.name
+        self._vectors: dict[str, np.ndarray] = {}
+
+    @property
+    def dim(self) -> int:
+        return self.encoder.dim
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (n_texts, dim) float32."""
+        return self.encoder.encode(texts)
+
+    def encode_properties(self, properties: Sequence[str]) -> np.ndarray:
+        """Return (n_properties, dim) float32."""
+        found = encode_missing(
+            properties, self._vectors, lambda missing: encode_properties(self.encoder, missing)
+        )
+        self._vectors.update(zip(properties, found, strict=True))
+        return found
 
 
 def merge_near_duplicates(

@@ -50,7 +50,7 @@ def render_html(run: RunLike, summary: dict[str, Any] | None = None) -> str:
     """
     from goalspace.reports import inline
 
-    columns = page_columns.read_columns(run.corpus.metadata)
+    columns = page_columns.columns_of(run)
     left_out = tuple(page_columns.left_out(run.corpus.metadata, columns))
     view = View(run, summary or summarise(run), columns, np.zeros(0, dtype=np.int32), left_out)
     return inline.render(replace(view, rows=inline.sample(view)))

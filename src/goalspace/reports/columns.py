@@ -6,30 +6,31 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from goalspace.reports.dates import are_years, ordinal, period_label, read_dates, readers_of
 from goalspace.tables.columns import named_like_ids
 from goalspace.text import display_names, is_number, to_line
+
+if TYPE_CHECKING:
+    from datetime import date
 
 MAX_VALUES = 20  # groups of a column; with more values, the most frequent ones and one group for the rest
 MAX_PERIODS = 24
 MAX_OUTLIER_SHARE = 0.01  # share of the dates at either end that may be outliers
+_ENOUGH = ((6, 20), (3, 10))  # periods, and texts that half of them should have: at best, or else
 _UNITS = (
-    ("day", 0.0), ("month", 0.0), ("day", MAX_OUTLIER_SHARE), ("month", MAX_OUTLIER_SHARE), ("year", 0.0), ("year", MAX_OUTLIER_SHARE), ("decade", 0.0)
+    ("day", 0.0), ("week", 0.0), ("month", 0.0),
+    ("day", MAX_OUTLIER_SHARE), ("week", MAX_OUTLIER_SHARE), ("month", MAX_OUTLIER_SHARE),
+    ("quarter", 0.0), ("quarter", MAX_OUTLIER_SHARE), ("year", 0.0), ("year", MAX_OUTLIER_SHARE),
 )  # fmt: skip
 MIN_VALUE_TEXTS = 5  # texts that a value needs for its own group if there are more values than groups
 MIN_GROUPED_SHARE = (
     0.1  # share of the texts that these groups must cover; otherwise the values are not categories
 )
 
-_DATE = re.compile(r"(\d{4})[-/.](\d{1,2})(?:[-/.](\d{1,2}))?(?:[T ].*)?")
-_DOTTED = re.compile(
-    r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[T ].*)?"
-)  # day first; with slashes the order is ambiguous
-_YEAR = re.compile(r"(?:19|20)\d\d(?:\.0)?")
 _STRUCTURES = (list, tuple, dict, set, np.ndarray)
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -49,13 +50,15 @@ class Column:
     name
         The column's name.
     unit
-        "day", "month", "year" or "decade" if the groups are consecutive periods, otherwise None.
+        "day", "week", "month", "quarter", "year" or "decade" if the groups are consecutive periods, otherwise None.
     labels
         The names of the groups, in display order.
     codes
         (n_texts,) int32 index of the group of every text, -1 if the value is missing.
     has_rest
         Whether the last group collects all values that are too rare for their own.
+    outside
+        The groups, at most one at either end, that collect the dates before the first and after the last period.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Column:
     labels: tuple[str, ...]
     codes: np.ndarray
     has_rest: bool = False
+    outside: tuple[int, ...] = ()
 
 
 def read_columns(metadata: Mapping[str, Sequence[Any]]) -> list[Column]:
@@ -79,22 +83,25 @@ def read_column(name: str, values: Sequence[Any]) -> Column | None:
     """
     known: dict[str, int] = {}
     codes = np.full(len(values), -1, dtype=np.int32)
-    dated = True
+    readers = None
     for row, value in enumerate(values):
         text = as_text(value)
         if text is None:
             continue
         if text not in known:
-            dated = dated and _parse_date(text) is not None
-            if not dated and len(known) >= max(MAX_VALUES, len(values) / 2):
+            if readers is None:
+                readers = readers_of(text)
+            readers = [read for read in readers if read(text) is not None]
+            if not readers and len(known) >= max(MAX_VALUES, len(values) / 2):
                 return None
             known[text] = len(known)
         codes[row] = known[text]
     if len(known) < 2:
         return None
     texts = list(known)
-    if dated:
-        return _periods(name, texts, codes)
+    dates = read_dates(texts, readers or ())
+    if dates is not None:
+        return _periods(name, texts, dates, codes)
     counts = np.bincount(codes[codes >= 0], minlength=len(texts))
     if len(texts) > MAX_VALUES:
         return _most_frequent(name, texts, codes, counts)
@@ -137,7 +144,10 @@ def why_not(name: str, values: Sequence[Any]) -> str:
         return "lists or objects" if any(isinstance(value, _STRUCTURES) for value in values) else "empty"
     if len(distinct) == 1:
         return "one value only"
-    if all(_parse_date(text) is not None for text in distinct):
+    texts = list(distinct)
+    if readers := [read for read in readers_of(texts[0]) if all(read(text) is not None for text in texts)]:
+        if read_dates(texts, readers) is None:
+            return "dates whose days and months cannot be told apart"
         return f"dates over more than {10 * MAX_PERIODS} years"
     return f"{len(distinct):,} different values, too few of them frequent"
 
@@ -167,53 +177,73 @@ def _reading_order(texts: Sequence[str], counts: np.ndarray) -> Any:
     return lambda i: (-int(counts[i]), texts[i])
 
 
-def _parse_date(text: str) -> date | None:
-    if _YEAR.fullmatch(text):
-        return date(int(text[:4]), 1, 1)
-    if match := _DATE.fullmatch(text):
-        year, month, day = (int(part or 1) for part in match.groups())
-    elif match := _DOTTED.fullmatch(text):
-        day, month, year = (int(part) for part in match.groups())
-    else:
-        return None
-    try:
-        return date(year, month, day)
-    except ValueError:
-        return None
+def _periods(name: str, texts: Sequence[str], dates: Sequence[date], codes: np.ndarray) -> Column | None:
+    """Group dates by the finest unit that gives at most 24 periods, empty ones included, with enough texts.
 
-
-def _periods(name: str, texts: Sequence[str], codes: np.ndarray) -> Column | None:
-    """Group dates by the finest of day, month, year and decade that gives at most 24 periods, empty ones included.
-
-    Outliers, such as 1900-01-01 for an unknown date, are collected in one period before and one after the others.
+    Enough are 20 in half of at least 6 periods; failing that, 10 in half of at least 3; failing that, the coarsest unit of 3
+    periods is taken. Decades are for dates that fit no other unit. Outliers, such as 1900-01-01 for an unknown date, are
+    collected in one period before and one after the others.
     """
-    days = [d for d in map(_parse_date, texts) if d is not None]
-    counts = np.bincount(codes[codes >= 0], minlength=len(texts))
-    years_only = all(_YEAR.fullmatch(text) for text in texts)
-    for unit, far in (("year", 0.0),) if years_only else _UNITS:
-        ordinals = np.array([_ordinal(d, unit) for d in days], dtype=np.int64)
-        ends = np.quantile(np.repeat(ordinals, counts), [far, 1 - far], method="nearest")
-        first, last = (int(end) for end in ends)
-        if 2 <= last - first + 1 <= MAX_PERIODS:
-            before, after = int(ordinals.min() < first), int(ordinals.max() > last)
-            labels = [_period_label(ordinal, unit) for ordinal in range(first, last + 1)]
-            labels = [f"before {labels[0]}"] * before + labels + [f"after {labels[-1]}"] * after
-            positions = np.clip(ordinals - first, -before, last - first + after) + before
-            return Column(name, unit, tuple(labels), np.append(positions, -1).astype(np.int32)[codes])
-    return None
+    days = sorted(set(dates))
+    position = {day: i for i, day in enumerate(days)}
+    codes = np.array([*(position[day] for day in dates), -1], dtype=np.int32)[codes]
+    counts = np.bincount(codes[codes >= 0], minlength=len(days))
+    found: dict[str, _Periods] = {}
+    for unit, far in (("year", 0.0),) if are_years(texts) else (*_UNITS, ("decade", 0.0)):
+        is_needed = not found if unit == "decade" else unit not in found
+        divided = _divide(days, counts, unit, far) if is_needed else None
+        if divided is not None:
+            found[unit] = divided
+    if not found:
+        return None
+    periods = _choose(list(found.values()))
+    before, after = int((periods.numbers < periods.first).any()), int((periods.numbers > periods.last).any())
+    labels = [period_label(number, periods.unit) for number in range(periods.first, periods.last + 1)]
+    labels = [f"before {labels[0]}"] * before + labels + [f"after {labels[-1]}"] * after
+    code_of = np.clip(periods.numbers, periods.first - before, periods.last + after) - periods.first + before
+    outside = (0,) * before + (len(labels) - 1,) * after
+    return Column(
+        name,
+        periods.unit,
+        tuple(labels),
+        np.append(code_of, -1).astype(np.int32)[codes],
+        outside=outside,
+    )
 
 
-def _ordinal(day: date, unit: str) -> int:
-    if unit == "day":
-        return day.toordinal()
-    if unit == "month":
-        return day.year * 12 + day.month - 1
-    return day.year if unit == "year" else day.year // 10
+def _choose(found: Sequence[_Periods]) -> _Periods:
+    """Choose from periods, the finest first, as `_periods` says; half of them must have texts, unless that cannot be had."""
+    filled = [periods for periods in found if periods.median > 0]
+    for n_periods, n_texts in _ENOUGH:
+        for periods in filled:
+            if periods.n >= n_periods and periods.median >= n_texts:
+                return periods
+    many = [periods for periods in filled if periods.n >= _ENOUGH[-1][0]]
+    return (many[-1:] or filled or found)[0]
 
 
-def _period_label(ordinal: int, unit: str) -> str:
-    if unit == "day":
-        return date.fromordinal(ordinal).isoformat()
-    if unit == "month":
-        return f"{ordinal // 12:04d}-{ordinal % 12 + 1:02d}"
-    return str(ordinal) if unit == "year" else f"{ordinal}0s"
+class _Periods(NamedTuple):
+    """The periods from `first` to `last`, the median number of their texts, and the `numbers` of those of the dates."""
+
+    unit: str
+    first: int
+    last: int
+    median: float
+    numbers: np.ndarray
+
+    @property
+    def n(self) -> int:
+        """The number of periods."""
+        return self.last - self.first + 1
+
+
+def _divide(days: Sequence[date], counts: np.ndarray, unit: str, far: float) -> _Periods | None:
+    """Return the periods of a unit, except for the share `far` of the texts at either end; None if too few or too many."""
+    numbers = np.array([ordinal(day, unit) for day in days], dtype=np.int64)
+    all_numbers = np.repeat(numbers, counts)
+    first, last = (int(end) for end in np.quantile(all_numbers, [far, 1 - far], method="nearest"))
+    if not 2 <= last - first + 1 <= MAX_PERIODS:
+        return None
+    inside = all_numbers[(all_numbers >= first) & (all_numbers <= last)]
+    median = np.median(np.bincount(inside - first, minlength=last - first + 1))
+    return _Periods(unit, first, last, float(median), numbers)

@@ -1,6 +1,8 @@
-"""The JSON objects about one text, about groups of texts and about two runs, and the data of report.html."""
+"""The JSON objects about one text, groups of texts, periods and two runs, and the data of report.html."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from typing_extensions import TypedDict  # as in edits.contract
 
@@ -125,6 +127,61 @@ class Comparison(TypedDict):
     pair: PairComparison | None
 
 
+# ---------------------------------------------------------------- over time
+
+
+Course = Literal["rises", "falls", "varies", "steady"]
+"""What the share of a factor does; steady: no significant change."""
+
+
+class Period(TypedDict):
+    """A period of a time column, and the number of its texts."""
+
+    code: int
+    name: str
+    n: int
+
+
+class PeriodShare(TypedDict):
+    """The share of a period's texts with a dominant factor, its 95% interval (Wilson), and the number of these texts."""
+
+    share: float
+    low: float
+    high: float
+    n: int
+
+
+class FactorOverTime(TypedDict):
+    """The share of a factor over the periods, and whether it changes."""
+
+    factor: int
+    shares: list[PeriodShare | None]
+    """Null for a period without texts."""
+    course: Course
+    ends: tuple[float, float]
+    """The shares in the first and the last period, by a logistic trend."""
+    q: float
+    """The smaller p of the tests of trend and of departure from it, corrected over the visible factors (Benjamini–Hochberg)."""
+    sentence: str
+
+
+class OverTime(TypedDict):
+    """GET /api/over-time?column=POSITION: the factors over the periods of a time column."""
+
+    column: int
+    unit: str
+    periods: list[Period]
+    n_outside: int
+    """Texts from before the first and after the last period."""
+    n_missing: int
+    """Texts without a date."""
+    factors: list[FactorOverTime]
+    """The visible ones, the surest change first."""
+
+
+# ---------------------------------------------------------------- two runs
+
+
 class OtherFactor(TypedDict):
     """A factor of the other run."""
 
@@ -190,5 +247,7 @@ class Inlined(TypedDict):
     """The keys of `ExplainedText.metadata` in order, each with the column's full name."""
     comparisons: list[Comparison]
     """One per column, over all texts; the page computes pairs itself."""
+    over_time: list[OverTime]
+    """One per time column."""
     agreements: list[Agreement]
     """One per run of `Summary.runs`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from statistics import NormalDist
 from typing import Any
 
@@ -142,24 +142,36 @@ def trend(columns: Iterable[Column], dominant: np.ndarray, n_factors: int) -> di
     """Return the share of texts per factor over the periods of a time column, or None if there is none.
 
     The first column of at least three periods is used; columns of decades come last, for they may be dates of birth.
+    Dates outside the periods are left out.
 
     The result has "column", "unit", "periods", "n" (texts per period) and "shares", n_factors lists with a
     share per period, None for a period without texts.
     """
     for column in sorted(columns, key=lambda column: column.unit == "decade"):
-        if column.unit is None or len(column.labels) < 3:
+        inside = [code for code in range(len(column.labels)) if code not in column.outside]
+        if column.unit is None or len(inside) < 3:
             continue
-        known = column.codes >= 0
-        n = np.bincount(column.codes[known], minlength=len(column.labels))
-        shares: list[list[float | None]] = []
-        for factor in range(n_factors):
-            hits = np.bincount(column.codes[known & (dominant == factor)], minlength=len(column.labels))
-            shares.append([float(hit / count) if count else None for hit, count in zip(hits, n, strict=True)])
+        hits, n = count_texts(column.codes, inside, dominant, n_factors)
+        shares = [
+            [float(hit / count) if count else None for hit, count in zip(row, n, strict=True)] for row in hits
+        ]
         return {
             "column": column.name,
             "unit": column.unit,
-            "periods": list(column.labels),
+            "periods": [column.labels[code] for code in inside],
             "n": n.tolist(),
             "shares": shares,
         }
     return None
+
+
+def count_texts(
+    codes: np.ndarray, groups: Sequence[int], dominant: np.ndarray, n_factors: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Count the texts of groups by dominant factor (n_factors, n_groups), and all texts of each group (n_groups,)."""
+    known = codes >= 0
+    n_codes = max(int(codes.max(initial=0)), *groups) + 1
+    flat = (dominant[known].astype(np.int64) + 1) * n_codes + codes[known]  # -1, none, becomes the first row
+    table = np.bincount(flat, minlength=(n_factors + 1) * n_codes).reshape(n_factors + 1, n_codes)
+    table = table[:, list(groups)]
+    return table[1:], table.sum(axis=0)

@@ -14,6 +14,7 @@ from goalspace.reports import view as answers
 from goalspace.reports.compare import compare
 from goalspace.reports.contract import Capabilities
 from goalspace.reports.contract_details import Inlined, InlinedText
+from goalspace.reports.over_time import measure_over_time
 from goalspace.reports.view import View
 from goalspace.reports.why import nearest, why
 from goalspace.text import display_names, fill_slots, to_line
@@ -72,6 +73,9 @@ def inlined(view: View) -> Inlined:
         "texts": _texts(view),
         "metadata": [(shown, name) for name, shown in display_names(view.run.corpus.metadata).items()],
         "comparisons": [compare(view, at) for at in range(len(view.columns))],
+        "over_time": [
+            measure_over_time(view, at) for at, column in enumerate(view.columns) if column.kind == "time"
+        ],
         "agreements": [],
     }
 

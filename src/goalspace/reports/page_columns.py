@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from goalspace.reports import columns, contract
 from goalspace.reports.columns import why_not
 from goalspace.tables.columns import named_like_ids, snake
 from goalspace.text import display_names
+
+if TYPE_CHECKING:
+    from goalspace.run.protocol import RunLike
 
 _TIME_NAME = re.compile(r"(^|_)(date|time|timestamp|datetime|day|created|updated|posted|received)(_|$)")
 _SECONDS = (1e8, 4.2e9)  # from 1973 to 2103
@@ -35,9 +38,11 @@ class PageColumn:
     values
         (n_texts,) int16 codes, -1 for missing; or float64 numbers, NaN for missing.
     source
-        The name of the column in the corpus.
+        The name of the column in the corpus; empty if it has none.
     has_rest
         Whether the last label stands for all values that are too rare for their own.
+    unit, outside
+        Of a time: what its periods are, and the codes of the dates before the first and after the last period.
     """
 
     name: str
@@ -46,6 +51,8 @@ class PageColumn:
     values: np.ndarray
     source: str
     has_rest: bool = False
+    unit: str | None = None
+    outside: tuple[int, ...] = ()
 
     def format_value(self, row: int) -> str | None:
         """Return the value of a text as a string, or None if it is missing."""
@@ -74,6 +81,18 @@ def _format_number(value: float) -> str:
     return f"{value:.15g}"
 
 
+def columns_of(run: RunLike) -> tuple[PageColumn, ...]:
+    """Return the columns of a run's metadata and, if it was updated, the batches in which its texts came."""
+    columns = read_columns(run.corpus.metadata)
+    starts = sorted(update["n_known"] for update in run.record.get("updates", ()) if update["n_new"])
+    if not starts:
+        return columns
+    codes = np.searchsorted(starts, np.arange(len(run.corpus)), side="right").astype(np.int16)
+    labels = ("first", *(f"update {i}" for i in range(1, len(starts) + 1)))
+    name = "batch" if all(column.name != "batch" for column in columns) else "batch of the run"
+    return (*columns, PageColumn(name, "time", labels, codes, "", unit="batch"))
+
+
 def read_columns(metadata: Mapping[str, Sequence[Any]]) -> tuple[PageColumn, ...]:
     """Return the columns of groups or periods (see `reports.columns`) and numeric columns that are not ids."""
     page_columns = []
@@ -86,7 +105,16 @@ def read_columns(metadata: Mapping[str, Sequence[Any]]) -> tuple[PageColumn, ...
             kind: contract.ColumnKind = "category" if groups.unit is None else "time"
             codes = groups.codes.astype(np.int16)
             page_columns.append(
-                PageColumn(shown[str(name)], kind, groups.labels, codes, str(name), groups.has_rest)
+                PageColumn(
+                    shown[str(name)],
+                    kind,
+                    groups.labels,
+                    codes,
+                    str(name),
+                    groups.has_rest,
+                    groups.unit,
+                    groups.outside,
+                )
             )
         elif str(name) not in identifiers:
             numbers = _numbers(values)

@@ -83,6 +83,7 @@ def _propose(result: Mapping[str, Any]) -> str:
     return join_clauses(
         [
             f"proposer {result.get('proposer', 'unknown')}",
+            _describe_reading(result),
             f"{plural(result.get('n_properties', 0), 'property', 'properties')}, "
             f"proposed {plural(result.get('n_pairs', 0), 'time')}",
             f"{format_percent(coverage)} of the texts have at least one" if coverage is not None else "",
@@ -94,6 +95,29 @@ def _propose(result: Mapping[str, Any]) -> str:
             f"{plural(unparsed, 'reply', 'replies')} could not be read{_reasons(result)}" if unparsed else "",
         ]
     )
+
+
+def _describe_reading(result: Mapping[str, Any]) -> str:
+    """Return how many texts were read of a sample, and what the last of them brought."""
+    steps = _steps(result)
+    if not steps:
+        return ""
+    n_before = steps[-2][0] if len(steps) > 1 else 0
+    n_read, _, n_new = steps[-1]
+    return (
+        f"{n_read:,} of {plural(result.get('n_texts', n_read), 'text')} read, of which the last {n_read - n_before:,} brought "
+        f"{plural(n_new, 'new property', 'new properties')}"
+    )
+
+
+def reading(record: Mapping[str, Any]) -> list[list[int]]:
+    """Return texts read, properties found until then, and new ones, after every 100 texts of a sample; else nothing."""
+    return _steps(record.get("stages", {}).get("propose", {}).get("result") or {})
+
+
+def _steps(result: Mapping[str, Any]) -> list[list[int]]:
+    found, new = result.get("properties_by_read", {}), result.get("new_by_read", {})
+    return sorted([int(n), found[n], new[n]] for n in found if n in new and n.isdecimal() and len(n) < 10)
 
 
 def _reasons(result: Mapping[str, Any]) -> str:

@@ -33,7 +33,7 @@ def summarise(run: RunLike) -> dict[str, Any]:
     Returns
     -------
     dict
-        Only strings, numbers, lists and dicts. "goal", "headline", "totals", "stages", "quality", "tc_curve",
+        Only strings, numbers, lists and dicts. "goal", "headline", "totals", "stages", "quality", "reading", "tc_curve",
         "factors" (one dict per factor: name, description, poles, share, properties, evidence, trend),
         "undescribed" (texts without a dominant factor), "trend", "crosstabs", "findings", "hierarchy", "edits",
         "settings", "versions", "citations". Texts are cleaned of control characters but not escaped.
@@ -58,6 +58,7 @@ def summarise(run: RunLike) -> dict[str, Any]:
         "totals": totals,
         "stages": stages.stages(record),
         "quality": stages.quality(record),
+        "reading": stages.reading(record),
         "tc_curve": [[int(k), float(tc)] for k, tc in factors.tc_curve if math.isfinite(tc)],
         "factors": cards,
         "undescribed": _undescribed(run, dominant),

@@ -19,7 +19,10 @@ from goalspace.llm.address import recorded
 from goalspace.llm.limits import Limits
 from goalspace.llm.protocol import LLM
 from goalspace.progress import Progress
+from goalspace.proposals.options import check_sample
 from goalspace.proposals.plan import CallPlan, plan_calls, plan_vectors
+from goalspace.proposals.rounds import MIN_NEW
+from goalspace.proposals.sample import Sample
 from goalspace.run.checks import check_keys, check_links_encoder, check_llm, masking_arguments
 from goalspace.run.choice import choose_encoder
 from goalspace.run.folder import Run
@@ -54,7 +57,7 @@ def discover(
     tune: str = "heads",
     passages: Passages = AUTO,
     n_factors: int | None = None,
-    sample: int | None = None,
+    sample: Sample = None,
     seed: int = 0,
     options: Mapping[str, Any] | None = None,
     limits: Limits | None = None,
@@ -89,7 +92,7 @@ def discover(
     n_factors
         Number of factors; None chooses it from the data.
     sample
-        Let the proposer read only this many texts.
+        Let the proposer read only this many texts, or with "auto" as many as bring new properties (see `propose`).
     seed
         Seed of all random choices.
     options
@@ -121,6 +124,7 @@ def discover(
     goal = " ".join(goal.split())
     check_passages(passages)
     check_llm(llm, limits)
+    check_sample(sample, (options or {}).get("min_new", MIN_NEW), llm, limits)
     check_links_encoder(_with_goal(encoder, goal) if encoder else None, limits)
     path = Path(out) if out is not None else default_folder(source, goal)
     redact = redact or was_redacted(path)
@@ -131,7 +135,7 @@ def discover(
     corpus = Corpus.read(source, text=text, id=id)
     encoder = _with_goal(encoder or choose_encoder(corpus.texts, tune=tune), goal)
     _check_size(corpus, source, encoder, passages)
-    asked = {"llm": llm, "sample": sample, "seed": seed, **masking, **(options or {})}
+    asked: dict[str, Any] = {"llm": llm, "sample": sample, "seed": seed, **masking, **(options or {})}
     if announce:
         announce(
             _known(
@@ -206,6 +210,7 @@ def redo(
     arguments = {**_recorded_arguments(run, stage), **changes}
     check_arguments(arguments, stage)
     check_llm(arguments.get("llm"), limits)
+    check_sample(arguments.get("sample"), arguments.get("min_new", MIN_NEW), arguments.get("llm"), limits)
     redact = redact or run.is_redacted
     encoder = run.links.encoder if stage == "factor" else arguments.get("encoder")
     masking = masking_arguments(redact, encoder)

@@ -32,6 +32,7 @@ _OWN_FOLDERS = ("links", "edited", "vectors")
 _OWN_FILES = (
     "run.json",
     "edits.jsonl",
+    "sample.json",
     "report.html",
     "report.md",
     *(

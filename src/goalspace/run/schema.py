@@ -14,7 +14,8 @@ ARGUMENTS: Mapping[str, Mapping[str, Schema]] = {
         "llm": _TEXT,
         "encoder": str,
         "passages": (str, int),
-        "sample": _COUNT,
+        "sample": (str, int, None),
+        "min_new": int,
         "prompting": str,
         "texts_per_call": int,
         "text_tokens": int,
@@ -70,8 +71,16 @@ _RECORD: Schema = {
     },
 }
 # results that reports show as text; all others that are texts are shown as they are
-_RESULTS = {"proposer?": str, "recipe?": str, "encoder?": str, "too_few?": str, "cap?": str}
-_REASONS = ("problems", "unread")  # results that count reasons
+_RESULTS = {
+    **{"proposer?": str, "recipe?": str, "encoder?": str, "too_few?": str, "cap?": str},
+    **{"properties_by_read?": {str: int}, "new_by_read?": {str: int}},
+}
+_COUNTS = (
+    "problems",
+    "unread",
+    "properties_by_read",
+    "new_by_read",
+)  # results with a number for each reason, or round
 _MEASURES = ("coverage", "agreement", "auc", "recall", "share", "tc")
 
 
@@ -97,7 +106,7 @@ def check_record(record: Any) -> None:
         check(entry["result"], _RESULTS, f"'result' of {at}")
         for name, value in entry["result"].items():
             expect(
-                name in _REASONS or not isinstance(value, dict),
+                name in _COUNTS or not isinstance(value, dict),
                 f"'{name[:40]}' of 'result' of {at} is an object",
             )
             if name.startswith("n_"):

@@ -67,6 +67,11 @@ export function inlinedSource(data: Inlined): Source {
     texts: async (query) => search.search(query),
     why: async (row) => explain(run, row),
     compare: async (column, pair) => compare(run, column, pair),
+    overTime: async (column) => {
+      const measured = data.over_time.find((other) => other.column === column);
+      if (!measured) throw new Error("This column has no dates.");
+      return measured;
+    },
     agreement: async (name) => {
       const agreement = data.agreements.find((other) => other.run.name === name);
       if (!agreement) throw new Error("This page does not contain that run.");

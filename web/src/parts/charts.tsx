@@ -1,49 +1,71 @@
-// Charts as SVG: a line over periods, and an effect with its interval.
+// Charts as SVG: shares over periods with their intervals, and an effect with its interval.
 import { scaleLinear } from "d3-scale";
-import { line } from "d3-shape";
+import { area, line } from "d3-shape";
 import { cssColour, diverging, paletteVariable } from "../colour";
-import { percent, signed } from "../format";
+import type { Period, PeriodShare } from "../contract";
+import { count, isolated, percent, signed } from "../format";
+import { nouns } from "../model";
 import { useSize } from "./hooks";
 
-interface ChartProps {
-  name: string;
-  index: number; // of the factor, which gives the colour
-  values: (number | null)[]; // null: unknown
-  labels: string[];
-  height: number;
-  /** The top of the scale, so that small multiples can share one. */
-  top?: number;
-}
+type Shares = (PeriodShare | null)[]; // null: no texts
 
 const LEFT = 44; // pixels for the labels of the vertical axis
 const BOTTOM = 24;
 
-/** The labels that fit side by side: every nth, counted from the last. */
+export const intervalText = ({ low, high }: PeriodShare) => `${percent(low)} to ${percent(high)}`;
+
+/** The top of a scale for the intervals of all series, except in periods with less than half of the usual number of texts. */
+export function sharedTop(series: Shares[], periods: Period[]): number {
+  const counts = periods.map(({ n }) => n).sort((a, b) => a - b);
+  const few = (counts[Math.floor(counts.length / 2)] ?? 0) / 2;
+  const highs = series.flatMap((shares) =>
+    shares.map((share, at) => (share && (periods[at]?.n ?? 0) >= few ? share.high : 0)),
+  );
+  return Math.max(...highs, 0.01);
+}
+
+/** The labels that fit side by side: every nth, counted from the last, which takes more room as it ends at the edge. */
 function visibleLabels(labels: string[], width: number): Set<number> {
-  const widest = Math.max(...labels.map((label) => label.length)) * 6.4 + 12;
+  const widest = Math.max(...labels.map((label) => label.length)) * 6.4 * 1.5;
   const step = Math.max(1, Math.ceil((widest * labels.length) / Math.max(width, 1)));
   const last = labels.length - 1;
   return new Set(labels.map((_, i) => last - i * step).filter((i) => i >= 0));
 }
 
-/** A line over periods; it is broken where a value is unknown. */
-export function LineChart({ name, index, values, labels, height, top }: ChartProps) {
+interface ChartProps {
+  name: string;
+  index: number; // of the factor, which gives the colour
+  shares: Shares;
+  periods: Period[];
+  height: number;
+  /** Of the scale; what is higher is cut off. */
+  top: number;
+  onPeriod: (period: number) => void;
+}
+
+/** A line over periods in the band of its intervals; both are broken where a period has no texts. */
+export function LineChart({ name, index, shares, periods, height, top, onPeriod }: ChartProps) {
   const [box, { width }] = useSize<HTMLDivElement>();
-  const known = values.filter((value) => value !== null);
   const y = scaleLinear()
-    .domain([Math.min(0, ...known), top ?? Math.max(...known, 1e-6)])
+    .domain([0, top])
     .nice(3)
-    .range([height - BOTTOM, 10]);
+    .range([height - BOTTOM, 10])
+    .clamp(true);
   const right = Math.max(width - 24, LEFT + 10);
   const x = scaleLinear()
-    .domain([0, Math.max(labels.length - 1, 1)])
+    .domain([0, Math.max(periods.length - 1, 1)])
     .range([LEFT + 8, right]);
-  const path = line<number | null>()
+  const path = line<PeriodShare | null>()
     .x((_, i) => x(i))
-    .y((value) => y(value ?? 0))
-    .defined((value) => value !== null);
-  const valueText = (value: number | null) => (value === null ? "none" : percent(value));
-  const description = `${name}: ${values.map((value, i) => `${labels[i]} ${valueText(value)}`).join(", ")}`;
+    .y((share) => y(share?.share ?? 0))
+    .defined((share) => share !== null);
+  const band = area<PeriodShare | null>()
+    .x((_, i) => x(i))
+    .y0((share) => y(share?.low ?? 0))
+    .y1((share) => y(share?.high ?? 0))
+    .defined((share) => share !== null);
+  const labels = periods.map((period) => period.name);
+  const description = shares.map((share, i) => `${labels[i]} ${share ? percent(share.share) : "none"}`);
   const hue = paletteVariable(index);
   return (
     <div class="chart" ref={box}>
@@ -53,7 +75,7 @@ export function LineChart({ name, index, values, labels, height, top }: ChartPro
           height={height}
           viewBox={`0 0 ${width} ${height}`}
           role="img"
-          aria-label={description}
+          aria-label={`${isolated(name)}: ${description.join(", ")}`}
         >
           {y.ticks(3).map((tick) => (
             <g key={tick}>
@@ -64,19 +86,72 @@ export function LineChart({ name, index, values, labels, height, top }: ChartPro
             </g>
           ))}
           <PeriodLabels labels={labels} x={x} y={height - 6} width={right - LEFT} />
-          <path d={path(values) ?? ""} fill="none" stroke={hue} stroke-width="2" stroke-linejoin="round" />
-          {values.map(
-            (value, i) =>
-              value !== null && (
-                <circle key={labels[i]} cx={x(i)} cy={y(value)} r="3" fill={hue}>
-                  <title>{`${labels[i]}: ${percent(value)}`}</title>
-                </circle>
+          <path class="band" d={band(shares) ?? ""} fill={hue} />
+          <path
+            class="line"
+            d={path(shares) ?? ""}
+            fill="none"
+            stroke={hue}
+            stroke-width="2"
+            stroke-linejoin="round"
+          />
+          {shares.map(
+            (share, i) =>
+              share && (
+                <g key={labels[i]}>
+                  {!shares[i - 1] && !shares[i + 1] && (
+                    // a band of one period has no width
+                    <line
+                      class="band"
+                      x1={x(i)}
+                      x2={x(i)}
+                      y1={y(share.low)}
+                      y2={y(share.high)}
+                      stroke={hue}
+                      stroke-width="6"
+                    />
+                  )}
+                  <circle cx={x(i)} cy={y(share.share)} r={periods.length > 14 ? 2 : 3} fill={hue} />
+                </g>
               ),
           )}
+          <PeriodTargets shares={shares} periods={periods} x={x} height={height} onPeriod={onPeriod} />
         </svg>
       )}
     </div>
   );
+}
+
+interface TargetsProps {
+  shares: Shares;
+  periods: Period[];
+  x: (index: number) => number;
+  height: number;
+  onPeriod: (period: number) => void;
+}
+/** What the pointer meets: each period from top to bottom. */
+function PeriodTargets({ shares, periods, x, height, onPeriod }: TargetsProps) {
+  const width = x(1) - x(0);
+  const { texts } = nouns.value;
+  return periods.map(({ name, n }, i) => {
+    const share = shares[i];
+    return (
+      share && (
+        // biome-ignore lint/a11y/noStaticElementInteractions: the table beside the charts has the same as buttons
+        <rect
+          key={name}
+          class="target"
+          x={x(i) - width / 2}
+          width={width}
+          y="0"
+          height={height - BOTTOM}
+          onClick={() => onPeriod(i)}
+        >
+          <title>{`${name}: ${percent(share.share)} (${intervalText(share)}), ${count(share.n)} of ${count(n)} ${texts}`}</title>
+        </rect>
+      )
+    );
+  });
 }
 
 interface PeriodLabelsProps {

@@ -15,10 +15,9 @@ import {
 } from "../model";
 import { factorQuery, openText, openTexts, propertyQuery } from "../navigation";
 import { Dot, Empty, FactorLink, Failure, Icon, Loading, SignedBar } from "../parts/basics";
-import { LineChart } from "../parts/charts";
-import { Figure } from "../parts/Figure";
 import { useFetched } from "../parts/hooks";
 import { FactorActions, PropertyActions } from "./Editing";
+import { FactorOverTimeFigure } from "./OverTime";
 
 function Head({ factor }: { factor: Factor }) {
   const noun = nouns.value;
@@ -203,22 +202,6 @@ function Related({ factor }: { factor: Factor }) {
   );
 }
 
-function Over({ factor }: { factor: Factor }) {
-  const { trend } = getSummary();
-  if (!trend || !factor.trend) return null;
-  return (
-    <Figure title={`Share by ${trend.column}`} name={`factor-${factor.index + 1}-over-time`}>
-      <LineChart
-        name={factor.name}
-        index={factor.index}
-        values={factor.trend}
-        labels={trend.periods}
-        height={150}
-      />
-    </Figure>
-  );
-}
-
 export function Card({ index }: { index: number }) {
   const { factors } = getSummary();
   const known = factors[index];
@@ -247,7 +230,7 @@ export function Card({ index }: { index: number }) {
               </>
             )}
           </section>
-          <Over factor={factor} />
+          <FactorOverTimeFigure index={index} />
           <Related factor={factor} />
         </div>
         <div>

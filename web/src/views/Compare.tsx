@@ -1,15 +1,13 @@
 // Factors by a column: where they are more frequent or stronger, tested; two groups side by side; over time.
-import { elementAt } from "../arrays";
 import { memoise } from "../cache";
-import type { Comparison, Group } from "../contract";
+import type { Comparison, Group, OverTime as Measured } from "../contract";
 import { type CompareSettings, compareSettings, getSummary, nouns, revision, source } from "../model";
-import { Choice, Empty, FactorLink, Failure, Loading } from "../parts/basics";
-import { LineChart } from "../parts/charts";
-import { Figure } from "../parts/Figure";
+import { Choice, Empty, Failure, Loading } from "../parts/basics";
 import { useFetched } from "../parts/hooks";
 import { MIN_GROUP_SIZE, SIGNIFICANT } from "../statistics";
 import { GroupHeatMap } from "./GroupHeatMap";
 import { GroupPair } from "./GroupPair";
+import { Changes, OverTime, timeColumnFor, useOverTime } from "./OverTime";
 
 const update = (part: Partial<CompareSettings>) => {
   compareSettings.value = { ...compareSettings.peek(), ...part };
@@ -74,13 +72,14 @@ function Bar({ groups, a, b }: { groups: Group[]; a: number | null; b: number | 
   );
 }
 
-function Findings({ data }: { data: Comparison }) {
+function Findings({ data, time }: { data: Comparison; time: Measured | null }) {
   if (data.groups.filter((g) => g.n >= MIN_GROUP_SIZE).length < 2)
     return (
       <p class="lede">
         Fewer than two groups have at least two {nouns.value.texts}, so there is nothing to test.
       </p>
     );
+  if (time) return <Changes data={time} />;
   const significant = data.tests.filter((t) => t.q < SIGNIFICANT).sort((x, y) => y.effect - x.effect);
   if (!significant.length)
     return <p class="lede">No difference between the groups is significant (no corrected p below 0.05).</p>;
@@ -92,38 +91,6 @@ function Findings({ data }: { data: Comparison }) {
         </li>
       ))}
     </ul>
-  );
-}
-
-function OverTime({ data }: { data: Comparison }) {
-  const summary = getSummary();
-  const column = elementAt(summary.columns, data.column);
-  const isTime = column.kind === "time";
-  const name = isTime ? column.name : summary.trend?.column;
-  const labels = isTime ? data.groups.map((group) => group.name) : summary.trend?.periods;
-  if (!name || !labels || labels.length < 2) return null;
-  const series = summary.factors
-    .filter((factor) => !factor.hidden)
-    .map(({ index, name, trend }) => ({ index, name, values: (isTime ? data.shares[index] : trend) ?? [] }))
-    .filter(({ values }) => values.length > 0);
-  const top = Math.max(...series.flatMap(({ values }) => values).map((share) => share ?? 0), 0.01);
-  return (
-    <Figure
-      title={`Over time, by ${name}`}
-      name={`over-${name}`}
-      note={`Share of the ${nouns.value.texts} of each period; all charts have the same scale.`}
-    >
-      <div class="multiples">
-        {series.map((line) => (
-          <div key={line.index}>
-            <p>
-              <FactorLink index={line.index} />
-            </p>
-            <LineChart {...line} labels={labels} height={112} top={top} />
-          </div>
-        ))}
-      </div>
-    </Figure>
   );
 }
 
@@ -147,11 +114,14 @@ export function Compare() {
     async () => (a !== null && b !== null && a !== b ? source.compare(column, [a, b]) : null),
     [column, a, b, revision.value],
   );
+  const overTime = useOverTime(timeColumnFor(column));
+  const time = overTime.data?.column === timeColumnFor(column) ? overTime.data : null;
   if (!columns.length)
     return <Empty>There are no columns by which to compare the {nouns.value.texts}.</Empty>;
   const isPair = a !== null && b !== null && a !== b;
   const pairData = pair.data?.column === column ? pair.data : null;
-  const error = all.error || pair.error;
+  const error = all.error || pair.error || overTime.error;
+  const isTime = columns[column]?.kind === "time";
   return (
     <div class="page">
       <h2 class="title">Compare</h2>
@@ -160,10 +130,12 @@ export function Compare() {
       {!data && !error && <Loading what="Comparing" />}
       {data && (
         <>
-          {!isPair && <Findings data={data} />}
+          {!isPair && (!isTime || time) && <Findings data={data} time={isTime ? time : null} />}
           {isPair && pairData?.pair && <GroupPair data={pairData} pair={pairData.pair} />}
+          {isTime && time && <OverTime data={time} />}
+          {isTime && !time && !error && <Loading what="Counting over time" />}
           <GroupHeatMap data={data} />
-          <OverTime data={data} />
+          {!isTime && time && <OverTime data={time} />}
         </>
       )}
     </div>

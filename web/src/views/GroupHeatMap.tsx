@@ -91,7 +91,7 @@ export function GroupHeatMap({ data }: { data: Comparison }) {
         corner={noun.Factors}
         columns={data.groups.map(({ name, n }) => (
           <>
-            <bdi>{name}</bdi>
+            <bdi class={column.kind === "time" ? "period" : ""}>{name}</bdi>
             <span class="quiet group-size">{count(n)}</span>
           </>
         ))}
