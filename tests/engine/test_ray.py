@@ -148,7 +148,9 @@ def answer(body: dict[str, Any]) -> str:
     return json.dumps({"analysis": "noted", "properties": [{"property": p, "quote": ""} for p in found]})
 
 
-def test_a_process_killed_in_each_stage(cluster: Any, letters: Letters, tmp_path: Path) -> None:
+def test_a_process_killed_in_each_stage(
+    cluster: Any, letters: Letters, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     texts = make_texts(2 * CHUNK + 100)
     stages: list[str] = []
 
@@ -173,6 +175,7 @@ def test_a_process_killed_in_each_stage(cluster: Any, letters: Letters, tmp_path
             found = discover(texts, **given, out=tmp_path / "ray", progress=kill_in_next_stage)
         assert len(server.prompts()) == 2 * n_calls  # those of the local run, and as many
     assert len(list(letters.folder.glob("killed-*"))) == 3
+    assert capfd.readouterr() == ("", "")  # Ray says nothing of it
     for name in ARTEFACTS:
         assert (found.path / name).read_bytes() == (local.path / name).read_bytes(), name
 

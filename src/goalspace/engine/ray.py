@@ -147,10 +147,13 @@ class RayEngine:
 def _prepare_environment(address: str) -> None:
     """Set what Ray reads when it is imported and started, unless the user did.
 
-    A cluster of this machine alone listens to the machine itself, and only to who knows a random token; Ray's name of the first
-    of these settings is about where it is the default.
+    A cluster of this machine alone listens to the machine itself, and only to who knows a random token. The name of the setting
+    for the former says where it is Ray's default.
     """
-    settings = {"RAY_USAGE_STATS_ENABLED": "0"}
+    settings = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_DEDUP_LOGS_SKIP_REGEX": "^",  # any line: it would print what happens to processes, among our output
+    }
     if address == _LOCAL:
         settings |= {
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
