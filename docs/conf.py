@@ -32,7 +32,7 @@ VERBS = ("label", "select", "retrieve", "compress", "correlate")
 # pages, as /folder/name without its ending, in the order of the sidebar
 NAVIGATION = {
     "docs/index": {
-        "Guide": ["Overview </README>", "report", "explore", "update", "evaluate", "redaction"],
+        "Guide": ["Overview </README>", "report", "explore", "update", "cluster", "evaluate", "redaction"],
         "Instruction data": [f"instructions/{verb}" for verb in VERBS],
         "Reference": ["goal-encoder", "cli", "api/index", "benchmarks"],
         "Project": ["/CONTRIBUTING", "/SECURITY", "/CHANGELOG", "decisions/README"],

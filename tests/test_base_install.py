@@ -21,6 +21,7 @@ ABSENT = (
     "peft",
     "gguf",
     "huggingface_hub",
+    "ray",
 )
 _CODE = f"""
 import sys

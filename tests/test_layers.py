@@ -26,7 +26,7 @@ LAYERS = (
     "links",
     "proposals training curation",
     "corpus encoders",
-    "tables llm corex pages",
+    "tables llm corex pages engine",
     "vectors",
     "language",
     "checked text progress estimate files mounts errors",
@@ -46,6 +46,7 @@ HEAVY = {
     "duckdb",
     "starlette",
     "uvicorn",
+    "ray",
 }
 
 

@@ -27,6 +27,7 @@ SLOW = {
     "pyarrow",
     "openai",
     "xllamacpp",
+    "ray",
 }
 
 

@@ -51,6 +51,7 @@ _HOMES = {
     "taxonomy": "curation.tasklabels",
     "train": "training",
     "update": "run.update",
+    "use_engine": "engine",
 }
 
 __all__ = [*_HOMES, "__version__"]

@@ -10,6 +10,7 @@ import click
 from goalspace.cli.console import given_of
 from goalspace.cli.options import (
     ENCODER_OPTION,
+    ENGINE_OPTION,
     FACTORS_OPTION,
     INSECURE_HTTP_OPTION,
     LLM_OPTION,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 @LLM_OPTION
 @ENCODER_OPTION
 @INSECURE_HTTP_OPTION
+@ENGINE_OPTION
 @TUNE_OPTION
 @PASSAGES_OPTION
 @FACTORS_OPTION

@@ -79,6 +79,21 @@ def task_encoder_option(compared: str) -> Callable[..., Any]:
     )
 
 
+def _use_engine(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        from goalspace.engine import use_engine
+
+        context.with_resource(use_engine(value))
+
+
+ENGINE_OPTION = click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    expose_value=False,
+    callback=_use_engine,
+    help="Where texts are encoded: in this process (local, default), or by the Ray cluster at RAY_ADDRESS, or by one that is "
+    "started on this machine for the command (pip install 'goalspace[ray]').",
+)
 TUNE_OPTION = click.option(
     "--tune",
     type=click.Choice(["heads", "full", "none"]),

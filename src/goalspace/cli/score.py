@@ -9,6 +9,7 @@ import click
 
 from goalspace.cli.console import check_output, given_of
 from goalspace.cli.options import (
+    ENGINE_OPTION,
     FURTHER_ID_OPTION,
     FURTHER_TEXT_OPTION,
     INSECURE_HTTP_OPTION,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @FURTHER_ID_OPTION
 @LINKS_ENCODER_OPTION
 @INSECURE_HTTP_OPTION
+@ENGINE_OPTION
 @with_limits
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="Write the scores: NAME.csv or NAME.parquet."

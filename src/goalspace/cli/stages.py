@@ -10,6 +10,7 @@ import click
 from goalspace.cli.console import given_of
 from goalspace.cli.options import (
     ENCODER_OPTION,
+    ENGINE_OPTION,
     FACTORS_OPTION,
     INSECURE_HTTP_OPTION,
     LINKS_ENCODER_OPTION,
@@ -41,6 +42,7 @@ from goalspace.cli.sending import announcer, exit_at_cap
 @LLM_OPTION
 @ENCODER_OPTION
 @INSECURE_HTTP_OPTION
+@ENGINE_OPTION
 @PASSAGES_OPTION
 @SAMPLE_OPTION
 @MIN_NEW_OPTION
@@ -63,6 +65,7 @@ def propose(run: Path, **given: Any) -> None:
 @RUN_ARGUMENT
 @ENCODER_OPTION
 @INSECURE_HTTP_OPTION
+@ENGINE_OPTION
 @TUNE_OPTION
 @PASSAGES_OPTION
 @with_limits
@@ -80,6 +83,7 @@ def link(run: Path, **given: Any) -> None:
 @with_limits
 @LINKS_ENCODER_OPTION
 @INSECURE_HTTP_OPTION
+@ENGINE_OPTION
 @SEED_OPTION
 def factor(run: Path, **given: Any) -> None:
     """Find the factors of RUN again, such as another number of them.

@@ -10,6 +10,7 @@ import click
 
 from goalspace.cli.console import given_of
 from goalspace.cli.options import (
+    ENGINE_OPTION,
     FURTHER_ID_OPTION,
     FURTHER_TEXT_OPTION,
     INSECURE_HTTP_OPTION,
@@ -47,6 +48,7 @@ _MAX_PROPERTIES = 8  # new properties that are named
 )
 @LINKS_ENCODER_OPTION
 @INSECURE_HTTP_OPTION
+@ENGINE_OPTION
 @RETRY_UNREAD_OPTION
 @REDACT_OPTION
 @with_limits

@@ -12,6 +12,7 @@ import numpy as np
 from goalspace.encoders.passages import AUTO, PassageEncoder, Passages
 from goalspace.encoders.protocol import Encoder, encode_in_chunks, encode_properties
 from goalspace.encoders.registry import get_encoder
+from goalspace.engine import current_engine
 from goalspace.errors import CapReached, InputError
 from goalspace.files import digest, make_folder, refuse_link, save_array, sweep
 from goalspace.llm.limits import Limits
@@ -106,11 +107,22 @@ class CachedEncoder:
         if hasattr(self.encoder, "stream"):
             return self._encode_by_call(texts)
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
+        missing = []
         for start in range(0, len(texts), _CHUNK):
-            stop = min(start + _CHUNK, len(texts))
-            vectors[start:stop] = self._chunk(texts[start:stop])
+            stored = self._load(texts[start : start + _CHUNK])
+            if stored is None:
+                missing.append(start)
+            else:
+                vectors[start : start + len(stored)] = stored
+        chunks = [texts[start : start + _CHUNK] for start in missing]
+        compute = functools.partial(encode_in_chunks, self.encoder, size=_CHUNK)
+        n_done = len(texts) - sum(map(len, chunks))
+        for at, found in current_engine().map(compute, chunks):
+            self._store(chunks[at], found)
+            vectors[missing[at] : missing[at] + len(found)] = found
+            n_done += len(found)
             if self.report and len(texts) > _CHUNK:
-                self.report(stop, len(texts))
+                self.report(n_done, len(texts))
         return vectors
 
     def encode_properties(self, properties: Sequence[str]) -> np.ndarray:
@@ -118,14 +130,6 @@ class CachedEncoder:
         if hasattr(self.encoder, "encode_properties"):
             return encode_properties(self.encoder, properties)
         return self.encode(properties)
-
-    def _chunk(self, texts: Sequence[str]) -> np.ndarray:
-        stored = self._load(texts)
-        if stored is not None:
-            return stored
-        vectors = encode_in_chunks(self.encoder, texts, size=_CHUNK)
-        self._store(texts, vectors)
-        return vectors
 
     def _encode_by_call(self, texts: Sequence[str]) -> np.ndarray:
         """Encode with an endpoint; what each of its calls returns is cached before the next one is waited for."""

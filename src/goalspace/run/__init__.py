@@ -146,6 +146,8 @@ def discover(
     check_keys(llm, encoder)
     run = _begin(path, goal)
     run.named = (llm, encoder)
+    if not isinstance(encoder, str):  # of which the folder knows the name only
+        run.encoder = encoder
     with locked(path):
         _keep_choice(run, redact)
         save_corpus(run, corpus, {"source": source_name(source), "text": text, "id": id}, started)
