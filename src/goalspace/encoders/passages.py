@@ -16,7 +16,7 @@ Passages = int | Literal["auto", "off"]
 AUTO: Literal["auto"] = "auto"
 OFF: Literal["off"] = "off"
 
-_GROUP = 512  # passages that are encoded together
+_GROUP = 8192  # passages that are encoded together, in as many chunks as an engine computes at a time
 _COUNTED = 512  # texts whose tokens are counted together
 
 
