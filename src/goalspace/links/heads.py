@@ -16,6 +16,7 @@ ALPHAS = (0.001, 0.01, 0.1, 0.3, 1.0)
 # a larger residual raises recall but blurs the factors: docs/decisions/0003-links.md
 RESIDUALS = (0.0, 0.3, 1.0, 3.0)
 _COSTS = {SENTENCE: 0.0, SURFACE: 0.25, LEXICAL: 0.85}  # milliseconds per text, beside its sentence vector
+_NEARLY = 0.98
 _FOLDS = 4
 _MAX_EVALUATED = 500  # held-out texts of a fold that are scored
 
@@ -176,8 +177,7 @@ def choose(
     targets
         Of each fold, what `measure_agreement` compares with.
     frugal
-        Take the features that are quickest to compute among those within one standard error of the best ones (the rule of
-        Breiman et al. 1984).
+        Take the features that are quickest to compute among those that agree at most 2 % less than the best ones.
 
     Returns
     -------
@@ -256,12 +256,11 @@ class _Trial:
         return best, means[best], table
 
     def _best(self) -> Choice:
-        """Return the best choice, or of those hardly worse one whose features take least time."""
+        """Return the best choice, or of those nearly as good one whose features take least time."""
         best = max(self._measured, key=self._agreement)
         if not self._frugal:
             return best
-        found = [result["agreement"] for result in self._measured[best]]
-        least = np.mean(found) - np.std(found, ddof=1) / np.sqrt(len(found))
+        least = _NEARLY * self._agreement(best)[0]
         good = [choice for choice in self._measured if self._agreement(choice)[0] >= least]
         cost = min(sum(_COSTS[name] for name in choice.features) for choice in good)
         cheap = [choice for choice in good if sum(_COSTS[name] for name in choice.features) == cost]

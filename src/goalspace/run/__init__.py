@@ -151,6 +151,7 @@ def discover(
     with locked(path):
         _keep_choice(run, redact)
         save_corpus(run, corpus, {"source": source_name(source), "text": text, "id": id}, started)
+        del corpus  # the run reads its own, and a million texts take half a gigabyte
         arguments = {
             "propose": {"encoder": encoder, "passages": passages, **asked},
             "link": {"encoder": encoder, "tune": tune, "passages": passages, "seed": seed},
