@@ -40,16 +40,22 @@ from turftopic import KeyNMF
 KeyNMF(50, encoder=encoder).fit_transform(texts)
 """,
 }
-# what a user of the peer runs first: load the encoder, read the texts
-_PEER_HEAD = """
+_READ = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
-from sentence_transformers import SentenceTransformer
 from goalspace.encoders.minilm import MiniLM
-encoder = SentenceTransformer(str(MiniLM().folder), device="cpu")
 with open(sys.argv[1], encoding="utf-8") as lines:
     texts = [json.loads(line)["text"] for line in lines]
 """
+_LOAD = """
+from sentence_transformers import SentenceTransformer
+encoder = SentenceTransformer(str(MiniLM().folder), device="cpu")
+"""
+_PEER_HEAD = _READ + _LOAD  # what a user of the peer runs first: read the texts, load the encoder
+_ENCODERS = {
+    "goalspace": "MiniLM().encode(texts)",
+    "sentence-transformers": f"{_LOAD}encoder.encode(texts)",
+}
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,9 @@ def measure_flow(data: Dataset, folder: Path, *, targets: bool) -> Table:
     source, goal = data.write(), next(iter(data.goals.values()))
     whole, again = folder / data.name, folder / f"{data.name}-again"
     add_run(table, "goalspace, offline", source, goal, whole, note="embedding included")
+    beginnings = ("--encoder", "minilm", "--passages", "off")
+    name = f"goalspace, {' '.join(beginnings)}"
+    add_run(table, name, source, goal, folder / f"{data.name}-minilm", *beginnings, note="as the peers read")
     again.mkdir()
     shutil.copytree(whole / "vectors", again / "vectors")
     add_run(table, "goalspace, after embedding", source, goal, again, note="vectors were there")
@@ -108,17 +117,17 @@ def measure_flow(data: Dataset, folder: Path, *, targets: bool) -> Table:
     return table
 
 
-def add_run(table: Table, name: str, source: Path, goal: str, out: Path, *, note: str) -> None:
+def add_run(table: Table, name: str, source: Path, goal: str, out: Path, *options: str, note: str) -> None:
     """Run `discover` and add its row."""
     command = (GOALSPACE, "discover", source, "--text", "text", "--id", "id")
     with log.status(f"{table.title}: {name}"):
-        used = measure_process([*map(str, command), "--goal", goal, "--out", str(out)])
+        used = measure_process([*map(str, command), "--goal", goal, "--out", str(out), *options])
     stages = Run.open(out).record["stages"]
     stage_seconds = {stage: float(stages[stage]["seconds"]) for stage in ("propose", "link", "factor")}
     add_usage(table, name, used, note=note, **stage_seconds)
 
 
-def add_usage(table: Table, name: str, used: Usage, *, note: str, **stages: float) -> None:
+def add_usage(table: Table, name: str, used: Usage, *, note: str | None, **stages: float) -> None:
     """Add a row for a process."""
     log.log(f"{name}: {used.seconds:.1f} s")
     table.add(
@@ -126,9 +135,23 @@ def add_usage(table: Table, name: str, used: Usage, *, note: str, **stages: floa
         seconds=used.seconds,
         CPU_seconds=used.cpu_seconds,
         peak_GB=used.peak_gb,
-        note=note,
+        **({} if note is None else {"note": note}),
         **stages,
     )
+
+
+def measure_encoding(data: Dataset) -> Table:
+    """Measure MiniLM in goalspace and in sentence-transformers on the beginnings of the same texts."""
+    table = Table(
+        f"Encoding: {len(data)} texts of {data.name}",
+        ("seconds", "CPU seconds", "peak GB"),
+        "whole processes, import and loading included; both read 256 tokens of a text",
+    )
+    for name, code in _ENCODERS.items():
+        add_usage(
+            table, name, measure_process([sys.executable, "-c", _READ + code, str(data.write())]), note=None
+        )
+    return table
 
 
 def measure_start(run: Path) -> Table:
@@ -156,6 +179,7 @@ def main() -> None:
         folder = Path(name)
         sets = [read().sample(N_QUICK) if quick else read() for read in (bills, cfpb)]
         tables = [measure_flow(data, folder, targets=not quick and data.name == "bills") for data in sets]
+        tables.append(measure_encoding(sets[0]))
         tables.append(measure_start(folder / sets[0].name))
     for table in tables:
         table.show(console)
