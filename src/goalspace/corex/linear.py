@@ -154,8 +154,7 @@ class LinearCorex(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             scale, kept = _scale(mean, np.einsum("ir,ir->i", A, A) / n)
             A = A[kept] / (scale[kept, None] * np.sqrt(n))
             return self._fit(_Correlations(_correlate(A), lambda: A, n), mean, scale, kept)
-        with one_thread():
-            mean, R, _ = eq.covariance(read_blocks(rows))
+        mean, R, _ = measure_moments(rows)
         scale, kept = _scale(mean, np.diagonal(R))
         R = R[np.ix_(kept, kept)] / np.outer(scale[kept], scale[kept])
         correlations = _Correlations(lambda W: W @ R, lambda: eq.covariance_root(R, np.zeros(len(R))), n)
