@@ -53,11 +53,14 @@ class Novelty:
     ----------
     names
         The properties so far.
+    vectors
+        (n_properties, dim), theirs.
     """
 
     def __init__(self, spell: Callable[[str], str], encoder: Encoder) -> None:
         self._spell, self._encoder = spell, encoder
         self.names: list[str] = []
+        self.vectors = np.empty((0, encoder.dim), dtype=np.float32)
 
     def add(self, answers: Iterable[Answer | None]) -> int:
         """Return how many properties in these answers are new."""
@@ -68,9 +71,11 @@ class Novelty:
         if not found:
             return 0
         n_known, known = len(self.names), set(self.names)
-        self.names += [name for name in found if name not in known]
-        vectors = encode_properties(self._encoder, self.names)
-        vectors = normalize(vectors - vectors.mean(axis=0))
+        added = [name for name in found if name not in known]
+        if added:
+            self.names += added
+            self.vectors = np.concatenate([self.vectors, encode_properties(self._encoder, added)])
+        vectors = normalize(self.vectors - self.vectors.mean(axis=0))
         fresh = vectors[n_known:]
         if n_known:
             fresh = fresh[(fresh @ vectors[:n_known].T).max(axis=1) < _UNLIKE]
@@ -167,7 +172,7 @@ class Rounds:
             answers.update(found)
             if reader.is_capped or novelty.add(found.values()) < self.min_new:
                 break
-            weights = _uncertainty(own, encode_properties(self.encoder, novelty.names))
+            weights = _uncertainty(own, novelty.vectors)
         return answers
 
 
